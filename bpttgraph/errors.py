@@ -1,0 +1,70 @@
+"""One kind of error for everything that a user can get wrong.
+
+`BPTTError` says what is wrong, where (the line of the text with a caret under it), and one fix. The command line turns it
+into a message on stderr and exit status 2; nothing else in the project is raised for bad input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["BPTTError", "Span", "nearest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of one line of source text. `line` counts from 1, `column` and `end` from 0; `end` is exclusive."""
+
+    line: int
+    column: int
+    end: int
+
+
+class BPTTError(ValueError):
+    """Bad input, explained.
+
+    Args:
+        message: what is wrong, in one sentence that names the equation, the step or the shapes.
+        hint: one fix.
+        text: the whole source text, if the error stands in a text.
+        span: the place in `text`.
+
+    Example:
+        >>> print(BPTTError("unbalanced bracket", "add ')'", text="h[t] = tanh(x[t]", span=Span(1, 11, 12)))
+        unbalanced bracket
+          line 1: h[t] = tanh(x[t]
+                             ^
+          hint: add ')'
+    """
+
+    def __init__(self, message: str, hint: str | None = None, *, text: str | None = None, span: Span | None = None):
+        self.message, self.hint, self.span = message, hint, span
+        self.line_text = ""
+        lines = [message]
+        if text is not None and span is not None:
+            source = text.splitlines() or [""]
+            raw = source[min(span.line, len(source)) - 1]
+            # A very long line is shown around the caret only.
+            start = max(0, span.column - 80) if len(raw) > 160 else 0
+            self.line_text = shown = raw[start : start + 160].replace("\t", " ")
+            prefix = f"  line {span.line}: "
+            width = max(1, min(span.end, start + len(shown)) - span.column)
+            lines += [prefix + shown, " " * (len(prefix) + span.column - start) + "^" * width]
+        if hint:
+            lines.append(f"  hint: {hint}")
+        super().__init__("\n".join(lines))
+
+
+def nearest(name: str, candidates: list[str] | tuple[str, ...], count: int = 3) -> str:
+    """The known names most like `name`, as a phrase for a hint ("did you mean W_hh or W_xh?"), else the list of names.
+
+    >>> nearest("W_hx", ["W_hh", "W_xh", "b"])
+    'did you mean W_hh or W_xh?'
+    """
+    import difflib
+
+    close = difflib.get_close_matches(name, candidates, n=count, cutoff=0.5)
+    if close:
+        return "did you mean " + " or ".join(close) + "?"
+    shown = ", ".join(list(candidates)[:12])
+    return f"there is {shown}" if shown else "there is none here"
