@@ -1,0 +1,263 @@
+"""Node and Graph: the one data structure of the project.
+
+A `Node` is an operation applied to earlier nodes, or a leaf. A `Graph` is the nodes that some outputs need, in topological
+order. Nothing here knows a derivative, a recurrence or a picture: those are readings of this structure.
+
+Three properties that everything else relies on:
+
+* Edges are ordered and may repeat: `a * a` has two edges from `a`, in slots 0 and 1.
+* A node is never changed after it is made, so a graph is never destroyed by reading it, and a derivative graph is just more nodes.
+* Every node is made after its arguments and numbered when it is made, so sorting by that number *is* a topological order:
+  no walk in this project recurses, however deep the graph.
+
+A node's `shape` is that of **one example**. `batched` says that its value differs from example to example, so that its array has
+the batch in front: `(B, *shape)`. The equations never mention the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import networkx
+
+    from .primitives import Primitive
+
+__all__ = ["Edge", "Graph", "Node", "Traced", "Use", "constant", "leaf", "needed"]
+
+_serial = count()
+
+
+class Traced:
+    """Anything that a primitive can be applied to symbolically: it records instead of computing.
+
+    The operators are spelled once, here, so that a derivative rule such as `1 - y * y` reads the same for every reader.
+    """
+
+    __slots__ = ()
+    __array_ufunc__: Any = None  # `array + node` must come to our `__radd__`, never to NumPy's elementwise loop
+
+    def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def __add__(self, other: Any) -> Any:
+        return _table().add(self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _table().add(other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _table().sub(self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _table().sub(other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _table().mul(self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _table().mul(other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _table().div(self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _table().div(other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return _table().power(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return _table().power(other, self)
+
+    def __neg__(self) -> Any:
+        return _table().neg(self)
+
+    def __matmul__(self, other: Any) -> Any:
+        return _table().matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return _table().matmul(other, self)
+
+    @property
+    def T(self) -> Any:
+        return _table().transpose(self)
+
+
+def _table() -> Any:
+    from . import primitives
+
+    return primitives
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a shared parameter: the `number`-th, at `step`, as argument `slot` of `node` within the equation of `variable`."""
+
+    number: int
+    step: int | None
+    variable: str
+    node: Node
+    slot: int
+
+
+class Node(Traced):
+    """One value: `op` applied to `args`, or a leaf (`op` is None).
+
+    Attributes:
+        op: the primitive, None for a leaf.
+        args: the arguments, ordered, with repeats.
+        attrs: static settings of the operation (an axis, an exponent), or the value of a constant.
+        shape: shape for one example.
+        batched: whether the value differs between the examples of a batch.
+        name: `h[3]`, `W_hh`; None for the unnamed inside of an equation.
+        base, step, role: `h`, 3 and the role of a named node (see `variables.Variable`).
+        owner: name of the variable in whose equation the node stands.
+        uses: for a parameter, its numbered uses.
+    """
+
+    __slots__ = ("args", "attrs", "base", "batched", "name", "op", "owner", "role", "serial", "shape", "step", "uses")
+    shape: tuple[int, ...]
+
+    def __init__(self, op: Primitive | None, args: tuple[Node, ...], attrs: dict[str, Any], shape: tuple[int, ...], batched: bool):
+        self.op, self.args, self.attrs, self.shape, self.batched = op, args, attrs, shape, batched
+        self.serial = next(_serial)
+        self.name: str | None = None
+        self.base: str | None = None
+        self.step: int | None = None
+        self.role = ""
+        self.owner: str | None = None
+        self.uses: tuple[Use, ...] = ()
+
+    def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
+        return op.node(tuple(a if isinstance(a, Node) else constant(a) for a in args), attrs)
+
+    @property
+    def is_constant(self) -> bool:
+        return self.op is None and "value" in self.attrs
+
+    def __repr__(self) -> str:
+        if self.name:
+            return self.name
+        if self.is_constant:
+            return f"{self.attrs['value']}"
+        return f"{self.op.name if self.op else 'leaf'}#{self.serial}"
+
+
+def leaf(name: str, shape: tuple[int, ...] = (), *, batched: bool = False, role: str = "input") -> Node:
+    """A named leaf: its value is given when the graph is evaluated."""
+    node = Node(None, (), {}, shape, batched)
+    node.name, node.base, node.role = name, name, role
+    return node
+
+
+def constant(value: Any) -> Node:
+    """A leaf with a value of its own. Python numbers stay Python numbers, so they never widen a float32."""
+    shape: tuple[int, ...] = () if isinstance(value, int | float | complex) else tuple(value.shape)
+    node = Node(None, (), {"value": value}, shape, False)
+    node.role = "constant"
+    return node
+
+
+def needed(outputs: Iterable[Node]) -> list[Node]:
+    """All nodes that `outputs` depend on, themselves included, arguments before results. Linear, no recursion."""
+    found: dict[int, Node] = {}
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node.serial not in found:
+            found[node.serial] = node
+            stack.extend(node.args)
+    return [found[key] for key in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """`source` is argument number `slot` of `target`. `cut` lists what truncation does to the gradient here (see `Link`)."""
+
+    source: str
+    target: str
+    slot: int
+    cut: str = ""
+    cut_for: tuple[int, ...] = ()
+
+
+class Graph:
+    """The nodes that `outputs` need, each with a stable name, and the edges between them.
+
+    Unnamed nodes are called after the variable in whose equation they stand, `h[3].1`, `h[3].2`: the same equation gives the same
+    names in every process.
+
+    Example:
+        >>> from bpttgraph.graph import leaf, Graph
+        >>> a = leaf("a")
+        >>> [(e.source, e.target, e.slot) for e in Graph([a * a]).edges]
+        [('a', 'mul.1', 0), ('a', 'mul.1', 1)]
+    """
+
+    def __init__(self, outputs: Iterable[Node], cuts: dict[tuple[int, int, int], tuple[int, ...] | None] | None = None):
+        self.outputs: tuple[Node, ...] = tuple(outputs)
+        self.nodes: tuple[Node, ...] = tuple(needed(self.outputs))
+        # (source serial, target serial, slot) -> the loss steps cut there, None for all of them
+        self._cuts = cuts or {}
+        self._names: dict[int, str] = {}
+        counters: dict[str, int] = {}
+        for node in self.nodes:
+            name = node.name
+            if name is None:
+                owner = node.owner or (node.op.name if node.op else "constant")
+                counters[owner] = counters.get(owner, 0) + 1
+                name = f"{owner}.{counters[owner]}"
+            self._names[node.serial] = name
+        self._by_name = {self._names[node.serial]: node for node in self.nodes}
+
+    def name(self, node: Node) -> str:
+        """The stable name of a node of this graph."""
+        return self._names[node.serial]
+
+    def __getitem__(self, name: str) -> Node:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self.nodes)
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """Every edge, in order of its target and slot. An argument used twice gives two edges."""
+        found = []
+        for node in self.nodes:
+            for slot, arg in enumerate(node.args):
+                key = (arg.serial, node.serial, slot)
+                if key in self._cuts:
+                    steps = self._cuts[key]
+                    cut, cut_for = ("cut", ()) if steps is None else ("partly", steps)
+                else:
+                    cut, cut_for = "", ()
+                found.append(Edge(self.name(arg), self.name(node), slot, cut, cut_for))
+        return tuple(found)
+
+    def to_networkx(self) -> networkx.MultiDiGraph:
+        """The graph as a `networkx.MultiDiGraph`; edge keys are slots, node attributes are op, shape, role, step and base."""
+        import networkx
+
+        graph = networkx.MultiDiGraph()
+        for node in self.nodes:
+            graph.add_node(
+                self.name(node), op=node.op.name if node.op else "", shape=node.shape, role=node.role, step=node.step, base=node.base
+            )
+        for edge in self.edges:
+            graph.add_edge(edge.source, edge.target, key=edge.slot, slot=edge.slot, cut=edge.cut, cut_for=edge.cut_for)
+        return graph
