@@ -1,15 +1,15 @@
 r"""How a variable's name prints: LaTeX, Unicode for the terminal, and MathML for pages and pictures.
 
-Names come from the equations: `h[3]`, `W_hh`, `encoder.h[t-1]`, `x̄[2]`, `dE_dy[2]`. One parse serves all three printers, so a
-formula, a terminal line and the label in a picture cannot disagree about what a name is. The decisions:
+Names come from the equations: `h[3]`, `W_hh`, `encoder.h[t-1]`, `x̄[2]`, `dE_dy[2]`. One parse serves all three
+printers, so a formula, a terminal line and the label in a picture cannot disagree about what a name is. The decisions:
 
 - the step is a subscript, after the name's own subscript and a comma: `p_i[2]` is p_{i,2};
-- digits at the end of a name that has steps are a layer, `h1[2]` is h^{(1)}_{2}; without steps they are a subscript, `W1` is W_{1};
+- digits at the end of a name that has steps are a layer, `h1[2]` is h^{(1)}_{2}; else a subscript, `W1` is W_{1};
 - a block is a superscript: `encoder.h[2]` is h^{\mathrm{enc}}_{2};
 - Unicode keeps `_` before letters: W_xh would have real subscripts, W_hy would not, and they stand side by side.
 
-Every output is safe for any name at all (`<script>`, `\input{…}`, control characters): what is not a letter, a digit or a
-known mark is escaped.
+Every output is safe for any name at all (`<script>`, `\input{…}`, control characters): what is not a letter, a digit or
+a known mark is escaped.
 """
 
 from __future__ import annotations
@@ -22,19 +22,27 @@ from xml.sax.saxutils import escape
 
 __all__ = ["to_latex", "to_mathml", "to_unicode"]
 
-_GREEK = dict(
-    alpha="α", beta="β", gamma="γ", delta="δ", epsilon="ε", zeta="ζ", eta="η", theta="θ", iota="ι", kappa="κ", mu="μ",
-    nu="ν", xi="ξ", pi="π", rho="ρ", sigma="σ", tau="τ", upsilon="υ", phi="φ", chi="χ", psi="ψ", omega="ω",
-    Gamma="Γ", Delta="Δ", Theta="Θ", Lambda="Λ", Xi="Ξ", Pi="Π", Sigma="Σ", Phi="Φ", Psi="Ψ", Omega="Ω",
-)  # fmt: skip
-_GREEK["lambda"] = "λ"
-_COMMAND = {letter: "\\" + name for name, letter in _GREEK.items()} | {"ε": r"\varepsilon", "µ": r"\mu", "∂": r"\partial"}
-_COMMAND |= {"φ": r"\varphi", "ϕ": r"\phi", "ϵ": r"\epsilon", "ϑ": r"\vartheta", "ℓ": r"\ell", "∇": r"\nabla"}
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
+    "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega"
+)
+_GREEK = dict(zip(_GREEK_NAMES.split(), "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩ", strict=True))
+_COMMAND = {letter: "\\" + name for name, letter in _GREEK.items()}
+_COMMAND |= {"ε": r"\varepsilon", "µ": r"\mu", "∂": r"\partial", "ϑ": r"\vartheta", "ℓ": r"\ell", "∇": r"\nabla"}
+_COMMAND |= {"φ": r"\varphi", "ϕ": r"\phi", "ϵ": r"\epsilon"}
 # Combining mark -> (LaTeX command, the spacing character that MathML puts over the letter).
 _MARKS = {
-    "\u0302": ("hat", "^"), "\u0304": ("bar", "¯"), "\u0303": ("tilde", "~"), "\u0307": ("dot", "˙"), "\u0308": ("ddot", "¨"),
-    "\u030c": ("check", "ˇ"), "\u20d7": ("vec", "→"), "\u0306": ("breve", "˘"), "\u0301": ("acute", "´"), "\u0300": ("grave", "`"),
-}  # fmt: skip
+    "\u0302": ("hat", "^"),
+    "\u0304": ("bar", "¯"),
+    "\u0303": ("tilde", "~"),
+    "\u0307": ("dot", "˙"),
+    "\u0308": ("ddot", "¨"),
+    "\u030c": ("check", "ˇ"),
+    "\u20d7": ("vec", "→"),
+    "\u0306": ("breve", "˘"),
+    "\u0301": ("acute", "´"),
+    "\u0300": ("grave", "`"),
+}
 _WORD_MARKS = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303"}
 _BLOCKS = {"encoder": "enc", "decoder": "dec"}
 _SUBSCRIPTS = str.maketrans("0123456789+-−=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
@@ -64,9 +72,7 @@ class _Name:
 
 def _clean(text: str) -> str:
     """Without the characters that XML cannot hold at all (and that no terminal should be sent)."""
-    return "".join(
-        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn", "Cf", "Zl", "Zp") or c in "\ufffe\uffff" else c for c in text
-    )
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs", "Cn", "Cf", "Zl", "Zp") else c for c in text)
 
 
 def _greek(word: str) -> str:
@@ -83,7 +89,8 @@ def _parse(name: str) -> _Name:
     supers = [_BLOCKS.get(block, block)] if block else []
     pair = _DERIVATIVE.fullmatch(base)
     if pair:
-        return _Name("", supers=tuple(supers), step=step, derivative=(pair[1], pair[2]))
+        below = (f"{block}." if block else "") + pair[2] + (f"[{step}]" if step else "")
+        return _Name("", derivative=(pair[1], below))
     stripped = base.rstrip("'′")
     primes, base = len(base) - len(stripped), stripped
     head, *subs = base.split("_") if base.strip("_") else [base]
@@ -135,8 +142,7 @@ def to_latex(name: str) -> str:
     n = _parse(name)
     if n.derivative:
         top, bottom = (r"\partial " + to_latex(part) for part in n.derivative)
-        base = rf"\partial{top[8:]} / {bottom}"
-        return base + (f"_{{{_latex_word(n.step)}}}" if n.step and "_" not in bottom else f"[{_latex_word(n.step)}]" if n.step else "")
+        return f"{top} / {bottom}"
     out = _latex_word(n.head, 2)
     for mark in n.marks:
         out = rf"\{_MARKS[mark][0]}{{{out}}}"
@@ -155,14 +161,13 @@ def to_latex(name: str) -> str:
 def to_unicode(name: str) -> str:
     """The name as plain text for the terminal.
 
-    >>> to_unicode("h[3]"), to_unicode("h[t-1]"), to_unicode("W_hh"), to_unicode("W1"), to_unicode("mu"), to_unicode("h[T]")
-    ('h₃', 'hₜ₋₁', 'W_hh', 'W₁', 'μ', 'h[T]')
+    >>> to_unicode("h[3]"), to_unicode("h[t-1]"), to_unicode("W_hh"), to_unicode("W1"), to_unicode("h[T]")
+    ('h₃', 'hₜ₋₁', 'W_hh', 'W₁', 'h[T]')
     """
     n = _parse(name)
     if n.derivative:
-        out = "/".join("∂" + to_unicode(part) for part in n.derivative)
-    else:
-        out = unicodedata.normalize("NFC", n.head + n.marks) + "′" * n.primes
+        return "/".join("∂" + to_unicode(part) for part in n.derivative)
+    out = unicodedata.normalize("NFC", n.head + n.marks) + "′" * n.primes
     for sup in n.supers:
         out += sup.translate(_SUPERSCRIPTS) if set(sup) <= _SUPERSCRIPTABLE else "^" + sup
     lettered = False
@@ -172,7 +177,7 @@ def to_unicode(name: str) -> str:
         lettered = lettered or not digits
     if n.step:
         # After a written-out subscript a small step would read as a part of it; two small numbers need a comma as well.
-        small = set(n.step) <= _SUBSCRIPTABLE and not n.subs and (n.derivative is None or "_" not in out)
+        small = set(n.step) <= _SUBSCRIPTABLE and not n.subs
         out += n.step.translate(_SUBSCRIPTS) if small else f"[{n.step}]"
     return out
 
@@ -203,8 +208,7 @@ def to_mathml(name: str) -> str:
     n = _parse(name)
     if n.derivative:
         top, bottom = n.derivative
-        lower = f"{bottom}[{n.step}]" if n.step else bottom
-        return f"<mrow><mo>∂</mo>{to_mathml(top)}<mo>/</mo><mo>∂</mo>{to_mathml(lower)}</mrow>"
+        return f"<mrow><mo>∂</mo>{to_mathml(top)}<mo>/</mo><mo>∂</mo>{to_mathml(bottom)}</mrow>"
     out = _mathml_word(n.head, 2)
     for mark in n.marks:
         out = f'<mover accent="true">{out}<mo>{escape(_MARKS[mark][1])}</mo></mover>'
