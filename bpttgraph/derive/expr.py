@@ -1,0 +1,395 @@
+"""A small algebra of ordered products: what a derivation is written in.
+
+SymPy's matrix calculus cannot carry this (it raises on two nested layers), so formulas are trees of our own: immutable nodes
+with a shape, made by functions (`add`, `product`, `hadamard`, …) that simplify as a person would while writing, and never
+further: empty product = I, 1·x, −(−x), (Aᵀ)ᵀ, diag(1) = I, scalar factors in front.
+
+Shapes are () for a scalar and (rows, columns) for all else; a vector is a column (n, 1), so that yᵀ really is a row and a
+product of a row and a matrix can be checked by eye. Sums and products are flat: a tree is as deep as one equation is nested,
+never as long as time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+from ..primitives import Primitive
+
+Shape = tuple[int, ...]
+Number = int | float | Fraction
+
+__all__ = [
+    "Add", "Apply", "Diag", "Divide", "Dot", "Expr", "Hadamard", "Identity", "Literal", "Neg", "Num", "Ones", "Partial",
+    "Power", "Product", "Rows", "Stack", "Symbol", "Tagged", "Transpose", "Zeros", "add", "diag", "divide", "dot",
+    "hadamard", "identity", "jacobian_shape", "matrix_shape", "neg", "num", "outer", "partial", "power", "product", "rows",
+    "split_sign", "stack", "subtract", "symbol", "tagged", "transpose",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Expr:
+    """A formula. `shape` is () or (rows, columns)."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol(Expr):
+    """A named variable; `dims` is its shape in the graph: (), (n,) or (m, n)."""
+
+    name: str
+    dims: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Num(Expr):
+    """A number that is not negative (a negative one is `Neg`)."""
+
+    value: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Literal(Expr):
+    """A constant array, by rows."""
+
+    entries: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Add(Expr):
+    terms: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Neg(Expr):
+    arg: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Expr):
+    """An ordered matrix product; scalar factors may stand anywhere."""
+
+    factors: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hadamard(Expr):
+    """An elementwise product a ∘ b of equal shapes."""
+
+    factors: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Power(Expr):
+    """An elementwise power."""
+
+    base: Expr
+    exponent: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Divide(Expr):
+    """An elementwise quotient."""
+
+    top: Expr
+    bottom: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Diag(Expr):
+    """The diagonal matrix of a vector."""
+
+    arg: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Transpose(Expr):
+    arg: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Identity(Expr):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Ones(Expr):
+    """A column of ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zeros(Expr):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Apply(Expr):
+    """A function of the rule table (or an abstract one, φ, φ') applied to arguments."""
+
+    op: Primitive
+    args: tuple[Expr, ...]
+    attrs: tuple[tuple[str, Any], ...]
+    arg_dims: tuple[Shape, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack(Expr):
+    """Blocks on top of each other, [a; b]."""
+
+    parts: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows(Expr):
+    """Rows start+1 … stop of a vector or matrix."""
+
+    arg: Expr
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dot(Expr):
+    """aᵀb as a scalar."""
+
+    left: Expr
+    right: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Partial(Expr):
+    """A derivative by its symbol: ∂h₃/∂h₂; immediate, ∂⁺h₂/∂W (all else the equation reads held fixed); total, dE/dh₂.
+
+    By a matrix it is a rank-3 array; its `shape` then counts the entries of the matrix, row by row, as columns.
+    """
+
+    target: str
+    source: str
+    immediate: bool = False
+    total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged(Expr):
+    """An expression with the ids of the links it stands for (separated by spaces). Only MathML shows them."""
+
+    arg: Expr
+    ids: str
+
+
+# -- making them ---------------------------------------------------------------------------------------------------------
+
+
+def matrix_shape(dims: Shape) -> Shape:
+    """The shape of a variable as a column or matrix: (3,) is (3, 1)."""
+    return (dims[0], 1) if len(dims) == 1 else dims
+
+
+def jacobian_shape(target: Shape, source: Shape) -> Shape:
+    """Numerator layout: dim y × dim x, () for scalar by scalar."""
+    return () if target == source == () else (prod(target), prod(source))
+
+
+def symbol(name: str, dims: Shape = ()) -> Symbol:
+    """
+    >>> symbol("h[2]", (3,)).shape
+    (3, 1)
+    """
+    return Symbol(matrix_shape(dims), name, dims)
+
+
+def num(value: Number) -> Expr:
+    """A number; whole floats become integers, so that 2.0 prints as 2."""
+    if isinstance(value, float) and abs(value) < 1e15 and value == int(value):
+        value = int(value)
+    return Neg((), Num((), -value)) if value < 0 else Num((), value)
+
+
+def identity(dims: Shape) -> Expr:
+    """∂x/∂x for x of this shape."""
+    return Identity((dims[0], dims[0])) if dims else Num((), 1)
+
+
+def partial(target: str, target_dims: Shape, source: str, source_dims: Shape, *, immediate: bool = False, total: bool = False) -> Partial:
+    return Partial(jacobian_shape(target_dims, source_dims), target, source, immediate, total)
+
+
+def tagged(arg: Expr, ids: str) -> Expr:
+    return Tagged(arg.shape, arg, ids)
+
+
+def _common(shapes: list[Shape]) -> Shape:
+    return max(shapes, key=len)
+
+
+def _is_number(x: Expr, value: int) -> bool:
+    return isinstance(x, Num) and x.value == value
+
+
+def split_sign(x: Expr) -> tuple[int, Expr]:
+    """Sign and the rest, looking through a tag."""
+    if isinstance(x, Neg):
+        return -1, x.arg
+    if isinstance(x, Tagged) and isinstance(x.arg, Neg):
+        return -1, tagged(x.arg.arg, x.ids)
+    return 1, x
+
+
+def neg(x: Expr) -> Expr:
+    if isinstance(x, Zeros) or _is_number(x, 0):
+        return x
+    return x.arg if isinstance(x, Neg) else Neg(x.shape, x)
+
+
+def add(*terms: Expr) -> Expr:
+    """A sum; a scalar beside vectors is added to every entry, as in 1 − h²."""
+    if not terms:
+        return Num((), 0)
+    shape = _common([t.shape for t in terms])
+    flat: list[Expr] = []
+    for term in terms:
+        if isinstance(term, Zeros) or _is_number(term, 0):
+            continue
+        flat.extend(term.terms if isinstance(term, Add) else (term,))
+    if not flat:
+        return Zeros(shape) if shape else Num((), 0)
+    # a lone scalar that stands for a vector of equal entries may stay a scalar: elementwise readers broadcast it
+    return flat[0] if len(flat) == 1 else Add(shape, tuple(flat))
+
+
+def subtract(a: Expr, b: Expr) -> Expr:
+    return add(a, *[neg(t) for t in (b.terms if isinstance(b, Add) else (b,))])
+
+
+def product(*factors: Expr) -> Expr:
+    """An ordered product: numbers and scalars first, unit matrices dropped, the sign in front.
+
+    >>> W = symbol("W", (3, 3))
+    >>> product(identity((3,)), W) == W
+    True
+    """
+    sign, coefficient = 1, 1
+    scalars: list[Expr] = []
+    matrices: list[Expr] = []
+    unit: Expr | None = None
+    todo = list(reversed(factors))
+    while todo:
+        s, f = split_sign(todo.pop())
+        sign *= s
+        if isinstance(f, Product):
+            todo.extend(reversed(f.factors))
+        elif isinstance(f, Num):
+            coefficient = f.value * coefficient  # type: ignore[assignment]
+        elif isinstance(f, Identity):
+            unit = f
+        elif f.shape == ():
+            scalars.append(f)
+        elif isinstance(f, Zeros):
+            matrices.append(f)
+        elif matrices and isinstance(matrices[-1], Diag) and isinstance(f, Ones):
+            matrices[-1] = matrices[-1].arg  # diag(v)·1 = v
+        elif matrices and isinstance(matrices[-1], Diag) and isinstance(f, Diag):
+            matrices[-1] = diag(hadamard(matrices[-1].arg, f.arg), f.shape[0])
+        else:
+            matrices.append(f)
+    if not matrices and unit is not None:
+        matrices.append(unit)
+    shape = (matrices[0].shape[0], matrices[-1].shape[1]) if matrices else ()
+    if coefficient == 0 or any(isinstance(m, Zeros) for m in matrices):
+        return Zeros(shape) if shape else Num((), 0)
+    parts = ([] if coefficient == 1 else [num(coefficient)]) + scalars + matrices
+    result = parts[0] if len(parts) == 1 else Product(shape, tuple(parts)) if parts else Num((), 1)
+    return neg(result) if sign < 0 else result
+
+
+def hadamard(*factors: Expr) -> Expr:
+    """An elementwise product; scalar factors go in front of it."""
+    sign = 1
+    scalars: list[Expr] = []
+    vectors: list[Expr] = []
+    for factor in factors:
+        s, f = split_sign(factor)
+        sign *= s
+        if isinstance(f, Product) and f.factors[0].shape == ():  # 2 a ∘ b: the 2 belongs in front
+            lead = [x for x in f.factors if x.shape == ()]
+            scalars += lead
+            f = product(*f.factors[len(lead) :])
+        if f.shape == ():
+            scalars.append(f)
+        elif not isinstance(f, Ones):
+            vectors.extend(f.factors if isinstance(f, Hadamard) else (f,))
+        elif all(isinstance(x, Ones) or x.shape == () for x in factors):
+            vectors = [f]
+    inner: list[Expr] = [vectors[0] if len(vectors) == 1 else Hadamard(vectors[0].shape, tuple(vectors))] if vectors else []
+    result = product(*scalars, *inner)
+    return neg(result) if sign < 0 else result
+
+
+def power(base: Expr, exponent: Expr) -> Expr:
+    return base if _is_number(exponent, 1) else Power(_common([base.shape, exponent.shape]), base, exponent)
+
+
+def divide(top: Expr, bottom: Expr) -> Expr:
+    sign, top = split_sign(top)
+    shape = _common([top.shape, bottom.shape])
+    result = top if _is_number(bottom, 1) else Divide(shape, top, bottom)
+    return neg(result) if sign < 0 else result
+
+
+def diag(x: Expr, size: int) -> Expr:
+    """diag(x); of a scalar that stands for `size` equal entries, the scalar itself (times I)."""
+    sign, rest = split_sign(x)
+    if sign < 0:
+        return neg(diag(rest, size))
+    if isinstance(x, Ones):
+        return Identity((size, size))
+    if x.shape == ():
+        return product(x, Identity((size, size)))
+    if isinstance(x, Product) and x.factors[0].shape == ():
+        return product(*[f for f in x.factors if f.shape == ()], diag(product(*[f for f in x.factors if f.shape]), size))
+    return Diag((size, size), x)
+
+
+def transpose(x: Expr) -> Expr:
+    if x.shape == () or isinstance(x, Identity | Diag):
+        return x
+    if isinstance(x, Transpose):
+        return x.arg
+    if isinstance(x, Neg):
+        return neg(transpose(x.arg))
+    if isinstance(x, Tagged):
+        return tagged(transpose(x.arg), x.ids)
+    if isinstance(x, Zeros):
+        return Zeros((x.shape[1], x.shape[0]))
+    if isinstance(x, Product) and x.factors[0].shape == ():
+        lead = [f for f in x.factors if f.shape == ()]
+        return product(*lead, transpose(product(*[f for f in x.factors if f.shape])))
+    return Transpose((x.shape[1], x.shape[0]), x)
+
+
+def dot(a: Expr, b: Expr) -> Expr:
+    if a.shape == () and b.shape == ():
+        return product(a, b)
+    (sa, a), (sb, b) = split_sign(a), split_sign(b)
+    result: Expr = Dot((), a, b)
+    return neg(result) if sa * sb < 0 else result
+
+
+def outer(a: Expr, b: Expr) -> Expr:
+    """a bᵀ."""
+    return product(a, transpose(b))
+
+
+def stack(*parts: Expr) -> Expr:
+    if all(isinstance(p, Zeros) for p in parts):
+        return Zeros((sum(p.shape[0] for p in parts), parts[0].shape[1]))
+    return parts[0] if len(parts) == 1 else Stack((sum(p.shape[0] for p in parts), parts[0].shape[1]), parts)
+
+
+def rows(x: Expr, start: int, stop: int) -> Expr:
+    if isinstance(x, Zeros):
+        return Zeros((stop - start, x.shape[1]))
+    return x if (start, stop) == (0, x.shape[0]) else Rows((stop - start, x.shape[1]), x, start, stop)

@@ -1,0 +1,132 @@
+"""From nodes to formulas: the value of a node in terms of named variables.
+
+A named node is a symbol and ends the reading, so a formula never reaches beyond one equation. What each operation means as a
+formula is decided here, once, for all printers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from ..graph import Node
+from .expr import (
+    Apply, Expr, Literal, Ones, Shape, Zeros, add, diag, divide, dot, hadamard, matrix_shape, neg, num, outer, power,
+    product, rows, stack, subtract, symbol, transpose,
+)  # fmt: skip
+
+__all__ = ["Reader", "equation", "formula"]
+
+
+def inner_nodes(roots: Iterable[Node], stop: Callable[[Node], bool] = lambda n: n.name is not None) -> list[Node]:
+    """The nodes that `roots` need, `roots` included, not going beyond a node where `stop` holds; arguments first."""
+    found: dict[int, Node] = {}
+    todo = list(roots)
+    while todo:
+        node = todo.pop()
+        if node.serial not in found:
+            found[node.serial] = node
+            if not stop(node):
+                todo.extend(node.args)
+    return [found[key] for key in sorted(found)]
+
+
+class Reader:
+    """Reads nodes as formulas, each node once."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Expr] = {}
+
+    def __call__(self, node: Node) -> Expr:
+        """
+        >>> from bpttgraph.graph import leaf
+        >>> from bpttgraph.derive.printers import to_text
+        >>> to_text(formula(leaf("W", (2, 2)) @ leaf("h[1]", (2,)) + leaf("b", (2,))))
+        'W h₁ + b'
+        """
+        for inner in inner_nodes([node], lambda n: n.name is not None or n.serial in self.known):
+            if inner.serial not in self.known:
+                self.known[inner.serial] = self._leaf(inner) if inner.name or inner.op is None else self._read(inner)
+        return self.known[node.serial]
+
+    def whole(self, node: Node) -> Expr:
+        """As a column or matrix: a scalar that stands for equal entries is written out as that many ones."""
+        e = self(node)
+        return product(e, Ones((node.shape[0], 1))) if e.shape == () and len(node.shape) == 1 else e
+
+    def _leaf(self, node: Node) -> Expr:
+        if node.name is not None:
+            return symbol(node.name, node.shape)
+        value = node.attrs["value"]
+        if not node.shape:
+            return num(value if isinstance(value, int | float) else float(value))
+        array = np.asarray(value, float)
+        shape = matrix_shape(node.shape)
+        if not array.any():
+            return Zeros(shape)
+        if shape[1] == 1 and (array == 1).all():
+            return Ones(shape)
+        return Literal(shape, tuple(tuple(map(float, row)) for row in array.reshape(shape)))
+
+    def _read(self, node: Node) -> Expr:
+        assert node.op is not None
+        name = node.op.name
+        attrs: dict[str, Any] = node.attrs
+        a = [self(x) for x in node.args]
+        if name in _ELEMENTWISE:
+            return _ELEMENTWISE[name](*a)
+        if name == "expand" and (node.args[0].shape == () or node.args[0].shape == node.shape):
+            return a[0]
+        if name == "power":
+            return power(a[0], num(attrs["exponent"]))
+        if node.op.kind == "elementwise" or name not in _STRUCTURAL:
+            shape = matrix_shape(node.shape)
+            if node.op.kind == "elementwise" and all(x.shape == () for x in a):
+                shape = ()
+            return Apply(shape, node.op, tuple(a), tuple(sorted(attrs.items())), tuple(x.shape for x in node.args))
+        a = [self.whole(x) for x in node.args]
+        if name == "take":
+            return rows(a[0], attrs["start"], attrs["stop"])
+        if name == "pad":
+            return stack(*padding(a[0], attrs["before"], attrs["after"]))
+        if name == "diag":
+            return diag(a[0], node.shape[0])
+        return _STRUCTURAL[name](*a)
+
+
+def padding(x: Expr, before: int, after: int) -> list[Expr]:
+    """`x` between rows of zeros."""
+    parts = [Zeros((before, x.shape[1])), x, Zeros((after, x.shape[1]))]
+    return [p for p in parts if p.shape[0]]
+
+
+_ELEMENTWISE: dict[str, Callable[..., Expr]] = {
+    "add": add, "sub": subtract, "neg": neg, "identity": lambda x: x, "mul": hadamard, "div": divide, "ratio": divide,
+    "square": lambda x: power(x, num(2)), "pow": power,
+}  # fmt: skip
+_STRUCTURAL: dict[str, Any] = {
+    "matvec": product, "matmat": product, "vecmat": lambda x, a: product(transpose(a), x), "dot": dot, "outer": outer,
+    "transpose": transpose, "concat": stack, "take": None, "pad": None, "diag": None,
+}  # fmt: skip
+
+
+def formula(node: Node) -> Expr:
+    """The value of a node as a formula of named variables; of a named node, its symbol."""
+    return Reader()(node)
+
+
+def equation(node: Node) -> Expr:
+    """The right side of a named node's own equation.
+
+    >>> from bpttgraph.graph import leaf
+    >>> from bpttgraph.primitives import tanh
+    >>> from bpttgraph.derive.printers import to_text
+    >>> h = tanh(leaf("a[1]"))
+    >>> h.name = "h[1]"
+    >>> to_text(formula(h)), to_text(equation(h))
+    ('h₁', 'tanh(a₁)')
+    """
+    reader = Reader()
+    return reader(node) if node.op is None else reader._read(node)
