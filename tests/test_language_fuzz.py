@@ -15,9 +15,9 @@ PIECES = [
     *"htTkxyWE=+-*/^@()[]{};:,._'|<>#%$&~\n 0123",
     *["h[t]", "h[t-1]", "x_t", "W_hh", "h_{t-1}", "_{t}", "^{<t>}", "^T", ".T", "tanh(", "sum_t ", "h_3", "h_2"],
     *[r"\frac{", r"\tanh", r"\hat{", r"\mathbf{", r"\text{soft", r"\left(", r"\right)", r"\sum", r"\odot "],
-    *[r"\begin{aligned}", r"\end{aligned}", r"\begin{pmatrix}", r"\end{pmatrix}", r"\partial ", r"\Rightarrow ", r"\in "],
+    *[r"\begin{aligned}", r"\end{aligned}", r"\begin{pmatrix}", r"\end{pmatrix}", r"\partial ", r"\in "],
     *["σ", "∘", "ₜ", "₋₁", "ᵀ", "ŷ", "c\u0303", "\u0301", "⇒", "∂", "Σ", "\u2028", "(3)", "1e999", "‖", "²"],
-    *["sum_{k=1}^{t} ", "prod_j ", r"\frac{", r"\\", "dE/dW", "encoder:", "encoder.h"],
+    *["sum_{k=1}^{t} ", "prod_j ", r"\Rightarrow ", r"\frac{", r"\\", "dE/dW", "encoder:", "encoder.h"],
 ]  # fmt: skip
 VALID = [
     "h[t] = tanh(W_hh @ h[t-1] + W_xh @ x[t] + b_h)\ny[t] = softmax(W_hy @ h[t] + b_y)\nE = sum_t E[t]",

@@ -63,7 +63,7 @@ def known_function(name: str) -> str | None:
     """The canonical name of a known function ("σ" and "ReLU" are "sigmoid" and "relu"), or None."""
     if name in ALIASES:
         return ALIASES[name]
-    # One letter more or less of capitals is a slide's spelling (Softmax, ReLU); single letters are names.
+    # Slides spell Softmax and ReLU with capitals.
     return next((n for n in (name, name.lower()) if n in KNOWN_FUNCTIONS), None)
 
 
