@@ -1,0 +1,95 @@
+"""A finished picture: its scene, its layout, and the four formats, each made when first asked for."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cached_property
+from pathlib import Path
+
+from ..errors import BPTTError
+from .dot import write_dot
+from .engines import render_svg
+from .layout import layout
+from .marks import Layout
+from .scene import Scene
+
+__all__ = ["Figure"]
+
+
+class Figure:
+    """A picture of a recurrence.
+
+    Attributes:
+        scene: what is shown.
+        dot: the picture as positioned DOT text, for `neato -n2`.
+        svg, pdf, png: the picture in these formats (text, bytes, bytes).
+        engine, engine_note: who drew the SVG, and why an engine before it could not (one line, usually empty).
+    """
+
+    def __init__(self, scene: Scene):
+        self.scene = scene
+
+    @cached_property
+    def layout(self) -> Layout:
+        """All coordinates."""
+        return layout(self.scene)
+
+    @cached_property
+    def dot(self) -> str:
+        return write_dot(self.layout)
+
+    @cached_property
+    def _rendered(self) -> tuple[str, str, str]:
+        return render_svg(self.layout, self.scene.labels)
+
+    @property
+    def svg(self) -> str:
+        return self._rendered[0]
+
+    @property
+    def engine(self) -> str:
+        return self._rendered[1]
+
+    @property
+    def engine_note(self) -> str:
+        return self._rendered[2]
+
+    @cached_property
+    def pdf(self) -> bytes:
+        from .pdf import write_pdf
+
+        return write_pdf(self.layout)
+
+    @cached_property
+    def png(self) -> bytes:
+        from .raster import write_png
+
+        return write_png(self.layout)
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture; the ending of the name says which format. Nothing half-written is ever left behind."""
+        target = Path(path)
+        suffix = target.suffix.lower()
+        if suffix not in (".svg", ".png", ".pdf", ".dot"):
+            raise BPTTError(f"a picture cannot be saved as {target.name!r}", "end the name in .svg, .png, .pdf or .dot")
+        made = getattr(self, suffix[1:])
+        data = made if isinstance(made, bytes) else made.encode()
+        try:
+            handle, temporary = tempfile.mkstemp(prefix=".", suffix=suffix, dir=target.parent)
+        except OSError as error:
+            raise BPTTError(f"cannot write {str(target)!r}: {error.strerror}", "choose a folder that exists") from error
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            # mkstemp makes private files; a picture gets the permissions that any new file would have.
+            mask = os.umask(0)
+            os.umask(mask)
+            os.chmod(temporary, 0o666 & ~mask)
+            os.replace(temporary, target)
+        except OSError as error:
+            Path(temporary).unlink(missing_ok=True)
+            raise BPTTError(f"cannot write {str(target)!r}: {error.strerror}", "choose another name") from error

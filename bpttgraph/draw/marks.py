@@ -1,0 +1,69 @@
+"""What a layout consists of: flat marks with coordinates, in points, y downwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .geometry import Path, Point
+from .labels import Outline
+from .theme import Style
+
+__all__ = ["Layout", "Mark"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One thing on the paper.
+
+    Attributes:
+        id: for nodes and edges the name of the variable or link; unique within its kind.
+        kind: "band", "rail", "edge", "stroke", "node", "mark" (a delay square), "dot" or "text".
+        cls: CSS classes.
+        box: centre, width and height, for boxes and ellipses.
+        path: a chain of Béziers, for lines; up to and including an arrow's tip.
+        label, label_at, ink: words or mathematics, by default in the middle of the box.
+        title: the tooltip and what a screen reader says.
+        ends: source and target of an edge.
+    """
+
+    id: str
+    kind: str
+    cls: str
+    style: Style
+    box: tuple[float, float, float, float] | None = None
+    path: Path = ()
+    label: Outline | None = None
+    label_at: Point | None = None
+    ink: str = ""
+    title: str = ""
+    ends: tuple[str, str] = ("", "")
+
+    @property
+    def label_point(self) -> Point:
+        if self.label_at is not None:
+            return self.label_at
+        assert self.box is not None
+        return self.box[0], self.box[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A picture with all its coordinates: the size of the paper and what is on it, in the order of painting."""
+
+    width: float
+    height: float
+    paper: str
+    ink: str
+    title: str
+    description: str
+    marks: tuple[Mark, ...]
+
+    @property
+    def nodes(self) -> dict[str, Mark]:
+        """The node of each shown variable."""
+        return {m.id: m for m in self.marks if m.kind == "node"}
+
+    @property
+    def edges(self) -> dict[str, Mark]:
+        """The edge of each shown link."""
+        return {m.id: m for m in self.marks if m.kind == "edge"}

@@ -1,0 +1,237 @@
+"""What a picture shows: items, edges, columns and legend, without any coordinates.
+
+`build_scene` decides which steps are shown (above eight steps the middle folds into one ellipsis column), which class
+each edge has, and what the legend must explain. `rows.py` says how high everything stands, `layout.py` where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..errors import BPTTError
+from ..names import to_unicode
+from ..variables import Link, Variable, VariableGraph
+from .rows import Rows, assign_rows
+from .theme import THEMES
+
+__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene"]
+
+AUTO_FOLD = 8
+_HEAD, _TAIL = 3, 2  # steps kept before and after the ellipsis
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One column: a step, a column of states from outside the sequence, or the ellipsis.
+
+    `kind` is "step", "outside" or "ellipsis"; `hidden` counts the steps an ellipsis stands for.
+    """
+
+    kind: str
+    block: str | None
+    step: int | None
+    label: str = ""
+    hidden: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One node. `slot` is None for parameters and totals, which belong to no step."""
+
+    id: str
+    base: str
+    role: str
+    style: str
+    slot: int | None
+    row: int
+    block: str | None
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One link. A slot differs from its item's only where the item is hidden: then it is the ellipsis' slot."""
+
+    id: str
+    source: str
+    target: str
+    cls: str
+    delay: int
+    source_slot: int | None
+    target_slot: int | None
+    cut: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Everything a layout needs. `order[block][row]` lists the bases that share a row, left to right."""
+
+    title: str
+    notes: tuple[str, ...]
+    view: str
+    labels: str
+    theme: str
+    folded: bool
+    slots: tuple[Slot, ...]
+    items: dict[str, Item]
+    edges: tuple[Edge, ...]
+    rows: Rows
+    legend: tuple[tuple[str, str], ...]
+    hidden: dict[str, Item] = field(default_factory=dict)
+
+    def item(self, name: str) -> Item:
+        """The item of that name, drawn or folded away."""
+        return self.items.get(name) or self.hidden[name]
+
+
+def _check(option: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        listed = ", ".join(map(repr, allowed))
+        raise BPTTError(f"{option}={value!r} is not something a picture can do", f"choose one of {listed}")
+
+
+def _describe(v: Variable) -> str:
+    size = "×".join(map(str, v.shape))
+    what = {"value": "value", "carry": "cell state"}.get(v.role, v.role)
+    return to_unicode(v.name) + f": {'cell state' if v.carry else what}" + (f", size {size}" if size else "")
+
+
+def _describe_link(link: Link) -> str:
+    text = f"{to_unicode(link.source)} → {to_unicode(link.target)}"
+    if link.delay:
+        text += f", {abs(link.delay)} step{'s' * (abs(link.delay) > 1)} {'later' if link.delay > 0 else 'earlier'}"
+    if link.cut == "cut":
+        text += "; the gradient is cut here"
+    elif link.cut:
+        text += "; the gradient is cut here for the losses at step " + ", ".join(map(str, link.cut_for))
+    return text
+
+
+def _slots(graph: VariableGraph, fold: bool | str) -> tuple[list[Slot], dict[str, int], set[str]]:
+    """The columns, the column of each variable, and the names that are folded away."""
+    blocks = list(dict.fromkeys(v.block for v in graph.variables.values() if v.role not in ("parameter", "total")))
+    groups: dict[tuple[int, int], list[Variable]] = {}
+    for v in graph.variables.values():
+        if v.role not in ("parameter", "total"):
+            groups.setdefault((blocks.index(v.block), -1 if v.step is None else v.step), []).append(v)
+    slots: list[Slot] = []
+    column: dict[str, int] = {}
+    hidden: set[str] = set()
+    for (index, step), members in sorted(groups.items()):
+        block = blocks[index]
+        length = graph.steps.get(block, 0)
+        folds = length > AUTO_FOLD if fold == "auto" else bool(fold)
+        outside = all(v.role == "initial" for v in members)
+        if folds and not graph.folded and _HEAD < step <= length - _TAIL:
+            count = length - _TAIL - _HEAD
+            if step == _HEAD + 1:
+                label = f"t = {step} … {step + count - 1}" if count > 1 else f"t = {step}"
+                slots.append(Slot("ellipsis", block, None, label, count))
+            hidden.update(v.name for v in members)
+        elif outside:
+            slots.append(Slot("outside", block, step))
+        elif graph.folded or step < 0:
+            slots.append(Slot("step", block, None, "step t"))
+        else:
+            slots.append(Slot("step", block, step, f"t = {step}"))
+        column.update((v.name, len(slots) - 1) for v in members)
+    return slots, column, hidden
+
+
+def _edge_class(link: Link, source: Variable, target: Variable) -> str:
+    if source.role == "parameter":
+        return "parameter"
+    if source.carry and target.carry:
+        return "cell-line"
+    joined = source.block != target.block and "total" not in (source.role, target.role)
+    return "recurrent" if link.delay or joined else "forward"
+
+
+_NODE_WORDS = {
+    "parameter": "shared parameter",
+    "input": "input",
+    "initial": "state from outside",
+    "state": "state",
+    "carry": "cell state",
+    "value": "gate or value",
+    "output": "output",
+    "target": "target",
+    "upstream": "given ∂E/∂y",
+    "loss": "loss",
+    "total": "total",
+}
+_EDGE_WORDS = {
+    "forward": "within a step",
+    "recurrent": "to another step",
+    "cell-line": "cell line",
+    "parameter": "use of a parameter",
+}
+
+
+def build_scene(
+    graph: VariableGraph,
+    view: str | None = None,
+    fold: bool | str = "auto",
+    labels: str = "math",
+    theme: str = "light",
+) -> Scene:
+    """Decide what is shown. The options are those of `draw`."""
+    _check("view", view, (None, "folded", "forward"))
+    _check("fold", fold, ("auto", True, False))
+    _check("labels", labels, ("math", "text"))
+    _check("theme", theme, tuple(THEMES))
+    if view is not None and (view == "folded") != graph.folded:
+        wrong = "an unrolled" if view == "folded" else "the folded"
+        raise BPTTError(f"view={view!r} does not fit {wrong} graph", "draw the other graph, or leave the view out")
+    rows = assign_rows(graph)
+    slots, column, hidden = _slots(graph, fold)
+    items: dict[str, Item] = {}
+    away: dict[str, Item] = {}
+    for v in graph.variables.values():
+        style = "carry" if v.carry and v.role == "state" else v.role
+        slot = column.get(v.name)
+        item = Item(v.name, v.base, v.role, style, slot, rows.row.get((v.block, v.base), 0), v.block, _describe(v))
+        (away if v.name in hidden else items)[v.name] = item
+    edges = []
+    for link in graph.links:
+        source, target = graph.variables[link.source], graph.variables[link.target]
+        gone = [v for v in (source, target) if v.name in hidden]
+        # A use by a hidden step has no place to end: its rail runs on through the ellipsis.
+        if len(gone) == 2 or (gone and None in (column.get(source.name), column.get(target.name))):
+            continue
+        edges.append(
+            Edge(
+                link.id,
+                link.source,
+                link.target,
+                _edge_class(link, source, target),
+                link.delay,
+                column.get(source.name),
+                column.get(target.name),
+                link.cut,
+                _describe_link(link),
+            )
+        )
+    styles, classes = {i.style for i in items.values()}, {e.cls for e in edges}
+    legend = [("edge:" + c, w) for c, w in _EDGE_WORDS.items() if c in classes]
+    cuts = {e.cut for e in edges}
+    legend += [("cut:cut", "gradient cut (truncated)")] if "cut" in cuts else []
+    legend += [("cut:partly", "gradient cut for some losses")] if "partly" in cuts else []
+    legend += [("delay", "value kept for another step")] if graph.folded and any(e.delay for e in edges) else []
+    legend += [("node:" + s, w) for s, w in _NODE_WORDS.items() if s in styles]
+    view = view or ("folded" if graph.folded else "forward")
+    return Scene(
+        graph.title,
+        graph.conventions,
+        view,
+        labels,
+        theme,
+        graph.folded,
+        tuple(slots),
+        items,
+        tuple(edges),
+        rows,
+        tuple(legend),
+        away,
+    )

@@ -1,0 +1,216 @@
+"""One column's arrangement, worked out once for all steps, so that the same node stands at the same place in every
+step.
+
+Nodes of one row stand side by side. Whatever has to get past a row (a long edge, a tap from a parameter's rail) is
+given a free vertical lane there, and every arrow that ends at a node has a port of its own on its lower or upper side.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from .scene import Edge, Item, Scene
+
+__all__ = ["GAP", "PORT", "ROW_HEIGHT", "Net", "Template", "build_templates", "loops", "net_of"]
+
+ROW_HEIGHT = 30.0
+PORT = 8.5
+GAP = 22.0
+PAD = 12.0
+_LANE_GAP = 6.5
+_CLEAR = 10.0  # an arrow head at the side of a box must not touch the lane beside it
+
+Net = tuple[str, str, int, int]  # arrows that share a way: source block and base, delay, and the step modulo the delay
+Kind = tuple[str | None, str]  # block, and "step" or "outside"
+
+
+@dataclass(slots=True)
+class Template:
+    """Centres and widths relative to the middle of the column. `half` is half its width."""
+
+    kind: Kind
+    x: dict[str, float] = field(default_factory=dict)
+    width: dict[str, float] = field(default_factory=dict)
+    lane: dict[tuple[str, str], float] = field(default_factory=dict)  # (source, target base) -> x of its free lane
+    port: dict[tuple[str, object], float] = field(default_factory=dict)  # (target base, entry) -> x on its side
+    half: float = 0.0
+
+
+def net_of(edge: Edge, scene: Scene) -> Net:
+    source = scene.item(edge.source)
+    step = scene.slots[source.slot].step or 0 if source.slot is not None else 0
+    return str(source.block), source.base, edge.delay, step % max(1, abs(edge.delay))
+
+
+def loops(edge: Edge, scene: Scene) -> bool:
+    """An arrow of the folded graph that comes back to its own column (or, in odd input, one that does not go
+    upwards)."""
+    if edge.source_slot is None or edge.source_slot != edge.target_slot:
+        return False
+    return edge.delay != 0 or scene.item(edge.target).row <= scene.item(edge.source).row
+
+
+@dataclass(slots=True)
+class _Entries:
+    """What arrives at one node: from lanes of other columns (left or right), from below, and taps from below and
+    above."""
+
+    left: dict[object, None] = field(default_factory=dict)
+    right: dict[object, None] = field(default_factory=dict)
+    direct: dict[str, None] = field(default_factory=dict)
+    below: dict[str, None] = field(default_factory=dict)
+    above: dict[str, None] = field(default_factory=dict)
+
+    def sides(self) -> tuple[list[object], list[object]]:
+        """Entries left and right of the direct ones, from the outside in; taps fill up the emptier side."""
+        left, right = list(self.left), list(self.right)
+        for tap in reversed(self.below):
+            (right if len(right) <= len(left) else left).append(("tap", tap))
+        return left, right
+
+    def need(self) -> float:
+        left, right = self.sides()
+        lower = 2 * max(len(left), len(right)) + len(self.direct)
+        upper = 2 * ((len(self.above) + 1) // 2) + 1 if self.above else 0
+        return (max(lower, upper) - 1) * PORT + 14
+
+
+class _Free:
+    """Finds free vertical lanes between the boxes of the rows they pass."""
+
+    def __init__(self, boxes: dict[int, list[tuple[float, float]]], label_edge: float):
+        self.boxes, self.label_edge = boxes, label_edge
+        self.used: list[tuple[float, range]] = []
+
+    def take(self, wanted: float, rows: range, top: bool = False) -> float:
+        walls = [(a - _CLEAR, b + _CLEAR) for r in rows for a, b in self.boxes.get(r, ())]
+        walls += [(x - _LANE_GAP, x + _LANE_GAP) for x, span in self.used if set(span) & set(rows)]
+        if top:  # leave the step's label, top left in the band, alone
+            walls.append((-1e6, self.label_edge))
+        spots = [wanted] + [edge for wall in walls for edge in wall]
+        free = [x for x in spots if not any(a + 1e-6 < x < b - 1e-6 for a, b in walls)]
+        x = min(free, key=lambda x: (round(abs(x - wanted), 3), x), default=wanted)
+        if len(rows) or top:
+            self.used.append((x, rows))
+        return x
+
+
+def _kind(item: Item, scene: Scene) -> Kind:
+    assert item.slot is not None
+    return item.block, "outside" if scene.slots[item.slot].kind == "outside" else "step"
+
+
+def build_templates(
+    scene: Scene, widths: dict[str, float], side: dict[str, str], lanes: dict[str, bool], label_width: float
+) -> dict[Kind, Template]:
+    """Arrange every kind of column.
+
+    Args:
+        widths: the width that each shown item needs for its label.
+        side: "below" or "above" for each parameter's rail.
+        lanes: for each edge from another column, whether it comes in by a lane under the target's row.
+        label_width: the room for a step's label in the top left corner of its band.
+    """
+    entries: dict[tuple[Kind, str], _Entries] = defaultdict(_Entries)
+    directs: dict[Kind, dict[tuple[str, str], None]] = defaultdict(dict)
+    taps: dict[Kind, dict[tuple[str, str], None]] = defaultdict(dict)
+    exits: dict[Kind, dict[str, None]] = defaultdict(dict)
+    base_row: dict[tuple[Kind, str], int] = {}
+    width: dict[tuple[Kind, str], float] = {}
+    for item in scene.items.values():
+        if item.slot is not None:
+            key = (_kind(item, scene), item.base)
+            base_row[key] = item.row
+            # In coarse units, so that two-digit steps leave everything where it was.
+            width[key] = max(width.get(key, 0.0), -(-widths[item.id] // 8) * 8)
+    for edge in scene.edges:
+        source, target = scene.item(edge.source), scene.item(edge.target)
+        if target.slot is None:
+            if source.slot is not None and source.id in scene.items:
+                exits[_kind(source, scene)][source.base] = None
+            continue
+        if target.id in scene.hidden:
+            continue
+        kind = _kind(target, scene)
+        entry = entries[kind, target.base]
+        if source.slot is None:
+            (entry.below if side[source.id] == "below" else entry.above)[source.id] = None
+            taps[kind][source.id, target.base] = None
+        elif lanes.get(edge.id):
+            from_right = edge.source_slot is not None and edge.target_slot is not None
+            from_right = from_right and (edge.source_slot or 0) > (edge.target_slot or 0)
+            from_right = from_right or (loops(edge, scene) and edge.delay >= 0)
+            (entry.right if from_right else entry.left)[net_of(edge, scene)] = None
+        elif source.slot == target.slot and not loops(edge, scene):
+            entry.direct[source.base] = None
+            directs[kind][source.base, target.base] = None
+
+    templates: dict[Kind, Template] = {}
+    for kind in dict.fromkeys(k for k, _ in base_row):
+        t = templates[kind] = Template(kind)
+        boxes: dict[int, list[tuple[float, float]]] = {}
+        for r in range(scene.rows.count):
+            row = [b for b in scene.rows.order.get((kind[0], r), ()) if (kind, b) in base_row]
+            for b in row:
+                t.width[b] = max(width[kind, b], entries[kind, b].need())
+            x = -(sum(t.width[b] for b in row) + GAP * (len(row) - 1)) / 2
+            for b in row:
+                t.x[b] = x + t.width[b] / 2
+                x += t.width[b] + GAP
+            boxes[r] = [(t.x[b] - t.width[b] / 2, t.x[b] + t.width[b] / 2) for b in row]
+        half = max([abs(v) for spans in boxes.values() for span in spans for v in span], default=0.0) + PAD
+        half = max(half, 46.0, label_width + 20) if kind[1] == "step" else half
+        free = _Free(boxes, -half + label_width + 16)
+        _fill(t, entries, directs[kind], taps[kind], exits[kind], base_row, side, free, scene.rows.count)
+        reach = max([abs(x) for x in t.lane.values()], default=0.0) + PAD
+        t.half = max(half, reach)
+    return templates
+
+
+def _fill(
+    t: Template,
+    entries: dict[tuple[Kind, str], _Entries],
+    directs: dict[tuple[str, str], None],
+    taps: dict[tuple[str, str], None],
+    exits: dict[str, None],
+    base_row: dict[tuple[Kind, str], int],
+    side: dict[str, str],
+    free: _Free,
+    count: int,
+) -> None:
+    """Ports and lanes: losses' way out first (straight up), then long edges, then taps."""
+    for base in exits:
+        r = base_row[t.kind, base]
+        t.lane[base, ""] = free.take(t.x[base], range(r + 1, count), top=True)
+    approach: dict[tuple[str, str], float] = {}
+    for source, target in directs:
+        passed = range(base_row[t.kind, source] + 1, base_row[t.kind, target])
+        approach[source, target] = t.x[source]
+        if passed:
+            middle = t.x[source] if abs(t.x[source]) > abs(t.x[target]) else t.x[target]
+            approach[source, target] = t.lane[source, target] = free.take(middle, passed)
+    for base, x in t.x.items():
+        entry = entries[t.kind, base]
+        middle_ones = sorted(entry.direct, key=lambda s: approach[s, base])
+        for i, s in enumerate(middle_ones):
+            t.port[base, ("direct", s)] = x + (i - (len(middle_ones) - 1) / 2) * PORT
+        edge = (len(middle_ones) - 1) / 2 * PORT if middle_ones else -PORT / 2
+        for sign, group in zip((-1, 1), entry.sides()):
+            for i, key in enumerate(reversed(group)):
+                t.port[base, key] = x + sign * (edge + (i + 1) * PORT)
+        for i, tap in enumerate(entry.above):
+            # On both sides of the middle, where the node's own arrow leaves.
+            t.port[base, ("tap", tap)] = x + (1 + i // 2) * PORT * (1 if i % 2 == 0 else -1)
+    for param, base in taps:
+        r = base_row[t.kind, base]
+        above = side[param] == "above"
+        passed = range(r + 1, count) if above else range(r)
+        t.lane[param, base] = free.take(t.port[base, ("tap", param)], passed, top=above)
+    # Taps that had to move aside keep their order at the node, so that they do not cross each other.
+    for base in t.x:
+        for where in ("below", "above"):
+            mine = [p for p, b in taps if b == base and side[p] == where]
+            slots = sorted(t.port[base, ("tap", p)] for p in mine)
+            for p, x in zip(sorted(mine, key=lambda p: t.lane[p, base]), slots):
+                t.port[base, ("tap", p)] = x
