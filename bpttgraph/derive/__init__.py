@@ -1,0 +1,21 @@
+"""Derivations: the formula reading of the graph.
+
+`Derivation` writes a gradient as a sum of chain-rule products; `formula` and `local_jacobian` read single nodes;
+`expr` is the algebra they are written in, and LaTeX, MathML, Unicode text and SymPy its printers.
+"""
+
+from .derivation import Derivation, Term
+from .evaluate import evaluate
+from .factored import Statement
+from .latex import to_latex
+from .local import Contact, Local, local_jacobian
+from .mathml import to_mathml
+from .paths import Run, Unrolled
+from .printers import to_text
+from .read import equation, formula
+from .to_sympy import to_sympy
+
+__all__ = [
+    "Contact", "Derivation", "Local", "Run", "Statement", "Term", "Unrolled", "equation", "evaluate", "formula",
+    "local_jacobian", "to_latex", "to_mathml", "to_sympy", "to_text",
+]  # fmt: skip

@@ -1,7 +1,7 @@
 """Numbers for formulas, with NumPy and nothing else.
 
-This is the witness for derivations: it knows products, transposes and diag, but no derivative, so a formula that evaluates to
-the gradient is right by itself and not because the reverse pass said so.
+This is the witness for derivations: it knows products, transposes and diag, but no derivative, so a formula that
+evaluates to the gradient is right by itself and not because the reverse pass said so.
 
 Inside, every value is an array (…, rows, columns), scalars (…, 1, 1); axes in front are a batch.
 """
@@ -16,8 +16,27 @@ import numpy as np
 
 from ..errors import BPTTError, nearest
 from .expr import (
-    Add, Apply, Diag, Divide, Dot, Expr, Hadamard, Identity, Literal, Neg, Num, Ones, Partial, Power, Product, Rows, Stack,
-    Symbol, Tagged, Transpose, Zeros,
+    Add,
+    Apply,
+    Diag,
+    Divide,
+    Dot,
+    Expr,
+    Hadamard,
+    Identity,
+    Literal,
+    Neg,
+    Num,
+    Ones,
+    Partial,
+    Power,
+    Product,
+    Rows,
+    Stack,
+    Symbol,
+    Tagged,
+    Transpose,
+    Zeros,
 )  # fmt: skip
 
 __all__ = ["evaluate", "lift", "matrix_value", "unlift"]
@@ -67,7 +86,11 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
             case Hadamard(_, factors):
                 return reduce(np.multiply, map(go, factors))
             case Power(_, base, exponent):
-                return go(base) ** (int(exponent.value) if isinstance(exponent, Num) and exponent.value == int(exponent.value) else go(exponent))
+                return go(base) ** (
+                    int(exponent.value)
+                    if isinstance(exponent, Num) and exponent.value == int(exponent.value)
+                    else go(exponent)
+                )
             case Divide(_, top, bottom):
                 return go(top) / go(bottom)
             case Diag(shape, arg):
@@ -109,10 +132,14 @@ def _apply(e: Apply, args: list[Any]) -> Any:
     attrs = dict(e.attrs)
     if e.op.kind == "elementwise" and e.op.name != "top_mask":
         return e.op.value(*args, **attrs)
-    native = []
-    for value, expr, dims in zip(args, e.args, e.arg_dims):
-        native.append(np.broadcast_to(value[..., 0, 0, None], value.shape[:-2] + dims) if dims and not expr.shape else
-                      value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value)  # fmt: skip
+    native = [_native(*triple) for triple in zip(args, e.args, e.arg_dims)]
     result = e.op.value(*native, **attrs)
-    # a function of the table gives the shape it has in the graph; a column of one entry is told from a scalar by `shape`
+    # a function of the table gives the shape it has in the graph
     return result[..., None, None] if not e.shape else result[..., None] if e.shape[1] == 1 else result
+
+
+def _native(value: Any, e: Expr, dims: tuple[int, ...]) -> Any:
+    """An argument as the graph has it; a scalar that stands for equal entries is spread."""
+    if dims and not e.shape:
+        return np.broadcast_to(value[..., 0, 0, None], value.shape[:-2] + dims)
+    return value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value

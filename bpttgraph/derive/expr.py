@@ -1,186 +1,51 @@
 """A small algebra of ordered products: what a derivation is written in.
 
-SymPy's matrix calculus cannot carry this (it raises on two nested layers), so formulas are trees of our own: immutable nodes
-with a shape, made by functions (`add`, `product`, `hadamard`, …) that simplify as a person would while writing, and never
-further: empty product = I, 1·x, −(−x), (Aᵀ)ᵀ, diag(1) = I, scalar factors in front.
+SymPy's matrix calculus cannot carry this (it raises on two nested layers), so formulas are trees of our own:
+immutable nodes with a shape, made by functions (`add`, `product`, `hadamard`, …) that simplify as a person would
+while writing, and never further: empty product = I, 1·x, −(−x), (Aᵀ)ᵀ, diag(1) = I, scalar factors in front.
 
-Shapes are () for a scalar and (rows, columns) for all else; a vector is a column (n, 1), so that yᵀ really is a row and a
-product of a row and a matrix can be checked by eye. Sums and products are flat: a tree is as deep as one equation is nested,
-never as long as time.
+Shapes are () for a scalar and (rows, columns) for all else; a vector is a column (n, 1), so that yᵀ really is a row
+and a product of a row and a matrix can be checked by eye. Sums and products are flat: a tree is as deep as one
+equation is nested, never as long as time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from fractions import Fraction
 from math import prod
-from typing import Any
 
-from ..primitives import Primitive
-
-Shape = tuple[int, ...]
-Number = int | float | Fraction
+from .nodes import (
+    Add,
+    Apply,
+    Diag,
+    Divide,
+    Dot,
+    Expr,
+    Hadamard,
+    Identity,
+    Literal,
+    Neg,
+    Num,
+    Number,
+    Ones,
+    Partial,
+    Power,
+    Product,
+    Rows,
+    Shape,
+    Stack,
+    Symbol,
+    Tagged,
+    Transpose,
+    Zeros,
+)  # fmt: skip
 
 __all__ = [
-    "Add", "Apply", "Diag", "Divide", "Dot", "Expr", "Hadamard", "Identity", "Literal", "Neg", "Num", "Ones", "Partial",
-    "Power", "Product", "Rows", "Stack", "Symbol", "Tagged", "Transpose", "Zeros", "add", "diag", "divide", "dot",
-    "hadamard", "identity", "jacobian_shape", "matrix_shape", "neg", "num", "outer", "partial", "power", "product", "rows",
-    "split_sign", "stack", "subtract", "symbol", "tagged", "transpose",
+    "Add", "Apply", "Diag", "Divide", "Dot", "Expr", "Hadamard", "Identity", "Literal", "Neg", "Num", "Ones",
+    "Partial", "Power", "Product", "Rows", "Shape", "Stack", "Symbol", "Tagged", "Transpose", "Zeros", "add",
+    "diag", "divide", "dot", "hadamard", "identity", "jacobian_shape", "joined", "matrix_shape", "neg", "num",
+    "outer", "partial", "power", "product", "rows", "signed", "split_sign", "stack", "subtract", "symbol", "tagged",
+    "transpose",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Expr:
-    """A formula. `shape` is () or (rows, columns)."""
-
-    shape: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Symbol(Expr):
-    """A named variable; `dims` is its shape in the graph: (), (n,) or (m, n)."""
-
-    name: str
-    dims: Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Num(Expr):
-    """A number that is not negative (a negative one is `Neg`)."""
-
-    value: Number
-
-
-@dataclass(frozen=True, slots=True)
-class Literal(Expr):
-    """A constant array, by rows."""
-
-    entries: tuple[tuple[float, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Add(Expr):
-    terms: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Neg(Expr):
-    arg: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Product(Expr):
-    """An ordered matrix product; scalar factors may stand anywhere."""
-
-    factors: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hadamard(Expr):
-    """An elementwise product a ∘ b of equal shapes."""
-
-    factors: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Power(Expr):
-    """An elementwise power."""
-
-    base: Expr
-    exponent: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Divide(Expr):
-    """An elementwise quotient."""
-
-    top: Expr
-    bottom: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Diag(Expr):
-    """The diagonal matrix of a vector."""
-
-    arg: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Transpose(Expr):
-    arg: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Identity(Expr):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Ones(Expr):
-    """A column of ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Zeros(Expr):
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Apply(Expr):
-    """A function of the rule table (or an abstract one, φ, φ') applied to arguments."""
-
-    op: Primitive
-    args: tuple[Expr, ...]
-    attrs: tuple[tuple[str, Any], ...]
-    arg_dims: tuple[Shape, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Stack(Expr):
-    """Blocks on top of each other, [a; b]."""
-
-    parts: tuple[Expr, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows(Expr):
-    """Rows start+1 … stop of a vector or matrix."""
-
-    arg: Expr
-    start: int
-    stop: int
-
-
-@dataclass(frozen=True, slots=True)
-class Dot(Expr):
-    """aᵀb as a scalar."""
-
-    left: Expr
-    right: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class Partial(Expr):
-    """A derivative by its symbol: ∂h₃/∂h₂; immediate, ∂⁺h₂/∂W (all else the equation reads held fixed); total, dE/dh₂.
-
-    By a matrix it is a rank-3 array; its `shape` then counts the entries of the matrix, row by row, as columns.
-    """
-
-    target: str
-    source: str
-    immediate: bool = False
-    total: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Tagged(Expr):
-    """An expression with the ids of the links it stands for (separated by spaces). Only MathML shows them."""
-
-    arg: Expr
-    ids: str
-
-
-# -- making them ---------------------------------------------------------------------------------------------------------
 
 
 def matrix_shape(dims: Shape) -> Shape:
@@ -213,7 +78,9 @@ def identity(dims: Shape) -> Expr:
     return Identity((dims[0], dims[0])) if dims else Num((), 1)
 
 
-def partial(target: str, target_dims: Shape, source: str, source_dims: Shape, *, immediate: bool = False, total: bool = False) -> Partial:
+def partial(
+    target: str, target_dims: Shape, source: str, source_dims: Shape, *, immediate: bool = False, total: bool = False
+) -> Partial:
     return Partial(jacobian_shape(target_dims, source_dims), target, source, immediate, total)
 
 
@@ -323,7 +190,9 @@ def hadamard(*factors: Expr) -> Expr:
             vectors.extend(f.factors if isinstance(f, Hadamard) else (f,))
         elif all(isinstance(x, Ones) or x.shape == () for x in factors):
             vectors = [f]
-    inner: list[Expr] = [vectors[0] if len(vectors) == 1 else Hadamard(vectors[0].shape, tuple(vectors))] if vectors else []
+    inner: list[Expr] = (
+        [vectors[0] if len(vectors) == 1 else Hadamard(vectors[0].shape, tuple(vectors))] if vectors else []
+    )
     result = product(*scalars, *inner)
     return neg(result) if sign < 0 else result
 
@@ -349,7 +218,9 @@ def diag(x: Expr, size: int) -> Expr:
     if x.shape == ():
         return product(x, Identity((size, size)))
     if isinstance(x, Product) and x.factors[0].shape == ():
-        return product(*[f for f in x.factors if f.shape == ()], diag(product(*[f for f in x.factors if f.shape]), size))
+        return product(
+            *[f for f in x.factors if f.shape == ()], diag(product(*[f for f in x.factors if f.shape]), size)
+        )
     return Diag((size, size), x)
 
 
@@ -393,3 +264,28 @@ def rows(x: Expr, start: int, stop: int) -> Expr:
     if isinstance(x, Zeros):
         return Zeros((stop - start, x.shape[1]))
     return x if (start, stop) == (0, x.shape[0]) else Rows((stop - start, x.shape[1]), x, start, stop)
+
+
+def joined(a: Expr, b: Expr) -> Expr:
+    """The sum of two Jacobians as a person writes it: a common right factor once, diag(a) − diag(b) as diag(a − b)."""
+    (sa, a), (sb, b) = split_sign(a), split_sign(b)
+    if isinstance(a, Add) and sa > 0:
+        return add(a, b if sb > 0 else neg(b))
+    left, right = (list(x.factors) if isinstance(x, Product) else [x] for x in (a, b))
+    shared: list[Expr] = []
+    while left and right and left[-1] == right[-1] and left[-1].shape:
+        shared.insert(0, left.pop())
+        right.pop()
+    if shared and len(shared) == 1 and isinstance(shared[0], Identity):
+        return product(joined(signed(sa, product(*left)), signed(sb, product(*right))), *shared)
+    if shared:
+        unit = Identity((shared[0].shape[0],) * 2)
+        parts = [product(*x) if any(f.shape for f in x) else product(*x, unit) for x in (left, right)]
+        return product(joined(signed(sa, parts[0]), signed(sb, parts[1])), *shared)
+    if isinstance(a, Diag) and isinstance(b, Diag):
+        return diag(joined(signed(sa, a.arg), signed(sb, b.arg)), a.shape[0])
+    return add(b, neg(a)) if sa < 0 < sb else add(signed(sa, a), signed(sb, b))
+
+
+def signed(sign: int, x: Expr) -> Expr:
+    return x if sign > 0 else neg(x)

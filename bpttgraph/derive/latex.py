@@ -5,12 +5,12 @@ from __future__ import annotations
 from fractions import Fraction
 
 from ..names import to_latex as name_to_latex
-from .expr import Apply, Expr, Num, Partial, Power, Tagged
+from .expr import Apply, Expr, Num, Partial, Tagged
 from .printers import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, plain_number
 
 __all__ = ["LatexPrinter", "to_latex"]
 
-_COMMANDS = frozenset("tanh exp log sin cos max min arg".split())
+_COMMANDS = frozenset(["tanh", "exp", "log", "sin", "cos", "max", "min", "arg"])
 _SPECIAL = {"σ": r"\sigma", "1₊": r"\mathbf{1}_{+}"}
 
 
@@ -34,6 +34,9 @@ class LatexPrinter(Printer):
     def brackets(self, text: str) -> str:
         return rf"\left({text}\right)"
 
+    def square(self, text: str) -> str:
+        return rf"\left[{text}\right]"
+
     def signed_sum(self, terms: list[tuple[int, str]]) -> str:
         first = ("-" if terms[0][0] < 0 else "") + terms[0][1]
         return first + "".join((" - " if s < 0 else " + ") + text for s, text in terms[1:])
@@ -44,7 +47,7 @@ class LatexPrinter(Printer):
     def times(self, factors: list[tuple[Expr, str]]) -> str:
         out = factors[0][1]
         for _, text in factors[1:]:
-            out += (r" \cdot " if text[0].isdigit() else r" \, ") + text
+            out += (r" \cdot " if text[0] in "0123456789" else r" \, ") + text
         return out
 
     def infix(self, symbol: str, parts: list[str]) -> str:

@@ -1,11 +1,12 @@
 """The local Jacobian of one equation, as a formula.
 
-The rule table's tangents (forward mode) are pushed through one equation, from one named variable to another, all else held
-fixed; the result is a graph linear in a small change `t`. That graph is then read as a matrix: a factor f∘t as diag(f), W @ t
-as W, yᵀt as yᵀ, stacking as blocks. No derivative is stated here: only what linear operations look like as matrices.
+The rule table's tangents (forward mode) are pushed through one equation, from one named variable to another, all else
+held fixed; the result is a graph linear in a small change `t`. That graph is then read as a matrix: a factor f∘t as
+diag(f), W @ t as W, yᵀt as yᵀ, stacking as blocks. No derivative is stated here: only what linear operations look
+like as matrices.
 
-By a matrix the Jacobian would have rank 3. It is kept as the `Contact`s L · dW · v instead, so that a chain term with the row
-r in front becomes the outer product (r L)ᵀ vᵀ, shaped like W.
+By a matrix the Jacobian would have rank 3. It is kept as the `Contact`s L · dW · v instead, so that a chain term with
+the row r in front becomes the outer product (r L)ᵀ vᵀ, shaped like W.
 """
 
 from __future__ import annotations
@@ -20,8 +21,21 @@ from ..autodiff import evaluate as run_graph
 from ..autodiff import pushforward
 from ..graph import Node, leaf
 from .expr import (
-    Add, Diag, Expr, Identity, Ones, Product, Zeros, add, diag, divide, identity, jacobian_shape, neg, num, product, rows,
-    split_sign, stack, transpose,
+    Expr,
+    Identity,
+    Ones,
+    Zeros,
+    diag,
+    divide,
+    identity,
+    jacobian_shape,
+    joined,
+    neg,
+    num,
+    product,
+    rows,
+    stack,
+    transpose,
 )  # fmt: skip
 from .read import Reader, inner_nodes, padding
 
@@ -39,7 +53,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """A local derivative: `jacobian` by a scalar or vector, `contacts` by a matrix; neither if it has no closed reading."""
+    """A local derivative: `jacobian` by a scalar or vector, `contacts` by a matrix; neither if it cannot be read."""
 
     jacobian: Expr | None = None
     contacts: tuple[Contact, ...] | None = None
@@ -113,31 +127,6 @@ def numeric_jacobian(target: Node, source: Node, values: dict[Node, Any]) -> Any
         lead = change.shape[: change.ndim - len(target.shape)]
         columns.append(change.reshape((*lead, -1)))
     return np.stack(np.broadcast_arrays(*columns), axis=-1)
-
-
-def joined(a: Expr, b: Expr) -> Expr:
-    """The sum of two Jacobians as a person writes it: a common factor on the right once, diag(a) − diag(b) as diag(a − b)."""
-    (sa, a), (sb, b) = split_sign(a), split_sign(b)
-    if isinstance(a, Add) and sa > 0:
-        return add(a, b if sb > 0 else neg(b))
-    left, right = (list(x.factors) if isinstance(x, Product) else [x] for x in (a, b))
-    shared: list[Expr] = []
-    while left and right and left[-1] == right[-1] and left[-1].shape:
-        shared.insert(0, left.pop())
-        right.pop()
-    if shared and len(shared) == 1 and isinstance(shared[0], Identity):
-        return product(joined(signed(sa, product(*left)), signed(sb, product(*right))), *shared)
-    if shared:
-        unit = Identity((shared[0].shape[0],) * 2)
-        parts = [product(*x) if any(f.shape for f in x) else product(*x, unit) for x in (left, right)]
-        return product(joined(signed(sa, parts[0]), signed(sb, parts[1])), *shared)
-    if isinstance(a, Diag) and isinstance(b, Diag):
-        return diag(joined(signed(sa, a.arg), signed(sb, b.arg)), a.shape[0])
-    return add(b, neg(a)) if sa < 0 < sb else add(signed(sa, a), signed(sb, b))
-
-
-def signed(sign: int, x: Expr) -> Expr:
-    return x if sign > 0 else neg(x)
 
 
 Piece = tuple[Expr, Expr | None, bool]
@@ -244,7 +233,13 @@ class _Reading:
         # concat: each moving part alone between zeros; for a vector t the parts belong to one matrix
         if not self.by_matrix:
             columns = self.t.shape[0] if self.t.shape else 1
-            return [(stack(*[p[0][0] if p else Zeros((a.shape[0], columns)) for p, a in zip(moving, node.args)]), None, False)]
+            return [
+                (
+                    stack(*[p[0][0] if p else Zeros((a.shape[0], columns)) for p, a in zip(moving, node.args)]),
+                    None,
+                    False,
+                )
+            ]
         found: list[Piece] = []
         start = 0
         for p, a in zip(moving, node.args):
@@ -295,5 +290,3 @@ class _Reading:
         if not self.by_matrix:
             raise Unreadable
         return [(transpose(v), transpose(m), not flipped) for m, v, flipped in pieces if v is not None]
-
-

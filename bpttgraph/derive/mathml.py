@@ -1,6 +1,7 @@
 """Formulas as presentation MathML (Core), for HTML that must work offline.
 
-Every tagged factor becomes `<mrow data-id="h[2]->h[3]">`, so a page can light up the edge of a picture and the other way round.
+Every tagged factor becomes `<mrow data-id="h[2]->h[3]">`, so a page can light up the edge of a picture and the other
+way round.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ _TIMES = '<mo lspace="0" rspace="0.17em">&#x2062;</mo>'
 
 def _clean(text: str) -> str:
     """Without the characters that XML cannot hold."""
-    return "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff" else "\ufffd" for c in text)
+    return "".join(
+        c if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff" else "\ufffd" for c in text
+    )
 
 
 def attribute(text: str) -> str:
@@ -52,6 +55,9 @@ class MathMLPrinter(Printer):
 
     def brackets(self, text: str) -> str:
         return row('<mo stretchy="true">(</mo>', text, '<mo stretchy="true">)</mo>')
+
+    def square(self, text: str) -> str:
+        return row('<mo stretchy="true">[</mo>', text, '<mo stretchy="true">]</mo>')
 
     def signed_sum(self, terms: list[tuple[int, str]]) -> str:
         out = ['<mo form="prefix">−</mo>' if terms[0][0] < 0 else "", terms[0][1]]

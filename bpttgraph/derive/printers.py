@@ -1,4 +1,4 @@
-"""How formulas print. One walk decides brackets by precedence; a printer only says how its language writes each construct.
+"""How formulas print: one walk decides brackets by precedence, a printer only says how its language writes things.
 
 `to_text` (Unicode, for terminals) stands here; `latex.py`, `mathml.py` and `to_sympy.py` hold the others.
 """
@@ -7,12 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import ClassVar
 
 from ..names import to_unicode
 from .expr import (
-    Add, Apply, Diag, Divide, Dot, Expr, Hadamard, Identity, Literal, Neg, Num, Ones, Partial, Power, Product, Rows, Stack,
-    Symbol, Tagged, Transpose, Zeros, split_sign,
+    Add,
+    Apply,
+    Diag,
+    Divide,
+    Dot,
+    Expr,
+    Hadamard,
+    Identity,
+    Literal,
+    Neg,
+    Num,
+    Ones,
+    Partial,
+    Power,
+    Product,
+    Rows,
+    Stack,
+    Symbol,
+    Tagged,
+    Transpose,
+    Zeros,
+    split_sign,
 )  # fmt: skip
 
 __all__ = ["Printer", "UnicodePrinter", "to_text"]
@@ -43,7 +64,9 @@ class Printer:
             case Neg(_, arg):
                 return self.minus(self.show(arg, QUOTIENT)), SUM
             case Product(_, factors):
-                return self.times([(f, self.show(f, FRACTION)) for f in factors]), PRODUCT
+                # a tagged product within a product needs no brackets: the tag marks it off, and products associate
+                least = [PRODUCT if isinstance(f, Tagged) and isinstance(f.arg, Product) else FRACTION for f in factors]
+                return self.times([(f, self.show(f, n)) for f, n in zip(factors, least)]), PRODUCT
             case Hadamard(_, factors):
                 return self.infix("∘", [self.show(f, FRACTION) for f in factors]), HADAMARD
             case Dot(_, left, right):
@@ -54,7 +77,9 @@ class Printer:
             case Divide(_, top, bottom):
                 return self.quotient(top, bottom), self.fraction
             case Transpose(_, arg):
-                return self.transposed(self.show(arg, ATOM)), POSTFIX
+                # a whole chain that is turned stands in square brackets: it has round ones inside
+                whole = isinstance(arg, Product)
+                return self.transposed(self.square(self.show(arg)) if whole else self.show(arg, ATOM)), POSTFIX
             case Diag(_, arg):
                 return self.call(self.word("diag"), [self.show(arg)]), ATOM
             case Apply(_, op, args):
@@ -89,7 +114,7 @@ class Printer:
         signed = [(s, self.show(t, QUOTIENT)) for s, t in map(split_sign, terms)]
         return self.signed_sum(signed)
 
-    # What a language must say ------------------------------------------------------------------------------------------
+    # What a language must say
 
     def name(self, name: str) -> tuple[str, int]:
         raise NotImplementedError
@@ -98,6 +123,9 @@ class Printer:
         raise NotImplementedError
 
     def brackets(self, text: str) -> str:
+        raise NotImplementedError
+
+    def square(self, text: str) -> str:
         raise NotImplementedError
 
     def signed_sum(self, terms: list[tuple[int, str]]) -> str:
@@ -186,6 +214,9 @@ class UnicodePrinter(Printer):
     def brackets(self, text: str) -> str:
         return f"({text})"
 
+    def square(self, text: str) -> str:
+        return f"[{text}]"
+
     def signed_sum(self, terms: list[tuple[int, str]]) -> str:
         first = ("−" if terms[0][0] < 0 else "") + terms[0][1]
         return first + "".join((" − " if s < 0 else " + ") + text for s, text in terms[1:])
@@ -195,8 +226,8 @@ class UnicodePrinter(Printer):
 
     def times(self, factors: list[tuple[Expr, str]]) -> str:
         out = factors[0][1]
-        for (before, _), (e, text) in zip(factors, factors[1:]):
-            dotted = is_derivative(before) or is_derivative(e) or text[0].isdigit()
+        for (before, _), (e, text) in pairwise(factors):
+            dotted = is_derivative(before) or is_derivative(e) or text[0] in "0123456789"
             out += (" · " if dotted else " ") + text
         return out
 

@@ -1,7 +1,7 @@
 """From nodes to formulas: the value of a node in terms of named variables.
 
-A named node is a symbol and ends the reading, so a formula never reaches beyond one equation. What each operation means as a
-formula is decided here, once, for all printers.
+A named node is a symbol and ends the reading, so a formula never reaches beyond one equation. What each operation
+means as a formula is decided here, once, for all printers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,27 @@ import numpy as np
 
 from ..graph import Node
 from .expr import (
-    Apply, Expr, Literal, Ones, Shape, Zeros, add, diag, divide, dot, hadamard, matrix_shape, neg, num, outer, power,
-    product, rows, stack, subtract, symbol, transpose,
+    Apply,
+    Expr,
+    Literal,
+    Ones,
+    Zeros,
+    add,
+    diag,
+    divide,
+    dot,
+    hadamard,
+    matrix_shape,
+    neg,
+    num,
+    outer,
+    power,
+    product,
+    rows,
+    stack,
+    subtract,
+    symbol,
+    transpose,
 )  # fmt: skip
 
 __all__ = ["Reader", "equation", "formula"]

@@ -1,11 +1,11 @@
 """Formulas as SymPy objects: the independent reader of a derivation.
 
-Scalars become `sympy.Symbol(name, real=True)` with the variable's own name, `h[2]`; vectors and matrices become explicit
-matrices of such symbols, `h[2]_1`, `W_hh_1,2`. Products of matrices stay unevaluated (`MatMul`), so nothing grows; substitute
-numbers for the symbols and call `.doit()`, or `.as_explicit()` for the entries.
+Scalars become `sympy.Symbol(name, real=True)` with the variable's own name, `h[2]`; vectors and matrices become
+explicit matrices of such symbols, `h[2]_1`, `W_hh_1,2`. Products of matrices stay unevaluated (`MatMul`), so nothing
+grows; substitute numbers for the symbols and call `.doit()`, or `.as_explicit()` for the entries.
 
-SymPy is imported on first use. Nothing is parsed, simplified or differentiated by it. `real=True` is not a detail: without it
-SymPy spends minutes asking whether the argument of a tanh may be complex.
+SymPy is imported on first use. Nothing is parsed, simplified or differentiated by it. `real=True` is not a detail:
+without it SymPy spends minutes asking whether the argument of a tanh may be complex.
 """
 
 from __future__ import annotations
@@ -15,8 +15,27 @@ from typing import Any
 
 from ..errors import BPTTError
 from .expr import (
-    Add, Apply, Diag, Divide, Dot, Expr, Hadamard, Identity, Literal, Neg, Num, Ones, Partial, Power, Product, Rows, Stack,
-    Symbol, Tagged, Transpose, Zeros,
+    Add,
+    Apply,
+    Diag,
+    Divide,
+    Dot,
+    Expr,
+    Hadamard,
+    Identity,
+    Literal,
+    Neg,
+    Num,
+    Ones,
+    Partial,
+    Power,
+    Product,
+    Rows,
+    Stack,
+    Symbol,
+    Tagged,
+    Transpose,
+    Zeros,
 )  # fmt: skip
 
 __all__ = ["entry_names", "to_sympy"]
@@ -154,8 +173,8 @@ def _functions() -> dict[str, Callable[..., Any]]:
 
     return {
         "tanh": sympy.tanh, "exp": sympy.exp, "log": sympy.log, "sin": sympy.sin, "cos": sympy.cos, "sqrt": sympy.sqrt,
-        "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)), "abs": sympy.Abs, "sign": sympy.sign, "step": step, "relu": positive,
-        "leaky_relu": lambda x, slope=0.01: positive(x) - slope * positive(-x), "elu": elu,
+        "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)), "abs": sympy.Abs, "sign": sympy.sign, "step": step, "relu":
+        positive, "leaky_relu": lambda x, slope=0.01: positive(x) - slope * positive(-x), "elu": elu,
         "softplus": lambda x: sympy.log(1 + sympy.exp(x)), "silu": lambda x: x / (1 + sympy.exp(-x)),
         "maximum": sympy.Max, "minimum": sympy.Min, "clip": lambda x, low, high: sympy.Max(low, sympy.Min(high, x)),
     }  # fmt: skip

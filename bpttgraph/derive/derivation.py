@@ -1,0 +1,210 @@
+"""The chain-rule derivation of one gradient, for a given number of steps.
+
+∂E/∂W is a sum of products: one product for every path from a use of W to a loss, one factor for every link of the
+path. A `Derivation` offers that sum at two levels, `chain` (∂E₃/∂y₃ · ∂y₃/∂h₃ · ∂⁺h₃/∂W) and `local` (each factor
+replaced by its local Jacobian), its factored form of linear size, and the numbers of each term.
+
+Layout: Jacobians ∂y/∂x are dim y × dim x; a gradient has the shape of its parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from ..errors import BPTTError, nearest
+from ..variables import Link
+from .expr import Expr, Partial, partial, tagged
+from .factored import Statement, factored_statements, total_name
+from .layout import latex_sum, mathml_sum, unicode_sum
+from .numeric import Numbers
+from .paths import Path, Paths, Run, Unrolled
+from .terms import Factors, as_gradient
+
+__all__ = ["Derivation", "Term"]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One product of the sum: one path from a use of `wrt` to a loss.
+
+    Attributes:
+        loss_step: step t of the loss E[t].
+        use_step: step k of the equation that reads `wrt`.
+        path: names from the loss down to `wrt`.
+        links: ids of the links, in the order of the factors (`h[2]->h[3]`).
+    """
+
+    loss_step: int
+    use_step: int
+    path: tuple[str, ...]
+    links: tuple[str, ...]
+    _path: Path = field(repr=False, compare=False)
+    _owner: Derivation = field(repr=False, compare=False)
+
+    def factors(self, level: str = "chain") -> tuple[Expr, ...]:
+        """One expression a link; by a matrix, at level `local`, the last link gives two: L, and the row vᵀ."""
+        return self._owner._factors.of_path(self._path, _checked(level))
+
+    def expr(self, level: str = "chain") -> Expr:
+        """The product as one expression, at level `local` shaped like `wrt`."""
+        return self._owner._expr(self._path, _checked(level))
+
+    def latex(self, level: str = "chain") -> str:
+        return latex_sum([self.expr(level)])
+
+    def unicode(self, level: str = "chain") -> str:
+        return unicode_sum([self.expr(level)])
+
+    def mathml(self, level: str = "chain") -> str:
+        return mathml_sum([self.expr(level)])
+
+    def sympy(self, level: str = "chain") -> Any:
+        return self._owner._sympy(self.expr(level), level)
+
+    def value(self, run: Run) -> Any:
+        """The numbers of this term, shaped like `wrt`, from the local formulas alone; summed over the batch."""
+        return Numbers(self._owner._factors, run).term(self._path)
+
+
+def _checked(level: str) -> str:
+    if level not in ("chain", "local"):
+        raise BPTTError(f'a path term has no level "{level}"', 'use level="chain" or level="local"')
+    return level
+
+
+class Derivation:
+    """The derivation of ∂E/∂`wrt` for an unrolled recurrence.
+
+    Args:
+        unrolled: the unrolled recurrence.
+        wrt: a parameter (`W_hh`), an initial state (`h[0]`), an input (`x[1]`) or any variable between.
+        cap: at most so many terms are written out.
+    """
+
+    def __init__(self, unrolled: Unrolled, wrt: str, cap: int = 200):
+        if wrt not in unrolled.vgraph.variables:
+            raise BPTTError(
+                f"there is no variable {wrt} in this recurrence", nearest(wrt, list(unrolled.vgraph.variables))
+            )
+        self.unrolled, self.wrt, self.cap = unrolled, wrt, cap
+        self.paths = Paths(unrolled, wrt)
+        self.conventions: tuple[str, ...] = tuple(unrolled.conventions)
+        self._factors = Factors(self.paths)
+
+    # -- how many
+
+    @cached_property
+    def count(self) -> int:
+        """The exact number of terms, by dynamic programming."""
+        return self.paths.count()
+
+    @cached_property
+    def count_by_step(self) -> dict[tuple[int, int], int]:
+        """(loss step t, step k of the use) -> number of terms."""
+        return self.paths.count_by_step()
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """All terms, by loss step, then by step of use."""
+        if self.count > self.cap:
+            raise BPTTError(
+                f"∂E/∂{self.wrt} has {self.count} chain-rule terms here, more than the cap of {self.cap}",
+                f"use .factored (linear in the steps), .first_terms({self.cap}), fewer steps, or a larger cap",
+            )
+        return tuple(self._all_terms())
+
+    def first_terms(self, n: int) -> tuple[Term, ...]:
+        """The first `n` terms, however many there are."""
+        return tuple(islice(self._all_terms(), n))
+
+    def _all_terms(self) -> Iterator[Term]:
+        for p in self.paths:
+            yield Term(p.loss_step, p.use_step, p.names, tuple(link.id for link in p.links), p, self)
+
+    # -- formulas
+
+    def _expr(self, path: Path, level: str) -> Expr:
+        ids = " ".join(link.id for link in path.links)
+        if level == "chain":
+            return tagged(self._factors.chain_product(path), ids)
+        return tagged(as_gradient(self._factors, path), ids)
+
+    @property
+    def left_side(self) -> Partial:
+        """∂E/∂wrt."""
+        name = total_name(self.unrolled)
+        return partial(name, (), self.wrt, self.paths.variables[self.wrt].shape)
+
+    def exprs(self, level: str = "chain") -> tuple[Expr, ...]:
+        """The summands as expressions."""
+        return tuple(term.expr(level) for term in self.terms)
+
+    def latex(self, level: str = "chain") -> str:
+        """The sum as LaTeX (without its left side), one term a line."""
+        return latex_sum(self.exprs(level))
+
+    def unicode(self, level: str = "chain") -> str:
+        return unicode_sum(self.exprs(level))
+
+    def mathml(self, level: str = "chain") -> str:
+        """A `<math>` element; every factor and every term carries the ids of its links as `data-id`."""
+        return mathml_sum(self.exprs(level))
+
+    def statement(self, level: str = "chain", form: str = "latex") -> str:
+        """∂E/∂W = …, as "latex", "unicode" or "mathml"."""
+        forms = {"latex": latex_sum, "unicode": unicode_sum, "mathml": mathml_sum}
+        if form not in forms:
+            raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(forms)))
+        return forms[form](self.exprs(level), self.left_side)
+
+    def sympy(self, level: str = "chain") -> Any:
+        """The sum as a SymPy object; see `to_sympy` for its symbols."""
+        import sympy
+
+        parts = [self._sympy(e, level) for e in self.exprs(level)]
+        if not parts:
+            return sympy.Integer(0)
+        if isinstance(parts[0], sympy.Expr) and not parts[0].is_Matrix:
+            return sympy.Add(*parts)
+        return sympy.MatAdd(*parts) if len(parts) > 1 else parts[0]
+
+    def _sympy(self, e: Expr, level: str) -> Any:
+        from .to_sympy import to_sympy
+
+        found = to_sympy(e)
+        scalar = self.paths.variables[self.wrt].shape == ()
+        return found.as_explicit()[0, 0] if scalar and e.shape and level == "local" else found
+
+    @property
+    def factored(self) -> tuple[Statement, ...]:
+        """The same gradient as statements: one a variable on a path, then the sum over the uses of `wrt`."""
+        return self.factored_at("chain")
+
+    def factored_at(self, level: str) -> tuple[Statement, ...]:
+        return factored_statements(self._factors, _checked(level))
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.statement()}\n$$"
+
+    def __repr__(self) -> str:
+        return f"Derivation(∂E/∂{self.wrt}, {self.count} terms)"
+
+    # -- numbers
+
+    def value(self, run: Run) -> Any:
+        """The gradient from the local formulas: the sum of the terms (the factored form if they are too many)."""
+        numbers = Numbers(self._factors, run)
+        if self.count > self.cap:
+            return numbers.factored()
+        total = numbers.zero()
+        for term in self.terms:
+            total = total + numbers.term(term._path)
+        return total
+
+    def local(self, link: Link) -> Expr:
+        """The factor of one link at level `local` (for tooltips and labels)."""
+        return self._factors.local_expr(link)

@@ -1,0 +1,72 @@
+"""How sums and statements are laid out: one term a line, the left side in front, in three languages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .expr import Expr, Tagged, split_sign
+from .latex import LatexPrinter
+from .mathml import MathMLPrinter
+from .printers import QUOTIENT, UnicodePrinter
+
+__all__ = ["latex_sum", "mathml_sum", "unicode_sum"]
+
+
+def _split(term: Expr) -> tuple[int, Expr]:
+    """The sign of a term in front of its line, whatever tags surround it."""
+    sign, rest = split_sign(term)
+    if isinstance(rest, Tagged) and isinstance(rest.arg, Tagged):
+        inner, arg = _split(rest.arg)
+        return sign * inner, Tagged(arg.shape, arg, rest.ids)
+    return sign, rest
+
+
+def latex_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
+    r"""`left = term + term …`, aligned, one term a line.
+
+    >>> from bpttgraph.derive.expr import symbol
+    >>> print(latex_sum([symbol("a"), symbol("b")], symbol("c")))
+    \begin{aligned}
+    c &= a \\
+    &\quad + b
+    \end{aligned}
+    """
+    printer = LatexPrinter()
+    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, terms)] or [(1, "0")]
+    lead = f"{printer.show(left)} " if left is not None else ""
+    first = ("-" if signed[0][0] < 0 else "") + signed[0][1]
+    if len(signed) == 1:
+        return f"{lead}= {first}" if lead else first
+    lines = [f"{lead}&= {first}" if lead else f"& {first}"]
+    lines += [rf"&\quad {'-' if s < 0 else '+'} {text}" for s, text in signed[1:]]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def unicode_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
+    """The same for a terminal, the signs in one column."""
+    printer = UnicodePrinter()
+    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, terms)] or [(1, "0")]
+    lead = f"{printer.show(left)} = " if left is not None else ""
+    out = [lead + ("−" if signed[0][0] < 0 else "") + signed[0][1]]
+    indent = " " * max(len(lead) - 2, 0)
+    out += [f"{indent}{'−' if s < 0 else '+'} {text}" for s, text in signed[1:]]
+    return "\n".join(out)
+
+
+def mathml_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
+    """The same as a `<math>` element with a table: one row a term."""
+    printer = MathMLPrinter()
+    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, terms)] or [(1, "<mn>0</mn>")]
+    rows = []
+    for i, (sign, text) in enumerate(signed):
+        lead = printer.show(left) if left is not None and i == 0 else ""
+        relation = "<mo>=</mo>" if lead else ""
+        if i:
+            relation = f'<mo form="infix">{"−" if sign < 0 else "+"}</mo>'
+        elif sign < 0:
+            text = f'<mrow><mo form="prefix">−</mo>{text}</mrow>'
+        cells = [(lead, "right"), (relation, "center"), (text, "left")]
+        body = "".join(f'<mtd style="text-align:{side};padding:0.35em 0.15em">{cell}</mtd>' for cell, side in cells)
+        rows.append(f"<mtr>{body}</mtr>")
+    namespace = 'xmlns="http://www.w3.org/1998/Math/MathML"'
+    return f'<math {namespace} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'

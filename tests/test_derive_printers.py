@@ -1,0 +1,223 @@
+"""Printers of formulas: what they write reads back as the same formula, and hostile names stay text."""
+
+import re
+import xml.etree.ElementTree as ET
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import sympy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bpttgraph import primitives as op
+from bpttgraph.derive import evaluate, to_latex, to_mathml, to_sympy, to_text
+from bpttgraph.derive.expr import (
+    Apply,
+    Expr,
+    Ones,
+    add,
+    diag,
+    divide,
+    dot,
+    hadamard,
+    identity,
+    neg,
+    num,
+    outer,
+    partial,
+    power,
+    product,
+    rows,
+    stack,
+    subtract,
+    symbol,
+    tagged,
+    transpose,
+)  # fmt: skip
+
+SCALARS, VECTORS, MATRICES = ("a", "b"), ("u", "v"), ("M", "N")
+VALUES = {
+    "a": 0.7, "b": -1.3, "u": np.array([0.4, -0.9]), "v": np.array([1.1, 0.6]),
+    "M": np.array([[0.3, -1.2], [0.8, 0.5]]), "N": np.array([[1.4, 0.2], [-0.6, 0.9]]),
+}  # fmt: skip
+
+
+def tanh(x: Expr) -> Expr:
+    return Apply(x.shape, op.tanh, (x,), (), ((2,) if x.shape else (),))
+
+
+def trees() -> tuple[st.SearchStrategy, st.SearchStrategy, st.SearchStrategy]:
+    """Random scalars, vectors (columns of two) and matrices."""
+    numbers = st.sampled_from([1, 2, 3, 0.5, -1, -2, Fraction(1, 3)]).map(num)
+    scalar = st.sampled_from(SCALARS).map(symbol) | numbers
+    vector = st.sampled_from(VECTORS).map(lambda n: symbol(n, (2,))) | st.just(Ones((2, 1)))
+    matrix = st.sampled_from(MATRICES).map(lambda n: symbol(n, (2, 2))) | st.just(identity((2,)))
+    for _ in range(3):
+        s, v, m = scalar, vector, matrix
+        scalar = s | st.one_of(
+            st.builds(add, s, s), st.builds(subtract, s, s), st.builds(product, s, s), st.builds(neg, s), s.map(tanh),
+            st.builds(dot, v, v), st.builds(lambda x: power(x, num(2)), s),
+            st.builds(lambda x, y: divide(x, add(power(y, num(2)), num(1))), s, s),
+        )  # fmt: skip
+        vector = v | st.one_of(
+            st.builds(add, v, v), st.builds(subtract, v, v), st.builds(subtract, st.just(num(1)), v), v.map(neg),
+            st.builds(hadamard, v, v), st.builds(hadamard, s, v), st.builds(product, m, v), v.map(tanh),
+            st.builds(lambda x: power(x, num(2)), v),
+            st.builds(lambda x, y: divide(x, add(power(y, num(2)), num(1))), v, v),
+            st.builds(lambda x, y: stack(rows(x, 0, 1), rows(y, 1, 2)), v, v),
+        )  # fmt: skip
+        matrix = m | st.one_of(
+            st.builds(add, m, m), st.builds(subtract, m, m), st.builds(product, m, m), m.map(neg), m.map(transpose),
+            st.builds(outer, v, v), st.builds(lambda x: diag(x, 2), v), st.builds(product, s, m),
+        )  # fmt: skip
+    return scalar, vector, matrix
+
+
+SCALAR, VECTOR, MATRIX = trees()
+ANY = SCALAR | VECTOR | MATRIX
+
+
+class Evaluator:
+    """Evaluates what `to_text` writes, by the precedence a reader would assume: enough to see a missing bracket."""
+
+    def __init__(self, text: str):
+        pattern = r"\s*(∘|\d+\.?\d*|[A-Za-z]+|ᵀ|[²]|[-+−·/(),;\[\]:𝟏])"
+        self.tokens = [*re.findall(pattern, text), ""]
+        self.i = 0
+
+    def next(self) -> str:
+        self.i += 1
+        return self.tokens[self.i - 1]
+
+    @property
+    def peek(self) -> str:
+        return self.tokens[self.i]
+
+    def sum(self):
+        left = -self.hadamard() if self.peek == "−" and self.next() else self.hadamard()
+        while self.peek and self.peek in "+−":
+            left = left + self.hadamard() if self.next() == "+" else left - self.hadamard()
+        return left
+
+    def hadamard(self):
+        left = self.product()
+        while self.peek == "∘":
+            self.next()
+            left = left * self.product()
+        return left
+
+    def product(self):
+        left = self.postfix()
+        while self.peek and (self.peek in "·/([𝟏" or self.peek.isalnum()):
+            token = self.next() if self.peek in "·/" else ""
+            right = self.postfix()
+            if token == "/" or np.ndim(left) == 0 or np.ndim(right) == 0:
+                left = left / right if token == "/" else left * right
+            else:
+                left = left @ right
+                left = left[0, 0] if left.shape == (1, 1) else left
+        return left
+
+    def postfix(self):
+        value = self.atom()
+        while self.peek and self.peek in "ᵀ²[":
+            token = self.next()
+            if token == "[":
+                start, _, stop, _ = (self.next() for _ in range(4))
+                value = value[int(start) - 1 : int(stop)]
+            else:
+                value = np.transpose(value) if token == "ᵀ" else value**2
+        return value
+
+    def atom(self):
+        token = self.next()
+        if token in "([":
+            parts = [self.sum()]
+            while self.peek == ";":
+                self.next()
+                parts.append(self.sum())
+            self.next()
+            return np.vstack(parts) if len(parts) > 1 else parts[0]
+        if token in ("tanh", "diag"):
+            self.next()
+            value = self.sum()
+            self.next()
+            return np.tanh(value) if token == "tanh" else np.diag(value[:, 0])
+        if token[0] in "0123456789":
+            return float(token)
+        if token in "I𝟏":
+            return np.eye(2) if token == "I" else np.ones((2, 1))
+        value = np.asarray(VALUES[token])
+        return value[:, None] if value.ndim == 1 else value
+
+
+def lifted(e: Expr) -> np.ndarray:
+    value = np.asarray(evaluate(e, VALUES))
+    return value[:, None] if value.ndim == 1 else value
+
+
+@given(ANY)
+@settings(max_examples=300, deadline=None)
+def test_unicode_reads_back(e: Expr):
+    text = to_text(e)
+    value = Evaluator(text).sum()
+    assert np.allclose(np.broadcast_to(value, np.shape(lifted(e))), lifted(e), rtol=1e-9, atol=1e-9), text
+
+
+@given(ANY)
+@settings(max_examples=100, deadline=None)
+def test_sympy_evaluates_to_the_same_numbers(e: Expr):
+    numbers = {}
+    for name, value in VALUES.items():
+        for index, x in np.ndenumerate(value):
+            label = name + ("_" + ",".join(str(i + 1) for i in index) if index else "")
+            numbers[sympy.Symbol(label, real=True)] = float(x)
+    found = to_sympy(e).subs(numbers).doit()
+    got = np.array(found.as_explicit().tolist() if found.is_Matrix else found).astype(float)
+    assert np.allclose(got, lifted(e), rtol=1e-9, atol=1e-9)
+
+
+@given(ANY)
+@settings(max_examples=100, deadline=None)
+def test_latex_is_balanced_and_mathml_is_xml(e: Expr):
+    latex = to_latex(e)
+    assert latex.count("{") == latex.count("}") and latex.count(r"\left") == latex.count(r"\right")
+    ET.fromstring(to_mathml(tagged(e, 'a"<b>&')))
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>[3]", "a&b", r"\input{/etc/passwd}", "$x$", "h\x00[1]", 'q"onload="x', "∂x/∂y"]
+)
+def test_hostile_names_stay_text(name: str):
+    e = transpose(power(symbol(name, (2,)), num(2)))
+    whole = product(partial(name, (2,), name, (2,), immediate=True), e)
+    root = ET.fromstring(to_mathml(tagged(whole, f"{name}->{name}")))
+    assert root.get("data-id") and not root.findall(".//script")
+    latex = to_latex(whole)
+    assert r"\input" not in latex and "$" not in latex.replace(r"\$", "")
+
+
+@pytest.mark.parametrize(
+    ("e", "text", "latex"),
+    [
+        (power(symbol("h1[2]"), num(2)), "(h⁽¹⁾₂)²", r"\left(h^{(1)}_{2}\right)^{2}"),
+        (hadamard(symbol("r", (2,)), product(symbol("U", (2, 2)), symbol("h", (2,)))), "r ∘ (U h)", None),
+        (product(symbol("U", (2, 2)), hadamard(symbol("r", (2,)), symbol("h", (2,)))), "U (r ∘ h)", None),
+        (product(identity((2,)), symbol("W", (2, 2))), "W", "W"),
+        (transpose(transpose(symbol("W", (2, 3)))), "W", "W"),
+        (neg(neg(symbol("x"))), "x", "x"),
+        (product(neg(symbol("u", (2, 2))), neg(symbol("v", (2,)))), "u v", None),
+        (diag(Ones((3, 1)), 3), "I", "I"),
+        (product(), "1", "1"),
+        (product(num(2.0), symbol("x"), num(0.5)), "x", "x"),
+        (product(symbol("M", (2, 2)), symbol("a")), "a M", None),
+        (power(tanh(symbol("c[3]")), num(2)), "tanh(c₃)²", r"\tanh^{2}\left(c_{3}\right)"),
+        (partial("E", (), "h[2]", (3,), total=True), "dE/dh₂", r"\frac{\mathrm{d} E}{\mathrm{d} h_{2}}"),
+        (transpose(symbol("dE_dy[3]", (2,))), "(∂E/∂y₃)ᵀ", None),
+        (subtract(symbol("a"), add(symbol("b"), num(-2))), "a − b + 2", "a - b + 2"),
+    ],
+)
+def test_as_a_person_writes(e: Expr, text: str, latex: str | None):
+    assert to_text(e) == text
+    assert latex is None or to_latex(e) == latex
