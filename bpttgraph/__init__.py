@@ -1,1 +1,57 @@
-"""bpttgraph."""
+"""bpttgraph: from a lecture's recurrence to its unrolled graph, its chain-rule derivation and its gradient.
+
+The public face: names, nothing else. Every name is loaded on first use, so that `import bpttgraph` costs next to nothing.
+
+>>> import bpttgraph as bg
+>>> u = bg.cell("rnn").unroll(steps=3)
+>>> run = u.run(u.instance(seed=0))
+>>> run.gradients["W_hh"].shape == run.values["h[3]"].shape * 2
+True
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .check import Report
+    from .derive import Derivation
+    from .draw import Figure
+    from .errors import BPTTError
+    from .graph import Graph, Node
+    from .recurrence import Recurrence, Run, Unrolled, cell, cells, recurrence
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "BPTTError": "errors",
+    "Derivation": "derive",
+    "Figure": "draw",
+    "Graph": "graph",
+    "Node": "graph",
+    "Recurrence": "recurrence",
+    "Report": "check",
+    "Run": "recurrence",
+    "Unrolled": "recurrence",
+    "cell": "recurrence",
+    "cells": "recurrence",
+    "recurrence": "recurrence",
+}
+
+__all__ = [
+    "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Report", "Run", "Unrolled", "cell", "cells", "recurrence",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        from importlib import import_module
+
+        value = getattr(import_module("." + _WHERE[name], __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'bpttgraph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__"})

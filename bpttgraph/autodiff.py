@@ -11,7 +11,7 @@ All three walk the nodes in order of their serial number: linear time, no recurs
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,7 +41,7 @@ def pullback(node: Node, slot: int, g: Node) -> Node | None:
         return sum_to(op.rule[slot](g, *node.args), arg)
     # own: write the tangent for an unknown small change t, then transpose that little linear graph
     t = leaf("t", arg.shape, batched=node.batched)
-    adjoint = backward({op.rule(t, slot, node, *node.args, **node.attrs): g}, [t]).adjoints.get(t)
+    adjoint = backward({op.rule(t, slot, node, *node.args, **node.attrs): g}, [t], since=t.serial).adjoints.get(t)
     return None if adjoint is None else sum_to(adjoint, arg)
 
 
@@ -90,12 +90,13 @@ class Backward:
     contributions: dict[Node, list[tuple[Node, int, Node]]] = field(default_factory=dict)
 
 
-def backward(seeds: Mapping[Node, Node], targets: Iterable[Node], cut: Collection[EdgeKey] = ()) -> Backward:
+def backward(seeds: Mapping[Node, Node], targets: Iterable[Node], cut: Container[EdgeKey] = (), since: int = -1) -> Backward:
     """Build the reverse pass from `seeds` (output -> its cotangent) to `targets`, not passing the edges in `cut`.
 
-    Only nodes on a path from a target to an output are visited. Every use of a target keeps its own summand.
+    Only nodes on a path from a target to an output are visited. Every use of a target keeps its own summand. Nodes made before
+    number `since` are not looked at (they cannot depend on a target made later).
     """
-    order = needed(seeds)
+    order = needed(seeds, since, cut)
     wanted = set(targets)
     on_path: set[int] = {node.serial for node in wanted}
     for node in order:  # a node is on a path if one of its arguments is

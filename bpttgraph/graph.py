@@ -16,7 +16,7 @@ the batch in front: `(B, *shape)`. The equations never mention the batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -166,15 +166,21 @@ def constant(value: Any) -> Node:
     return node
 
 
-def needed(outputs: Iterable[Node]) -> list[Node]:
-    """All nodes that `outputs` depend on, themselves included, arguments before results. Linear, no recursion."""
+def needed(outputs: Iterable[Node], since: int = -1, cut: Container[tuple[int, int, int]] = ()) -> list[Node]:
+    """All nodes that `outputs` depend on, themselves included, arguments before results. Linear, no recursion.
+
+    Leaves out nodes made before number `since`, and what only edges in `cut` (source, target, slot) lead to.
+    """
     found: dict[int, Node] = {}
     stack = list(outputs)
     while stack:
         node = stack.pop()
-        if node.serial not in found:
+        if node.serial not in found and node.serial >= since:
             found[node.serial] = node
-            stack.extend(node.args)
+            if cut:
+                stack.extend(a for i, a in enumerate(node.args) if (a.serial, node.serial, i) not in cut)
+            else:
+                stack.extend(node.args)
     return [found[key] for key in sorted(found)]
 
 

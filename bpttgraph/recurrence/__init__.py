@@ -1,0 +1,38 @@
+"""Recurrences: from equations or a Python function to the folded graph, its unrolling, and numbers.
+
+`recurrence(text_or_function)`, `cell(name)` and `cells()` are the ways in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .library import cell, cells
+from .model import Recurrence, from_text
+from .numbers import Run
+from .unroll import Unrolled
+
+__all__ = ["Recurrence", "Run", "Unrolled", "cell", "cells", "recurrence"]
+
+
+def recurrence(text_or_function: str | Callable[..., Any], let: Mapping[str, Any] | None = None) -> Recurrence:
+    """A recurrence from equations as the lecture writes them, or from a Python function of one step.
+
+    Args:
+        text_or_function: equations in plain text, Unicode or LaTeX; or `def step(h, x, *, W_h, W_x, b)` with NumPy calls inside.
+        let: what abstract functions stand for, `{"phi": "tanh"}` or `{"f(x, h; w, u)": "tanh(w x + u h)"}`.
+
+    Raises:
+        BPTTError: with the line, a caret and one fix.
+
+    Example:
+        >>> rec = recurrence(r"h_t = \\phi(W_{xh} x_t + W_{hh} h_{t-1})", let={"phi": "tanh"})
+        >>> rec.parameters
+        ('W_xh', 'W_hh')
+    """
+    if callable(text_or_function):
+        from .tracing import from_function
+
+        return from_function(text_or_function, let)
+    return from_text(text_or_function, let)

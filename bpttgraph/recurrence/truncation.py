@@ -1,0 +1,75 @@
+"""The meanings of "truncated BPTT", each as a rule that says which edges the gradient of which loss does not pass.
+
+All window rules are one rule, BPTT(h; h′) of Williams & Peng (1990): every h′ steps, the last h′ losses are sent back over the last
+h steps. `sliding:τ` is (τ; 1), `chunk:τ` is (τ; τ) with the initial state kept, `one-step` (Elman 1990: the context is a constant
+input) is (1; 1). `carousel` (Hochreiter & Schmidhuber 1997) cuts by structure instead: only a state's linear carry into itself,
+such as c[t-1] into c[t], is passed back to the step before.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import BPTTError
+
+__all__ = ["Truncation", "parse_truncation"]
+
+
+@dataclass(frozen=True, slots=True)
+class Truncation:
+    """`window` steps back for groups of `stride` losses; `carousel` for the structural rule; `text` says it in words."""
+
+    name: str
+    window: int
+    stride: int
+    carousel: bool
+    keep_initial: bool
+    text: str
+
+    def cut_losses(self, source: int, target: int, last: int) -> range:
+        """Columns of the losses whose gradient does not pass from column `target` back to column `source` (1 ≤ loss ≤ last)."""
+        if self.carousel:
+            return range(1, last + 1)
+        if target > source:  # an ordinary state: loss t is sent back to the steps after border(t) = ⌈t/h′⌉·h′ − h
+            if source < (1 if self.keep_initial else 0):
+                return range(0)
+            first_group = -(-(source + self.window) // self.stride)  # the first group whose border lies at or beyond `source`
+            return range(max(1, (first_group - 1) * self.stride + 1), last + 1)
+        if self.keep_initial and source > last:
+            return range(0)
+        # a state that runs backwards in time: the same rule, mirrored
+        groups = (source - self.window - 1) // self.stride + 1
+        return range(1, min(last, groups * self.stride) + 1)
+
+
+def parse_truncation(value: str | int | None) -> Truncation | None:
+    """Read the `truncate` option.
+
+    >>> parse_truncation("8;4").text
+    'BPTT(8; 4): every 4 steps the last 4 losses are sent back over 8 steps'
+    """
+    if value is None or value == "none":
+        return None
+    text = str(value).strip()
+    if text.isdigit():
+        text = f"sliding:{text}"
+    if text == "one-step":
+        return Truncation(text, 1, 1, False, False, "one step (Elman 1990): the state of the step before is a constant input")
+    if text == "carousel":
+        return Truncation(text, 0, 1, True, False, "carousel (Hochreiter & Schmidhuber 1997): only the linear carry of a state is passed back")
+    match = re.fullmatch(r"(sliding|chunk):(\d{1,6})|(\d{1,6})\s*;\s*(\d{1,6})", text)
+    if match:
+        kind, k, h, stride = match.groups()
+        n = int(k or h)
+        m = n if kind == "chunk" else int(stride or 1)
+        if n >= 1 and 1 <= m <= n:
+            if kind == "sliding":
+                return Truncation(text, n, 1, False, False, f"sliding window: each loss is sent back over {n} steps")
+            if kind == "chunk":
+                return Truncation(text, n, n, False, True, f"chunks of {n} steps, the state detached at their borders")
+            return Truncation(text, n, m, False, False, f"BPTT({n}; {m}): every {m} steps the last {m} losses are sent back over {n} steps")
+    raise BPTTError(
+        f"truncate={value!r} is not a truncation",
+        'write "sliding:4", "chunk:4", "8;4" (h;h′ with h′ ≤ h), "one-step" or "carousel"; they are different gradients',
+    )

@@ -1,0 +1,653 @@
+"""Unrolled: the computation graph of T steps.
+
+One node a value, named as in the lecture (`h[3]`); one node a parameter, with its uses numbered in order of time. Truncation does
+not change the graph: it is a set of edges that the gradient of some or all losses does not pass, visible as `edge.cut`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from .. import primitives as P
+from ..errors import BPTTError, nearest
+from ..graph import Graph, Node, Use, constant, leaf, needed
+from ..variables import Link, Variable, VariableGraph
+from .functions import FUNCTIONS, canonical
+from .model import Component, Definition, Recurrence, components
+from .shapes import infer
+from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
+from .truncation import Truncation, parse_truncation
+
+if TYPE_CHECKING:
+    from .numbers import Run
+
+__all__ = ["Head", "Unrolled", "infer_shapes"]
+
+_MAX_STEPS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A loss of one step: its step within its block, its column in global time, and its variable."""
+
+    step: int
+    column: int
+    name: str
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where a named node stands."""
+
+    base: str
+    step: int | None
+    block: str | None
+    column: int | None
+    role: str
+
+
+def infer_shapes(rec: Recurrence, sizes: Mapping[str, Any] | int | None, extra: list[Definition] | None = None) -> dict[str, tuple[int, ...]]:
+    """The shape of every name of a recurrence."""
+    equations = []
+    for d in [*rec.definitions, *(extra or [])]:
+        equations.append((list(d.bases), d.right, (lambda n, d=d: rec.key(n, d.block)), d.text))
+    names = list(dict.fromkeys([*rec.inputs, *[b for d in rec.definitions for b in d.bases], *rec.parameters]))
+    total = rec.total
+    scalars = {*([total] if total else []), *(() if rec.sums_outputs else rec.losses)}
+    vectors = [n for n in names if n in rec.inputs or n in rec.defined]
+    return infer(equations, rec.text, sizes, scalars, vectors, names)
+
+
+class Unrolled:
+    """A recurrence unrolled over T steps. Make one with `Recurrence.unroll`.
+
+    Attributes:
+        graph: every node and edge. parameters: name -> the one shared node, in order of first appearance.
+        heads: the losses that count. total: the name of their sum (or mean). weight: 1, or 1/N for the mean of N losses.
+        vgraph: the graph at the level of named variables. conventions: what was chosen, in words.
+    """
+
+    def __init__(self, rec: Recurrence, *, steps: Any, loss: Any, sizes: Any, truncate: Any, inputs: str, reduce: str):
+        self.recurrence = rec
+        self.inputs, self.reduce = inputs, reduce
+        self.steps = self._read_steps(steps)
+        self.truncation: Truncation | None = parse_truncation(truncate)
+        if inputs not in ("every", "first", "feedback"):
+            raise BPTTError(f"inputs={inputs!r} is not known", 'write "every", "first" or "feedback"')
+        if reduce not in ("sum", "mean"):
+            raise BPTTError(f"reduce={reduce!r} is not known", 'write "sum" or "mean"')
+        self.offset: dict[str | None, int] = {}
+        column = 0
+        for block in rec.blocks or (None,):
+            self.offset[block] = column
+            column += self.steps[block]
+        self.offset.setdefault(None, 0)
+        self.columns = column
+        self.definitions, self.order = self._system()
+        self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
+        self.sizes = {name: shape for name, shape in self.shapes.items()}
+        self.loss_steps = self._read_loss(loss)
+        self._places: dict[str, _Place] = {}
+        self._nodes: dict[str, Node] = {}
+        self._parts: dict[tuple[int, int], tuple[Node, list[int]]] = {}
+        self.leaves: dict[str, list[tuple[int | None, Node]]] = {}
+        self._loss_bases = () if rec.sums_outputs else rec.losses
+        self._sinks: list[Node] = []
+        for part in self.order:
+            self._build(part)
+        self._finish()
+
+    # -- reading the options ------------------------------------------------------------------------------------------
+
+    def _read_steps(self, steps: Any) -> dict[str | None, int]:
+        rec = self.recurrence
+        blocks: tuple[str | None, ...] = rec.blocks or (None,)
+        if steps is None:
+            steps = rec.steps_hint or 3
+        given = dict(steps) if isinstance(steps, Mapping) else dict.fromkeys(blocks, steps)
+        unknown = [b for b in given if b not in blocks]
+        if unknown:
+            raise BPTTError(f"steps: there is no block {unknown[0]}", f"the blocks are {', '.join(map(str, blocks))}")
+        for block in blocks:
+            n = given.setdefault(block, 3)
+            if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MAX_STEPS:
+                raise BPTTError(f"steps={n!r}: a recurrence is unrolled over at least 1 step (at most {_MAX_STEPS:,})", "write steps=3")
+        hint = rec.steps_hint
+        if hint > given[blocks[-1]]:
+            raise BPTTError(f"the equations name step {hint}, but there are {given[blocks[-1]]} steps", f"write steps={hint}")
+        return given
+
+    def _read_loss(self, loss: Any) -> tuple[int, ...]:
+        last = self.steps[self._loss_block]
+        if loss == "every":
+            return tuple(range(1, last + 1))
+        if loss == "last":
+            return (last,)
+        try:
+            steps = sorted({int(s) for s in loss}) if not isinstance(loss, str | int) else [int(s) for s in str(loss).split(",")]
+        except (TypeError, ValueError):
+            raise BPTTError(f"loss={loss!r} is not a choice of steps", 'write "every", "last", or steps such as [2, 3]') from None
+        bad = [s for s in steps if not 1 <= s <= last]
+        if bad or not steps:
+            raise BPTTError(f"loss step {bad[0] if bad else loss!r} is outside the steps 1 to {last}", f"choose steps from 1 to {last}, or more steps")
+        return tuple(sorted(set(steps)))
+
+    @property
+    def _loss_block(self) -> str | None:
+        rec = self.recurrence
+        for base in (*rec.losses, *rec.outputs):
+            if base in rec.every:
+                return rec.every[base].block if rec.blocks else None
+        return rec.blocks[-1] if rec.blocks else None
+
+    def _system(self) -> tuple[list[Definition], list[Component]]:
+        """The definitions in force: those of the equations, plus `x[t+1] = y[t]` for every input that is fed back."""
+        rec = self.recurrence
+        definitions = list(rec.definitions)
+        if self.inputs != "feedback":
+            return definitions, rec.order
+        last = rec.blocks[-1] if rec.blocks else None
+        fed = [i for i in rec.inputs if i not in rec.targets and (last is None or i.startswith(f"{last}."))]
+        outputs = [o for o in rec.outputs if last is None or o.startswith(f"{last}.")]
+        if not fed or not outputs:
+            raise BPTTError("there is no input, or no output to feed back into it", "use inputs=\"every\"")
+        if len(fed) > 1:
+            raise BPTTError(f"several inputs ({', '.join(fed)}): which one is fed back?", f"write the feedback as an equation: {fed[0]}[t+1] = …")
+        (target,), source = fed, outputs[-1]
+        d = rec.every[source]
+        span = d.equation.span
+        text = f"{target.rpartition('.')[2]}[t+1] = {source.rpartition('.')[2]}[t{'+1' if d.offset else ''}]"
+        left = Name(target.rpartition(".")[2], Index("t", 1), span)
+        right = Name(source.rpartition(".")[2], Index("t", d.offset), span)
+        definitions.append(Definition((target,), "every", 1, left.index, right, Equation((left,), right, span, text, last), last))
+        return definitions, components(definitions, rec.find_reads(definitions), rec.text)
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def _build(self, part: Component) -> None:
+        rec = self.recurrence
+        every = [d for d in part.definitions if d.kind == "every"]
+        if not every:
+            for d in part.definitions:
+                if d.kind == "fixed" and d.index is not None:
+                    last = self.steps[d.block if d.block in self.steps else None]
+                    self._define(d, last if d.index.variable == "T" else 0, d.index.offset + (last if d.index.variable == "T" else 0))
+                elif d.bases[0] != rec.total:
+                    self._define(d, None, None)
+            return
+        blocks = {d.block for d in every}
+        last = max(self.steps[b] for b in blocks if b in self.steps)
+        times = range(1, last + 1) if part.direction > 0 else range(last, 0, -1)
+        for t in times:
+            for d in part.definitions:
+                if d.bases[0] in self._loss_bases and t not in self.loss_steps:
+                    continue
+                if (d.bases[0], t + d.offset) in self._overridden:
+                    continue
+                self._define(d, t, t + d.offset)
+
+    @cached_property
+    def _overridden(self) -> set[tuple[str, int]]:
+        found = set()
+        for (base, variable, offset), d in self.recurrence.fixed.items():
+            last = self.steps.get(d.block, self.steps.get(None, 0))
+            found.add((base, offset + (last if variable == "T" else 0)))
+        return found
+
+    def _define(self, d: Definition, t: int | None, step: int | None) -> None:
+        """Build the node (or, for an unpacked stack, the nodes) that an equation defines at one step."""
+        try:
+            node = self._expression(d.right, d, t, {})
+        except BPTTError as error:
+            if error.span is None:
+                raise BPTTError(f"{error.message} (in {d.text}, step {t})", str(error).rpartition("hint: ")[2] if "hint: " in str(error) else None,
+                                text=self.recurrence.text, span=d.right.span) from None  # fmt: skip
+            raise
+        start = 0
+        for base in d.bases:
+            shape = self.shapes[base]
+            if len(d.bases) > 1:
+                stop = start + (shape[0] if shape else 1)
+                value = P.take(node, start=start, stop=stop)
+                start = stop
+            else:
+                value = node
+            if value.shape != shape:
+                value = P.expand(value, shape=shape) if len(value.shape) <= len(shape) and value.shape != (1,) else P.reshape(value, shape=shape)
+            if value.name is not None or value.op is None:
+                value = P.identity(value)
+            column = None if t is None else self._column(d, t, step)
+            role = "initial" if d.kind == "fixed" and step is not None and not 1 <= step <= self.columns else "value"
+            self._register(value, base, step, d.block, column, role)
+
+    def _column(self, d: Definition, t: int, step: int | None) -> int:
+        if d.kind == "fixed" and step is not None:
+            t = step
+        return self.offset.get(d.block, 0) + t
+
+    def _register(self, node: Node, base: str, step: int | None, block: str | None, column: int | None, role: str) -> None:
+        name = base if step is None else f"{base}[{step}]"
+        node.name, node.base, node.step, node.role = name, base, step, role
+        self._nodes[name] = node
+        self._places[name] = _Place(base, step, block, column, role)
+        stack = list(node.args)
+        node.owner = name
+        while stack:  # whatever unnamed node was made for this equation belongs to it
+            inner = stack.pop()
+            if inner.name is None and inner.owner is None:
+                inner.owner = name
+                stack.extend(inner.args)
+
+    def _value(self, base: str, step: int, block: str | None) -> Node:
+        """The node of a variable at a step: built already, or an input, or a state before its first step."""
+        name = f"{base}[{step}]"
+        if name in self._nodes:
+            return self._nodes[name]
+        rec = self.recurrence
+        defined = base in rec.every or any(base == b for d in self.definitions for b in d.bases)
+        last = self.steps.get(block, self.columns)
+        inside = 1 <= step <= last
+        role = "initial" if defined else "target" if base in rec.targets else "input"
+        if not defined and self.inputs == "first" and step != 1 and role == "input" and (not rec.blocks or block == rec.blocks[-1]):
+            node = P.expand(constant(0.0), shape=self.shapes[base]) if self.shapes[base] else P.identity(constant(0.0))
+        else:
+            node = leaf(name, self.shapes[base], batched=True, role=role)
+            key = base if inside and not defined else name
+            self.leaves.setdefault(key, []).append((step - 1 if key == base else None, node))
+        self._register(node, base, step, block, self.offset.get(block, 0) + step, role)
+        return node
+
+    def _parameter(self, key: str, block: str | None) -> Node:
+        if key not in self._nodes:
+            node = leaf(key, self.shapes[key], role="parameter")
+            self.leaves[key] = [(None, node)]
+            self._register(node, key, None, block, None, "parameter")
+        return self._nodes[key]
+
+    def _expression(self, e: Expr, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
+        """An equation's right side as nodes. Recursion is over the equation, whose depth the parser bounds, never over time."""
+
+        def go(x: Expr) -> Node:
+            return self._expression(x, d, t, bound)
+
+        if isinstance(e, Number):
+            return constant(float(e.value))
+        if isinstance(e, Name):
+            return self._name(e, d, t, bound)
+        if isinstance(e, Negate):
+            return -go(e.operand)  # type: ignore[no-any-return]
+        if isinstance(e, Transposed):
+            return P.transpose(go(e.operand))  # type: ignore[no-any-return]
+        if isinstance(e, Stack):
+            return FUNCTIONS["concat"].build(*[go(i) for i in e.items])  # type: ignore[no-any-return]
+        if isinstance(e, Reduce):
+            return self._reduce(e, d, t, bound)
+        if isinstance(e, Binary):
+            return _OPERATORS[e.operator](go(e.left), go(e.right))  # type: ignore[no-any-return]
+        assert isinstance(e, Call)
+        args = [go(a) for a in (*e.args, *e.parameters)]
+        function = FUNCTIONS.get(canonical(e.function))
+        if function is not None:
+            return function.build(*args)  # type: ignore[no-any-return]
+        shape = None if len(args) == 1 else self.shapes[d.bases[0]]
+        return P.abstract_function(e.function, shape)(*args)  # type: ignore[no-any-return]
+
+    def _name(self, e: Name, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
+        rec = self.recurrence
+        key = rec.key(e, d.block)
+        if e.index is None:
+            return self._nodes[key] if key in rec.once else self._parameter(key, e.block or d.block)
+        block = (rec.every[key].block if key in rec.every else e.block or d.block) if rec.blocks else None
+        last = self.steps.get(block, self.columns)
+        v = e.index.variable
+        start = 0 if v is None else last if v == "T" else bound[v] if v in bound else t
+        assert start is not None
+        return self._value(key, start + e.index.offset, block)
+
+    def _reduce(self, e: Reduce, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
+        last = self.steps.get(d.block, self.columns)
+
+        def place(index: Index | None, default: int) -> int:
+            if index is None:
+                return default
+            base = {None: 0, "T": last, "t": t or 0, **bound}.get(index.variable)
+            if base is None:
+                raise BPTTError(f"the step {index.variable} is not known here", "write a number, t or T", text=self.recurrence.text, span=e.span)
+            return base + index.offset
+
+        result: Node | None = None
+        for k in range(place(e.lower, 1), place(e.upper, last) + 1):
+            term = self._expression(e.body, d, t, {**bound, e.variable: k})
+            result = term if result is None else (result * term if e.kind == "prod" else result + term)
+        return result if result is not None else constant(1.0 if e.kind == "prod" else 0.0)
+
+    def _finish(self) -> None:
+        rec = self.recurrence
+        total = rec.total
+        self.weight = 1.0
+        if total is not None and rec.sums_outputs:
+            self._define(rec.once[total], None, None)
+            step = self.steps[self._loss_block]
+            self.total, self.generic = total, False
+            self.heads = (Head(step, self.columns, total),)
+            self._places[total].role = "total"
+        else:
+            losses, self.generic = list(rec.losses), not rec.losses
+            if self.generic:
+                losses = [self._generic_losses()]
+            named = [i.index.offset for i in self._named_losses() if i.index and i.index.variable is None]
+            wanted = [(b, s) for s in (named or self.loss_steps) for b in losses]
+            heads = [(b, s, f"{b}[{s + (rec.every[b].offset if b in rec.every else 0)}]") for b, s in wanted]
+            block = self._loss_block
+            self.heads = tuple(Head(s, self.offset.get(block, 0) + s, name) for b, s, name in heads if name in self._nodes)
+            if not self.heads:
+                raise BPTTError("there is no loss at the chosen steps", "choose other loss steps")
+            summed: Node = self._nodes[self.heads[0].name]
+            for head in self.heads[1:]:
+                summed = summed + self._nodes[head.name]
+            if self.reduce == "mean":
+                self.weight = 1.0 / len(self.loss_steps)
+                summed = summed * self.weight
+            self.total = total or losses[0]
+            self._register(summed if summed.name is None else P.identity(summed), self.total, None, None, None, "total")
+            for head in self.heads:
+                self._places[head.name].role = "loss"
+        self._roles()
+        used = {a.serial for n in self._nodes.values() for a in n.args}
+        ends = [n for name, n in self._nodes.items() if n.serial not in used and name != self.total]
+        order = needed([*ends, self._nodes[self.total]])
+        self.parameters = {n.name: n for n in order if n.role == "parameter" and n.name}
+        self._number_uses(order)
+        self._ends = ends
+
+    def _named_losses(self) -> Iterator[Name]:
+        """`E = E_1 + E_2 + E_3` names its steps itself."""
+        rec = self.recurrence
+        if rec.total is not None and not rec.sums_outputs:
+            stack: list[Expr] = [rec.once[rec.total].right]
+            while stack:
+                e = stack.pop()
+                if isinstance(e, Name):
+                    yield e
+                elif isinstance(e, Binary):
+                    stack += [e.right, e.left]
+
+    def _generic_losses(self) -> str:
+        """A recurrence without a loss: E[t] = ⟨∂E/∂y[t], y[t]⟩ with ∂E/∂y given, so that every output has an upstream gradient."""
+        rec = self.recurrence
+        base = next(n for n in ("E", "J", "loss", "E_total") if n not in rec.defined and n not in rec.parameters and n not in rec.inputs)
+        outputs = rec.outputs
+        block = self._loss_block
+        if not outputs:
+            raise BPTTError("this recurrence has no output", "add an equation such as y[t] = h[t]")
+        for s in self.loss_steps:
+            parts = []
+            for out in outputs:
+                d = rec.every[out]
+                source = self._nodes.get(f"{out}[{s + d.offset}]")
+                if source is None:
+                    continue
+                stem = out.rpartition(".")
+                key = f"{stem[0]}{stem[1]}d{base}_d{stem[2]}"
+                given = leaf(f"{key}[{source.step}]", source.shape, batched=True, role="upstream")
+                self.shapes.setdefault(key, source.shape)
+                self.leaves.setdefault(key, []).append((s - 1, given))
+                self._register(given, key, source.step, d.block, self.offset.get(d.block, 0) + s, "upstream")
+                parts.append(P.dot(given, source) if len(source.shape) == 1 else P.total(given * source))
+            if parts:
+                value = parts[0]
+                for part in parts[1:]:
+                    value = value + part
+                self._register(value, base, s, block, self.offset.get(block, 0) + s, "loss")
+        return base
+
+    def _roles(self) -> None:
+        rec = self.recurrence
+        states, outputs = set(rec.states), set(rec.outputs)
+        for name, place in self._places.items():
+            if place.role == "value":
+                place.role = "state" if place.base in states else "output" if place.base in outputs and place.step is not None else "value"
+            self._nodes[name].role = place.role
+
+    def _number_uses(self, order: list[Node]) -> None:
+        uses: dict[str, list[Use]] = {name: [] for name in self.parameters}
+        for node in order:
+            for slot, arg in enumerate(node.args):
+                if arg.role == "parameter" and arg.name:
+                    owner = node.name or node.owner or ""
+                    place = self._places.get(owner)
+                    step = place.column - self.offset.get(place.block, 0) if place and place.column is not None else None
+                    uses[arg.name].append(Use(0, step, owner, node, slot))
+        for name, found in uses.items():
+            found.sort(key=lambda u: (u.step is not None, u.step or 0))
+            self.parameters[name].uses = tuple(Use(i + 1, u.step, u.variable, u.node, u.slot) for i, u in enumerate(found))
+
+    # -- what others read ---------------------------------------------------------------------------------------------
+
+    def node(self, name: str) -> Node:
+        """The node of a named variable, such as `h[3]`."""
+        if name not in self._nodes:
+            raise BPTTError(f"there is no variable {name}", nearest(name, list(self._nodes)))
+        return self._nodes[name]
+
+    def column(self, name: str) -> int | None:
+        """Where a variable stands in global time."""
+        return self._places[name].column
+
+    @cached_property
+    def order_of_names(self) -> list[str]:
+        """Names of all variables, arguments before results."""
+        return [n.name for n in needed([*self._ends, self._nodes[self.total]]) if n.name is not None]
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Who reads whom at the level of named variables."""
+        found: list[Link] = []
+        uses: dict[tuple[int, int, int], int] = {}
+        for parameter in self.parameters.values():
+            for use in parameter.uses:
+                uses[(parameter.serial, use.node.serial, use.slot)] = use.number
+        cuts = self.cuts
+        for name in self.order_of_names:
+            target = self._nodes[name]
+            sources: dict[str, list[int]] = {}
+            for source, consumer, slot in interior_edges(target):
+                numbers = sources.setdefault(source.name or "", [])
+                number = uses.get((source.serial, consumer.serial, slot))
+                if number is not None:
+                    numbers.append(number)
+            for source_name, numbers in sources.items():
+                a, b = self._places[source_name].column, self._places[name].column
+                delay = b - a if a is not None and b is not None else 0
+                losses = cuts.get((source_name, name), range(0))
+                steps = tuple(h.step for h in self.heads if h.column in losses)
+                everything = losses is ALL or (len(losses) > 0 and all(h.column in losses for h in self.heads if self._reaches(h, name)))
+                cut = "" if not steps else "cut" if everything else "partly"
+                found.append(Link(source_name, name, delay, tuple(sorted(numbers)), cut, steps if cut == "partly" else ()))
+        return tuple(found)
+
+    def _reaches(self, head: Head, name: str) -> bool:
+        """Whether a loss can depend on a variable, as far as time tells (forwards only; backward states are seen by every loss)."""
+        column = self._places[name].column
+        return column is None or head.column >= column or -1 in {c.direction for c in self.order}
+
+    @cached_property
+    def cuts(self) -> dict[tuple[str, str], range]:
+        """(source, target) -> columns of the losses whose gradient does not pass from target back to source."""
+        rule = self.truncation
+        if rule is None:
+            return {}
+        found: dict[tuple[str, str], range] = {}
+        carried = False
+        for name in self.order_of_names:
+            b = self._places[name].column
+            if b is None or self._places[name].role == "total":
+                continue
+            for source, _, _ in interior_edges(self._nodes[name]):
+                assert source.name is not None
+                place = self._places[source.name]
+                if place.column is None or place.column == b or place.role in ("input", "target", "upstream"):
+                    continue
+                if rule.carousel:
+                    if place.base == self._places[name].base and carries(self._nodes[name], source):
+                        carried = True
+                    else:
+                        found[source.name, name] = ALL
+                else:
+                    losses = rule.cut_losses(place.column, b, self.columns)
+                    if losses:
+                        found[source.name, name] = losses
+        if rule.carousel and not carried:
+            raise BPTTError(f"{self.recurrence.title} has no state that is carried linearly into itself, so it has no carousel",
+                            'use truncate="one-step" or "sliding:k"')  # fmt: skip
+        return found
+
+    @cached_property
+    def edge_cuts(self) -> dict[tuple[int, int, int], range]:
+        """The cuts on the edges of the primitive graph: (source serial, target serial, slot) -> columns of losses."""
+        found: dict[tuple[int, int, int], range] = {}
+        targets = {t for _, t in self.cuts}
+        for name in targets:
+            for source, consumer, slot in interior_edges(self._nodes[name]):
+                losses = self.cuts.get((source.name or "", name))
+                if losses:
+                    found[(source.serial, consumer.serial, slot)] = losses
+        return found
+
+    def blocked(self, link: Link, loss_step: int) -> bool:
+        """Whether truncation cuts a link for the loss of a step."""
+        return link.cut == "cut" or loss_step in link.cut_for
+
+    @cached_property
+    def graph(self) -> Graph:
+        """Every node and edge; the outputs are the total loss and whatever nothing else reads."""
+        cuts: dict[tuple[int, int, int], tuple[int, ...] | None] = {}
+        for key, losses in self.edge_cuts.items():
+            steps = tuple(h.step for h in self.heads if h.column in losses)
+            if steps:
+                whole = losses is ALL or all(h.column in losses for h in self.heads if h.column > losses.start - 1)
+                cuts[key] = None if whole and losses is ALL else steps
+        ends = {n.serial: n for n in [*self._ends, self._nodes[self.total]]}
+        return Graph(ends.values(), cuts)
+
+    @cached_property
+    def vgraph(self) -> VariableGraph:
+        """The graph at the level of named variables, for pictures and derivations."""
+        read_by: dict[str, list[Link]] = {}
+        for link in self.links:
+            read_by.setdefault(link.target, []).append(link)
+        carry = self._carries()
+        variables: dict[str, Variable] = {}
+        for name in self.order_of_names:
+            place, node = self._places[name], self._nodes[name]
+            below = [variables[k.source].level for k in read_by.get(name, []) if variables[k.source].column == place.column and place.column is not None]
+            variables[name] = Variable(
+                name, place.base, place.step, place.role, place.block, place.column, 1 + max(below) if below else 0 if node.op is None else 1,
+                node.shape, node.op.name if node.op else "", place.base in carry,
+            )  # fmt: skip
+        return VariableGraph(self.recurrence.title, variables, self.links, dict(self.steps), self.conventions)
+
+    def _carries(self) -> set[str]:
+        found = set()
+        for base in self.recurrence.states:
+            nodes = [n for name, n in self._nodes.items() if self._places[name].base == base and n.op is not None][:2]
+            for node in nodes:
+                if any(s.base == base and carries(node, s) for s, _, _ in interior_edges(node)):
+                    found.add(base)
+        return found
+
+    @property
+    def conventions(self) -> tuple[str, ...]:
+        """What was chosen, in words: printed on every picture, document and verdict."""
+        n = len(self.loss_steps)
+        steps = ", ".join(f"{b}: T = {t}" if b else f"T = {t}" for b, t in self.steps.items())
+        where = "every step" if n == self.steps[self._loss_block] else "the last step" if self.loss_steps == (self.steps[self._loss_block],) \
+            else "steps " + ", ".join(map(str, self.loss_steps))  # fmt: skip
+        found = [steps, f"loss at {where}, " + (f"mean over {n} steps" if self.reduce == "mean" else "summed"), "column vectors, one example"]
+        if self.generic:
+            found.append("no loss given: ∂E/∂output is a given vector at each of these steps")
+        if self.inputs != "every":
+            found.append({"first": "input at the first step only, zero afterwards", "feedback": "after the first step the input is the last output"}[self.inputs])
+        found.append("truncation: " + (self.truncation.text if self.truncation else "none, the full gradient"))
+        return (*found, *self.recurrence.conventions)
+
+    # -- the readings -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _numbers(self) -> Any:
+        from .numbers import Numbers
+
+        return Numbers(self)
+
+    def instance(self, seed: int = 0, batch: int | None = None) -> dict[str, Any]:
+        """A generic random instance: weights of order one and not symmetric, initial states not zero, a random upstream gradient.
+
+        Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T, B)`.
+        """
+        return self._numbers.instance(seed, batch)  # type: ignore[no-any-return]
+
+    def run(self, data: Mapping[str, Any]) -> Run:
+        """Numbers: loss, values and gradients on `data` (see `instance` for its form)."""
+        return self._numbers.run(data)  # type: ignore[no-any-return]
+
+    def derive(self, wrt: str, cap: int = 200) -> Any:
+        """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""
+        from ..derive import Derivation
+
+        return Derivation(self, wrt, cap=cap)
+
+    def draw(self, view: str = "forward", fold: Any = "auto", **options: Any) -> Any:
+        """The picture (see `draw.Figure`)."""
+        from ..draw import draw
+
+        return draw(self.vgraph, view=view, fold=fold, **options)
+
+    def _repr_svg_(self) -> str:
+        return str(self.draw().svg)
+
+    def __repr__(self) -> str:
+        return f"<Unrolled {self.recurrence.title}: {'; '.join(self.conventions)}>"
+
+
+ALL = range(-1, 1 << 40)
+"""The losses of every step."""
+
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "+": P.add, "-": P.sub, "*": P.mul, "/": P.div, "^": P.power, "@": P.matmul, " ": P.matmul,
+}  # fmt: skip
+
+
+def interior_edges(target: Node) -> list[tuple[Node, Node, int]]:
+    """The edges by which a variable's equation reads named variables, as (source, consumer, slot), in order of appearance."""
+    found: list[tuple[Node, Node, int]] = []
+    stack, seen = [target], {target.serial}
+    while stack:
+        node = stack.pop()
+        inner = []
+        for slot, arg in enumerate(node.args):
+            if arg.name is not None:
+                found.append((arg, node, slot))
+            elif arg.serial not in seen:
+                seen.add(arg.serial)
+                inner.append(arg)
+        stack.extend(reversed(inner))
+    return found
+
+
+def carries(target: Node, source: Node) -> bool:
+    """Whether `target` takes `source` over linearly, entry by entry (c[t-1] in c[t] = f∘c[t-1] + i∘g)."""
+    linear = ("add", "sub", "neg", "mul", "identity", "expand")
+    stack = [target]
+    while stack:
+        node = stack.pop()
+        if node.op is None or node.op.name not in linear:
+            continue
+        for arg in node.args:
+            if arg is source:
+                return True
+            if arg.name is None:
+                stack.append(arg)
+    return False
