@@ -1,5 +1,7 @@
 """Derivations: every term counted, written and worth what the reverse pass says."""
 
+import subprocess
+import sys
 import time
 import xml.etree.ElementTree as ET
 from typing import Any
@@ -242,6 +244,22 @@ def test_nothing_flows_to_what_no_loss_reads():
     d = Derivation(u, "spare")
     assert d.count == 0 and d.terms == () and d.statement(form="unicode") == "∂E₂/∂spare = 0"
     assert not d.value(u.run()).any()
+
+
+def test_parameters_may_be_listed_last():
+    u = lstm(2)
+    leaves = [n for n, v in u.variables.items() if v.role == "parameter"]
+    u.variables = {**{n: v for n, v in u.variables.items() if n not in leaves}, **{n: u.variables[n] for n in leaves}}
+    d, run = Derivation(u, "U_f"), u.run()
+    assert d.count == len(d.terms) == 7
+    assert np.allclose(Numbers(d._factors, run).factored(), u.gradient("U_f"), atol=1e-14)
+    assert d.factored[-1].variable == "U_f" and len(d.factored[-1].terms) == 2
+
+
+def test_importing_loads_neither_sympy_nor_pictures():
+    code = "import bpttgraph.derive, sys; print('sympy' in sys.modules, 'bpttgraph.draw' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_speed_and_depth():

@@ -82,7 +82,7 @@ class Evaluator:
     """Evaluates what `to_text` writes, by the precedence a reader would assume: enough to see a missing bracket."""
 
     def __init__(self, text: str):
-        pattern = r"\s*(∘|\d+\.?\d*|[A-Za-z]+|ᵀ|[²]|[-+−·/(),;\[\]:𝟏])"
+        pattern = r"\s*(\[\d+:\d+\]|∘|\d+\.?\d*|[A-Za-z]+|ᵀ|[²]|[-+−·/(),;\[\]:𝟏])"
         self.tokens = [*re.findall(pattern, text), ""]
         self.i = 0
 
@@ -121,10 +121,10 @@ class Evaluator:
 
     def postfix(self):
         value = self.atom()
-        while self.peek and self.peek in "ᵀ²[":
+        while self.peek and (self.peek in "ᵀ²" or ":" in self.peek):
             token = self.next()
-            if token == "[":
-                start, _, stop, _ = (self.next() for _ in range(4))
+            if ":" in token:
+                start, stop = token[1:-1].split(":")
                 value = value[int(start) - 1 : int(stop)]
             else:
                 value = np.transpose(value) if token == "ᵀ" else value**2

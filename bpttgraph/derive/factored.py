@@ -51,12 +51,12 @@ def total_name(unrolled: Unrolled) -> str:
 def factored_statements(factors: Factors, level: str) -> tuple[Statement, ...]:
     """Adjoints of all variables on a path, last first, and the sum over the uses of `wrt`."""
     paths = factors.paths
-    wrt, variables = paths.wrt, paths.variables
+    wrt, variables, total = paths.wrt, paths.variables, total_name(paths.unrolled)
     made: list[Statement] = []
     final: list[Expr] = []
     for heads in paths.groups():
-        loss = total_name(paths.unrolled) if len(heads) == len(paths.unrolled.heads) else heads[0][1]
-        weight = factors.weight if loss == total_name(paths.unrolled) else num(1)
+        loss = total if len(heads) == len(paths.unrolled.heads) else heads[0][1]
+        weight = factors.weight if loss == total else num(1)
         step, last_steps = heads[0][0], {name for _, name in heads}
         on_path = set(names := paths.on_paths(heads))
         for name in reversed(names):
@@ -67,7 +67,7 @@ def factored_statements(factors: Factors, level: str) -> tuple[Statement, ...]:
                 plain = link.target in last_steps and not (set(_targets(paths.readers.get(link.target, ()))) & on_path)
                 front = [] if plain else [(_adjoint(loss, link.target, variables[link.target].shape), "")]
                 scale = weight if plain else None
-                if name == wrt and loss != total_name(paths.unrolled):
+                if name == wrt and loss != total:
                     scale = factors.weight
                 if level == "chain":
                     terms.append(tagged(tagged_product([*front, (factors.partial(link), link.id)], scale), link.id))
@@ -79,7 +79,6 @@ def factored_statements(factors: Factors, level: str) -> tuple[Statement, ...]:
                 final += terms
             elif name not in last_steps or len(terms) > 1:
                 made.append(Statement(name, loss, _adjoint(loss, name, variables[name].shape), tuple(terms)))
-    total = total_name(paths.unrolled)
     made.append(Statement(wrt, total, _adjoint(total, wrt, variables[wrt].shape), tuple(final)))
     return tuple(made)
 

@@ -35,6 +35,13 @@ def row(*parts: str) -> str:
     return f"<mrow>{''.join(parts)}</mrow>"
 
 
+def above(text: str, mark: str) -> str:
+    """A superscript; over a subscript, not behind it."""
+    if text.startswith("<msub>") and text.endswith("</msub>") and text.count("<msub>") == 1:
+        return f"<msubsup>{text[6:-7]}{mark}</msubsup>"
+    return f"<msup>{text}{mark}</msup>"
+
+
 class MathMLPrinter(Printer):
     def name(self, name: str) -> tuple[str, int]:
         return name_to_mathml(name), QUOTIENT if "/" in to_unicode(name) else ATOM
@@ -78,13 +85,13 @@ class MathMLPrinter(Printer):
         return row(f"<mo>{symbol}</mo>".join(parts))
 
     def powered(self, base: Expr, exponent: Expr) -> str:
-        return f"<msup>{self.show(base, ATOM)}{self.show(exponent)}</msup>"
+        return above(self.show(base, ATOM), self.show(exponent))
 
     def quotient(self, top: Expr, bottom: Expr) -> str:
         return f"<mfrac>{self.show(top)}{self.show(bottom)}</mfrac>"
 
     def transposed(self, text: str) -> str:
-        return f"<msup>{text}<mo>⊤</mo></msup>"
+        return above(text, "<mo>⊤</mo>")
 
     def word(self, word: str) -> str:
         return f"<mi>{escape(_clean(word))}</mi>"
@@ -116,8 +123,8 @@ class MathMLPrinter(Printer):
 
     def partial(self, e: Partial) -> str:
         d = '<mi mathvariant="normal">d</mi>' if e.total else '<mo lspace="0" rspace="0">∂</mo>'
-        above = f"<msup>{d}<mo>+</mo></msup>" if e.immediate else d
-        return f"<mfrac>{row(above, name_to_mathml(e.target))}{row(d, name_to_mathml(e.source))}</mfrac>"
+        top = f"<msup>{d}<mo>+</mo></msup>" if e.immediate else d
+        return f"<mfrac>{row(top, name_to_mathml(e.target))}{row(d, name_to_mathml(e.source))}</mfrac>"
 
     def tag(self, text: str, ids: str) -> str:
         return f"<mrow data-id={attribute(ids)}>{text}</mrow>"

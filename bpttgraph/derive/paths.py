@@ -106,6 +106,10 @@ class Paths:
                     n += more
             if n:
                 found[name] = n
+        # a parameter may be listed anywhere, also after the loss
+        n = sum(found.get(link.target, 0) for link in self.readers.get(self.wrt, ()) if self.passes(link, step))
+        if n and self.wrt not in found:
+            found[self.wrt] = n
         return found
 
     def count(self) -> int:
@@ -126,7 +130,7 @@ class Paths:
         return found
 
     def on_paths(self, heads: tuple[tuple[int, str], ...]) -> list[str]:
-        """The variables on some path, `wrt` included, in topological order."""
+        """The variables on some path, `wrt` first, the others in topological order."""
         leads = self._numbers(heads)
         step = heads[0][0] if heads else 0
         reached = {self.wrt}
@@ -134,7 +138,8 @@ class Paths:
             links = self.read.get(name, ()) if name in leads else ()
             if any(link.source in reached and self.passes(link, step) for link in links):
                 reached.add(name)
-        return [name for name in self.variables if name in reached and name in leads]
+        on_path = [name for name in self.variables if name in reached and name in leads and name != self.wrt]
+        return [self.wrt, *on_path] if self.wrt in leads else []
 
     # -- enumeration
 
