@@ -146,24 +146,25 @@ SECOND_ORDER = {
 }
 
 
-def seq2seq(steps: int) -> VariableGraph:
+def seq2seq(steps: int, folded: bool = False) -> VariableGraph:
     """An encoder whose last state starts a decoder that feeds its output back."""
-    enc = build("", {"x:input": "", "h:state": "x[t] h[t-1] W U b"}, steps, block="encoder")
+    enc = build("", {"x:input": "", "h:state": "x[t] h[t-1] W U b"}, steps, folded, block="encoder")
     dec_system = {
         "h:state": "y[t-1] h[t-1] V Z a",
         "y:output": "h[t] W_y",
         "target:target": "",
         "E:loss": "y[t] target[t]",
     }
-    dec = build("", dec_system, steps, block="decoder", first=steps + 1, total="E")
+    dec = build("", dec_system, steps, folded, block="decoder", first=steps + 1, total="E")
     variables = {**enc.variables, **dec.variables}
-    join = Link(f"encoder.h[{steps}]", "decoder.h[0]")
+    join = Link("encoder.h[t]", "decoder.h[t]") if folded else Link(f"encoder.h[{steps}]", "decoder.h[0]")
     return VariableGraph(
         f"Sequence to sequence, {steps} + {steps} steps",
         variables,
         (*enc.links, join, *dec.links),
-        {"encoder": steps, "decoder": steps},
+        {} if folded else {"encoder": steps, "decoder": steps},
         ("output fed back",),
+        folded,
     )
 
 
@@ -184,7 +185,7 @@ NAMES = [*_SYSTEMS, "seq2seq"]
 def sample(name: str, steps: int = 3, folded: bool = False) -> VariableGraph:
     """One of the systems by name, over so many steps."""
     if name == "seq2seq":
-        return seq2seq(steps)
+        return seq2seq(steps, folded)
     title, system, carry = _SYSTEMS[name]
     loss = any(":loss" in key for key in system)
     label = "folded" if folded else f"{steps} steps"

@@ -45,7 +45,8 @@ def _run(command: list[str], dot: str, engine: str) -> str:
     except OSError as error:
         raise EngineFailure(f"{engine} could not be started: {error.strerror or error}") from None
     said = done.stderr.decode("utf-8", "replace").strip()
-    last = said.splitlines()[-1][:200] if said else "no message"
+    lines = said.splitlines()
+    last = next((line for line in lines if "rror" in line), lines[-1] if lines else "no message")[:200]
     if done.returncode:
         raise EngineFailure(f"{engine} ended with status {done.returncode}: {last}")
     if re.search(r"^\s*error\b", said, re.IGNORECASE | re.MULTILINE):
@@ -122,6 +123,7 @@ def _check(
             shift = shift or here
             if abs(here[0] - shift[0]) > 0.5 or abs(here[1] - shift[1]) > 0.5:
                 raise EngineFailure(f"{engine} moved the line {m.id}")
+            mine = [e for e in mine if e.tag.endswith("path")]
         elif not mine:
             raise EngineFailure(f"{engine} lost the node {m.id}")
         shapes[name] = "".join(map(_shape, mine))

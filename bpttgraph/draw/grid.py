@@ -8,10 +8,10 @@ from .geometry import Path, Point, curve, join, rounded
 from .labels import Outline
 from .routes import Ways, plan_ways, travel
 from .scene import Edge, Scene
-from .template import ROW_HEIGHT, Template, build_templates, loops, net_of
+from .template import ROW_HEIGHT, Net, Template, build_templates, loops, net_of
 from .theme import THEMES, Style, Theme
 
-__all__ = ["Grid", "item_width", "make_grid"]
+__all__ = ["Grid", "chain", "item_width", "make_grid"]
 
 MARGIN = 18.0
 RAIL_GAP = 28.0
@@ -70,7 +70,7 @@ class Grid:
 
     def lane_y(self, row: int, way: tuple[str, object]) -> float:
         lower = self.zone(row)[1] if row < len(self.row_y) else self.top + 6
-        return lower + 14 + LANE * self.ways.lane(row, way)  # type: ignore[arg-type]
+        return lower + 17 + LANE * self.ways.lane(row, way)  # type: ignore[arg-type]
 
     def port(self, name: str, key: object) -> float:
         item = self.scene.items[name]
@@ -157,9 +157,8 @@ class Grid:
         x, _, width, _ = self.place(edge.target)
         return rounded([*points, (x - sign * width / 2, points[-1][1])])
 
-    def gutter_offset(self, net: tuple[str, str, int, int]) -> float:
-        first = 50.0 if self.scene.folded else 11.0
-        return first + LANE * self.ways.gutter.index(net)
+    def gutter_offset(self, net: Net) -> float:
+        return _offset(self.scene, self.ways, net)
 
     def side_y(self, edge: Edge) -> float:
         """Where a lone arrow from another row meets the side of its node: beside the state's own arrow, if there is
@@ -191,6 +190,17 @@ class Grid:
         return self.direct(edge)
 
 
+def _offset(scene: Scene, ways: Ways, net: Net) -> float:
+    """How far outside its column a way turns up or down."""
+    return (50.0 + chain(ways, net) if scene.folded else 11.0) + LANE * ways.gutter.index(net)
+
+
+def chain(ways: Ways, net: Net) -> float:
+    """In the folded graph, longer delays of one state stand behind its shorter ones, like a chain of registers."""
+    shorter = [n for n in ways.gutter if n[:2] == net[:2] and n[2] * net[2] > 0 and abs(n[2]) < abs(net[2])]
+    return len(shorter) * (42.0 + LANE * len(ways.gutter))
+
+
 def _row_heights(scene: Scene, ways: Ways, templates: dict[tuple[str | None, str], Template]) -> list[float]:
     """y of each row, the lowest at 0; channels are as high as their lanes and their widest S-curves need."""
     ys = [0.0]
@@ -207,7 +217,7 @@ def _row_heights(scene: Scene, ways: Ways, templates: dict[tuple[str | None, str
                 if b in bases and isinstance(key, tuple) and key[0] == "direct"
             ]
             reach = max([reach, *(abs(x - t.x.get(str(s), x)) for x, s in xs)])
-        ys.append(ys[-1] - ROW_HEIGHT - max(30.0, 24.0 + LANE * lanes + min(0.14 * reach, 26.0)))
+        ys.append(ys[-1] - ROW_HEIGHT - max(30.0, (28.0 if lanes else 24.0) + LANE * lanes + min(0.14 * reach, 26.0)))
     return ys
 
 
@@ -238,6 +248,8 @@ def make_grid(scene: Scene, labels: dict[str, Outline], band_labels: list[Outlin
     rails = [i for i in scene.items.values() if i.role == "parameter"]
     rail_x = MARGIN + max([widths[i.id] for i in rails], default=-24.0) + 4  # 4: the outer border
     gutter = 30.0 + LANE * max(0, len(ways.gutter) - 1) if any(travel(e) for e in scene.edges) else 14.0
+    if scene.folded and ways.gutter:  # the loops of the blocks need their room
+        gutter = 24.0 + max(_offset(scene, ways, net) for net in ways.gutter)
     centre, half, x = [], [], rail_x + 24
     for i, slot in enumerate(scene.slots):
         kind = "outside" if slot.kind == "outside" else "step"
@@ -252,8 +264,7 @@ def make_grid(scene: Scene, labels: dict[str, Outline], band_labels: list[Outlin
     top, bottom = row_y[-1] - ROW_HEIGHT / 2 - 28, row_y[0] + ROW_HEIGHT / 2 + 18
     totals = [i for i in scene.items.values() if i.role == "total"]
     bus = top - 24
-    loop = 50.0 + LANE * len(ways.gutter) if scene.folded and ways.gutter else 0.0
-    total_at = {i.id: (x + loop + 44 + 70 * k, bus) for k, i in enumerate(totals)}
+    total_at = {i.id: (x + 44 + 70 * k, bus) for k, i in enumerate(totals)}
     above = [i.id for i in rails if side[i.id] == "above"]
     below = [i.id for i in rails if side[i.id] == "below"]
     first = bus - BUS if totals else top - 20

@@ -9,6 +9,7 @@ everything else together.
 from __future__ import annotations
 
 import re
+import warnings
 import xml.etree.ElementTree as ET
 import zlib
 from dataclasses import dataclass, replace
@@ -93,11 +94,9 @@ def _extent(g: Glyph) -> tuple[float, float, float, float]:
 @lru_cache(maxsize=4096)
 def mathml_label(fragment: str, text: str, size: float = MATH_SIZE) -> Outline:
     """Any MathML fragment as an outline."""
-    import ziamath
-
     # Rendered at ziamath's own size and scaled afterwards: its coordinates are rounded, and small sizes would show
     # that.
-    return _collect(ziamath.Math(f"<math>{fragment}</math>", size=24).svgxml(), text, size / 24)
+    return _collect(_math_writer()(f"<math>{fragment}</math>", size=24).svgxml(), text, size / 24)
 
 
 @lru_cache(maxsize=16)
@@ -133,9 +132,22 @@ def math_label(name: str, size: float = MATH_SIZE) -> Outline:
 
 @lru_cache(maxsize=1)
 def _word_font() -> Any:
-    import ziafont
+    with warnings.catch_warnings():
+        # Both packages find their fonts in a way that newer Pythons warn about; users can do nothing about it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import ziafont
 
-    return ziafont.Font()
+        return ziafont.Font()
+
+
+@lru_cache(maxsize=1)
+def _math_writer() -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import ziamath
+
+        ziamath.Math("<math><mi>x</mi></math>")  # loads the font
+        return ziamath.Math
 
 
 @lru_cache(maxsize=2048)

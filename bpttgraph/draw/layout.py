@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .geometry import Path, cut_strokes, rounded
-from .grid import Grid, item_width, make_grid
+from .grid import Grid, chain, item_width, make_grid
 from .labels import Outline, math_label, mathml_label, words
 from .legend import legend_marks
 from .marks import Layout, Mark
@@ -61,9 +61,12 @@ def layout(scene: Scene) -> Layout:
 
 
 def _to_gutter(grid: Grid, e: Edge, path: Path) -> float:
+    """How far along an arrow its cut is drawn: in the gutter, and behind the bend where other arrows part from it."""
     assert e.source_slot is not None
-    border = grid.centre[e.source_slot] + travel(e) * (grid.half[e.source_slot] + min(15.0, grid.gutter / 2))
-    return abs(border - path[0][0])
+    straight = grid.ways.mode[e.id] == "straight"
+    inside = min(15.0, grid.gutter / 2) if straight else grid.gutter_offset(net_of(e, grid.scene))
+    border = grid.centre[e.source_slot] + travel(e) * (grid.half[e.source_slot] + inside)
+    return abs(border - path[0][0]) + (0 if straight else 16)
 
 
 def _nodes(grid: Grid, labels: dict[str, Outline]) -> list[Mark]:
@@ -156,7 +159,7 @@ def _delays(grid: Grid) -> list[Mark]:
             continue
         assert e.source_slot is not None
         sign = 1 if e.delay > 0 else -1
-        x = grid.centre[e.source_slot] + sign * (grid.half[e.source_slot] + 24)
+        x = grid.centre[e.source_slot] + sign * (grid.half[e.source_slot] + 24 + chain(grid.ways, net))
         y = (
             grid.lane_y(grid.scene.item(e.source).row + 1, ("out", net))
             if grid.ways.exit_top[e.id]

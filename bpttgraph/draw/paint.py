@@ -95,7 +95,7 @@ def _shape(m: Mark) -> Iterator[Order]:
     if m.box is not None:
         x, y, w, h = m.box
         for grow in (4.0, 0.0) if s.double else (0.0,):
-            radius = -1.0 if s.shape == "ellipse" else s.radius + grow
+            radius = -1.0 if s.shape == "ellipse" else s.radius + grow * (s.radius > 2)
             yield Order((_box(x, y, w + 2 * grow, h + 2 * grow, radius),), s.fill, s.stroke, s.width, s.dash)
     elif m.path:
         line = shorten(m.path, s.head) if s.head else m.path

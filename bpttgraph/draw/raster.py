@@ -22,7 +22,8 @@ from .paint import Order, orders
 __all__ = ["write_png"]
 
 _SUB = 4
-Floats = NDArray[np.float64]
+_PIXELS = 4e7
+Floats = NDArray[np.floating]
 
 
 def _coverage(polygons: list[Floats], width: int, height: int) -> tuple[int, int, Floats] | None:
@@ -127,9 +128,10 @@ def _paint(image: Floats, order: Order, scale: float) -> None:
 
 
 def write_png(layout: Layout, scale: float = 2.0) -> bytes:
-    """The picture at `scale` pixels per point (2 is 144 pixels per inch)."""
+    """The picture at `scale` pixels per point (2 is 144 pixels per inch); coarser if it would not fit into memory."""
+    scale = min(scale, math.sqrt(_PIXELS / (layout.width * layout.height)))
     width, height = math.ceil(layout.width * scale), math.ceil(layout.height * scale)
-    image = np.full((height, width, 3), 255.0)
+    image = np.full((height, width, 3), 255.0, dtype=np.float32)
     for colour, batch in groupby(
         orders(layout), key=lambda o: o.fill if o.stroke == "none" and o.move[2] != 1.0 else None
     ):

@@ -111,10 +111,10 @@ def _describe_link(link: Link) -> str:
 def _slots(graph: VariableGraph, fold: bool | str) -> tuple[list[Slot], dict[str, int], set[str]]:
     """The columns, the column of each variable, and the names that are folded away."""
     blocks = list(dict.fromkeys(v.block for v in graph.variables.values() if v.role not in ("parameter", "total")))
-    groups: dict[tuple[int, int], list[Variable]] = {}
+    groups: dict[tuple[int, float], list[Variable]] = {}
     for v in graph.variables.values():
         if v.role not in ("parameter", "total"):
-            groups.setdefault((blocks.index(v.block), -1 if v.step is None else v.step), []).append(v)
+            groups.setdefault((blocks.index(v.block), 0.5 if v.step is None else v.step), []).append(v)
     slots: list[Slot] = []
     column: dict[str, int] = {}
     hidden: set[str] = set()
@@ -125,16 +125,16 @@ def _slots(graph: VariableGraph, fold: bool | str) -> tuple[list[Slot], dict[str
         outside = all(v.role == "initial" for v in members)
         if folds and not graph.folded and _HEAD < step <= length - _TAIL:
             count = length - _TAIL - _HEAD
-            if step == _HEAD + 1:
+            if step == _HEAD + 1:  # the first hidden one
                 label = f"t = {step} … {step + count - 1}" if count > 1 else f"t = {step}"
                 slots.append(Slot("ellipsis", block, None, label, count))
             hidden.update(v.name for v in members)
         elif outside:
-            slots.append(Slot("outside", block, step))
-        elif graph.folded or step < 0:
-            slots.append(Slot("step", block, None, "step t"))
+            slots.append(Slot("outside", block, members[0].step))
+        elif members[0].step is None:
+            slots.append(Slot("step", block, None, "step t" if graph.folded else "once"))
         else:
-            slots.append(Slot("step", block, step, f"t = {step}"))
+            slots.append(Slot("step", block, members[0].step, f"t = {step}"))
         column.update((v.name, len(slots) - 1) for v in members)
     return slots, column, hidden
 
@@ -194,15 +194,18 @@ def build_scene(
         item = Item(v.name, v.base, v.role, style, slot, rows.row.get((v.block, v.base), 0), v.block, _describe(v))
         (away if v.name in hidden else items)[v.name] = item
     edges = []
+    seen: set[str] = set()  # the folded graph may read a state at two delays: two links of one id
     for link in graph.links:
         source, target = graph.variables[link.source], graph.variables[link.target]
         gone = [v for v in (source, target) if v.name in hidden]
         # A use by a hidden step has no place to end: its rail runs on through the ellipsis.
         if len(gone) == 2 or (gone and None in (column.get(source.name), column.get(target.name))):
             continue
+        name = link.id if link.id not in seen else f"{link.id} ({link.delay:+d})"
+        seen.add(name)
         edges.append(
             Edge(
-                link.id,
+                name,
                 link.source,
                 link.target,
                 _edge_class(link, source, target),

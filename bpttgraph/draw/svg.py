@@ -70,14 +70,21 @@ def _own_shapes(m: Mark, dx: float, dy: float) -> str:
                 out += f'<ellipse cx="{number(x)}" cy="{number(y)}" rx="{rx}" ry="{ry}" {paint}/>'
             else:
                 left, top = number(x - w / 2 - grow), number(y - h / 2 - grow)
-                size = f'width="{number(w + 2 * grow)}" height="{number(h + 2 * grow)}" rx="{number(s.radius + grow)}"'
+                radius = s.radius + grow * (s.radius > 2)  # square corners stay square
+                size = f'width="{number(w + 2 * grow)}" height="{number(h + 2 * grow)}" rx="{number(radius)}"'
                 out += f'<rect x="{left}" y="{top}" {size} {paint}/>'
         return out
     if not m.path:
         return ""
     path = tuple((x - dx, y - dy) for x, y in m.path)
     line = shorten(path, s.head) if s.head else path
-    out = f'<path d="{path_data(line)}" {_paint(m)}/>'
+    return f'<path d="{path_data(line)}" {_paint(m)}/>' + _endings(m, dx, dy)
+
+
+def _endings(m: Mark, dx: float, dy: float) -> str:
+    """Arrow head and dot. Graphviz' own heads grow with the line's width and stop short of the box; ours do not."""
+    s, out = m.style, ""
+    path = tuple((x - dx, y - dy) for x, y in m.path)
     if s.head:
         corners = " ".join(f"{number(x)},{number(y)}" for x, y in arrow_head(path, s.head))
         out += f'<polygon points="{corners}" fill="{s.stroke}"/>'
@@ -94,7 +101,11 @@ def _label(m: Mark, outline: Outline, ink: str, as_text: bool, dx: float, dy: fl
     if as_text:
         size = 15 if m.id == "title" and m.kind == "text" else 13 if m.kind == "node" else 10
         face = "serif" if m.kind in ("node", "mark") else "sans-serif"
-        where = f'x="{number(x)}" y="{number(y + size * 0.34)}" text-anchor="middle"'
+        # Words keep their left edge, whatever font they meet; names stay in the middle of their box.
+        words = m.kind in ("text", "band")
+        x -= outline.width / 2 if words else 0
+        anchor = "start" if words else "middle"
+        where = f'x="{number(x)}" y="{number(y + size * 0.34)}" text-anchor="{anchor}"'
         return f'<text {where} font-family="{face}" font-size="{size}" fill="{colour}">{_text(outline.text)}</text>'
     if not outline.glyphs:
         return ""
@@ -127,7 +138,10 @@ def write_svg(
         if m.ends != ("", ""):
             extra += f' data-source="{_attribute(m.ends[0])}" data-target="{_attribute(m.ends[1])}"'
         inner = f"<title>{_text(m.title)}</title>" if m.title else ""
-        inner += shapes[name] if shapes and name in shapes else _own_shapes(m, dx, dy)
+        if shapes and name in shapes:
+            inner += shapes[name] + (_endings(m, dx, dy) if m.path else "")
+        else:
+            inner += _own_shapes(m, dx, dy)
         if m.label is not None:
             inner += _label(m, m.label, layout.ink, labels == "text", dx, dy)
             glyphs.update((g.key, g.path) for g in m.label.glyphs)
