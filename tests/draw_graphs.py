@@ -159,7 +159,7 @@ def seq2seq(steps: int, folded: bool = False) -> VariableGraph:
     variables = {**enc.variables, **dec.variables}
     join = Link("encoder.h[t]", "decoder.h[t]") if folded else Link(f"encoder.h[{steps}]", "decoder.h[0]")
     return VariableGraph(
-        f"Sequence to sequence, {steps} + {steps} steps",
+        "Sequence to sequence, folded" if folded else f"Sequence to sequence, {steps} + {steps} steps",
         variables,
         (*enc.links, join, *dec.links),
         {} if folded else {"encoder": steps, "decoder": steps},
@@ -188,5 +188,5 @@ def sample(name: str, steps: int = 3, folded: bool = False) -> VariableGraph:
         return seq2seq(steps, folded)
     title, system, carry = _SYSTEMS[name]
     loss = any(":loss" in key for key in system)
-    label = "folded" if folded else f"{steps} steps"
+    label = "folded" if folded else f"{steps} step{'s' * (steps > 1)}"
     return build(f"{title}, {label}", system, steps, folded, carry, total="E" if loss else "")

@@ -66,6 +66,11 @@ def test_no_arrow_through_a_box_or_a_label(name: str, steps: int) -> None:
             for k in range(n + 1)
         ]
         own = {*edge.ends, edge.id}
+        if edge.ends != ("", ""):  # a delay square stands on the ways of its own state only
+            for m in picture.marks:
+                if m.cls == "delay" and m.id.split()[1] != edge.ends[0]:
+                    left, top, right, bottom = rectangle(m)
+                    assert not [p for p in dense if left < p[0] < right and top < p[1] < bottom], (edge.id, m.id)
         for box_id, (left, top, right, bottom) in [(i, r) for i, r in nodes if i not in own] + words:
             inside = [p for p in dense if left - 1 < p[0] < right + 1 and top - 1 < p[1] < bottom + 1]
             assert not inside, f"{edge.id} runs through {box_id} at {inside[0]}"

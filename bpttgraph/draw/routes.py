@@ -62,6 +62,8 @@ def plan_ways(scene: Scene) -> Ways:
         out = sign or (-1 if e.delay < 0 else 1)
         near = sign != 0 and abs((e.target_slot or 0) - (e.source_slot or 0)) == 1 and abs(e.delay) <= 1
         first, last = _end(scene, e.target, -sign), _end(scene, e.source, out)
+        # In the folded graph a state's side belongs to its delay; what another block reads is not delayed.
+        last = last and not (scene.folded and sign)
         alone = len(fan[net, target.row]) == 1
         if near and first and last and source.row == target.row:
             mode = "straight"
