@@ -220,6 +220,23 @@ def test_no_closed_reading_still_has_numbers():
     assert np.allclose(d.value(run), u.gradient("W"), atol=1e-12)
 
 
+def test_a_run_without_batch_gives_gradients_without_batch():
+    u = rnn(2)
+    run, want = u.run(batch=1), u.gradient("h[0]", batch=1)[0]
+    run.batch = None
+    got = Derivation(u, "h[0]").value(run)
+    assert got.shape == (3,) and np.allclose(got, want, atol=1e-14)
+
+
+def test_terms_with_a_zero_factor_are_left_out():
+    u = Fake(scalar=True)
+    h = u.define("h[1]", op.tanh(u.leaf("w") * u.leaf("x[1]", role="input")))
+    y = u.define("y[1]", op.softmax(h))
+    u.loss(1, 0.5 * op.square(y))
+    d = Derivation(u, "w")
+    assert d.count == 1 and d.statement("local", form="unicode") == "∂E₁/∂w = 0" and d.sympy("local") == 0
+
+
 def test_mean_over_steps_is_a_factor():
     u = rnn(3, "every")
     u.weight = 1 / 3

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import BPTTError, nearest
 from ..variables import Link
 from .expr import Expr, Partial, partial, tagged
-from .factored import Statement, factored_statements, total_name
+from .factored import Statement, factored_statements
 from .layout import latex_sum, mathml_sum, unicode_sum
 from .numeric import Numbers
 from .paths import Path, Paths, Run, Unrolled
@@ -136,7 +136,7 @@ class Derivation:
     @property
     def left_side(self) -> Partial:
         """∂E/∂wrt."""
-        name = total_name(self.unrolled)
+        name = self.paths.total
         return partial(name, (), self.wrt, self.paths.variables[self.wrt].shape)
 
     def exprs(self, level: str = "chain") -> tuple[Expr, ...]:

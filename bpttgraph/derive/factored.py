@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 from .expr import Expr, num, partial, tagged
 from .layout import latex_sum, mathml_sum, unicode_sum
-from .paths import Unrolled
 from .terms import Factors, gradient_of, tagged_product
 
-__all__ = ["Statement", "factored_statements", "total_name"]
+__all__ = ["Statement", "factored_statements"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +37,14 @@ class Statement:
         return self.unicode()
 
 
-def total_name(unrolled: Unrolled) -> str:
-    """The name of what is differentiated: the total loss, or the only loss there is."""
-    variables = unrolled.vgraph.variables
-    for name, v in variables.items():
-        if v.role == "total":
-            return name
-    names = [name for _, name in unrolled.heads]
-    return names[0] if len(names) == 1 else variables[names[0]].base if names else "E"
-
-
 def factored_statements(factors: Factors, level: str) -> tuple[Statement, ...]:
     """Adjoints of all variables on a path, last first, and the sum over the uses of `wrt`."""
     paths = factors.paths
-    wrt, variables, total = paths.wrt, paths.variables, total_name(paths.unrolled)
+    wrt, variables, total = paths.wrt, paths.variables, paths.total
     made: list[Statement] = []
     final: list[Expr] = []
     for heads in paths.groups():
-        loss = total if len(heads) == len(paths.unrolled.heads) else heads[0][1]
+        loss = total if len(heads) == len(paths.heads) else heads[0][1]
         weight = factors.weight if loss == total else num(1)
         step, last_steps = heads[0][0], {name for _, name in heads}
         on_path = set(names := paths.on_paths(heads))

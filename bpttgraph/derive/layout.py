@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .expr import Expr, Tagged, split_sign
+from .expr import Expr, Num, Tagged, Zeros, split_sign
 from .latex import LatexPrinter
 from .mathml import MathMLPrinter
 from .printers import QUOTIENT, UnicodePrinter
 
 __all__ = ["latex_sum", "mathml_sum", "unicode_sum"]
+
+_ZERO = Num((), 0)
 
 
 def _split(term: Expr) -> tuple[int, Expr]:
@@ -19,6 +21,13 @@ def _split(term: Expr) -> tuple[int, Expr]:
         inner, arg = _split(rest.arg)
         return sign * inner, Tagged(arg.shape, arg, rest.ids)
     return sign, rest
+
+
+def _visible(terms: Sequence[Expr]) -> list[Expr]:
+    """Without the terms that are plainly 0 (a factor of theirs is)."""
+    return [
+        t for t in terms if not isinstance(inner := t.arg if isinstance(t, Tagged) else t, Zeros) and inner != _ZERO
+    ]
 
 
 def latex_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
@@ -32,7 +41,7 @@ def latex_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
     \end{aligned}
     """
     printer = LatexPrinter()
-    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, terms)] or [(1, "0")]
+    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, _visible(terms))] or [(1, "0")]
     lead = f"{printer.show(left)} " if left is not None else ""
     first = ("-" if signed[0][0] < 0 else "") + signed[0][1]
     if len(signed) == 1:
@@ -45,7 +54,7 @@ def latex_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
 def unicode_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
     """The same for a terminal, the signs in one column."""
     printer = UnicodePrinter()
-    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, terms)] or [(1, "0")]
+    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, _visible(terms))] or [(1, "0")]
     lead = f"{printer.show(left)} = " if left is not None else ""
     out = [lead + ("−" if signed[0][0] < 0 else "") + signed[0][1]]
     indent = " " * max(len(lead) - 2, 0)
@@ -56,7 +65,7 @@ def unicode_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
 def mathml_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
     """The same as a `<math>` element with a table: one row a term."""
     printer = MathMLPrinter()
-    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, terms)] or [(1, "<mn>0</mn>")]
+    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, _visible(terms))] or [(1, "<mn>0</mn>")]
     rows = []
     for i, (sign, text) in enumerate(signed):
         lead = printer.show(left) if left is not None and i == 0 else ""

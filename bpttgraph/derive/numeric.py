@@ -112,4 +112,6 @@ class Numbers:
 
     def _reduced(self, value: Any) -> Any:
         extra = value.ndim - len(self.node.shape)
-        return value if self.node.batched or not extra else np.sum(value, axis=tuple(range(extra)))
+        # one example stands in a batch of one when the run has no batch: that axis goes, too
+        kept = not extra or (self.node.batched and self.run.batch is not None)
+        return value if kept else np.sum(value, axis=tuple(range(extra)))

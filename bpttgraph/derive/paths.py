@@ -7,7 +7,7 @@ only on request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -33,7 +33,7 @@ class Unrolled(Protocol):
     @property
     def graph(self) -> Graph: ...
     @property
-    def heads(self) -> tuple[tuple[int, str], ...]: ...
+    def heads(self) -> Sequence[Any]: ...  # pairs (loss step, name), or objects with `step` and `name`
     @property
     def weight(self) -> float: ...
     @property
@@ -61,6 +61,7 @@ class Paths:
 
     def __init__(self, unrolled: Unrolled, wrt: str):
         self.unrolled, self.wrt = unrolled, wrt
+        self.heads = tuple((h.step, h.name) if hasattr(h, "name") else (h[0], h[1]) for h in unrolled.heads)
         self.variables: Mapping[str, Variable] = unrolled.vgraph.variables
         self.order = {name: i for i, name in enumerate(self.variables)}
         self.readers: dict[str, list[Link]] = {}
@@ -84,8 +85,16 @@ class Paths:
 
     def groups(self) -> list[tuple[tuple[int, str], ...]]:
         """Losses that see the same graph: all together, or each alone if truncation differs between them."""
-        heads = self.unrolled.heads
-        return [(head,) for head in heads] if self.partly_cut else [tuple(heads)]
+        return [(head,) for head in self.heads] if self.partly_cut else [self.heads]
+
+    @property
+    def total(self) -> str:
+        """The name of what is differentiated: the total loss, or the only loss there is."""
+        for name, v in self.variables.items():
+            if v.role == "total":
+                return name
+        names = [name for _, name in self.heads]
+        return names[0] if len(names) == 1 else self.variables[names[0]].base if names else "E"
 
     # -- counting
 
@@ -118,7 +127,7 @@ class Paths:
     def count_by_step(self) -> dict[tuple[int, int], int]:
         """(loss step, use step) -> number of paths, where there are any."""
         found: dict[tuple[int, int], int] = {}
-        for t, head in self.unrolled.heads:
+        for t, head in self.heads:
             numbers = self._numbers(((t, head),))
             if head == self.wrt:
                 found[t, self.step_of(head)] = 1
@@ -145,7 +154,7 @@ class Paths:
 
     def __iter__(self) -> Iterator[Path]:
         """By loss step, then by step of use (so, on the whole, the longest first), each path once."""
-        for t, head in self.unrolled.heads:
+        for t, head in self.heads:
             leads = self._numbers(((t, head),))
             if head == self.wrt:
                 yield Path(t, self.step_of(head), head, ())

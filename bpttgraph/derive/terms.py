@@ -11,6 +11,7 @@ from .expr import (
     Num,
     Partial,
     Product,
+    Zeros,
     add,
     neg,
     num,
@@ -31,6 +32,8 @@ Tag = tuple[Expr, str]
 
 def tagged_product(factors: list[Tag], coefficient: Expr | None = None) -> Expr:
     """The ordered product of factors that keep their link ids: the sign in front, factors that are I left out."""
+    if any(isinstance(e, Zeros) or e == Num((), 0) for e, _ in factors):
+        return product(*[e for e, _ in factors])
     sign = 1
     kept: list[Tag] = []
     for e, ids in factors:
