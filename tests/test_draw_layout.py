@@ -154,3 +154,20 @@ def test_a_graph_without_anything_is_still_a_picture() -> None:
     assert draw(VariableGraph("nothing", {}, (), {})).svg.startswith("<svg")
     lone = {"W": Variable("W", "W", None, "parameter"), "C": Variable("C", "C", None, "value")}
     assert len(draw(VariableGraph("once", lone, (Link("W", "C"),), {})).layout.edges) == 1
+
+
+def test_a_left_side_of_the_next_step_stands_in_the_next_column() -> None:
+    """`x̂[t+1] = W h[t]`, `E[t] = …x̂[t]…`: delays of links are those of the equations, columns those of the names."""
+    variables = [Variable("W", "W", None, "parameter")]
+    links = []
+    for t in (1, 2):
+        variables += [
+            Variable(f"h[{t}]", "h", t, "state", column=t - 1, level=1),
+            Variable(f"x̂[{t + 1}]", "x̂", t + 1, "state", column=t, level=2),
+        ]
+        links += [Link(f"h[{t}]", f"x̂[{t + 1}]"), Link("W", f"x̂[{t + 1}]", uses=(t,))]
+    variables.append(Variable("E[2]", "E", 2, "loss", column=1, level=3))
+    links += [Link("h[1]", "h[2]", 1), Link("x̂[2]", "E[2]", 1)]
+    edges = draw(VariableGraph("ahead", {v.name: v for v in variables}, tuple(links), {None: 2})).layout.edges
+    assert edges["h[1]->x̂[2]"].cls == "edge recurrent" and edges["x̂[2]->E[2]"].cls == "edge forward"
+    assert edges["x̂[2]->E[2]"].path[0][1] > edges["x̂[2]->E[2]"].path[-1][1]

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..variables import VariableGraph
+from ..variables import Link, VariableGraph
 
-__all__ = ["Rows", "assign_rows"]
+__all__ = ["Rows", "assign_rows", "steps_between"]
 
 Key = tuple[str | None, str]  # block and base
 
@@ -25,6 +25,20 @@ class Rows:
     order: dict[tuple[str | None, int], tuple[str, ...]]
     count: int
     output_from: int
+
+
+def steps_between(link: Link, graph: VariableGraph) -> int:
+    """How many columns of its block an arrow crosses; 0 between blocks and for whatever belongs to no step.
+
+    Not the same as the delay that the equation writes: in `x̂[t+1] = W h[t]` both stand in one equation, yet `x̂[2]`
+    belongs to step 2.
+    """
+    source, target = graph.variables[link.source], graph.variables[link.target]
+    if source.block != target.block or "parameter" in (source.role, target.role) or target.role == "total":
+        return 0
+    if graph.folded or source.step is None or target.step is None:
+        return link.delay
+    return target.step - source.step
 
 
 def _raise_along(level: dict[Key, int], links: Iterable[tuple[Key, Key]]) -> None:
@@ -55,10 +69,12 @@ def assign_rows(graph: VariableGraph) -> Rows:
     within = dict.fromkeys(
         (where[k.source], where[k.target])
         for k in graph.links
-        if k.delay == 0 and k.source in where and k.target in where
+        if steps_between(k, graph) == 0 and k.source in where and k.target in where
         and where[k.source] != where[k.target] and where[k.source][0] == where[k.target][0]
     )  # fmt: skip
     aside = {k for k, r in role.items() if r in ("target", "upstream")}
+    upwards = [(s, t) for s, t in within if s not in aside]
+    _raise_along(level, upwards)
     for block in dict.fromkeys(b for b, _ in role):
         mine = [k for k in role if k[0] == block]
         core = [level[k] for k in mine if role[k] in ("state", "value", "initial", "input")]
@@ -70,7 +86,7 @@ def assign_rows(graph: VariableGraph) -> Rows:
         for k in mine:
             if role[k] == "loss":
                 level[k] = max(level[k], 1 + max(top, default=0))
-    _raise_along(level, ((s, t) for s, t in within if s not in aside))
+    _raise_along(level, upwards)
 
     row: dict[Key, int] = {}
     blocks = list(dict.fromkeys(b for b, _ in role))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from ..errors import BPTTError
 from ..names import to_unicode
 from ..variables import Link, Variable, VariableGraph
-from .rows import Rows, assign_rows
+from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES
 
 __all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene"]
@@ -97,10 +97,10 @@ def _describe(v: Variable) -> str:
     return to_unicode(v.name) + f": {'cell state' if v.carry else what}" + (f", size {size}" if size else "")
 
 
-def _describe_link(link: Link) -> str:
+def _describe_link(link: Link, delay: int) -> str:
     text = f"{to_unicode(link.source)} → {to_unicode(link.target)}"
-    if link.delay:
-        text += f", {abs(link.delay)} step{'s' * (abs(link.delay) > 1)} {'later' if link.delay > 0 else 'earlier'}"
+    if delay:
+        text += f", {abs(delay)} step{'s' * (abs(delay) > 1)} {'later' if delay > 0 else 'earlier'}"
     if link.cut == "cut":
         text += "; the gradient is cut here"
     elif link.cut:
@@ -139,13 +139,13 @@ def _slots(graph: VariableGraph, fold: bool | str) -> tuple[list[Slot], dict[str
     return slots, column, hidden
 
 
-def _edge_class(link: Link, source: Variable, target: Variable) -> str:
+def _edge_class(delay: int, source: Variable, target: Variable) -> str:
     if source.role == "parameter":
         return "parameter"
     if source.carry and target.carry:
         return "cell-line"
     joined = source.block != target.block and "total" not in (source.role, target.role)
-    return "recurrent" if link.delay or joined else "forward"
+    return "recurrent" if delay or joined else "forward"
 
 
 _NODE_WORDS = {
@@ -201,19 +201,20 @@ def build_scene(
         # A use by a hidden step has no place to end: its rail runs on through the ellipsis.
         if len(gone) == 2 or (gone and None in (column.get(source.name), column.get(target.name))):
             continue
-        name = link.id if link.id not in seen else f"{link.id} ({link.delay:+d})"
+        delay = steps_between(link, graph)
+        name = link.id if link.id not in seen else f"{link.id} ({delay:+d})"
         seen.add(name)
         edges.append(
             Edge(
                 name,
                 link.source,
                 link.target,
-                _edge_class(link, source, target),
-                link.delay,
+                _edge_class(delay, source, target),
+                delay,
                 column.get(source.name),
                 column.get(target.name),
                 link.cut,
-                _describe_link(link),
+                _describe_link(link, delay),
             )
         )
     styles, classes = {i.style for i in items.values()}, {e.cls for e in edges}
