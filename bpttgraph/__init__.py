@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .check import Report
     from .derive import Derivation
-    from .draw import Figure
+    from .draw.figure import Figure
     from .errors import BPTTError
     from .graph import Graph, Node
     from .recurrence import Recurrence, Run, Unrolled, cell, cells, recurrence
@@ -26,7 +26,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "BPTTError": "errors",
     "Derivation": "derive",
-    "Figure": "draw",
+    "Figure": "draw.figure",
     "Graph": "graph",
     "Node": "graph",
     "Recurrence": "recurrence",

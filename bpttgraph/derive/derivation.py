@@ -205,6 +205,12 @@ class Derivation:
             total = total + numbers.term(term._path)
         return total
 
+    def check(self, data: Any = None) -> Any:
+        """Compare the gradient, every (t, k) of its triangle and the sum of the terms with the oracles on `data`: a `Report`."""
+        from ..check import check_derivation
+
+        return check_derivation(self, data)
+
     def local(self, link: Link) -> Expr:
         """The factor of one link at level `local` (for tooltips and labels)."""
         return self._factors.local_expr(link)

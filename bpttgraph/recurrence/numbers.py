@@ -333,9 +333,14 @@ class Run:
         node = self.u.node(name)
         return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
 
-    def _evaluate(self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None) -> list[Array]:
+    def _evaluate(self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None, absolute: bool = False) -> list[Array]:
         known = {n: self._slots[n.serial] for n in self.numbers.forward_plan.nodes}
         given: dict[Node, Any] = {**known, **{s: self._seed(1.0) for s in self.numbers.seeds.values()}, **(seeds or {})}
+        if absolute:
+            from ..autodiff import evaluate_absolute
+
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+                return evaluate_absolute(nodes, given, set(self.numbers.seeds.values()))
         plan = Plan(nodes)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             slots = plan(given)
@@ -362,11 +367,40 @@ class Run:
             total = np.sum(total, axis=0)
         return np.array(np.broadcast_to(total, total.shape if node.batched else node.shape))
 
+    def absolute_contributions(self, name: str) -> Array:
+        """The triangle of S: for each (t, k), the sum of the absolute values of all path products, `(T, T, *shape)`.
+
+        Unit roundoff times S is the rounding error that any computation of this gradient may make: the unit of every verdict. For
+        a variable that is not a parameter all uses stand together, `(T, 1, *shape)`.
+        """
+        if name in self.u.parameters:
+            return self._triangle(name, absolute=True)
+        target = self.u.node(name)
+        losses = max(self.u.steps.get(self.u._loss_block, self.u.columns), max(h.step for h in self.u.heads))
+        result = np.zeros((losses, 1, *target.shape))
+        for value in self._evaluate(self.numbers.adjoint(target), self._stack(losses), absolute=True):
+            summed = np.sum(value, axis=1) if target.batched and np.ndim(value) == len(target.shape) + 2 else value
+            result[:, 0] += np.broadcast_to(summed, result[:, 0].shape)
+        return result
+
     def contributions(self, name: str) -> Array:
         """The (t, k) triangle: `[t-1, k-1]` is dE_t/dW through the use at step k, shape `(T, T, *shape)`; its sum is the gradient.
 
         For a parameter used in one block and a loss in another, t counts the steps of the loss's block, k those of the use's.
         """
+        return self._triangle(name)
+
+    def _stack(self, losses: int) -> dict[Node, Any]:
+        """Seeds for all losses at once: seed t is the t-th unit vector along a new first axis."""
+        stack = {}
+        kind = np.result_type(*[v.real.dtype for v in self.leaves.values()])
+        for head, seed in self.numbers.seeds.items():
+            unit = np.zeros((losses, 1) if self.u.node(head.name).batched else (losses,))
+            unit[head.step - 1] = self._seed(1.0)
+            stack[seed] = unit.astype(kind)
+        return stack
+
+    def _triangle(self, name: str, absolute: bool = False) -> Array:
         u = self.u
         if name not in u.parameters:
             if name not in u._nodes or u.node(name).role != "initial":
@@ -388,11 +422,7 @@ class Run:
                     block = u._places[owner].block
                     by_step.setdefault(column - u.offset.get(block, 0), {}).setdefault(source, []).append(part)
         uses = max([u.steps.get(u._places[name].block, u.columns), *by_step])
-        stack = {s: np.asarray(0.0) for s in self.numbers.seeds.values()}
-        for head, seed in self.numbers.seeds.items():
-            unit = np.zeros((losses, 1) if u.node(head.name).batched else (losses,))
-            unit[head.step - 1] = self._seed(1.0)
-            stack[seed] = unit.astype(np.result_type(*[v.real.dtype for v in self.leaves.values()]))
+        stack = self._stack(losses)
         result = np.zeros((losses, uses, *target.shape), np.result_type(*self.leaves.values()))
         for k, sources in by_step.items():
             seeds: dict[Node, Node] = {}
@@ -408,7 +438,7 @@ class Run:
             if seeds:
                 adjoint = backward(seeds, [target]).adjoints.get(target)
                 direct += [adjoint] if adjoint is not None else []
-            for value in self._evaluate(direct, stack):
+            for value in self._evaluate(direct, stack, absolute):
                 if target.batched:
                     value = np.sum(value, axis=1) if value.ndim == len(target.shape) + 2 else value
                 result[:, k - 1] += np.broadcast_to(value, result[:, k - 1].shape)

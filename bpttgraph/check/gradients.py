@@ -1,0 +1,191 @@
+"""Check gradients of an unrolled recurrence, and derivations, against the oracles: whole gradients and every (t, k) of the triangle."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BPTTError
+from .oracle import Kinks, Probe
+from .report import Finding, Report
+
+if TYPE_CHECKING:
+    from ..derive import Derivation
+    from ..recurrence import Run, Unrolled
+
+__all__ = ["check_derivation", "check_gradients"]
+
+Array = np.ndarray[Any, Any]
+COMPLEX = "the complex step"
+DIFFERENCES = "central differences"
+MOST_ENTRIES = 400  # of one parameter; larger ones are sampled, and the report says so
+MOST_STEPS = 24  # steps k of the triangle that are measured; longer ones are sampled
+
+
+def rounding_factor(u: Unrolled) -> float:
+    """κ: how many roundings may add up along one path, roughly steps × (longest inner product + operations in a step)."""
+    longest = max([max(s, default=1) for s in u.shapes.values()] + [1])
+    return 4.0 * (u.columns + 2) * (longest + 12)
+
+
+def check_gradients(u: Unrolled, names: Iterable[str] | None = None, data: Mapping[str, Any] | None = None, triangle: bool = True) -> Report:
+    """Compare the reverse pass of an unrolled recurrence with the complex step and with central differences.
+
+    Args:
+        u: what to check. names: parameters, initial states or other variables; by default all parameters and initial states.
+        data: an instance (`u.instance()` by default). triangle: also check each dE_t/dW through the use at step k.
+
+    Returns:
+        A `Report`; `report.right` is the verdict.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> check_gradients(bg.cell("rnn").unroll(3), ["W_hh"]).right
+        True
+    """
+    given = "a generic random instance, seed 0" if data is None else "the data given"
+    data = u.instance(seed=0) if data is None else data
+    run = u.run(data)
+    exact = u.run({k: _wide(v) for k, v in data.items()})
+    report = Report(f"{u.recurrence.title}: gradients", conventions=u.conventions, instance=given,
+                    oracle=f"{COMPLEX} (step 1e-30) and {DIFFERENCES}")  # fmt: skip
+    unit = float(np.finfo(_real(run)).eps) / 2
+    for name in names if names is not None else run.gradients:
+        _check_one(report, u, run, exact, name, unit, triangle and name in u.parameters)
+    return report
+
+
+def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = None) -> Report:
+    """Check a derivation: its gradient and triangle as `check_gradients`, and the sum of its terms, evaluated as formulas."""
+    u = derivation.unrolled
+    report = check_gradients(u, [derivation.wrt], data)  # type: ignore[attr-defined]
+    report.title = f"{u.recurrence.title}: derivation of dE/d{derivation.wrt}"  # type: ignore[attr-defined]
+    if derivation.count <= derivation.cap:
+        run = u.run({k: _wide(v) for k, v in (u.instance(seed=0) if data is None else data).items()})  # type: ignore[attr-defined]
+        value, truth = np.asarray(derivation.value(run)), run.gradient(derivation.wrt)
+        if truth.ndim > value.ndim:
+            truth = truth.sum(axis=0)
+        size = _absolute(run, derivation.wrt).sum(axis=(0, 1)).reshape(value.shape)
+        kappa = rounding_factor(u)  # type: ignore[arg-type]
+        what = f"the sum of the {derivation.count} terms at level local"
+        report.findings.append(_finding(what, "the reverse pass", value, truth, size, 2.0**-53, kappa))
+    return report
+
+
+def _wide(value: Any) -> Any:
+    array = np.asarray(value)
+    return array.astype(np.float64) if array.dtype.kind == "f" else array
+
+
+def _real(run: Run) -> Any:
+    kinds = [a.dtype for a in run.leaves.values() if a.dtype.kind in "fc"]
+    return np.zeros(1, np.result_type(*kinds) if kinds else float).real.dtype
+
+
+def _absolute(run: Run, name: str) -> Array:
+    """S: the sum of the absolute values of all path products, (losses, uses or 1, *shape)."""
+    return run.absolute_contributions(name)
+
+
+def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, unit: float, triangle: bool) -> None:
+    target = u.node(name)
+    size = int(np.prod(target.shape))
+    entries = np.arange(size)
+    if size > MOST_ENTRIES:
+        entries = np.sort(np.random.default_rng(0).choice(size, MOST_ENTRIES, replace=False))
+    kappa = rounding_factor(u)
+    batch = run.batch or 1
+    losses = max(h.step for h in u.heads)
+    gradient = np.zeros((len(entries), batch))
+    differences, estimate = np.zeros_like(gradient), np.zeros_like(gradient)
+    steps: list[int] = sorted({use.step for use in target.uses if use.step is not None}) if triangle else []
+    if len(steps) > MOST_STEPS:
+        steps = sorted(np.random.default_rng(0).choice(steps, MOST_STEPS, replace=False).tolist())
+    measured = {k: np.zeros((losses, len(entries))) for k in steps}
+    rough = {k: (np.zeros((losses, len(entries))), np.zeros((losses, len(entries)))) for k in steps}
+    kinks = Kinks()
+    with np.errstate(all="ignore"):
+        for heads, cut in u._numbers.groups():
+            probe = Probe(u, name, heads, cut, exact.leaves)
+            value, error = probe.differences(None, entries, kinks)
+            gradient = gradient + probe.complex_step(None, entries).sum(axis=0) * u.weight
+            differences, estimate = differences + value.sum(axis=0) * u.weight, estimate + error.sum(axis=0) * u.weight
+            for k in steps:
+                if k not in probe.copies:
+                    continue
+                rows = [h.step - 1 for h in heads]
+                np.add.at(measured[k], rows, probe.complex_step(k, entries).sum(axis=-1) * u.weight)
+                value, error = probe.differences(k, entries)
+                np.add.at(rough[k][0], rows, value.sum(axis=-1) * u.weight)
+                np.add.at(rough[k][1], rows, error.sum(axis=-1) * u.weight)
+    found = np.asarray(run.gradient(name))
+    per_example = target.batched and found.ndim == len(target.shape) + 1
+    flat = found.reshape(batch, size)[:, entries].T if per_example else found.reshape(size)[entries][:, None]
+    if not per_example:
+        gradient, differences, estimate = (a.sum(axis=1, keepdims=True) for a in (gradient, differences, estimate))
+    contributions = _absolute(exact, name)
+    scale = contributions.reshape(-1, size).sum(axis=0)[entries][:, None]
+    crossed = np.zeros(len(entries), bool)
+    if kinks.crossed is not None:
+        crossed = kinks.crossed.reshape(2, -1).any(axis=0)
+    keep = ~crossed
+    names = [np.unravel_index(int(e), target.shape) if target.shape else () for e in entries]
+    index = [(*(int(i) for i in names[p]), *((b,) if flat.shape[1] > 1 else ())) for p in range(len(entries)) for b in range(flat.shape[1])]
+    what = f"dE/d{name}"
+    kept = np.repeat(keep, flat.shape[1])
+    radius = kappa * unit * np.broadcast_to(scale, flat.shape)
+    _agree(report, gradient, differences, estimate + 2 * radius, keep, what)
+    report.findings.append(_entries(what, COMPLEX, flat, gradient, np.broadcast_to(scale, flat.shape), index, unit, radius, None, ""))
+    report.findings.append(
+        _entries(what, DIFFERENCES, flat, differences, np.broadcast_to(scale, flat.shape), index, unit, radius + 2 * estimate, kept, kinks.unit)
+    )
+    if not steps:
+        return
+    whole = run.contributions(name).reshape(losses, -1, size)[:, [k - 1 for k in steps]][:, :, entries]
+    true = np.stack([measured[k] for k in steps], axis=1)
+    size_of = contributions.reshape(losses, -1, size)[:, [k - 1 for k in steps]][:, :, entries]
+    tk = [(t + 1, k, *(int(i) for i in names[p])) for t in range(losses) for k in steps for p in range(len(entries))]
+    label = f"each dE_t/d{name} through the use at step k"
+    report.findings.append(_entries(label, COMPLEX, whole, true, size_of, tk, unit, kappa * unit * size_of, None, ""))
+    value, error = (np.stack([rough[k][i] for k in steps], axis=1) for i in (0, 1))
+    kept3 = np.broadcast_to(keep, whole.shape).reshape(-1)
+    report.findings.append(_entries(label, DIFFERENCES, whole, value, size_of, tk, unit, kappa * unit * size_of + 2 * error, kept3, kinks.unit))
+    summed = run.contributions(name).reshape(-1, size).sum(axis=0)[entries][:, None]
+    report.findings.append(_entries(f"the sum of the triangle of {name}", "the gradient", summed, flat, scale, index, unit, radius, None, ""))
+
+
+def _agree(report: Report, a: Array, b: Array, radius: Array, keep: Array, what: str) -> None:
+    """The two oracles must agree; if they do not, the fault is ours."""
+    off = (np.abs(a - b) > radius) & keep[:, None]
+    if np.any(off):
+        report.broken = f"{COMPLEX} and {DIFFERENCES} disagree on {what}"
+
+
+def _finding(what: str, oracle: str, value: Array, truth: Array, size: Array, unit: float, kappa: float) -> Finding:
+    value, truth, size = np.atleast_1d(value), np.atleast_1d(truth), np.atleast_1d(size)
+    index = [tuple(int(i) for i in place) for place in np.ndindex(value.shape)]
+    return _entries(what, oracle, value, truth, size, index, unit, kappa * unit * size, None, "")
+
+
+def _entries(
+    what: str, oracle: str, value: Array, truth: Array, size: Array, index: list[tuple[int, ...]], unit: float, radius: Array,
+    keep: Array | None, note: str,
+) -> Finding:  # fmt: skip
+    """Compare entry by entry; the worst is the one farthest out in its own radius."""
+    value, truth, size, radius = (np.asarray(a, float).reshape(-1) for a in (value, truth, np.broadcast_to(size, value.shape), np.broadcast_to(radius, value.shape)))
+    tiny = np.finfo(float).tiny
+    error = np.abs(value - truth)
+    error = np.where(np.isfinite(error), error, np.inf)
+    ratio = error / (radius + tiny)
+    if keep is not None:
+        ratio = np.where(keep, ratio, 0.0)
+    worst = int(np.argmax(ratio))
+    one = unit * float(size[worst]) + tiny
+    if not len(index):
+        raise BPTTError(f"{what}: there is nothing to compare", "choose a parameter that the loss depends on")
+    return Finding(
+        what, oracle, bool(np.all(ratio <= 1.0)), index[worst], float(value[worst]), float(truth[worst]), float(error[worst]), one,
+        float(error[worst] / one), float(radius[worst] / one), int(value.size), 0 if keep is None else int(np.sum(~keep)), note,
+    )  # fmt: skip

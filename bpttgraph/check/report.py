@@ -1,0 +1,118 @@
+"""What a check found: one line for each comparison, the worst entry with its index, and an overall verdict."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+__all__ = ["Finding", "Report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One comparison.
+
+    Attributes:
+        what: what was compared, such as "dE/dW_hh" or "dE_3/dW_hh through the use at step 1".
+        oracle: what it was compared with.
+        right: whether all entries agree within their radius.
+        index: index of the worst entry (with (t, k) in front for the triangle of contributions).
+        given, true: the two values there.
+        error: |given − true| there. unit: the size of u·S there. units: error / unit (rounding alone gives about 1).
+        radius: what was allowed there, in the same units. entries: how many entries were compared.
+        undecidable: entries at which a kink (ReLU, max, clip) lies within the stencil, with the unit named in `note`.
+    """
+
+    what: str
+    oracle: str
+    right: bool
+    index: tuple[int, ...]
+    given: float
+    true: float
+    error: float
+    unit: float
+    units: float
+    radius: float
+    entries: int
+    undecidable: int = 0
+    note: str = ""
+
+    def __str__(self) -> str:
+        mark = "ok   " if self.right else "WRONG"
+        place = "[" + ", ".join(map(str, self.index)) + "]" if self.index else ""
+        line = f"{mark} {self.what} against {self.oracle}: {self.entries} entries, worst {self.units:.2g} of {self.radius:.3g} allowed u·S"
+        if not self.right:
+            line += f"; at {place} given {self.given:.10g}, true {self.true:.10g}"
+        elif place:
+            line += f" at {place}"
+        if self.undecidable:
+            line += f"; {self.undecidable} undecidable here ({self.note})"
+        return line
+
+
+@dataclass
+class Report:
+    """The verdict of a check.
+
+    Attributes:
+        right: True if every comparison agrees. worst: the finding closest to (or farthest beyond) its radius.
+        oracle: the main oracle, in words. broken: set if the two oracles contradict each other: then the tool is at fault.
+    """
+
+    title: str
+    findings: list[Finding] = field(default_factory=list)
+    conventions: tuple[str, ...] = ()
+    oracle: str = ""
+    instance: str = ""
+    broken: str = ""
+
+    @property
+    def right(self) -> bool:
+        return bool(self.findings) and not self.broken and all(f.right for f in self.findings)
+
+    @property
+    def worst(self) -> Finding:
+        return max(self.findings, key=lambda f: (not f.right, f.units / f.radius if f.radius else 0.0))
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    @property
+    def verdict(self) -> str:
+        """One sentence."""
+        if self.broken:
+            return f"bpttgraph itself is broken: {self.broken}. Please report this."
+        worst = self.worst
+        if self.right:
+            return (
+                f"Checked: {len(self.findings)} comparisons with {self.oracle} agree; the largest error is {worst.units:.2g} u·S "
+                f"({worst.error:.1e}) in {worst.what}, {worst.radius:.3g} u·S is allowed."
+            )
+        return f"WRONG: {worst.what} differs from {worst.oracle} by {worst.error:.3g} ({worst.units:.3g} u·S) at {list(worst.index)}."
+
+    def __str__(self) -> str:
+        lines = [self.title, *(f"  {c}" for c in self.conventions), *(f"  {f}" for f in self.findings), self.verdict]
+        return "\n".join(lines)
+
+    def to_json(self) -> str:
+        """The report as JSON text."""
+        body: dict[str, Any] = {
+            "title": self.title,
+            "right": self.right,
+            "verdict": self.verdict,
+            "oracle": self.oracle,
+            "instance": self.instance,
+            "conventions": list(self.conventions),
+            "unit": "u·S: unit roundoff times the sum of the absolute values of all path products",
+            "worst": asdict(self.worst) if self.findings else None,
+            "findings": [asdict(f) for f in self.findings],
+        }
+        if self.broken:
+            body["broken"] = self.broken
+        return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(str(self))}</pre>"
