@@ -1,0 +1,105 @@
+"""The house keeps its order: layers, cheap import, no evaluation of user text, clean lint and types."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "bpttgraph"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def imports(path: Path) -> set[str]:
+    """The packages of this project that a module imports, anywhere in it: 'derive', 'graph', …"""
+    found: set[str] = set()
+    depth = len(path.relative_to(PACKAGE).parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            if node.level == depth:
+                found |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
+            elif node.level == 0 and node.module and node.module.startswith("bpttgraph."):
+                found.add(node.module.split(".")[1])
+    return found
+
+
+def layer(name: str) -> list[Path]:
+    place = PACKAGE / name
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+
+
+FORBIDDEN = {
+    "graph": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
+    "primitives": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
+    "autodiff": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
+    "variables": {"recurrence", "derive", "draw", "check", "document", "cli", "graph"},
+    "draw": {"recurrence", "derive", "check", "document", "cli", "graph"},
+    "derive": {"draw", "recurrence", "document", "cli"},
+    "check": {"draw", "document", "cli"},
+    "recurrence": {"document", "cli"},
+}
+
+
+@pytest.mark.parametrize("name", FORBIDDEN)
+def test_layers(name: str) -> None:
+    for path in layer(name):
+        crossed = imports(path) & FORBIDDEN[name]
+        if name in ("derive", "check", "draw"):  # names for the type checker only
+            crossed -= type_only(path)
+        assert not crossed, f"{path.relative_to(ROOT)} imports {crossed}"
+
+
+def type_only(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.ImportFrom) and inner.module:
+                    found.add(inner.module.split(".")[0])
+    return found
+
+
+def test_the_layer_test_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = tmp_path / "bpttgraph" / "draw" / "x.py"
+    bad.parent.mkdir(parents=True)
+    bad.write_text("from ..derive import Derivation\n")
+    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path / "bpttgraph")
+    assert imports(bad) == {"derive"}
+
+
+def test_import_is_cheap() -> None:
+    code = "import sys, bpttgraph; print(sorted({'numpy', 'sympy', 'networkx', 'graphviz', 'pygraphviz', 'ziamath', 'lark', 'rich'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_face_is_whole() -> None:
+    import bpttgraph
+
+    for name in bpttgraph.__all__:
+        assert getattr(bpttgraph, name) is not None
+    with pytest.raises(AttributeError):
+        bpttgraph.nothing_of_this_name  # noqa: B018
+
+
+def test_no_user_text_is_evaluated() -> None:
+    banned = {"eval", "exec", "sympify", "parse_expr", "parse_latex", "compile", "__import__"}
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                plain = isinstance(node.func, ast.Name) or name not in ("compile", "eval")
+                assert not (name in banned and plain), f"{path.name}:{node.lineno} calls {name}"
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                assert "pickle" not in ast.unparse(node)
+
+
+@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["mypy"]])
+def test_lint_and_types(tool: list[str]) -> None:
+    pytest.importorskip(tool[0])
+    done = subprocess.run([sys.executable, "-m", *tool], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
