@@ -31,7 +31,9 @@ class _Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            raise click.UsageError(f"{error.message.rstrip('.')}. {nearest(args[0], self.list_commands(ctx))}".strip()) from None
+            raise click.UsageError(
+                f"{error.message.rstrip('.')}. {nearest(args[0], self.list_commands(ctx))}".strip()
+            ) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -57,14 +59,35 @@ _Option = Callable[[Callable[..., Any]], Callable[..., Any]]
 def _shared(*names: str) -> _Option:
     """The options that several commands share."""
     table: dict[str, _Option] = {
-        "steps": click.option("--steps", metavar="T", help="Number of steps; for blocks encoder=4,decoder=2.  [default: 3]"),
+        "steps": click.option(
+            "--steps", metavar="T", help="Number of steps; for blocks encoder=4,decoder=2.  [default: 3]"
+        ),
         "loss": click.option("--loss", default="every", show_default=True, help="every, last, or steps such as 2,3."),
-        "truncate": click.option("--truncate", metavar="HOW", help="sliding:4 (or 4), chunk:4, '8;4' (BPTT(h;h')), one-step, carousel."),
-        "let": click.option("--let", "let", multiple=True, metavar="NAME=VALUE", help="Bind an abstract function: --let phi=tanh, --let 'f(x, h; w, u)=tanh(w x + u h)'."),
-        "size": click.option("--size", "size", multiple=True, metavar="NAME=N", help="A size: --size h=3; --size 1 for the all-scalar reading."),
-        "inputs": click.option("--inputs", default="every", show_default=True, help="every, first (zero afterwards) or feedback (the last output)."),
+        "truncate": click.option(
+            "--truncate", metavar="HOW", help="sliding:4 (or 4), chunk:4, '8;4' (BPTT(h;h')), one-step, carousel."
+        ),
+        "let": click.option(
+            "--let",
+            "let",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Bind an abstract function: --let phi=tanh, --let 'f(x, h; w, u)=tanh(w x + u h)'.",
+        ),
+        "size": click.option(
+            "--size",
+            "size",
+            multiple=True,
+            metavar="NAME=N",
+            help="A size: --size h=3; --size 1 for the all-scalar reading.",
+        ),
+        "inputs": click.option(
+            "--inputs",
+            default="every",
+            show_default=True,
+            help="every, first (zero afterwards) or feedback (the last output).",
+        ),
         "reduce": click.option("--reduce", default="sum", show_default=True, help="sum or mean over the loss steps."),
-    }  # fmt: skip
+    }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in reversed(names):
@@ -83,7 +106,10 @@ def _pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
         # the name may itself hold brackets and commas, f(x, h; w) = …: the first = outside brackets separates
         name, mark, rest = value.partition("=")
         if not mark or not name.strip() or not rest.strip():
-            raise BPTTError(f"--{option} {value!r} is not NAME=VALUE", f"write --{option} {'phi=tanh' if option == 'let' else 'h=3'}")
+            raise BPTTError(
+                f"--{option} {value!r} is not NAME=VALUE",
+                f"write --{option} {'phi=tanh' if option == 'let' else 'h=3'}",
+            )
         found[name.strip()] = rest.strip()
     return found
 
@@ -92,7 +118,9 @@ def _whole(text: str, option: str) -> int:
     try:
         return int(text)
     except ValueError:
-        raise BPTTError(f"--{option} {text!r} is not a whole number", f"write --{option} {'h=3' if option == 'size' else '3'}") from None
+        raise BPTTError(
+            f"--{option} {text!r} is not a whole number", f"write --{option} {'h=3' if option == 'size' else '3'}"
+        ) from None
 
 
 def _load(source: str, let: tuple[str, ...]) -> Recurrence:
@@ -111,7 +139,9 @@ def _load(source: str, let: tuple[str, ...]) -> Recurrence:
         rec = recurrence(text, bindings or None)
         rec.title = path.stem
         return rec
-    raise BPTTError(f"there is no cell and no file {source!r}", nearest(source, cells()) + " (bpttgraph cells lists them all)")
+    raise BPTTError(
+        f"there is no cell and no file {source!r}", nearest(source, cells()) + " (bpttgraph cells lists them all)"
+    )
 
 
 def _decode(data: bytes, where: str) -> str:
@@ -120,19 +150,27 @@ def _decode(data: bytes, where: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BPTTError(f"{where} is not UTF-8 text (byte {error.start})", "save the equations as plain UTF-8 text") from None
+        raise BPTTError(
+            f"{where} is not UTF-8 text (byte {error.start})", "save the equations as plain UTF-8 text"
+        ) from None
 
 
 def _unroll(rec: Recurrence, options: dict[str, Any]) -> Unrolled:
     steps: Any = options.get("steps")
     if steps is not None:
-        steps = {k: _whole(v, "steps") for k, v in _pairs(tuple(steps.split(",")), "steps").items()} if "=" in steps else _whole(steps, "steps")
+        steps = (
+            {k: _whole(v, "steps") for k, v in _pairs(tuple(steps.split(",")), "steps").items()}
+            if "=" in steps
+            else _whole(steps, "steps")
+        )
     loss: Any = options.get("loss", "every")
     if loss not in ("every", "last"):
         loss = [_whole(s, "loss") for s in str(loss).split(",")]
     size = options.get("size", ())
     sizes: Any = 1 if size == ("1",) else {k: _size(v) for k, v in _pairs(size, "size").items()} or None
-    return rec.unroll(steps, loss, sizes, options.get("truncate"), options.get("inputs", "every"), options.get("reduce", "sum"))
+    return rec.unroll(
+        steps, loss, sizes, options.get("truncate"), options.get("inputs", "every"), options.get("reduce", "sum")
+    )
 
 
 def _size(text: str) -> Any:
@@ -148,7 +186,9 @@ def _default_wrt(unrolled: Unrolled) -> str:
             carried = any(a.role in ("state", "initial") for a in use.node.args)
             if use.variable in state_links and carried:
                 return name
-    return next(iter(unrolled.parameters), None) or next(v.name for v in unrolled.vgraph.variables.values() if v.role in ("initial", "input"))
+    return next(iter(unrolled.parameters), None) or next(
+        v.name for v in unrolled.vgraph.variables.values() if v.role in ("initial", "input")
+    )
 
 
 @contextmanager
@@ -182,7 +222,9 @@ def _write(files: dict[Path, bytes]) -> None:
     except OSError as error:
         for name, _ in pending:
             Path(name).unlink(missing_ok=True)
-        raise BPTTError(f"cannot write {error.filename or 'the output'}: {error.strerror}", "choose another place with -o") from None
+        raise BPTTError(
+            f"cannot write {error.filename or 'the output'}: {error.strerror}", "choose another place with -o"
+        ) from None
 
 
 # -- commands ------------------------------------------------------------------------------------------------------------
@@ -192,13 +234,38 @@ _FORMATS = ("html", "md", "svg", "png", "pdf", "dot", "json")
 
 @main.command()
 @click.argument("source", metavar="CELL|FILE|-")
-@click.option("--wrt", multiple=True, metavar="NAME", help="The parameter, initial state (h[0]) or variable to differentiate by; repeatable; all for every parameter and initial state.")
+@click.option(
+    "--wrt",
+    multiple=True,
+    metavar="NAME",
+    help="The parameter, initial state (h[0]) or variable to differentiate by; repeatable; all for every parameter and initial state.",
+)
 @_shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the files; without it the derivation is printed.")
-@click.option("--format", "formats", default="html,md,svg,json", show_default=True, help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, pdf, dot are the picture).")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder for the files; without it the derivation is printed.",
+)
+@click.option(
+    "--format",
+    "formats",
+    default="html,md,svg,json",
+    show_default=True,
+    help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, pdf, dot are the picture).",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the random instance on which the check runs.")
 @click.option("--batch", type=int, help="Check on a batch of so many examples.")
-def derive(source: str, wrt: tuple[str, ...], output: Path | None, formats: str, seed: int, batch: int | None, let: tuple[str, ...], **options: Any) -> None:
+def derive(
+    source: str,
+    wrt: tuple[str, ...],
+    output: Path | None,
+    formats: str,
+    seed: int,
+    batch: int | None,
+    let: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Derive the gradient by backpropagation through time, check it, and write a folder to hand out."""
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
     for name in wanted:
@@ -208,7 +275,10 @@ def derive(source: str, wrt: tuple[str, ...], output: Path | None, formats: str,
     unrolled = _unroll(rec, options)
     names = list(wrt) or [_default_wrt(unrolled)]
     if names == ["all"]:
-        names = [*unrolled.parameters, *(n.name for rows in unrolled.leaves.values() for _, n in rows if n.role == "initial" and n.name)]
+        names = [
+            *unrolled.parameters,
+            *(n.name for rows in unrolled.leaves.values() for _, n in rows if n.role == "initial" and n.name),
+        ]
     derivations = [unrolled.derive(name) for name in names]
     report = None
     if not rec.abstract:
@@ -217,12 +287,16 @@ def derive(source: str, wrt: tuple[str, ...], output: Path | None, formats: str,
 
         with _busy("checking against the oracles"):
             data = unrolled.instance(seed=seed, batch=batch)
-            report = check_derivation(derivations[0], data) if len(names) == 1 else check_gradients(unrolled, names, data)
+            report = (
+                check_derivation(derivations[0], data) if len(names) == 1 else check_gradients(unrolled, names, data)
+            )
             report.instance = f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "")
     for note in rec.notes:
         click.echo(f"note: {note}", err=True)
     for d in derivations:
-        click.echo(f"∂E/∂{d.wrt} of {rec.title}: {d.count:,} chain-rule term{'s' if d.count != 1 else ''} ({'; '.join(unrolled.conventions[:2])})")
+        click.echo(
+            f"∂E/∂{d.wrt} of {rec.title}: {d.count:,} chain-rule term{'s' if d.count != 1 else ''} ({'; '.join(unrolled.conventions[:2])})"
+        )
     if output is None:
         for d in derivations:
             click.echo()
@@ -234,11 +308,17 @@ def derive(source: str, wrt: tuple[str, ...], output: Path | None, formats: str,
         click.echo()
     else:
         with _busy("writing"):
-            _write(_documents(unrolled, names, report, output, wanted, _command(source, wrt, options, let, output, seed, batch)))
+            _write(
+                _documents(
+                    unrolled, names, report, output, wanted, _command(source, wrt, options, let, output, seed, batch)
+                )
+            )
         click.echo(f"wrote {', '.join(sorted(p.name for p in _names(output, wanted)))} to {output}/")
     if report is None:
         first = rec.abstract[0]
-        click.echo(f"not checked: {', '.join(rec.abstract)} abstract, so there are no numbers; bind with --let {first}=tanh")
+        click.echo(
+            f"not checked: {', '.join(rec.abstract)} abstract, so there are no numbers; bind with --let {first}=tanh"
+        )
     else:
         click.echo(report.verdict)
         if not report.right:
@@ -250,7 +330,9 @@ def _names(output: Path, formats: list[str]) -> list[Path]:
     return [output / table.get(f, f"forward.{f}") for f in formats]
 
 
-def _documents(unrolled: Unrolled, names: list[str], report: Any, output: Path, formats: list[str], command: str) -> dict[Path, bytes]:
+def _documents(
+    unrolled: Unrolled, names: list[str], report: Any, output: Path, formats: list[str], command: str
+) -> dict[Path, bytes]:
     import json
 
     from .document import build
@@ -267,14 +349,24 @@ def _documents(unrolled: Unrolled, names: list[str], report: Any, output: Path, 
             made = document.markdown
         elif name == "json":
             unchecked = {"right": None, "reason": f"abstract functions: {', '.join(unrolled.recurrence.abstract)}"}
-            made = report.to_json() if report is not None else json.dumps(unchecked, indent=2, ensure_ascii=False) + "\n"
+            made = (
+                report.to_json() if report is not None else json.dumps(unchecked, indent=2, ensure_ascii=False) + "\n"
+            )
         else:
             made = getattr(figure, name)
         files[path] = made if isinstance(made, bytes) else made.encode()
     return files
 
 
-def _command(source: str, wrt: tuple[str, ...], options: dict[str, Any], let: tuple[str, ...], output: Path | None, seed: int, batch: int | None) -> str:
+def _command(
+    source: str,
+    wrt: tuple[str, ...],
+    options: dict[str, Any],
+    let: tuple[str, ...],
+    output: Path | None,
+    seed: int,
+    batch: int | None,
+) -> str:
     """The command line that repeats this."""
     import shlex
 
@@ -300,10 +392,26 @@ def _command(source: str, wrt: tuple[str, ...], options: dict[str, Any], let: tu
 @click.option("--view", default="forward", show_default=True, help="forward (unrolled) or folded (with delay loops).")
 @_shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
 @click.option("--fold/--no-fold", default=None, help="Hide the middle steps; by default above 8 steps.")
-@click.option("--labels", default="math", show_default=True, help="math (outlines, no font needed) or text (for vector editors).")
+@click.option(
+    "--labels", default="math", show_default=True, help="math (outlines, no font needed) or text (for vector editors)."
+)
 @click.option("--theme", default="light", show_default=True, help="light, print or dark.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file: .svg, .png, .pdf or .dot.  [default: NAME-VIEW.svg]")
-def draw(source: str, view: str, fold: bool | None, labels: str, theme: str, output: Path | None, let: tuple[str, ...], **options: Any) -> None:
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file: .svg, .png, .pdf or .dot.  [default: NAME-VIEW.svg]",
+)
+def draw(
+    source: str,
+    view: str,
+    fold: bool | None,
+    labels: str,
+    theme: str,
+    output: Path | None,
+    let: tuple[str, ...],
+    **options: Any,
+) -> None:
     """Draw the unrolled or the folded computation graph."""
     rec = _load(source, let)
     style: dict[str, Any] = {"labels": labels, "theme": theme}
@@ -335,7 +443,13 @@ def list_cells(name: str | None, as_json: bool) -> None:
     if name is not None:
         rec = cell(name)
         if as_json:
-            click.echo(json.dumps({**describe(name.partition(":")[0]), "equations": list(rec.equations), "source_text": rec.source}, indent=2, ensure_ascii=False))
+            click.echo(
+                json.dumps(
+                    {**describe(name.partition(":")[0]), "equations": list(rec.equations), "source_text": rec.source},
+                    indent=2,
+                    ensure_ascii=False,
+                )
+            )
         else:
             click.echo(rec.source.rstrip())
         return
@@ -366,10 +480,19 @@ def doctor(as_json: bool) -> None:
             return None
 
     base = ("bpttgraph", "numpy", "sympy", "networkx", "graphviz", "pygraphviz", "ziamath", "click", "rich")
-    optional = {"torch": "compares with nn.RNN, nn.LSTM, nn.GRU in the tests", "pytest": "runs the tests", "hypothesis": "runs the tests"}
+    optional = {
+        "torch": "compares with nn.RNN, nn.LSTM, nn.GRU in the tests",
+        "pytest": "runs the tests",
+        "hypothesis": "runs the tests",
+    }
     engines = engine_report()
-    found = {"python": platform.python_version(), "platform": platform.platform(), "packages": {p: installed(p) for p in base},
-             "optional": {p: installed(p) for p in optional}, "engines": engines}  # fmt: skip
+    found = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {p: installed(p) for p in base},
+        "optional": {p: installed(p) for p in optional},
+        "engines": engines,
+    }
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
@@ -382,7 +505,9 @@ def doctor(as_json: bool) -> None:
     click.echo("Drawing engines, in order")
     for engine in engines:
         mark = "used" if engine["used"] else "available" if engine["available"] else "missing"
-        click.echo(f"  {engine['name']!s:<12} {mark}{' ' + str(engine['version']) if engine['version'] else ''}: {engine['reason']}")
+        click.echo(
+            f"  {engine['name']!s:<12} {mark}{' ' + str(engine['version']) if engine['version'] else ''}: {engine['reason']}"
+        )
 
 
 if __name__ == "__main__":

@@ -91,7 +91,13 @@ def test_no_user_text_is_evaluated() -> None:
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
-                name = node.func.id if isinstance(node.func, ast.Name) else node.func.attr if isinstance(node.func, ast.Attribute) else ""
+                name = (
+                    node.func.id
+                    if isinstance(node.func, ast.Name)
+                    else node.func.attr
+                    if isinstance(node.func, ast.Attribute)
+                    else ""
+                )
                 plain = isinstance(node.func, ast.Name) or name not in ("compile", "eval")
                 assert not (name in banned and plain), f"{path.name}:{node.lineno} calls {name}"
             if isinstance(node, ast.Import | ast.ImportFrom):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -30,7 +30,9 @@ def rounding_factor(u: Unrolled) -> float:
     return 4.0 * (u.columns + 2) * (longest + 12)
 
 
-def check_gradients(u: Unrolled, names: Iterable[str] | None = None, data: Mapping[str, Any] | None = None, triangle: bool = True) -> Report:
+def check_gradients(
+    u: Unrolled, names: Iterable[str] | None = None, data: Mapping[str, Any] | None = None, triangle: bool = True
+) -> Report:
     """Compare the reverse pass of an unrolled recurrence with the complex step and with central differences.
 
     Args:
@@ -49,8 +51,12 @@ def check_gradients(u: Unrolled, names: Iterable[str] | None = None, data: Mappi
     data = u.instance(seed=0) if data is None else data
     run = u.run(data)
     exact = u.run({k: _wide(v) for k, v in data.items()})
-    report = Report(f"{u.recurrence.title}: gradients", conventions=u.conventions, instance=given,
-                    oracle=f"{COMPLEX} (step 1e-30) and {DIFFERENCES}")  # fmt: skip
+    report = Report(
+        f"{u.recurrence.title}: gradients",
+        conventions=u.conventions,
+        instance=given,
+        oracle=f"{COMPLEX} (step 1e-30) and {DIFFERENCES}",
+    )
     unit = float(np.finfo(_real(run)).eps) / 2
     for name in names if names is not None else run.gradients:
         _check_one(report, u, run, exact, name, unit, triangle and name in u.parameters)
@@ -59,16 +65,16 @@ def check_gradients(u: Unrolled, names: Iterable[str] | None = None, data: Mappi
 
 def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = None) -> Report:
     """Check a derivation: its gradient and triangle as `check_gradients`, and the sum of its terms, evaluated as formulas."""
-    u = derivation.unrolled
-    report = check_gradients(u, [derivation.wrt], data)  # type: ignore[attr-defined]
-    report.title = f"{u.recurrence.title}: derivation of dE/d{derivation.wrt}"  # type: ignore[attr-defined]
+    u = cast("Unrolled", derivation.unrolled)
+    report = check_gradients(u, [derivation.wrt], data)
+    report.title = f"{u.recurrence.title}: derivation of dE/d{derivation.wrt}"
     if derivation.count <= derivation.cap:
-        run = u.run({k: _wide(v) for k, v in (u.instance(seed=0) if data is None else data).items()})  # type: ignore[attr-defined]
+        run = u.run({k: _wide(v) for k, v in (u.instance(seed=0) if data is None else data).items()})
         value, truth = np.asarray(derivation.value(run)), run.gradient(derivation.wrt)
         if truth.ndim > value.ndim:
             truth = truth.sum(axis=0)
         size = _absolute(run, derivation.wrt).sum(axis=(0, 1)).reshape(value.shape)
-        kappa = rounding_factor(u)  # type: ignore[arg-type]
+        kappa = rounding_factor(u)
         what = f"the sum of the {derivation.count} terms at level local"
         report.findings.append(_finding(what, "the reverse pass", value, truth, size, 2.0**-53, kappa))
     return report
@@ -127,19 +133,34 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
         gradient, differences, estimate = (a.sum(axis=1, keepdims=True) for a in (gradient, differences, estimate))
     contributions = _absolute(exact, name)
     scale = contributions.reshape(-1, size).sum(axis=0)[entries][:, None]
-    crossed = np.zeros(len(entries), bool)
-    if kinks.crossed is not None:
-        crossed = kinks.crossed.reshape(2, -1).any(axis=0)
+    crossed = np.zeros(len(entries), bool) if kinks.crossed is None else np.any(kinks.crossed.reshape(2, -1), axis=0)
     keep = ~crossed
     names = [np.unravel_index(int(e), target.shape) if target.shape else () for e in entries]
-    index = [(*(int(i) for i in names[p]), *((b,) if flat.shape[1] > 1 else ())) for p in range(len(entries)) for b in range(flat.shape[1])]
+    index = [
+        (*(int(i) for i in names[p]), *((b,) if flat.shape[1] > 1 else ()))
+        for p in range(len(entries))
+        for b in range(flat.shape[1])
+    ]
     what = f"dE/d{name}"
     kept = np.repeat(keep, flat.shape[1])
     radius = kappa * unit * np.broadcast_to(scale, flat.shape)
     _agree(report, gradient, differences, estimate + 2 * radius, keep, what)
-    report.findings.append(_entries(what, COMPLEX, flat, gradient, np.broadcast_to(scale, flat.shape), index, unit, radius, None, ""))
     report.findings.append(
-        _entries(what, DIFFERENCES, flat, differences, np.broadcast_to(scale, flat.shape), index, unit, radius + 2 * estimate, kept, kinks.unit)
+        _entries(what, COMPLEX, flat, gradient, np.broadcast_to(scale, flat.shape), index, unit, radius, None, "")
+    )
+    report.findings.append(
+        _entries(
+            what,
+            DIFFERENCES,
+            flat,
+            differences,
+            np.broadcast_to(scale, flat.shape),
+            index,
+            unit,
+            radius + 2 * estimate,
+            kept,
+            kinks.unit,
+        )
     )
     if not steps:
         return
@@ -151,9 +172,17 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
     report.findings.append(_entries(label, COMPLEX, whole, true, size_of, tk, unit, kappa * unit * size_of, None, ""))
     value, error = (np.stack([rough[k][i] for k in steps], axis=1) for i in (0, 1))
     kept3 = np.broadcast_to(keep, whole.shape).reshape(-1)
-    report.findings.append(_entries(label, DIFFERENCES, whole, value, size_of, tk, unit, kappa * unit * size_of + 2 * error, kept3, kinks.unit))
+    report.findings.append(
+        _entries(
+            label, DIFFERENCES, whole, value, size_of, tk, unit, kappa * unit * size_of + 2 * error, kept3, kinks.unit
+        )
+    )
     summed = run.contributions(name).reshape(-1, size).sum(axis=0)[entries][:, None]
-    report.findings.append(_entries(f"the sum of the triangle of {name}", "the gradient", summed, flat, scale, index, unit, radius, None, ""))
+    report.findings.append(
+        _entries(
+            f"the sum of the triangle of {name}", "the gradient", summed, flat, scale, index, unit, radius, None, ""
+        )
+    )
 
 
 def _agree(report: Report, a: Array, b: Array, radius: Array, keep: Array, what: str) -> None:
@@ -170,11 +199,22 @@ def _finding(what: str, oracle: str, value: Array, truth: Array, size: Array, un
 
 
 def _entries(
-    what: str, oracle: str, value: Array, truth: Array, size: Array, index: list[tuple[int, ...]], unit: float, radius: Array,
-    keep: Array | None, note: str,
-) -> Finding:  # fmt: skip
+    what: str,
+    oracle: str,
+    value: Array,
+    truth: Array,
+    size: Array,
+    index: list[tuple[int, ...]],
+    unit: float,
+    radius: Array,
+    keep: Array | None,
+    note: str,
+) -> Finding:
     """Compare entry by entry; the worst is the one farthest out in its own radius."""
-    value, truth, size, radius = (np.asarray(a, float).reshape(-1) for a in (value, truth, np.broadcast_to(size, value.shape), np.broadcast_to(radius, value.shape)))
+    value, truth, size, radius = (
+        np.asarray(a, float).reshape(-1)
+        for a in (value, truth, np.broadcast_to(size, value.shape), np.broadcast_to(radius, value.shape))
+    )
     tiny = np.finfo(float).tiny
     error = np.abs(value - truth)
     error = np.where(np.isfinite(error), error, np.inf)
@@ -186,6 +226,18 @@ def _entries(
     if not len(index):
         raise BPTTError(f"{what}: there is nothing to compare", "choose a parameter that the loss depends on")
     return Finding(
-        what, oracle, bool(np.all(ratio <= 1.0)), index[worst], float(value[worst]), float(truth[worst]), float(error[worst]), one,
-        float(error[worst] / one), float(radius[worst] / one), int(value.size), 0 if keep is None else int(np.sum(~keep)), note,
-    )  # fmt: skip
+        what,
+        oracle,
+        bool(np.all(ratio <= 1.0)),
+        index[worst],
+        float(value[worst]),
+        float(truth[worst]),
+        float(error[worst]),
+        one,
+        float(error[worst] / one),
+        float(radius[worst] / one),
+        int(value.size),
+        0 if keep is None else int(np.sum(~keep)),
+        note,
+        oracle == DIFFERENCES,
+    )

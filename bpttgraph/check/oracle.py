@@ -35,7 +35,7 @@ class Kinks:
         self.unit = ""
 
     def look(self, plan: Plan, base: list[Any], moved: list[Any], count: int, name: Any) -> None:
-        for i, node in enumerate(plan.nodes):
+        for node in plan.nodes:
             if node.op is None or node.op.kink is None:
                 continue
             places = [plan.place[a.serial] for a in node.args]
@@ -46,7 +46,6 @@ class Kinks:
                 hit = differs.reshape(count, -1).any(axis=1)
                 self.crossed = hit if self.crossed is None else self.crossed | hit
                 self.unit = self.unit or f"{node.op.name} in {name(node)}"
-            del i
 
 
 class Probe:

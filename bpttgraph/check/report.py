@@ -21,6 +21,7 @@ class Finding:
         given, true: the two values there.
         error: |given − true| there. unit: the size of u·S there. units: error / unit (rounding alone gives about 1).
         radius: what was allowed there, in the same units. entries: how many entries were compared.
+        estimated: whether the oracle has an error of its own, with an estimate, that is part of the radius.
         undecidable: entries at which a kink (ReLU, max, clip) lies within the stencil, with the unit named in `note`.
     """
 
@@ -37,6 +38,7 @@ class Finding:
     entries: int
     undecidable: int = 0
     note: str = ""
+    estimated: bool = False
 
     def __str__(self) -> str:
         mark = "ok   " if self.right else "WRONG"
@@ -56,7 +58,8 @@ class Report:
     """The verdict of a check.
 
     Attributes:
-        right: True if every comparison agrees. worst: the finding closest to (or farthest beyond) its radius.
+        right: True if every comparison agrees. worst: the wrong finding farthest beyond its radius, or else the closest to it
+            (of those with the exact oracle: how close central differences come says more about them than about the gradient).
         oracle: the main oracle, in words. broken: set if the two oracles contradict each other: then the tool is at fault.
     """
 
@@ -73,7 +76,9 @@ class Report:
 
     @property
     def worst(self) -> Finding:
-        return max(self.findings, key=lambda f: (not f.right, f.units / f.radius if f.radius else 0.0))
+        wrong = [f for f in self.findings if not f.right]
+        exact = [f for f in self.findings if not f.estimated]
+        return max(wrong or exact or self.findings, key=lambda f: f.units / f.radius if f.radius else 0.0)
 
     def __bool__(self) -> bool:
         return self.right
@@ -86,8 +91,8 @@ class Report:
         worst = self.worst
         if self.right:
             return (
-                f"Checked: {len(self.findings)} comparisons with {self.oracle} agree; the largest error is {worst.units:.2g} u·S "
-                f"({worst.error:.1e}) in {worst.what}, {worst.radius:.3g} u·S is allowed."
+                f"Right: {len(self.findings)} comparisons with {self.oracle} agree. Largest error: {worst.error:.1e} = "
+                f"{worst.units:.2g} u·S ({worst.radius:.3g} u·S would be rounding) in {worst.what}."
             )
         return f"WRONG: {worst.what} differs from {worst.oracle} by {worst.error:.3g} ({worst.units:.3g} u·S) at {list(worst.index)}."
 

@@ -26,10 +26,24 @@ __all__ = ["from_function"]
 _INPUTS = ("x", "x_t", "xt", "u", "u_t", "e", "e_t", "input", "inputs", "token", "z_in")
 
 _UNARY = {
-    np.tanh: "tanh", np.exp: "exp", np.log: "log", np.sqrt: "sqrt", np.abs: "abs", np.sin: "sin", np.cos: "cos",
-}  # fmt: skip
+    np.tanh: "tanh",
+    np.exp: "exp",
+    np.log: "log",
+    np.sqrt: "sqrt",
+    np.abs: "abs",
+    np.sin: "sin",
+    np.cos: "cos",
+}
 _BINARY = {np.add: "+", np.subtract: "-", np.multiply: "∘", np.divide: "/", np.matmul: "@"}
-_FUNCTIONS = {np.dot: "@", np.outer: "outer", np.sum: "sum", np.mean: "mean", np.concatenate: "concat", np.hstack: "concat", np.diag: "diag"}
+_FUNCTIONS = {
+    np.dot: "@",
+    np.outer: "outer",
+    np.sum: "sum",
+    np.mean: "mean",
+    np.concatenate: "concat",
+    np.hstack: "concat",
+    np.diag: "diag",
+}
 
 
 class _Symbol:
@@ -52,7 +66,9 @@ class _Symbol:
         try:
             return "".join(p if isinstance(p, str) else p.write(names, False) for p in parts)
         except RecursionError:
-            raise BPTTError("the step function nests too many operations in one value", "give intermediate results names") from None
+            raise BPTTError(
+                "the step function nests too many operations in one value", "give intermediate results names"
+            ) from None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> _Symbol:
         given = {k: v for k, v in options.items() if v is not None}
@@ -74,7 +90,10 @@ class _Symbol:
                 return _call("min", inputs)
             if ufunc is np.reciprocal:
                 return _infix("/", 1.0, inputs[0])
-        raise BPTTError(f"np.{ufunc.__name__} cannot be traced in a step function", "use +, -, *, /, @, np.tanh, np.exp, np.log, np.maximum(x, 0) …")
+        raise BPTTError(
+            f"np.{ufunc.__name__} cannot be traced in a step function",
+            "use +, -, *, /, @, np.tanh, np.exp, np.log, np.maximum(x, 0) …",
+        )
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> _Symbol:
         if function is np.clip and len(args) == 3:
@@ -88,10 +107,16 @@ class _Symbol:
             if name == "@":
                 return _infix("@", *args)
             return _call(name, args[0] if name == "concat" else args)
-        raise BPTTError(f"np.{function.__name__} cannot be traced in a step function", "write it with operators, np.tanh, np.concatenate, np.sum …")
+        raise BPTTError(
+            f"np.{function.__name__} cannot be traced in a step function",
+            "write it with operators, np.tanh, np.concatenate, np.sum …",
+        )
 
     def __getitem__(self, key: Any) -> _Symbol:
-        raise BPTTError("indexing cannot be traced in a step function", "give each gate its own parameters, or use the cell lstm-fused")
+        raise BPTTError(
+            "indexing cannot be traced in a step function",
+            "give each gate its own parameters, or use the cell lstm-fused",
+        )
 
     def __bool__(self) -> bool:
         raise BPTTError("an if on a traced value cannot be traced", "use np.maximum, np.clip or relu")
@@ -153,7 +178,10 @@ def _symbol(value: Any) -> _Symbol:
     if isinstance(value, _Symbol):
         return value
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise BPTTError(f"a step function may use numbers and its arguments, not {type(value).__name__} values", "pass arrays in as parameters: def step(h, x, *, W)")
+        raise BPTTError(
+            f"a step function may use numbers and its arguments, not {type(value).__name__} values",
+            "pass arrays in as parameters: def step(h, x, *, W)",
+        )
     number = float(value)
     if not np.isfinite(number):
         raise BPTTError("a step function uses a number that is not finite", "use finite numbers")
@@ -189,12 +217,19 @@ def from_function(function: Callable[..., Any], let: Mapping[str, Any] | None = 
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
-        raise BPTTError("the signature of this function cannot be read", "write a plain def step(h, x, *, W_h, W_x, b)") from None
+        raise BPTTError(
+            "the signature of this function cannot be read", "write a plain def step(h, x, *, W_h, W_x, b)"
+        ) from None
     kinds = inspect.Parameter
-    positional = [p.name for p in signature.parameters.values() if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)]
+    positional = [
+        p.name for p in signature.parameters.values() if p.kind in (kinds.POSITIONAL_ONLY, kinds.POSITIONAL_OR_KEYWORD)
+    ]
     parameters = [p.name for p in signature.parameters.values() if p.kind is kinds.KEYWORD_ONLY]
     if any(p.kind in (kinds.VAR_POSITIONAL, kinds.VAR_KEYWORD) for p in signature.parameters.values()):
-        raise BPTTError("a step function must name its arguments", "write def step(h, x, *, W_h, W_x, b), without *args and **kwargs")
+        raise BPTTError(
+            "a step function must name its arguments",
+            "write def step(h, x, *, W_h, W_x, b), without *args and **kwargs",
+        )
     if len(positional) < 2:
         raise BPTTError("a step function takes at least a state and an input", "write def step(h, x, *, W_h, W_x, b)")
     inputs = [p for p in positional if p in _INPUTS] or [positional[-1]]
@@ -209,7 +244,9 @@ def from_function(function: Callable[..., Any], let: Mapping[str, Any] | None = 
     return from_text(text, let, title="step" if title == "<lambda>" else title)
 
 
-def _call_and_look(function: Callable[..., Any], args: list[_Symbol], parameters: dict[str, _Symbol]) -> tuple[Any, dict[str, Any]]:
+def _call_and_look(
+    function: Callable[..., Any], args: list[_Symbol], parameters: dict[str, _Symbol]
+) -> tuple[Any, dict[str, Any]]:
     """Call the function; also return its local variables as they were when it returned."""
     code = getattr(function, "__code__", None)
     seen: dict[str, Any] = {}
@@ -233,7 +270,13 @@ def _name_values(outputs: dict[str, _Symbol], found: dict[str, Any], taken: set[
     for name, symbol in outputs.items():
         names.setdefault(id(symbol), name)
     for name, value in found.items():
-        if isinstance(value, _Symbol) and not value.is_leaf and name not in taken and name not in outputs and name.isidentifier():
+        if (
+            isinstance(value, _Symbol)
+            and not value.is_leaf
+            and name not in taken
+            and name not in outputs
+            and name.isidentifier()
+        ):
             names.setdefault(id(value), name)
     order: list[_Symbol] = []
     uses: dict[int, int] = {}
@@ -267,12 +310,16 @@ def _equations(result: Any, states: list[str]) -> dict[str, Any]:
     if isinstance(result, Mapping):
         missing = [s for s in states if s not in result]
         if missing:
-            raise BPTTError(f"the step function does not return the new {missing[0]}", f'return {{"{missing[0]}": …}} with every state')
+            raise BPTTError(
+                f"the step function does not return the new {missing[0]}",
+                f'return {{"{missing[0]}": …}} with every state',
+            )
         return {str(k): v for k, v in result.items()}
     values = list(result) if isinstance(result, tuple | list) else [result]
     if len(values) < len(states):
-        raise BPTTError(f"the step function has the states {', '.join(states)}, but returns {len(values)} value(s)", f"return {', '.join(states)}")
+        raise BPTTError(
+            f"the step function has the states {', '.join(states)}, but returns {len(values)} value(s)",
+            f"return {', '.join(states)}",
+        )
     names = [*states, *("y" if i == 0 else f"y{i + 1}" for i in range(len(values) - len(states)))]
     return dict(zip(names, values))
-
-
