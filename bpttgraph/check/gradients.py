@@ -141,7 +141,7 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
         for p in range(len(entries))
         for b in range(flat.shape[1])
     ]
-    what = f"dE/d{name}"
+    what = f"dE/d{name}" + (f" ({len(entries):,} of {size:,} entries, sampled)" if len(entries) < size else "")
     kept = np.repeat(keep, flat.shape[1])
     radius = kappa * unit * np.broadcast_to(scale, flat.shape)
     _agree(report, gradient, differences, estimate + 2 * radius, keep, what)
@@ -162,6 +162,8 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
             kinks.unit,
         )
     )
+    if len(entries) < size and not target.batched:
+        report.findings.append(_random_directions(u, name, exact, found, contributions, unit, kappa))
     if not steps:
         return
     whole = run.contributions(name).reshape(losses, -1, size)[:, [k - 1 for k in steps]][:, :, entries]
@@ -183,6 +185,26 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
             f"the sum of the triangle of {name}", "the gradient", summed, flat, scale, index, unit, radius, None, ""
         )
     )
+
+
+def _random_directions(
+    u: Unrolled, name: str, exact: Run, found: Array, contributions: Array, unit: float, kappa: float
+) -> Finding:
+    """Every entry of a large parameter at once: the gradient along a few random directions, whatever its size.
+
+    A wrong gradient is orthogonal to a random direction with probability zero; fresh Gaussian directions, seed in the name.
+    """
+    size = int(np.prod(found.shape))
+    directions = np.random.default_rng(1).normal(size=(8, size))
+    true = np.zeros(8)
+    with np.errstate(all="ignore"):
+        for heads, cut in u._numbers.groups():
+            along = Probe(u, name, heads, cut, exact.leaves).complex_step(None, directions)
+            true = true + along.sum(axis=(0, 2)) * u.weight
+    given = directions @ found.reshape(-1)
+    scale = np.abs(directions) @ contributions.reshape(-1, size).sum(axis=0)
+    what = f"dE/d{name} along 8 random directions (seed 1)"
+    return _finding(what, COMPLEX, given, true, scale, unit, kappa * np.sqrt(size))
 
 
 def _agree(report: Report, a: Array, b: Array, radius: Array, keep: Array, what: str) -> None:

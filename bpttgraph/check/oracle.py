@@ -10,6 +10,7 @@ All perturbations of one variable are stacked in front of the batch and evaluate
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,13 +125,14 @@ class Probe:
             self.copies[0] = new[self.target.serial]
         self._new = new
 
-    def _directions(self, entries: Array) -> Array:
-        """Unit perturbations of the chosen entries, stacked: (P, [1,] *shape)."""
-        size = int(np.prod(self.target.shape))
-        eye = np.zeros((len(entries), size))
-        eye[np.arange(len(entries)), entries] = 1.0
+    def _directions(self, directions: Array) -> Array:
+        """Perturbations, given flat as (P, size) or as the numbers of single entries (P,), stacked: (P, [1,] *shape)."""
+        if directions.ndim == 1:
+            unit = np.zeros((len(directions), int(np.prod(self.target.shape))))
+            unit[np.arange(len(directions)), directions] = 1.0
+            directions = unit
         lead = (1,) if self.target.batched or self.target.role == "parameter" else ()
-        return eye.reshape(len(entries), *lead, *self.target.shape)
+        return directions.reshape(len(directions), *lead, *self.target.shape)
 
     def _losses(self, k: int | None, change: Array) -> tuple[list[Array], list[Any]]:
         """Every loss of the group, `(P, B)`, with copy k (None: all copies) moved by `change`."""
@@ -160,7 +162,7 @@ class Probe:
         return np.stack(rows)
 
     def complex_step(self, k: int | None, entries: Array) -> Array:
-        """Derivatives (heads, P, B) of the losses by the chosen entries: exact up to rounding, for analytic functions."""
+        """Derivatives (heads, P, B) of the losses by the chosen entries (or along directions): exact up to rounding."""
         outputs, _ = self._losses(k, 1j * COMPLEX_STEP * self._directions(entries))
         return self._rows([np.imag(o) for o in outputs], len(entries)) / COMPLEX_STEP
 
@@ -184,7 +186,7 @@ class Probe:
         power = 4.0
         while len(table) > 1:
             last = table
-            table = [(power * b - a) / (power - 1) for a, b in zip(table, table[1:])]
+            table = [(power * b - a) / (power - 1) for a, b in pairwise(table)]
             power *= 4
         best = table[0]
         return best, np.abs(best - last[-1]) + 4 * noise

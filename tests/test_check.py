@@ -1,0 +1,170 @@
+"""The check: right gradients pass, wrong ones are rejected, however small the missing term; and it says what it found."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bpttgraph as bg
+from bpttgraph import primitives
+from bpttgraph.check import check_gradients
+from bpttgraph.check.gradients import rounding_factor
+from bpttgraph.recurrence.library import suggestion
+from bpttgraph.recurrence.numbers import Run
+
+
+def cell(name: str) -> bg.Recurrence:
+    return bg.cell(name, suggestion(name) or None)
+
+
+@pytest.mark.parametrize("name", bg.cells())
+def test_every_cell_is_right(name: str) -> None:
+    u = cell(name).unroll(3)
+    report = check_gradients(u, None, u.instance(seed=2, batch=2))
+    assert report.right, str(report)
+    assert {f.what for f in report.findings} >= {f"dE/d{p}" for p in u.parameters}
+
+
+@pytest.mark.parametrize("truncate", ["sliding:2", "chunk:2", "3;2", "one-step", "carousel"])
+def test_truncated_gradients_are_checked_as_what_they_are(truncate: str) -> None:
+    u = bg.cell("lstm").unroll(5, truncate=truncate)
+    report = check_gradients(u, ["U_f", "b_o", "h[0]"], u.instance(1))
+    assert report.right, str(report)
+    full = bg.cell("lstm").unroll(5)
+    assert not np.allclose(full.run(u.instance(1)).gradients["U_f"], u.run(u.instance(1)).gradients["U_f"])
+
+
+def test_a_derivation_checks_its_terms() -> None:
+    report = bg.cell("gru").unroll(2).derive("W_z").check()
+    assert report.right
+    assert any("terms at level local" in f.what for f in report.findings)
+
+
+WRONG_RULES: list[tuple[str, Any]] = [
+    ("tanh", (lambda y, x: 1.0 - y,)),
+    ("tanh", (lambda y, x: 1.0 - primitives.square(x),)),
+    ("tanh", (lambda y, x: 1.0 - primitives.square(primitives.tanh(y)),)),
+    ("softmax", lambda t, slot, y, x: y * t),
+    ("softmax", lambda t, slot, y, x: y * t - y * primitives.dot(y, t) * 1.0000001),
+    ("matvec", (lambda g, a, x: primitives.outer(g, x), lambda g, a, x: primitives.matvec(a, g))),
+    ("cross_entropy", lambda t, slot, e, y, target: primitives.dot(primitives.ratio(target, y), t)),
+]
+
+
+@pytest.mark.parametrize("name, rule", WRONG_RULES, ids=lambda v: v if isinstance(v, str) else "")
+def test_a_wrong_rule_is_rejected(name: str, rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    # equal sizes, so that even the forgotten transpose has a shape that fits
+    u = bg.cell("rnn").unroll(3, sizes={"h": 3, "x": 3, "y": 3})
+    monkeypatch.setitem(primitives.TABLE[name].__dict__, "rule", rule)
+    report = check_gradients(u, ["W_hh"])
+    assert not report.right
+    assert report.worst.given != report.worst.true
+    assert "WRONG" in str(report)
+
+
+def spectral(u: bg.Unrolled, radius: float, seed: int) -> dict[str, Any]:
+    data = u.instance(seed)
+    data["W_hh"] = data["W_hh"] * radius / np.abs(np.linalg.eigvals(data["W_hh"])).max()
+    data["b_h"] = 0.1 * data["b_h"]  # units that are not saturated, so that the radius is that of W_hh
+    data["x"] = 0.1 * data["x"]
+    return data
+
+
+@pytest.mark.parametrize("radius", [0.3, 0.5, 0.9])
+@pytest.mark.parametrize("kept", [1, 7, 13, 19])
+@pytest.mark.parametrize("kind", ["sliding", "chunk"])
+def test_truncated_bptt_never_passes_as_the_gradient(radius: float, kept: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the customary tolerances, BPTT over 7 of 20 steps passes; here not even 19 of 20 steps do."""
+    rec = bg.cell("rnn")
+    u, truncated = rec.unroll(20), rec.unroll(20, truncate=f"{kind}:{kept}")
+    data = spectral(u, radius, seed=kept)
+    wrong = truncated.run(data).gradients["W_hh"]
+    true = Run.gradient
+    monkeypatch.setattr(Run, "gradient", lambda self, name: wrong if name == "W_hh" else true(self, name))
+    assert not check_gradients(u, ["W_hh"], data, triangle=False).right
+
+
+def test_the_rounding_factor_leaves_room_for_rounding_only() -> None:
+    assert rounding_factor(bg.cell("rnn").unroll(3)) < 1e3
+    u = bg.cell("rnn").unroll(20)
+    assert rounding_factor(u) * 2.0**-53 < 1e-12
+
+
+def test_a_wrong_entry_is_named_with_its_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    u = bg.cell("rnn").unroll(3)
+    true = Run.gradient
+
+    def nudged(self: Run, name: str) -> Any:
+        value = true(self, name).copy()
+        value[2, 1] *= 1 + 1e-9
+        return value
+
+    monkeypatch.setattr(Run, "gradient", nudged)
+    worst = check_gradients(u, ["W_hh"], triangle=False).worst
+    assert not worst.right and worst.index == (2, 1) and worst.units > 1e5
+
+
+def test_one_wrong_summand_is_found_though_the_sum_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    u = bg.cell("rnn").unroll(3)
+    true = Run.contributions
+
+    def moved(self: Run, name: str) -> Any:
+        value = true(self, name).copy()
+        value[2, 0] += 1e-6
+        value[2, 1] -= 1e-6
+        return value
+
+    monkeypatch.setattr(Run, "contributions", moved)
+    report = check_gradients(u, ["W_hh"])
+    wrong = [f for f in report.findings if not f.right]
+    assert wrong and all("through the use at step k" in f.what for f in wrong)
+    assert wrong[0].index[0] == 3 and wrong[0].index[1] in (1, 2)
+
+
+def test_float32_is_judged_by_its_own_rounding() -> None:
+    u = bg.cell("lstm").unroll(4)
+    data = {k: np.asarray(v, np.float32) if np.asarray(v).dtype.kind == "f" else v for k, v in u.instance().items()}
+    assert u.run(data).gradients["W_i"].dtype == np.float32
+    report = check_gradients(u, ["W_i", "U_f"], data)
+    assert report.right and report.worst.error > 1e-12
+
+
+def test_a_kink_within_the_stencil_is_undecidable_not_wrong() -> None:
+    u = bg.recurrence("h[t] = relu(W h[t-1] + U x[t])\nE[t] = squared_error(h[t], target[t])").unroll(3, sizes={"h": 2, "x": 2})
+    data = u.instance(5)
+    data["h[0]"] = np.zeros(2)
+    data["U"] = np.eye(2)
+    data["x"] = np.array([[1e-6, 0.7], [0.4, -0.9], [0.3, 0.8]])
+    report = check_gradients(u, ["U"], data, triangle=False)
+    rough = next(f for f in report.findings if f.estimated)
+    assert report.right, str(report)
+    assert rough.undecidable > 0 and "relu in h[1]" in rough.note
+    assert "undecidable" in str(report)
+
+
+def test_contradicting_oracles_blame_the_tool(monkeypatch: pytest.MonkeyPatch) -> None:
+    # a function whose value is not analytic where the complex step needs it: the two oracles see different derivatives
+    u = bg.cell("rnn").unroll(2)
+    value = primitives.TABLE["tanh"].value
+    monkeypatch.setitem(primitives.TABLE["tanh"].__dict__, "value", lambda x: value(np.real(x)) + 0.5j * np.imag(x) if np.iscomplexobj(x) else value(x))
+    report = check_gradients(bg.cell("rnn").unroll(2), ["W_hh"])
+    assert not report.right and report.broken and "broken" in report.verdict
+    del u
+
+
+def test_the_report_as_json_and_text() -> None:
+    report = bg.cell("rnn").unroll(3).derive("W_hh").check()
+    body = json.loads(report.to_json())
+    assert body["right"] is True and body["worst"]["index"] and "complex step" in body["oracle"]
+    assert body["verdict"] == report.verdict and report.verdict in str(report)
+    assert bool(report) and report._repr_html_().startswith("<pre>")
+
+
+def test_large_parameters_are_sampled() -> None:
+    u = bg.cell("rnn").unroll(2, sizes={"h": 40, "x": 3, "y": 2})
+    report = check_gradients(u, ["W_hh"], triangle=False)
+    assert report.right and report.findings[0].entries == 400
+    assert "sampled" in str(report)
