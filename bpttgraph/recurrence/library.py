@@ -7,9 +7,10 @@ A file starts with comment lines of fields:
     # convention: reset before the product; z keeps the old state      (any number; named on every picture and document)
     # let: φ = tanh                          (an abstract function bound unless the user binds it otherwise; any number)
     # suggest: g_1 = tanh                    (left abstract, but what an error message and the tests propose; any number)
-    # variant ifgo: {order} = i[t]; f[t]; g[t]; o[t]     (text put in place of {order}; the first variant is the default)
+    # variant ifgo: {order} = i, f, g, o     (text put in place of {order}; the first variant is the default)
 
-A variant is chosen by `cell("lstm-fused:ifog")`.
+A variant is chosen by `cell("lstm-fused:ifog")`; it may put text in several places, one line each. A file of one's own is used in
+the same way, by its path: `cell("cells/mine.txt")`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from ..errors import BPTTError, nearest
@@ -45,6 +47,21 @@ def _text(name: str) -> str:
     return (files(__package__) / "cells" / f"{name}.txt").read_text(encoding="utf-8")
 
 
+def _find(name: str) -> tuple[str, str, str]:
+    """The title, the variant asked for, and the text of a cell of the library or of a file (a path that ends in .txt)."""
+    match = re.fullmatch(r"(.*\.txt)(?::([\w-]+))?", name)
+    if match:
+        path = Path(match[1])
+        try:
+            return path.stem, match[2] or "", path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise BPTTError(f"the cell file {path} cannot be read ({type(error).__name__})", "give the path of a text file in UTF-8") from None
+    base, _, variant = name.partition(":")
+    if base not in cells():
+        raise BPTTError(f"there is no cell {base!r}", nearest(base, cells()))
+    return base, variant, _text(base)
+
+
 def fields(text: str) -> dict[str, list[str]]:
     """The fields in the comment lines of a cell file."""
     found: dict[str, list[str]] = {}
@@ -57,14 +74,15 @@ def fields(text: str) -> dict[str, list[str]]:
 
 def describe(name: str) -> dict[str, Any]:
     """Title, source, variants and equations of a cell, for listings."""
-    head = fields(_text(name))
+    base, _, text = _find(name)
+    head = fields(text)
     variants = [key.split()[1] for key in head if key.startswith("variant ")]
-    return {"name": name, "title": head.get("title", [name])[0], "source": "; ".join(head.get("source", [])), "variants": variants}
+    return {"name": base, "title": head.get("title", [base])[0], "source": "; ".join(head.get("source", [])), "variants": variants}
 
 
 def suggestion(name: str) -> dict[str, str]:
     """What the file suggests for functions that it leaves abstract."""
-    return dict(_binding(line) for line in fields(_text(name.partition(":")[0])).get("suggest", []))
+    return dict(_binding(line) for line in fields(_find(name)[2]).get("suggest", []))
 
 
 def _binding(line: str) -> tuple[str, str]:
@@ -73,28 +91,24 @@ def _binding(line: str) -> tuple[str, str]:
 
 
 def cell(name: str, let: Mapping[str, Any] | None = None) -> Recurrence:
-    """A recurrence from the cell library, `cell("lstm")`, with a variant `cell("lstm-fused:ifog")`.
+    """A recurrence from the cell library, `cell("lstm")`, with a variant `cell("lstm-fused:ifog")`; or from a cell file, by its path.
 
     `rec.source` holds its equations with their citation.
 
     Raises:
         BPTTError: if there is no such cell or variant, with the nearest names.
     """
-    base, _, variant = name.partition(":")
-    if base not in cells():
-        raise BPTTError(f"there is no cell {base!r}", nearest(base, cells()))
-    text = _text(base)
-    head = fields(text)
-    variants = {key.split()[1]: lines for key, lines in head.items() if key.startswith("variant ")}
+    base, variant, text = _find(name)
+    variants = {key.split()[1]: lines for key, lines in fields(text).items() if key.startswith("variant ")}
     if variant and variant not in variants:
         raise BPTTError(f"the cell {base} has no variant {variant!r}", nearest(variant, list(variants)))
-    chosen = variants.get(variant) or next(iter(variants.values()), [])
-    for line in chosen:
-        mark, value = _binding(line)
-        text = "\n".join(row if row.startswith("# variant") else row.replace(mark, value) for row in text.splitlines())
+    if variants:
+        text = "\n".join(row for row in text.splitlines() if not re.match(r"#\s*variant ", row)) + "\n"
+    for mark, value in map(_binding, variants.get(variant) or next(iter(variants.values()), [])):
+        text = text.replace(mark, value)
+    head = fields(text)
     bound = {canonical(k): v for k, v in map(_binding, head.get("let", []))}
     given = {canonical(k.partition("(")[0].strip()): (k, v) for k, v in (let or {}).items()}
     merged = {k: v for k, v in bound.items() if k not in given} | dict(given.values())
     title = f"{base}:{variant}" if variant else base
-    rec = from_text(text, merged or None, title=title, conventions=tuple(head.get("convention", [])))
-    return rec
+    return from_text(text, merged or None, title=title, conventions=tuple(head.get("convention", [])))

@@ -174,7 +174,8 @@ class _Solver:
             return True
 
         self.wait(step)
-        self.guess(2, lambda: (a.rank is None) != (b.rank is None) and self.same(a, b, place))
+        # what stands beside a vector is a vector; what stands beside a number, as in 1 − α, may be anything
+        self.guess(2, lambda: ((a.rank is None and (b.rank or 0) > 0) or (b.rank is None and (a.rank or 0) > 0)) and self.same(a, b, place))
         self.guess(4, lambda: out.rank is not None and a.rank is None and b.rank is None and (self.same(a, out, place) | self.same(b, out, place)))
 
     def product(self, out: _Shape, a: _Shape, b: _Shape, e: Binary, place: Place) -> None:
