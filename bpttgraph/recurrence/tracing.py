@@ -157,6 +157,12 @@ class _Symbol:
     def __pow__(self, o: Any) -> _Symbol:
         return _infix("^", self, o)
 
+    def __rpow__(self, o: Any) -> _Symbol:
+        return _infix("^", o, self)
+
+    def __pos__(self) -> _Symbol:
+        return self
+
     def __neg__(self) -> _Symbol:
         return _Symbol("(-", self, ")")
 
