@@ -40,7 +40,7 @@ def fold(rec: Recurrence) -> VariableGraph:
             if source.block == target.block or source.block is None:
                 continue
         if names[0] in variables and names[1] in variables:
-            delay = link.delay if source.block == target.block else 1
+            delay = link.delay if source.block == target.block or target.column is None else 1
             links.setdefault((*names, delay), Link(*names, delay))
         elif source.role == "initial" or target.role == "initial":
             continue

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError, Span, nearest
@@ -272,7 +273,7 @@ class Recurrence:
                     found += [Read(d, f, None) for (b, _, _), f in fixed.items() if b == key and f is not d]
         return found
 
-    @property
+    @cached_property
     def states(self) -> tuple[str, ...]:
         """Names whose value at one step is read at another."""
         delayed = {id(r.source): r.source for r in self.reads if r.delay not in (0, None)}
@@ -280,7 +281,7 @@ class Recurrence:
                 if n.index and n.index.variable == "t" and r.source.offset - n.index.offset != 0}  # fmt: skip
         return tuple(b for d in self.definitions if id(d) in delayed for b in d.bases if b in read)
 
-    @property
+    @cached_property
     def abstract(self) -> tuple[str, ...]:
         """Functions of which only the name is known: numbers need `let`."""
         found: dict[str, None] = {}
@@ -295,7 +296,7 @@ class Recurrence:
 
     # -- losses and outputs -------------------------------------------------------------------------------------------
 
-    @property
+    @cached_property
     def total(self) -> str | None:
         """The loss that no step belongs to (`E = sum_t E[t]`), if a line defines one."""
         hits = [b for b, d in self.once.items() if any(n.index is not None for n, _ in names_in(d.right))]
@@ -304,7 +305,7 @@ class Recurrence:
             hits = named or hits
         return hits[-1] if hits else None
 
-    @property
+    @cached_property
     def losses(self) -> tuple[str, ...]:
         """The losses of a step: what the total sums, or what is named or made like a loss and read by nothing."""
         total = self.total
@@ -319,25 +320,27 @@ class Recurrence:
                 found.append(base)
         return tuple(found)
 
-    @property
+    @cached_property
     def outputs(self) -> tuple[str, ...]:
-        """What the recurrence gives out: what the losses compare, else what no other equation of the same step reads."""
+        """What the recurrence gives out: what the losses compare, else what nothing reads, else what nothing of the same step reads."""
         losses = set(self.losses) - (set(self.every) if self.sums_outputs else set())
         if self.losses and not self.sums_outputs:
             found = [self.key(n, self.every[b].block) for b in self.losses if b in self.every for n, _ in names_in(self.every[b].right)]
             found = [b for b in found if b in self.every and b not in losses]
             if found:
                 return tuple(dict.fromkeys(found))
-        read_now = {id(r.source) for r in self.reads if r.delay in (0, None) and not (set(r.reader.bases) & losses) and r.reader.kind != "once"}
-        return tuple(b for b, d in self.every.items() if id(d) not in read_now and b not in losses)
+        reads = [r for r in self.reads if not (set(r.reader.bases) & losses) and r.reader.kind != "once"]
+        read, read_now = {id(r.source) for r in reads}, {id(r.source) for r in reads if r.delay in (0, None)}
+        values = [(b, d) for b, d in self.every.items() if b not in losses]
+        return tuple(b for b, d in values if id(d) not in read) or tuple(b for b, d in values if id(d) not in read_now)
 
-    @property
+    @cached_property
     def sums_outputs(self) -> bool:
         """True for a total such as J(y_2, y_3), made of the outputs themselves and not of the losses of single steps."""
         total = self.total
         return total is not None and not _is_sum(self.once[total].right)
 
-    @property
+    @cached_property
     def targets(self) -> tuple[str, ...]:
         """Inputs that only losses read."""
         losses = set(self.losses) | ({self.total} if self.total else set())

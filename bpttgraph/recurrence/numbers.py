@@ -277,6 +277,25 @@ class _Gradients(Mapping[str, Array]):
         return self._run.gradient(name)
 
 
+class _Values(Mapping[str, Array]):
+    """Values by name, in order of computation."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._run.u.order_of_names)
+
+    def __len__(self) -> int:
+        return len(self._run.u.order_of_names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._run.u._nodes
+
+    def __getitem__(self, name: str) -> Array:
+        return self._run._outside(name)
+
+
 class Run:
     """The numbers of one run.
 
@@ -295,8 +314,8 @@ class Run:
             slots = plan({**leaves, **seeds})
         self._slots = {node.serial: slots[i] for i, node in enumerate(plan.nodes)}
         self.loss = self._total()
-        self.values: Mapping[str, Array] = {name: self._outside(name) for name in self.u.order_of_names}
-        self.gradients = _Gradients(self)
+        self.values: Mapping[str, Array] = _Values(self)
+        self.gradients: Mapping[str, Array] = _Gradients(self)
 
     def _seed(self, value: Any) -> Any:
         return value * self.u.weight
