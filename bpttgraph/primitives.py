@@ -87,6 +87,8 @@ def _add(primitive: Primitive) -> Primitive:
 
 
 def _same(*shapes: Shape, **_: Any) -> Shape:
+    if shapes.count(shapes[0]) == len(shapes):  # the usual case, and much faster
+        return shapes[0]
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
