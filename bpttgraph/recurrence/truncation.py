@@ -27,20 +27,34 @@ class Truncation:
     keep_initial: bool
     text: str
 
+    def borders(self, loss: int, last: int) -> tuple[int, int]:
+        """(low, high): the gradient of the loss in column `loss` is not sent from column low+1 back to low, and, for states that
+        run backwards in time, not from high−1 to high."""
+        group = -(-loss // self.stride)  # losses are sent back in groups of h′
+        low, high = group * self.stride - self.window, (group - 1) * self.stride + 1 + self.window
+        if self.keep_initial:
+            low, high = (low if low >= 1 else -1), (high if high <= last else last + 2)
+        return low, high
+
     def cut_losses(self, source: int, target: int, last: int) -> range:
-        """Columns of the losses whose gradient does not pass from column `target` back to column `source` (1 ≤ loss ≤ last)."""
-        if self.carousel:
-            return range(1, last + 1)
-        if target > source:  # an ordinary state: loss t is sent back to the steps after border(t) = ⌈t/h′⌉·h′ − h
-            if source < (1 if self.keep_initial else 0):
+        """Columns of the losses (1 ≤ loss ≤ last) whose border lies between `target` and the earlier `source`."""
+        if target > source:
+            first = -(-(source + self.window) // self.stride)
+            final = (target - 1 + self.window) // self.stride
+            if self.keep_initial and source < 1:
                 return range(0)
-            first_group = -(-(source + self.window) // self.stride)  # the first group whose border lies at or beyond `source`
-            return range(max(1, (first_group - 1) * self.stride + 1), last + 1)
-        if self.keep_initial and source > last:
-            return range(0)
-        # a state that runs backwards in time: the same rule, mirrored
-        groups = (source - self.window - 1) // self.stride + 1
-        return range(1, min(last, groups * self.stride) + 1)
+        else:  # the same rule, mirrored
+            first = -(-(target - self.window) // self.stride) + 1
+            final = (source - 1 - self.window) // self.stride + 1
+            if self.keep_initial and source > last:
+                return range(0)
+        first = max(first, 1)
+        return range((first - 1) * self.stride + 1, min(last, final * self.stride) + 1) if first <= final else range(0)
+
+    def reaches(self, loss: int, source: int, target: int, last: int) -> bool:
+        """Whether the gradient of a loss comes as far as `target`, so that cutting the edge from `source` to it matters."""
+        low, high = self.borders(loss, last)
+        return loss >= target > low if target > source else loss <= target < high
 
 
 def parse_truncation(value: str | int | None) -> Truncation | None:

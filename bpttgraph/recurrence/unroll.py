@@ -278,6 +278,8 @@ class Unrolled:
         if isinstance(e, Name):
             return self._name(e, d, t, bound)
         if isinstance(e, Negate):
+            if isinstance(e.operand, Number):
+                return constant(-float(e.operand.value))
             return -go(e.operand)  # type: ignore[no-any-return]
         if isinstance(e, Transposed):
             return P.transpose(go(e.operand))  # type: ignore[no-any-return]
@@ -340,7 +342,10 @@ class Unrolled:
                 losses = [self._generic_losses()]
             named = [i.index.offset for i in self._named_losses() if i.index and i.index.variable is None]
             wanted = [(b, s) for s in (named or self.loss_steps) for b in losses]
-            heads = [(b, s, f"{b}[{s + (rec.every[b].offset if b in rec.every else 0)}]") for b, s in wanted]
+            shift = {b: rec.every[b].offset for b in losses if b in rec.every}
+            if self.generic:  # a loss made by us stands beside the output that it reads
+                shift[losses[0]] = self._generic_offset
+            heads = [(b, s, f"{b}[{s + shift.get(b, 0)}]") for b, s in wanted]
             block = self._loss_block
             self.heads = tuple(Head(s, self.offset.get(block, 0) + s, name) for b, s, name in heads if name in self._nodes)
             if not self.heads:
@@ -401,8 +406,13 @@ class Unrolled:
                 value = parts[0]
                 for part in parts[1:]:
                     value = value + part
-                self._register(value, base, s, block, self.offset.get(block, 0) + s, "loss")
+                self._register(value, base, s + self._generic_offset, block, self.offset.get(block, 0) + s, "loss")
         return base
+
+    @property
+    def _generic_offset(self) -> int:
+        offsets = {self.recurrence.every[out].offset for out in self.recurrence.outputs}
+        return offsets.pop() if len(offsets) == 1 else 0
 
     def _roles(self) -> None:
         rec = self.recurrence
@@ -450,7 +460,6 @@ class Unrolled:
         for parameter in self.parameters.values():
             for use in parameter.uses:
                 uses[(parameter.serial, use.node.serial, use.slot)] = use.number
-        cuts = self.cuts
         for name in self.order_of_names:
             target = self._nodes[name]
             sources: dict[str, list[int]] = {}
@@ -462,17 +471,22 @@ class Unrolled:
             for source_name, numbers in sources.items():
                 a, b = self._places[source_name].column, self._places[name].column
                 delay = b - a if a is not None and b is not None else 0
-                losses = cuts.get((source_name, name), range(0))
-                steps = tuple(h.step for h in self.heads if h.column in losses)
-                everything = losses is ALL or (len(losses) > 0 and all(h.column in losses for h in self.heads if self._reaches(h, name)))
-                cut = "" if not steps else "cut" if everything else "partly"
-                found.append(Link(source_name, name, delay, tuple(sorted(numbers)), cut, steps if cut == "partly" else ()))
+                cut, steps = self._cut(source_name, name)
+                found.append(Link(source_name, name, delay, tuple(sorted(numbers)), cut, steps))
         return tuple(found)
 
-    def _reaches(self, head: Head, name: str) -> bool:
-        """Whether a loss can depend on a variable, as far as time tells (forwards only; backward states are seen by every loss)."""
-        column = self._places[name].column
-        return column is None or head.column >= column or -1 in {c.direction for c in self.order}
+    def _cut(self, source: str, target: str) -> tuple[str, tuple[int, ...]]:
+        """How truncation cuts a link: for every loss that comes as far ("cut"), or for some, which are listed ("partly")."""
+        losses = self.cuts.get((source, target))
+        if losses is None or self.truncation is None:
+            return "", ()
+        if losses is ALL:
+            return "cut", ()
+        a, b = self._places[source].column, self._places[target].column
+        assert a is not None and b is not None
+        steps = tuple(h.step for h in self.heads if h.column in losses)
+        rest = any(h.column not in losses and self.truncation.reaches(h.column, a, b, self.columns) for h in self.heads)
+        return ("", ()) if not steps else ("partly", steps) if rest else ("cut", ())
 
     @cached_property
     def cuts(self) -> dict[tuple[str, str], range]:
@@ -525,11 +539,11 @@ class Unrolled:
     def graph(self) -> Graph:
         """Every node and edge; the outputs are the total loss and whatever nothing else reads."""
         cuts: dict[tuple[int, int, int], tuple[int, ...] | None] = {}
-        for key, losses in self.edge_cuts.items():
-            steps = tuple(h.step for h in self.heads if h.column in losses)
-            if steps:
-                whole = losses is ALL or all(h.column in losses for h in self.heads if h.column > losses.start - 1)
-                cuts[key] = None if whole and losses is ALL else steps
+        for source, target in self.cuts:
+            kind, steps = self._cut(source, target)
+            for node, consumer, slot in interior_edges(self._nodes[target]) if kind else ():
+                if node.name == source:
+                    cuts[(node.serial, consumer.serial, slot)] = None if kind == "cut" else steps
         ends = {n.serial: n for n in [*self._ends, self._nodes[self.total]]}
         return Graph(ends.values(), cuts)
 
