@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..names import to_latex as name_to_latex
 from .expr import Apply, Expr, Num, Partial, Tagged
-from .printers import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, plain_number
+from .printers import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, lines_of, plain_number
 
 __all__ = ["LatexPrinter", "to_latex"]
 
@@ -45,10 +45,16 @@ class LatexPrinter(Printer):
         return "-" + text
 
     def times(self, factors: list[tuple[Expr, str]]) -> str:
-        out = factors[0][1]
-        for _, text in factors[1:]:
-            out += (r" \cdot " if text[0] in "0123456789" else r" \, ") + text
-        return out
+        lines = []
+        for line in lines_of(factors):
+            out = line[0][1]
+            for _, text in line[1:]:
+                out += (r" \cdot " if text[0] in "0123456789" else r" \, ") + text
+            lines.append(out)
+        if len(lines) == 1:
+            return lines[0]
+        # a product that is too wide for a page goes on below, behind a dot that says so
+        return r"\begin{aligned} & " + r" \\ & \quad {} \cdot ".join(lines) + r" \end{aligned}"
 
     def infix(self, symbol: str, parts: list[str]) -> str:
         return r" \circ ".join(parts)

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from .expr import Expr, Num, Tagged, Zeros, split_sign
 from .latex import LatexPrinter
 from .mathml import MathMLPrinter
-from .printers import QUOTIENT, UnicodePrinter
+from .printers import QUOTIENT, UnicodePrinter, width
 
-__all__ = ["latex_sum", "mathml_sum", "unicode_sum"]
+__all__ = ["latex_sum", "mathml_sum", "signed_terms", "unicode_sum", "width"]
 
 _ZERO = Num((), 0)
 
@@ -28,6 +28,11 @@ def _visible(terms: Sequence[Expr]) -> list[Expr]:
     return [
         t for t in terms if not isinstance(inner := t.arg if isinstance(t, Tagged) else t, Zeros) and inner != _ZERO
     ]
+
+
+def signed_terms(terms: Sequence[Expr]) -> list[tuple[int, Expr]]:
+    """The terms that are not plainly 0, each with the sign that stands in front of its line; (1, 0) if there is none."""
+    return [_split(t) for t in _visible(terms)] or [(1, _ZERO)]
 
 
 def latex_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:

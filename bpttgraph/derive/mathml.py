@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 from ..names import to_mathml as name_to_mathml
 from ..names import to_unicode
 from .expr import Expr, Partial
-from .printers import ATOM, FRACTION, QUOTIENT, Printer, plain_number
+from .printers import ATOM, FRACTION, QUOTIENT, Printer, lines_of, plain_number
 
 __all__ = ["MathMLPrinter", "attribute", "to_mathml"]
 
@@ -76,10 +76,18 @@ class MathMLPrinter(Printer):
         return row('<mo form="prefix">−</mo>', text)
 
     def times(self, factors: list[tuple[Expr, str]]) -> str:
-        out = [factors[0][1]]
-        for _, text in factors[1:]:
-            out += ["<mo>·</mo>" if text.startswith("<mn>") else _TIMES, text]
-        return row(*out)
+        lines = []
+        for line in lines_of(factors):
+            out = [line[0][1]]
+            for _, text in line[1:]:
+                out += ["<mo>·</mo>" if text.startswith("<mn>") else _TIMES, text]
+            lines.append(row(*out))
+        if len(lines) == 1:
+            return lines[0]
+        # a product that is too wide for a page goes on below, behind a dot that says so
+        lines[1:] = [row('<mspace width="1.5em"/><mo>·</mo>', line) for line in lines[1:]]
+        cells = "".join(f'<mtr><mtd style="text-align:left;padding:0.25em 0">{line}</mtd></mtr>' for line in lines)
+        return f'<mtable displaystyle="true">{cells}</mtable>'
 
     def infix(self, symbol: str, parts: list[str]) -> str:
         return row(f"<mo>{symbol}</mo>".join(parts))

@@ -36,7 +36,9 @@ from .expr import (
     split_sign,
 )  # fmt: skip
 
-__all__ = ["Printer", "UnicodePrinter", "to_text"]
+__all__ = ["Printer", "UnicodePrinter", "lines_of", "to_text", "width"]
+
+WIDEST = 88  # letters in one line of a product; wider ones continue on the next
 
 # How strongly a construct holds together. An operand that holds less than its place demands gets brackets.
 SUM, QUOTIENT, HADAMARD, PRODUCT, FRACTION, POSTFIX, ATOM = 10, 15, 20, 30, 40, 50, 60
@@ -191,6 +193,60 @@ def plain_number(value: int | float | Fraction) -> str:
     if isinstance(value, Fraction):
         return str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"
     return f"{value}" if isinstance(value, int) else f"{value:.12g}"
+
+
+def width(e: Expr) -> int:
+    """How wide a formula is, roughly, in letters."""
+    match e:
+        case Symbol(_, name):
+            text = to_unicode(name)
+            return max(1, len(text.replace("[", "").replace("]", "").replace("_", "")))
+        case Tagged(_, arg, _) | Neg(_, arg):
+            return width(arg)
+        case Partial():
+            return max(width(Symbol((), e.target, ())), width(Symbol((), e.source, ()))) + 1
+        case Divide(_, top, bottom):
+            return max(width(top), width(bottom)) + 1
+        case Transpose(_, arg):
+            return width(arg) + (3 if isinstance(arg, Product) else 1)
+        case Stack(_, parts):
+            return 2 + max(width(p) for p in parts)
+        case Diag(_, arg) | Rows(_, arg):
+            return width(arg) + 6
+        case Power(_, base, exponent):
+            return width(base) + width(exponent)
+        case Apply(_, op, args):
+            return len(op.symbol or op.name) + 2 + sum(width(a) for a in args)
+        case Product(_, parts) | Hadamard(_, parts):
+            # a sum among factors stands in brackets
+            return sum(width(p) + (2 if isinstance(p, Add) else 1) for p in parts)
+        case Add(_, parts):
+            return sum(width(p) + 2 for p in parts)
+        case Dot(_, left, right):
+            return width(left) + width(right) + 2
+        case Literal(_, entries):
+            return 2 + max(sum(len(plain_number(x)) + 1 for x in row) for row in entries)
+        case Num(_, value):
+            return len(plain_number(value))
+    return 1
+
+
+def lines_of(factors: Sequence[tuple[Expr, str]]) -> list[list[tuple[Expr, str]]]:
+    """The factors of a product by lines, none much wider than `WIDEST`, all about as long; one line if they fit."""
+    widths = [width(e) + 1 for e, _ in factors]
+    total = sum(widths)
+    if total <= WIDEST or len(factors) < 3:
+        return [list(factors)]
+    target = total / (-(-total // WIDEST))
+    lines: list[list[tuple[Expr, str]]] = [[]]
+    used = 0
+    for factor, w in zip(factors, widths):
+        if lines[-1] and used + w / 2 > target:
+            lines.append([])
+            used = 0
+        lines[-1].append(factor)
+        used += w
+    return lines
 
 
 def is_derivative(e: Expr) -> bool:

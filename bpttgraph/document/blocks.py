@@ -1,0 +1,147 @@
+"""What a document is made of, whatever it is written in: blocks of text, formulas, tables, one picture.
+
+The content is put together once from these blocks; HTML and Markdown only decide how each block looks. A formula is kept
+in both notations, so neither writer has to know where it came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+from ..derive.expr import Expr
+from ..derive.latex import to_latex
+from ..derive.mathml import to_mathml
+from ..names import to_latex as name_latex
+from ..names import to_mathml as name_mathml
+
+__all__ = [
+    "Block", "Bullets", "Code", "Display", "Heading", "Inline", "Math", "Mono", "Para", "Picture", "Row", "Strong", "Table",
+    "Text", "Verdict", "formula", "name", "para", "words",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Math:
+    """A formula in both notations, without `<math>` and without dollars. `width` in letters, roughly."""
+
+    mathml: str
+    latex: str
+    width: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mono:
+    """Program text within a line."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Strong:
+    text: str
+
+
+Inline = str | Math | Mono | Strong
+Text = tuple[Inline, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """`level` 1 is the title of the document; `anchor` is its id in the page."""
+
+    level: int
+    text: Text
+    anchor: str
+
+
+@dataclass(frozen=True, slots=True)
+class Para:
+    """A paragraph; `style` is "", "lead" (under the title) or "note" (set apart)."""
+
+    text: Text
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Bullets:
+    items: tuple[Text, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Program text of its own; `label` says what it is to those who cannot see it."""
+
+    text: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a display: `left relation right`, with a note in the margin; `rule` draws a line above it."""
+
+    right: Math
+    left: Math | None = None
+    relation: str = ""
+    note: Math | None = None
+    rule: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """Lines of formulas, aligned at their relations."""
+
+    rows: tuple[Row, ...]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`head` names the columns; the first cell of a row names the row if `named`. `style` is "" or "triangle" (numbers)."""
+
+    caption: Text
+    head: tuple[Text, ...]
+    rows: tuple[tuple[Text, ...], ...]
+    style: str = ""
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    svg: str
+    alt: str
+    caption: Text
+    file: str = "forward.svg"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The result of the check: `state` is "right", "wrong" or "none"."""
+
+    state: str
+    text: Text
+
+
+Block = Heading | Para | Bullets | Code | Display | Table | Picture | Verdict
+
+
+def para(*parts: Inline, style: str = "") -> Para:
+    return Para(parts, style)
+
+
+def name(variable: str) -> Math:
+    """A variable's name as a formula."""
+    return Math(name_mathml(variable), name_latex(variable), len(variable))
+
+
+def formula(e: Expr) -> Math:
+    """An expression of a derivation as a formula."""
+    from ..derive.layout import width
+
+    return Math(to_mathml(e), to_latex(e), width(e))
+
+
+def words(text: str) -> Math:
+    """Plain words inside a formula."""
+    safe = "".join(c if c.isalnum() or c in " .,=:…⋮" else " " for c in text)
+    return Math(f"<mtext>{escape(text)}</mtext>", rf"\text{{{safe}}}", len(text))

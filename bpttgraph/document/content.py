@@ -1,0 +1,355 @@
+"""What a derivation's document says, in reading order, as blocks that every format can write.
+
+Pure functions of an unrolled recurrence, the variables to derive by, and the report of a check: no clock, no files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..derive import Derivation
+from ..derive.expr import Add, Expr, partial
+from ..derive.layout import signed_terms
+from ..names import to_unicode
+from ..recurrence.library import fields
+from .blocks import (
+    Block,
+    Bullets,
+    Code,
+    Display,
+    Heading,
+    Inline,
+    Math,
+    Mono,
+    Para,
+    Picture,
+    Row,
+    Strong,
+    Table,
+    Text,
+    formula,
+    name,
+    para,
+    words,
+)  # fmt: skip
+from .closing import check_blocks, reading_blocks
+from .equations import row_of
+from .jacobians import local_rows
+
+if TYPE_CHECKING:
+    from ..check import Report
+    from ..derive import Term
+    from ..draw.figure import Figure
+    from ..recurrence import Unrolled
+
+__all__ = ["blocks_of", "page_title"]
+
+LONGEST = 80  # terms written out; longer sums are begun, and their factored form says the rest
+SHOWN = 12  # terms of such a beginning
+STATEMENTS = 48  # statements of the factored form written out in full
+TRIANGLE = 12  # steps of the table of counts before it is folded
+
+
+def blocks_of(u: Unrolled, wrt: Sequence[str], report: Report | None, command: str, figure: Figure | None) -> list[Block]:
+    """The whole document."""
+    derivations = [Derivation(u, w, cap=10**9) for w in wrt]
+    out: list[Block] = [Heading(1, _title(u, wrt), "top"), *_opening(u), *_names(u), *_picture(u, figure)]
+    for d in derivations:
+        out += _derivation(d, many=len(derivations) > 1)
+    out += reading_blocks(u)
+    out += check_blocks(u, report, command)
+    return out
+
+
+# -- the frame ----------------------------------------------------------------------------------------------------------
+
+
+def _cell_title(u: Unrolled) -> str:
+    found = fields(u.recurrence.source).get("title", [])
+    title = found[0] if found else u.recurrence.title
+    return title[:1].upper() + title[1:]
+
+
+def _steps(u: Unrolled) -> str:
+    def count(n: int) -> str:
+        return f"{n} step" if n == 1 else f"{n} steps"
+
+    return ", ".join(f"{count(n)} of the {b}" if b else count(n) for b, n in u.steps.items())
+
+
+def _total(u: Unrolled) -> str:
+    return Derivation(u, next(iter(u.vgraph.variables))).paths.total
+
+
+def _title(u: Unrolled, wrt: Sequence[str]) -> Text:
+    out: list[Inline] = [_cell_title(u) + ": "]
+    variables = u.vgraph.variables
+    for i, w in enumerate(wrt):
+        out += [", " if i else "", formula(partial(_total(u), (), w, variables[w].shape))]
+    return (*out, " over " + _steps(u))
+
+
+def page_title(u: Unrolled, wrt: Sequence[str]) -> str:
+    """The title as plain text, for a window or a tab."""
+    names = ", ".join(f"∂{to_unicode(_total(u))}/∂{to_unicode(w)}" for w in wrt)
+    return f"{_cell_title(u)}: {names} over {_steps(u)}"
+
+
+def _opening(u: Unrolled) -> list[Block]:
+    rec = u.recurrence
+    head = fields(rec.source)
+    written = "\n".join(line for line in rec.source.strip().splitlines() if not line.startswith("# ")).strip("\n")
+    rows: list[Row] = []
+    seen: set[int] = set()
+    for d in rec.definitions:
+        if id(d) not in seen:
+            seen.add(id(d))
+            block = words(d.block) if d.block else None
+            rows.append(_noted(row_of(d.equation), block))
+    out: list[Block] = [Heading(2, ("The equations",), "equations"), Code(written or rec.source, "The equations as written")]
+    out.append(Display(tuple(rows), "The equations, typeset"))
+    for source in head.get("source", []):
+        out.append(para("Source: " + source + ("" if source.endswith(".") else "."), style="note"))
+    return out
+
+
+def _noted(row: Row, note: Math | None) -> Row:
+    return Row(row.right, row.left, row.relation, note, row.rule)
+
+
+_KINDS = {
+    "state": "state", "initial": "initial state", "value": "value within a step", "input": "input", "target": "target", "output": "output",
+    "loss": "loss of a step", "total": "total loss", "parameter": "parameter", "upstream": "given ∂E/∂output",
+}  # fmt: skip
+_KIND_ORDER = list(_KINDS)
+
+
+def _names(u: Unrolled) -> list[Block]:
+    """What is what: one row for each name of the equations, with its shape."""
+    rec, found = u.recurrence, dict[tuple[str, str], tuple[int, ...]]()
+    initial: dict[str, list[str]] = {}
+    for v in u.vgraph.variables.values():
+        if v.role == "initial":
+            initial.setdefault(v.base, []).append(v.name)
+            continue
+        role = "state" if v.base in rec.states and v.role not in ("input", "target") else v.role
+        found.setdefault((role, v.base), v.shape)
+    for base, names in initial.items():
+        for n in names[:2]:
+            found.setdefault(("initial", n), u.vgraph.variables[n].shape)
+    rows = []
+    for (role, base), shape in sorted(found.items(), key=lambda item: _KIND_ORDER.index(item[0][0])):
+        indexed = role not in ("parameter", "total", "initial") and any(
+            v.base == base and v.step is not None for v in u.vgraph.variables.values()
+        )
+        rows.append(((name(f"{base}[t]" if indexed else base),), (_KINDS[role],), (_shape(shape),)))
+    out: list[Block] = [
+        Heading(2, ("What is what",), "names"),
+        Table(("The names of the equations. Shapes are for one example; a batch adds nothing to the formulas.",),
+              (("name",), ("what it is",), ("shape",)), tuple(rows)),
+    ]  # fmt: skip
+    if rec.notes:
+        out += [para("What had to be assumed while reading the equations:"), Bullets(tuple((n,) for n in rec.notes))]
+    out += [para(Strong("Conventions.")), Bullets(tuple((c,) for c in u.conventions))]
+    return out
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    if not shape:
+        return "number"
+    return f"column of {shape[0]}" if len(shape) == 1 else " × ".join(map(str, shape))
+
+
+def _picture(u: Unrolled, figure: Figure | None) -> list[Block]:
+    if figure is None:
+        return []
+    caption = "The forward pass, unrolled. Each parameter is one node, drawn once; every tap of its rail is one use."
+    if any(link.cut for link in u.vgraph.links):
+        caption += " Cut edges carry values forward, but no gradient back."
+    alt = f"Unrolled graph of {_cell_title(u)} over {_steps(u)}"
+    return [Heading(2, ("The forward picture",), "picture"), Picture(figure.svg, alt, (caption,))]
+
+
+# -- one derivation -------------------------------------------------------------------------------------------------------
+
+
+def _derivation(d: Derivation, many: bool) -> list[Block]:
+    u, w = d.unrolled, d.wrt
+    at, level = (f"-{w}", 3) if many else ("", 2)
+    out: list[Block] = [Heading(2, ("The gradient ", formula(d.left_side)), f"gradient{at}")] if many else []
+    out.append(Heading(level, ("How many chain-rule terms",), f"count{at}"))
+    if d.count == 0:
+        return [*out, para("No path leads from ", name(w), " to a loss that counts, so this gradient is 0.")]
+    out += [_why(d), _triangle(d)]
+    long = d.count > LONGEST
+    out.append(Heading(level, ("The chain rule, path by path",), f"chain{at}"))
+    out.append(_sum_intro(d, long))
+    out.append(_sum_display(d, "chain", long))
+    rows, remarks, by_matrix = local_rows(d)
+    out.append(Heading(level, ("The local Jacobians",), f"jacobians{at}"))
+    out.append(para("Every factor above is the derivative of one equation with everything else it reads held fixed. "
+                    "These are all the kinds there are; the step is written ", name("t"), "."))  # fmt: skip
+    if by_matrix:
+        out.append(para("By a matrix the derivative has three indices. It is therefore given by what it does to the row ",
+                        Math("<mi>r</mi>", "r", 1), " of factors to its left: the result already has the shape of the matrix."))  # fmt: skip
+    out.append(Table(("Local Jacobians, one row for each kind of link.",), (("factor",), ("local Jacobian",)), rows))
+    out += remarks
+    out.append(Heading(level, ("With the local Jacobians put in",), f"local{at}"))
+    out.append(para("The same terms in the same order, each shaped like ", name(w),
+                    _shape_words(u.vgraph.variables[w].shape) + "."))  # fmt: skip
+    out.append(_sum_display(d, "local", long))
+    out += _factored(d, level, at)
+    return out
+
+
+def _shape_words(shape: tuple[int, ...]) -> str:
+    return f", {_shape(shape)}" if shape else ", a number"
+
+
+def _why(d: Derivation) -> Para:
+    u, w = d.unrolled, d.wrt
+    v = u.vgraph.variables[w]
+    steps = sorted({k for _, k in d.count_by_step})
+    losses = sorted({t for t, _ in d.count_by_step})
+    terms = "1 term" if d.count == 1 else f"{d.count:,} terms"
+    start: list[Inline] = [Strong(terms), ". "]
+    if v.role == "parameter":
+        used = "step" if len(steps) == 1 else "steps"
+        start += [name(w), f" is one parameter that the equations read at {used} {_list(steps)}. Each use is an immediate partial "]
+        start += [Math("<msup><mo>∂</mo><mo>+</mo></msup>", r"\partial^{+}", 1)]
+        start += [f" of its own; the gradient adds up, over {_losses(losses)} and over the uses, one product for every path between them."]
+    else:
+        start += ["Each path from ", name(w), f" to {_losses(losses)} gives one product of partial derivatives; the gradient is their sum."]
+    if u.truncation is not None:
+        start.append(" Paths through a cut edge do not count.")
+    return Para(tuple(start))
+
+
+def _losses(losses: list[int]) -> str:
+    return f"the loss at step {losses[0]}" if len(losses) == 1 else f"the losses at the steps {_list(losses)}"
+
+
+def _list(numbers: list[int]) -> str:
+    if len(numbers) > 6 and numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"{numbers[0]} to {numbers[-1]}"
+    return ", ".join(map(str, numbers[:-1])) + (" and " if len(numbers) > 1 else "") + str(numbers[-1])
+
+
+def _triangle(d: Derivation) -> Table:
+    counts = d.count_by_step
+    losses, uses = sorted({t for t, _ in counts}), sorted({k for _, k in counts})
+    totals = {t: sum(n for (s, _), n in counts.items() if s == t) for t in losses}
+    shown_t, shown_k = _folded(losses), _folded(uses)
+
+    def cell(t: int | None, k: int | None) -> Text:
+        if t is None or k is None:
+            return ("⋯" if k is None and t is not None else "⋮" if t is None and k is not None else "⋱",)
+        return (f"{counts[t, k]:,}",) if (t, k) in counts else ("",)
+
+    head: tuple[Text, ...] = (("",), *[(("use at ", name(f"k={k}")) if k is not None else ("⋯",)) for k in shown_k], ("together",))
+    head = (("loss ╲ use",), *[(_is("k", k),) if k is not None else ("⋯",) for k in shown_k], ("together",))
+    rows = [
+        ((_is("t", t),) if t is not None else ("⋮",), *[cell(t, k) for k in shown_k], (f"{totals[t]:,}",) if t is not None else ("⋮",))
+        for t in shown_t
+    ]
+    caption = ("Paths from the use at step ", Math("<mi>k</mi>", "k", 1), " (column) to the loss at step ", Math("<mi>t</mi>", "t", 1),
+               f" (row): {d.count:,} in all.")  # fmt: skip
+    return Table(caption, head, tuple(rows), "triangle")
+
+
+def _is(letter: str, value: int) -> Math:
+    return Math(f"<mrow><mi>{letter}</mi><mo>=</mo><mn>{value}</mn></mrow>", f"{letter}={value}", 3)
+
+
+def _folded(steps: list[int]) -> list[int | None]:
+    return [*steps[:4], None, *steps[-2:]] if len(steps) > TRIANGLE else list(steps)
+
+
+def _sum_intro(d: Derivation, long: bool) -> Para:
+    if not long:
+        return para("One factor for every link of the path, from the loss back to the use; the margin says which loss ",
+                    Math("<mi>t</mi>", "t", 1), " and which use ", Math("<mi>k</mi>", "k", 1), ".")  # fmt: skip
+    return para(f"The sum has {d.count:,} terms, too many to write out. These are the first {SHOWN}; the factored form below "
+                "contains all of them, each link once.")  # fmt: skip
+
+
+def _sum_display(d: Derivation, level: str, long: bool) -> Display:
+    terms = d.first_terms(SHOWN) if long else d.terms
+    rows: list[Row] = []
+    before: Term | None = None
+    for term in terms:
+        for part in _parts(term.expr(level)):
+            (sign, e), *_ = signed_terms([part])
+            first = not rows
+            note = None if before is not None and (before.loss_step, before.use_step) == (term.loss_step, term.use_step) else _place(term)
+            rule = before is not None and before.loss_step != term.loss_step
+            rows.append(Row(_led(formula(e), sign, first), formula(d.left_side) if first else None,
+                            "=" if first else "+" if sign > 0 else "−", note, rule))  # fmt: skip
+            before = term
+    if long:
+        rows.append(Row(words(f"… and {d.count - len(terms):,} more"), None, "+"))
+    return Display(tuple(rows), f"The sum over paths, level {level}")
+
+
+def _parts(e: Expr) -> tuple[Expr, ...]:
+    return e.terms if isinstance(e, Add) else (e,)
+
+
+def _place(term: Term) -> Math:
+    mathml = (f"<mrow><mi>t</mi><mo>=</mo><mn>{term.loss_step}</mn><mo>,</mo><mspace width='0.3em'/>"
+              f"<mi>k</mi><mo>=</mo><mn>{term.use_step}</mn></mrow>")  # fmt: skip
+    return Math(mathml, rf"(t={term.loss_step},\ k={term.use_step})", 8)
+
+
+def _led(m: Math, sign: int, first: bool) -> Math:
+    if not first or sign > 0:
+        return m
+    return Math(f'<mrow><mo form="prefix">−</mo>{m.mathml}</mrow>', f"-{m.latex}", m.width + 1)
+
+
+def _factored(d: Derivation, level: int, at: str) -> list[Block]:
+    out: list[Block] = [
+        Heading(level, ("Factored: what a program computes",), f"factored{at}"),
+        para("Written once for every variable, last step first, each link is used once: the work grows linearly with the steps, "
+             "and no path is ever listed. ", Math('<mi mathvariant="normal">d</mi>', r"\mathrm{d}", 1),
+             " marks a total derivative: everything behind it is already added up."),
+    ]  # fmt: skip
+    for form, label in (("chain", "The adjoints, as partial derivatives"), ("local", "The adjoints, with the local Jacobians put in")):
+        statements = d.factored_at(form)
+        keep = len(statements) if len(statements) <= STATEMENTS else STATEMENTS // 2
+        rows: list[Row] = []
+        skipped = len(statements) - keep - 1
+        for i, s in enumerate(statements):
+            if skipped > 0 and keep <= i < len(statements) - 1:
+                if i == keep:
+                    rows.append(Row(words(f"⋮ in the same way for {skipped} more"), None, ""))
+                continue
+            signed = [pair for term in s.terms for pair in _signed(term)] or signed_terms([])
+            total = len(signed)
+            for j, (sign, e) in enumerate(signed):
+                if total > LONGEST and SHOWN <= j < total - 2:
+                    if j == SHOWN:
+                        rows.append(Row(words(f"… {total - SHOWN - 2} more uses"), None, "+"))
+                    continue
+                relation = "=" if j == 0 else "+" if sign > 0 else "−"
+                rows.append(Row(_led(formula(e), sign, j == 0), formula(s.left) if j == 0 else None, relation, None,
+                                rule=j == 0 and s.variable == d.wrt and len(rows) > 0))  # fmt: skip
+        if form == "local":
+            out.append(para("With the local Jacobians. The adjoints are rows here; only the last line has the shape of ", name(d.wrt), "."))
+        out.append(Display(tuple(rows), label))
+    return out
+
+
+def _signed(term: Expr) -> list[tuple[int, Expr]]:
+    from ..derive.layout import signed_terms as split
+    from ..derive.nodes import Num, Zeros
+    from ..derive.nodes import Tagged as Tag
+
+    inner = term.arg if isinstance(term, Tag) else term
+    if isinstance(inner, Zeros) or inner == Num((), 0):
+        return []
+    return split([term])
+
+
+_ = Mono

@@ -1,0 +1,144 @@
+"""Documents as one HTML page: native MathML, the math font and the picture inside, readable without network and script.
+
+Every text goes through `_text`; attributes hold nothing that a user wrote except through `_attribute`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from .blocks import (
+    Block,
+    Bullets,
+    Code,
+    Display,
+    Heading,
+    Inline,
+    Math,
+    Mono,
+    Para,
+    Picture,
+    Row,
+    Strong,
+    Table,
+    Text,
+    Verdict,
+)  # fmt: skip
+from .fonts import asset, font_face
+
+if TYPE_CHECKING:
+    from . import Document
+
+__all__ = ["write_html"]
+
+_NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML implies it; leaving it out keeps pages small
+_MARKS = {"right": "✓", "wrong": "✗", "none": "–"}
+
+
+def _clean(text: str) -> str:
+    return "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff" or c in "\n\t" else "\ufffd" for c in text)
+
+
+def _text(text: str) -> str:
+    return escape(_clean(text))
+
+
+def _attribute(text: str) -> str:
+    return escape(_clean(text).replace("\n", " "), {'"': "&quot;", "'": "&#39;"})
+
+
+def _anchor(text: str) -> str:
+    """An id: letters, digits and hyphens; everything else becomes its code point."""
+    return re.sub(r"[^A-Za-z0-9-]", lambda c: f"_{ord(c[0]):x}", text)
+
+
+def _math(m: Math) -> str:
+    return f"<math>{m.mathml}</math>"
+
+
+def _inline(part: Inline) -> str:
+    match part:
+        case Math():
+            return _math(part)
+        case Mono(text):
+            return f"<code>{_text(text)}</code>"
+        case Strong(text):
+            return f"<strong>{_text(text)}</strong>"
+    return _text(part)
+
+
+def _run(text: Text) -> str:
+    return "".join(map(_inline, text))
+
+
+def _row(row: Row, notes: bool) -> str:
+    left = row.left.mathml if row.left else ""
+    relation = f'<mo form="infix">{row.relation}</mo>' if row.relation else ""
+    note = f'<mtd class="n">{row.note.mathml if row.note else ""}</mtd>' if notes else ""
+    rule = ' class="rule"' if row.rule else ""
+    return f'<mtr{rule}>{note}<mtd class="l">{left}</mtd><mtd class="r">{relation}</mtd><mtd class="t">{row.right.mathml}</mtd></mtr>'
+
+
+def _display(d: Display) -> str:
+    notes = any(r.note for r in d.rows)
+    body = "".join(_row(r, notes) for r in d.rows)
+    wide = max((r.right.width for r in d.rows), default=0) > 34
+    # only what may have to be scrolled is a stop for the keyboard
+    role = f' tabindex="0" role="group" aria-label="{_attribute(d.label)}"' if wide else ""
+    return f'<div class="formula"{role}><math display="block"><mtable displaystyle="true">{body}</mtable></math></div>'
+
+
+def _table(t: Table) -> str:
+    head = "".join(f'<th scope="col">{_run(cell)}</th>' for cell in t.head)
+    rows = []
+    for row in t.rows:
+        cells = [f'<th scope="row">{_run(row[0])}</th>' if t.named else f"<td>{_run(row[0])}</td>"]
+        cells += [f"<td>{_run(cell)}</td>" for cell in row[1:]]
+        rows.append("<tr>" + "".join(cells) + "</tr>")
+    style = f' class="{t.style}"' if t.style else ""
+    return (f'<div class="scroll" tabindex="0" role="group" aria-label="{_attribute(_plain(t.caption))}"><table{style}><caption>{_run(t.caption)}</caption>'
+            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")  # fmt: skip
+
+
+def _plain(text: Text) -> str:
+    return "".join(part if isinstance(part, str) else part.latex if isinstance(part, Math) else part.text for part in text)
+
+
+def _picture(p: Picture) -> str:
+    svg = p.svg[p.svg.index("<svg") :].rstrip()
+    return (f'<figure><div class="picture" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
+            f"<figcaption>{_run(p.caption)}</figcaption></figure>")  # fmt: skip
+
+
+def _block(b: Block) -> str:
+    match b:
+        case Heading(level, text, anchor):
+            return f'<h{level} id="{_anchor(anchor)}">{_run(text)}</h{level}>'
+        case Para(text, style):
+            return f'<p class="{style}">{_run(text)}</p>' if style else f"<p>{_run(text)}</p>"
+        case Bullets(items):
+            return "<ul>" + "".join(f"<li>{_run(item)}</li>" for item in items) + "</ul>"
+        case Code(text, label):
+            return f'<pre tabindex="0" aria-label="{_attribute(label)}"><code>{_text(text)}</code></pre>'
+        case Display():
+            return _display(b)
+        case Table():
+            return _table(b)
+        case Picture():
+            return _picture(b)
+        case Verdict(state, text):
+            return f'<p class="verdict {state}"><span class="mark" aria-hidden="true">{_MARKS[state]}</span> {_run(text)}</p>'
+    raise TypeError(f"not a block: {b!r}")
+
+
+def write_html(document: Document) -> str:
+    """The page."""
+    body = "\n".join(map(_block, document.blocks)).replace(_NAMESPACE, "")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n'
+        f"<title>{_text(document.title)}</title>\n<style>\n{font_face()}{asset('page.css')}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
+        f"<script>\n{asset('page.js')}</script>\n</body>\n</html>\n"
+    )
