@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -91,6 +92,7 @@ class Traced:
         return _table().transpose(self)
 
 
+@cache
 def _table() -> Any:
     from . import primitives
 

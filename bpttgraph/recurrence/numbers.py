@@ -16,6 +16,7 @@ from ..autodiff import Backward, Plan, backward
 from ..errors import BPTTError, nearest
 from ..graph import Node, leaf
 from ..primitives import expand
+from .unroll import no_collection
 
 if TYPE_CHECKING:
     from .unroll import Head, Unrolled
@@ -91,10 +92,11 @@ class Numbers:
     @cached_property
     def full_plan(self) -> tuple[Plan, dict[str, list[Node]]]:
         """Forward and reverse pass as one plan, and the gradient nodes of each leaf."""
-        passes = self.reverse(self.leaf_nodes.values())
-        gradients = {name: [p.adjoints[node] for p in passes if node in p.adjoints] for name, node in self.leaf_nodes.items()}
-        outputs = [self.u.node(name) for name in self.u.order_of_names] + [g for found in gradients.values() for g in found]
-        return Plan(outputs), gradients
+        with no_collection():
+            passes = self.reverse(self.leaf_nodes.values())
+            gradients = {name: [p.adjoints[node] for p in passes if node in p.adjoints] for name, node in self.leaf_nodes.items()}
+            outputs = [self.u.node(name) for name in self.u.order_of_names] + [g for found in gradients.values() for g in found]
+            return Plan(outputs), gradients
 
     # -- instances ----------------------------------------------------------------------------------------------------
 
@@ -310,7 +312,7 @@ class Run:
         self.u = numbers.u
         plan, self._gradient_nodes = numbers.full_plan
         seeds: dict[Node, Any] = {seed: self._seed(1.0) for seed in numbers.seeds.values()}
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), no_collection():
             slots = plan({**leaves, **seeds})
         self._slots = {node.serial: slots[i] for i, node in enumerate(plan.nodes)}
         self.loss = self._total()

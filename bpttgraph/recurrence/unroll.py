@@ -6,7 +6,9 @@ not change the graph: it is a set of edges that the gradient of some or all loss
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,18 @@ if TYPE_CHECKING:
 __all__ = ["Head", "Unrolled", "infer_shapes"]
 
 _MAX_STEPS = 1_000_000
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Pause Python's search for reference cycles: graphs have none, and it would walk the growing graph again and again."""
+    running = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if running:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +106,12 @@ class Unrolled:
         self.loss_steps = self._read_loss(loss)
         self._places: dict[str, _Place] = {}
         self._nodes: dict[str, Node] = {}
-        self._parts: dict[tuple[int, int], tuple[Node, list[int]]] = {}
         self.leaves: dict[str, list[tuple[int | None, Node]]] = {}
         self._loss_bases = () if rec.sums_outputs else rec.losses
-        self._sinks: list[Node] = []
-        for part in self.order:
-            self._build(part)
-        self._finish()
+        with no_collection():
+            for part in self.order:
+                self._build(part)
+            self._finish()
 
     # -- reading the options ------------------------------------------------------------------------------------------
 
