@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..names import to_latex as name_to_latex
 from .expr import Apply, Expr, Num, Partial, Tagged
-from .printers import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, lines_of, plain_number
+from .printers import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, plain_number
 
 __all__ = ["LatexPrinter", "to_latex"]
 
@@ -46,7 +46,7 @@ class LatexPrinter(Printer):
 
     def times(self, factors: list[tuple[Expr, str]]) -> str:
         lines = []
-        for line in lines_of(factors):
+        for line in self.lines(factors):
             out = line[0][1]
             for _, text in line[1:]:
                 out += (r" \cdot " if text[0] in "0123456789" else r" \, ") + text

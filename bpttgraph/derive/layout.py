@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from .expr import Expr, Num, Tagged, Zeros, split_sign
 from .latex import LatexPrinter
 from .mathml import MathMLPrinter
-from .printers import QUOTIENT, UnicodePrinter, width
+from .printers import QUOTIENT, UnicodePrinter
 
-__all__ = ["latex_sum", "mathml_sum", "signed_terms", "unicode_sum", "width"]
+__all__ = ["latex_sum", "mathml_sum", "signed_terms", "unicode_sum"]
 
 _ZERO = Num((), 0)
 

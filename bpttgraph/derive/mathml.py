@@ -12,7 +12,7 @@ from xml.sax.saxutils import escape, quoteattr
 from ..names import to_mathml as name_to_mathml
 from ..names import to_unicode
 from .expr import Expr, Partial
-from .printers import ATOM, FRACTION, QUOTIENT, Printer, lines_of, plain_number
+from .printers import ATOM, FRACTION, QUOTIENT, Printer, plain_number
 
 __all__ = ["MathMLPrinter", "attribute", "to_mathml"]
 
@@ -77,7 +77,7 @@ class MathMLPrinter(Printer):
 
     def times(self, factors: list[tuple[Expr, str]]) -> str:
         lines = []
-        for line in lines_of(factors):
+        for line in self.lines(factors):
             out = [line[0][1]]
             for _, text in line[1:]:
                 out += ["<mo>·</mo>" if text.startswith("<mn>") else _TIMES, text]

@@ -36,9 +36,7 @@ from .expr import (
     split_sign,
 )  # fmt: skip
 
-__all__ = ["Printer", "UnicodePrinter", "lines_of", "to_text", "width"]
-
-WIDEST = 88  # letters in one line of a product; wider ones continue on the next
+__all__ = ["Printer", "UnicodePrinter", "to_text", "width"]
 
 # How strongly a construct holds together. An operand that holds less than its place demands gets brackets.
 SUM, QUOTIENT, HADAMARD, PRODUCT, FRACTION, POSTFIX, ATOM = 10, 15, 20, 30, 40, 50, 60
@@ -49,6 +47,25 @@ class Printer:
 
     fraction = FRACTION  # precedence of a quotient: a built-up fraction needs no brackets in a product, a/b does
     derivative = FRACTION
+
+    def __init__(self, widest: int | None = None):
+        """`widest`: letters in one line of a product, after which it continues on the next; None never breaks a line."""
+        self.widest = widest
+
+    def lines(self, factors: list[tuple[Expr, str]]) -> list[list[tuple[Expr, str]]]:
+        """The factors of a product by lines, all about as long and none much wider than `widest`."""
+        if self.widest is None or len(factors) < 3:
+            return [factors]
+        widths = [width(e) + 1 for e, _ in factors]
+        total, used = sum(widths), 0
+        many = -(-total // self.widest)
+        lines: list[list[tuple[Expr, str]]] = [[]]
+        for factor, w in zip(factors, widths):
+            if lines[-1] and len(lines) < many and used + w / 2 > len(lines) * total / many:
+                lines.append([])
+            lines[-1].append(factor)
+            used += w
+        return lines
 
     def show(self, e: Expr, least: int = 0) -> str:
         """The text of `e`, in brackets if it holds less than `least`."""
@@ -229,24 +246,6 @@ def width(e: Expr) -> int:
         case Num(_, value):
             return len(plain_number(value))
     return 1
-
-
-def lines_of(factors: Sequence[tuple[Expr, str]]) -> list[list[tuple[Expr, str]]]:
-    """The factors of a product by lines, none much wider than `WIDEST`, all about as long; one line if they fit."""
-    widths = [width(e) + 1 for e, _ in factors]
-    total = sum(widths)
-    if total <= WIDEST or len(factors) < 3:
-        return [list(factors)]
-    target = total / (-(-total // WIDEST))
-    lines: list[list[tuple[Expr, str]]] = [[]]
-    used = 0
-    for factor, w in zip(factors, widths):
-        if lines[-1] and used + w / 2 > target:
-            lines.append([])
-            used = 0
-        lines[-1].append(factor)
-        used += w
-    return lines
 
 
 def is_derivative(e: Expr) -> bool:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from ..derive.expr import Expr
-from ..derive.latex import to_latex
-from ..derive.mathml import to_mathml
+from ..derive.latex import LatexPrinter
+from ..derive.mathml import MathMLPrinter
+from ..derive.printers import width
 from ..names import to_latex as name_latex
 from ..names import to_mathml as name_mathml
 
@@ -19,6 +20,9 @@ __all__ = [
     "Block", "Bullets", "Code", "Display", "Heading", "Inline", "Math", "Mono", "Para", "Picture", "Row", "Strong", "Table",
     "Text", "Verdict", "formula", "name", "para", "words",
 ]  # fmt: skip
+
+
+_LATEX, _MATHML = LatexPrinter(widest=88), MathMLPrinter(widest=88)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +140,7 @@ def name(variable: str) -> Math:
 
 def formula(e: Expr) -> Math:
     """An expression of a derivation as a formula."""
-    from ..derive.layout import width
-
-    return Math(to_mathml(e), to_latex(e), width(e))
+    return Math(_MATHML.show(e), _LATEX.show(e), width(e))
 
 
 def words(text: str) -> Math:

@@ -19,7 +19,8 @@ _TOTAL = Math('<mi mathvariant="normal">d</mi>', r"\mathrm{d}", 1)
 
 
 def _fraction(top: str, below: str) -> Math:
-    return Math(f"<mfrac><mrow><mo>∂</mo><mi>{top}</mi></mrow><mrow><mo>∂</mo><mi>{below}</mi></mrow></mfrac>",
+    d = '<mo lspace="0" rspace="0">∂</mo>'
+    return Math(f'<mrow>{d}<mi>{top}</mi><mo lspace="0" rspace="0">/</mo>{d}<mi>{below}</mi></mrow>',
                 rf"\partial {top} / \partial {below}", 2)  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..derive import Derivation
-from ..derive.expr import Add, Expr, partial
+from ..derive.expr import Add, Expr
 from ..derive.layout import signed_terms
 from ..names import to_unicode
 from ..recurrence.library import fields
@@ -21,7 +21,6 @@ from .blocks import (
     Heading,
     Inline,
     Math,
-    Mono,
     Para,
     Picture,
     Row,
@@ -45,8 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ["blocks_of", "page_title"]
 
-LONGEST = 80  # terms written out; longer sums are begun, and their factored form says the rest
+LONGEST = {"chain": 80, "local": 40}  # terms written out; longer sums are begun, and their factored form says the rest
 SHOWN = 12  # terms of such a beginning
+ONE_LINE = 44  # letters of a statement of the factored form that stay in one line
 STATEMENTS = 48  # statements of the factored form written out in full
 TRIANGLE = 12  # steps of the table of counts before it is folded
 
@@ -84,10 +84,16 @@ def _total(u: Unrolled) -> str:
 
 def _title(u: Unrolled, wrt: Sequence[str]) -> Text:
     out: list[Inline] = [_cell_title(u) + ": "]
-    variables = u.vgraph.variables
     for i, w in enumerate(wrt):
-        out += [", " if i else "", formula(partial(_total(u), (), w, variables[w].shape))]
+        out += [", " if i else "", _ratio(_total(u), w)]
     return (*out, " over " + _steps(u))
+
+
+def _ratio(top: str, below: str) -> Math:
+    """∂E/∂W in one line, for headings."""
+    a, b = name(top), name(below)
+    mathml = f'<mrow><mo lspace="0" rspace="0">∂</mo>{a.mathml}<mo lspace="0" rspace="0">/</mo><mo lspace="0" rspace="0">∂</mo>{b.mathml}</mrow>'
+    return Math(mathml, rf"\partial {a.latex} / \partial {b.latex}", a.width + b.width + 3)
 
 
 def page_title(u: Unrolled, wrt: Sequence[str]) -> str:
@@ -138,12 +144,14 @@ def _names(u: Unrolled) -> list[Block]:
     for base, names in initial.items():
         for n in names[:2]:
             found.setdefault(("initial", n), u.vgraph.variables[n].shape)
-    rows = []
+    groups: dict[tuple[str, tuple[int, ...]], list[Inline]] = {}
     for (role, base), shape in sorted(found.items(), key=lambda item: _KIND_ORDER.index(item[0][0])):
         indexed = role not in ("parameter", "total", "initial") and any(
             v.base == base and v.step is not None for v in u.vgraph.variables.values()
         )
-        rows.append(((name(f"{base}[t]" if indexed else base),), (_KINDS[role],), (_shape(shape),)))
+        shown = groups.setdefault((role, shape), [])
+        shown += [", " if shown else "", name(f"{base}[t]" if indexed else base)]
+    rows = [(tuple(names), (_KINDS[role],), (_shape(shape),)) for (role, shape), names in groups.items()]
     out: list[Block] = [
         Heading(2, ("What is what",), "names"),
         Table(("The names of the equations. Shapes are for one example; a batch adds nothing to the formulas.",),
@@ -177,15 +185,13 @@ def _picture(u: Unrolled, figure: Figure | None) -> list[Block]:
 def _derivation(d: Derivation, many: bool) -> list[Block]:
     u, w = d.unrolled, d.wrt
     at, level = (f"-{w}", 3) if many else ("", 2)
-    out: list[Block] = [Heading(2, ("The gradient ", formula(d.left_side)), f"gradient{at}")] if many else []
+    out: list[Block] = [Heading(2, ("The gradient ", _ratio(d.paths.total, w)), f"gradient{at}")] if many else []
     out.append(Heading(level, ("How many chain-rule terms",), f"count{at}"))
     if d.count == 0:
         return [*out, para("No path leads from ", name(w), " to a loss that counts, so this gradient is 0.")]
     out += [_why(d), _triangle(d)]
-    long = d.count > LONGEST
     out.append(Heading(level, ("The chain rule, path by path",), f"chain{at}"))
-    out.append(_sum_intro(d, long))
-    out.append(_sum_display(d, "chain", long))
+    out += [_sum_intro(d), _sum_display(d, "chain")]
     rows, remarks, by_matrix = local_rows(d)
     out.append(Heading(level, ("The local Jacobians",), f"jacobians{at}"))
     out.append(para("Every factor above is the derivative of one equation with everything else it reads held fixed. "
@@ -196,9 +202,10 @@ def _derivation(d: Derivation, many: bool) -> list[Block]:
     out.append(Table(("Local Jacobians, one row for each kind of link.",), (("factor",), ("local Jacobian",)), rows))
     out += remarks
     out.append(Heading(level, ("With the local Jacobians put in",), f"local{at}"))
+    begun = f" These are the first {SHOWN} of {d.count:,}." if d.count > LONGEST["local"] else ""
     out.append(para("The same terms in the same order, each shaped like ", name(w),
-                    _shape_words(u.vgraph.variables[w].shape) + "."))  # fmt: skip
-    out.append(_sum_display(d, "local", long))
+                    _shape_words(u.vgraph.variables[w].shape) + "." + begun))  # fmt: skip
+    out.append(_sum_display(d, "local"))
     out += _factored(d, level, at)
     return out
 
@@ -247,8 +254,7 @@ def _triangle(d: Derivation) -> Table:
             return ("⋯" if k is None and t is not None else "⋮" if t is None and k is not None else "⋱",)
         return (f"{counts[t, k]:,}",) if (t, k) in counts else ("",)
 
-    head: tuple[Text, ...] = (("",), *[(("use at ", name(f"k={k}")) if k is not None else ("⋯",)) for k in shown_k], ("together",))
-    head = (("loss ╲ use",), *[(_is("k", k),) if k is not None else ("⋯",) for k in shown_k], ("together",))
+    head: tuple[Text, ...] = (("loss ╲ use",), *[(_is("k", k),) if k is not None else ("⋯",) for k in shown_k], ("together",))
     rows = [
         ((_is("t", t),) if t is not None else ("⋮",), *[cell(t, k) for k in shown_k], (f"{totals[t]:,}",) if t is not None else ("⋮",))
         for t in shown_t
@@ -266,15 +272,16 @@ def _folded(steps: list[int]) -> list[int | None]:
     return [*steps[:4], None, *steps[-2:]] if len(steps) > TRIANGLE else list(steps)
 
 
-def _sum_intro(d: Derivation, long: bool) -> Para:
-    if not long:
+def _sum_intro(d: Derivation) -> Para:
+    if d.count <= LONGEST["chain"]:
         return para("One factor for every link of the path, from the loss back to the use; the margin says which loss ",
                     Math("<mi>t</mi>", "t", 1), " and which use ", Math("<mi>k</mi>", "k", 1), ".")  # fmt: skip
     return para(f"The sum has {d.count:,} terms, too many to write out. These are the first {SHOWN}; the factored form below "
                 "contains all of them, each link once.")  # fmt: skip
 
 
-def _sum_display(d: Derivation, level: str, long: bool) -> Display:
+def _sum_display(d: Derivation, level: str) -> Display:
+    long = d.count > LONGEST[level]
     terms = d.first_terms(SHOWN) if long else d.terms
     rows: list[Row] = []
     before: Term | None = None
@@ -327,18 +334,34 @@ def _factored(d: Derivation, level: int, at: str) -> list[Block]:
                 continue
             signed = [pair for term in s.terms for pair in _signed(term)] or signed_terms([])
             total = len(signed)
+            rule = s.variable == d.wrt and len(rows) > 0
+            if s.variable != d.wrt and sum(formula(e).width + 3 for _, e in signed) <= ONE_LINE:
+                rows.append(Row(_in_line(signed), formula(s.left), "=", None, rule))
+                continue
             for j, (sign, e) in enumerate(signed):
-                if total > LONGEST and SHOWN <= j < total - 2:
+                if total > LONGEST["chain"] and SHOWN <= j < total - 2:
                     if j == SHOWN:
                         rows.append(Row(words(f"… {total - SHOWN - 2} more uses"), None, "+"))
                     continue
                 relation = "=" if j == 0 else "+" if sign > 0 else "−"
                 rows.append(Row(_led(formula(e), sign, j == 0), formula(s.left) if j == 0 else None, relation, None,
-                                rule=j == 0 and s.variable == d.wrt and len(rows) > 0))  # fmt: skip
+                                rule=j == 0 and rule))  # fmt: skip
         if form == "local":
             out.append(para("With the local Jacobians. The adjoints are rows here; only the last line has the shape of ", name(d.wrt), "."))
         out.append(Display(tuple(rows), label))
     return out
+
+
+def _in_line(signed: list[tuple[int, Expr]]) -> Math:
+    """A short sum in one line."""
+    parts = [formula(e) for _, e in signed]
+    mathml, latex = "", ""
+    for (sign, _), m in zip(signed, parts):
+        form = "infix" if mathml else "prefix"
+        shown = sign < 0 or bool(mathml)
+        mathml += (f'<mo form="{form}">{"−" if sign < 0 else "+"}</mo>' if shown else "") + m.mathml
+        latex += ((" - " if sign < 0 else " + ") if shown else "") + m.latex
+    return Math(f"<mrow>{mathml}</mrow>", latex.strip(), sum(m.width + 3 for m in parts))
 
 
 def _signed(term: Expr) -> list[tuple[int, Expr]]:
@@ -351,5 +374,3 @@ def _signed(term: Expr) -> list[tuple[int, Expr]]:
         return []
     return split([term])
 
-
-_ = Mono

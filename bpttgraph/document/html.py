@@ -90,7 +90,7 @@ def _display(d: Display) -> str:
     return f'<div class="formula"{role}><math display="block"><mtable displaystyle="true">{body}</mtable></math></div>'
 
 
-def _table(t: Table) -> str:
+def _table(t: Table, number: int) -> str:
     head = "".join(f'<th scope="col">{_run(cell)}</th>' for cell in t.head)
     rows = []
     for row in t.rows:
@@ -98,12 +98,10 @@ def _table(t: Table) -> str:
         cells += [f"<td>{_run(cell)}</td>" for cell in row[1:]]
         rows.append("<tr>" + "".join(cells) + "</tr>")
     style = f' class="{t.style}"' if t.style else ""
-    return (f'<div class="scroll" tabindex="0" role="group" aria-label="{_attribute(_plain(t.caption))}"><table{style}><caption>{_run(t.caption)}</caption>'
+    # a caption element would be as narrow as its table
+    return (f'<p class="caption" id="table-{number}">{_run(t.caption)}</p>'
+            f'<div class="scroll" tabindex="0" role="group" aria-labelledby="table-{number}"><table{style} aria-labelledby="table-{number}">'
             f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")  # fmt: skip
-
-
-def _plain(text: Text) -> str:
-    return "".join(part if isinstance(part, str) else part.latex if isinstance(part, Math) else part.text for part in text)
 
 
 def _picture(p: Picture) -> str:
@@ -112,7 +110,7 @@ def _picture(p: Picture) -> str:
             f"<figcaption>{_run(p.caption)}</figcaption></figure>")  # fmt: skip
 
 
-def _block(b: Block) -> str:
+def _block(b: Block, number: int) -> str:
     match b:
         case Heading(level, text, anchor):
             return f'<h{level} id="{_anchor(anchor)}">{_run(text)}</h{level}>'
@@ -125,7 +123,7 @@ def _block(b: Block) -> str:
         case Display():
             return _display(b)
         case Table():
-            return _table(b)
+            return _table(b, number)
         case Picture():
             return _picture(b)
         case Verdict(state, text):
@@ -135,7 +133,9 @@ def _block(b: Block) -> str:
 
 def write_html(document: Document) -> str:
     """The page."""
-    body = "\n".join(map(_block, document.blocks)).replace(_NAMESPACE, "")
+    body = "\n".join(_block(b, n) for n, b in enumerate(document.blocks)).replace(_NAMESPACE, "")
+    for operator in "∂/":  # set as letters: the operator dictionary would space ∂E / ∂h wide apart
+        body = body.replace(f"<mo>{operator}</mo>", f'<mo lspace="0" rspace="0">{operator}</mo>')
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'

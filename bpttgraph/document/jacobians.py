@@ -8,8 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from ..derive import Derivation, to_latex
-from ..derive.expr import Expr, Partial, Symbol, outer, product, transpose
-from ..names import to_mathml as name_mathml
+from ..derive.expr import Expr, Partial, Symbol, add, outer, product, transpose
 from ..variables import Link
 from .blocks import Block, Math, Text, formula, name, para
 
@@ -71,8 +70,6 @@ def _forms(d: Derivation, link: Link) -> tuple[Expr, Expr | None, bool]:
         parts = [
             product(c.right, product(row, c.left)) if c.flipped else outer(transpose(product(row, c.left)), c.right) for c in local.contacts
         ]
-        from ..derive.expr import add
-
         return left, parts[0] if len(parts) == 1 else add(*parts), True
     found = local.jacobian
     return left, None if found is None or isinstance(found, Partial) else found, False
@@ -140,5 +137,3 @@ def _softmax_remark(d: Derivation, link: Link, change: Callable[[str], str]) -> 
     return para("Together, cross entropy and softmax are simple: if the entries of ", target, " sum to 1, as those of a class label do, "
                 "the row of the loss times ", jacobian, " is ", both, ".")  # fmt: skip
 
-
-_ = name_mathml
