@@ -66,5 +66,5 @@ def test_cuts_are_visible_edges() -> None:
     assert cut == [("h[2]", "cut"), ("h[4]", "cut")]
     sliding = bg.cell("rnn").unroll(4, truncate="sliding:2")
     assert [(e.source, e.cut, e.cut_for) for e in sliding.graph.edges if e.cut] == [
-        ("h[0]", "partly", (2,)), ("h[1]", "partly", (3,)), ("h[2]", "cut", ())]  # fmt: skip
+        ("h[0]", "partly", (2,)), ("h[1]", "partly", (3,)), ("h[2]", "partly", (4,))]  # fmt: skip
     assert {n: d["cut"] for n, _, d in u.graph.to_networkx().edges(data=True) if d["cut"]} == {"h[2]": "cut", "h[4]": "cut"}
