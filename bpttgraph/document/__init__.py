@@ -46,7 +46,12 @@ class Document:
 
 
 def build(
-    unrolled: Unrolled, wrt: Sequence[str] | str, report: Report | None = None, *, command: str = "", figure: Figure | None = None
+    unrolled: Unrolled,
+    wrt: Sequence[str] | str,
+    report: Report | None = None,
+    *,
+    command: str = "",
+    figure: Figure | None = None,
 ) -> Document:
     """Put a document together.
 

@@ -17,9 +17,26 @@ from ..names import to_latex as name_latex
 from ..names import to_mathml as name_mathml
 
 __all__ = [
-    "Block", "Bullets", "Code", "Display", "Heading", "Inline", "Math", "Mono", "Para", "Picture", "Row", "Strong", "Table",
-    "Text", "Verdict", "formula", "name", "para", "words",
-]  # fmt: skip
+    "Block",
+    "Bullets",
+    "Code",
+    "Display",
+    "Heading",
+    "Inline",
+    "Math",
+    "Mono",
+    "Para",
+    "Picture",
+    "Row",
+    "Strong",
+    "Table",
+    "Text",
+    "Verdict",
+    "formula",
+    "name",
+    "para",
+    "words",
+]
 
 
 _LATEX, _MATHML = LatexPrinter(widest=88), MathMLPrinter(widest=88)

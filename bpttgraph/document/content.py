@@ -6,6 +6,7 @@ Pure functions of an unrolled recurrence, the variables to derive by, and the re
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..derive import Derivation
@@ -31,7 +32,7 @@ from .blocks import (
     name,
     para,
     words,
-)  # fmt: skip
+)
 from .closing import check_blocks, reading_blocks
 from .equations import row_of
 from .jacobians import local_rows
@@ -46,17 +47,19 @@ __all__ = ["blocks_of", "page_title"]
 
 LONGEST = {"chain": 80, "local": 40}  # terms written out; longer sums are begun, and their factored form says the rest
 SHOWN = 12  # terms of such a beginning
-ONE_LINE = 44  # letters of a statement of the factored form that stay in one line
+ONE_LINE = 64  # letters of a statement of the factored form that stay in one line
 STATEMENTS = 48  # statements of the factored form written out in full
 TRIANGLE = 12  # steps of the table of counts before it is folded
 
 
-def blocks_of(u: Unrolled, wrt: Sequence[str], report: Report | None, command: str, figure: Figure | None) -> list[Block]:
+def blocks_of(
+    u: Unrolled, wrt: Sequence[str], report: Report | None, command: str, figure: Figure | None
+) -> list[Block]:
     """The whole document."""
     derivations = [Derivation(u, w, cap=10**9) for w in wrt]
     out: list[Block] = [Heading(1, _title(u, wrt), "top"), *_opening(u), *_names(u), *_picture(u, figure)]
     for d in derivations:
-        out += _derivation(d, many=len(derivations) > 1)
+        out += _derivation(d, u.recurrence.abstract, many=len(derivations) > 1)
     out += reading_blocks(u)
     out += check_blocks(u, report, command)
     return out
@@ -112,8 +115,11 @@ def _opening(u: Unrolled) -> list[Block]:
         if id(d) not in seen:
             seen.add(id(d))
             block = words(d.block) if d.block else None
-            rows.append(_noted(row_of(d.equation), block))
-    out: list[Block] = [Heading(2, ("The equations",), "equations"), Code(written or rec.source, "The equations as written")]
+            rows.append(_noted(row_of(d.equation, partial(rec.key, block=d.block)), block))
+    out: list[Block] = [
+        Heading(2, ("The equations",), "equations"),
+        Code(written or rec.source, "The equations as written"),
+    ]
     out.append(Display(tuple(rows), "The equations, typeset"))
     for source in head.get("source", []):
         out.append(para("Source: " + source + ("" if source.endswith(".") else "."), style="note"))
@@ -125,9 +131,17 @@ def _noted(row: Row, note: Math | None) -> Row:
 
 
 _KINDS = {
-    "state": "state", "initial": "initial state", "value": "value within a step", "input": "input", "target": "target", "output": "output",
-    "loss": "loss of a step", "total": "total loss", "parameter": "parameter", "upstream": "given ∂E/∂output",
-}  # fmt: skip
+    "state": "state",
+    "initial": "initial state",
+    "value": "value within a step",
+    "input": "input",
+    "target": "target",
+    "output": "output",
+    "loss": "loss of a step",
+    "total": "total loss",
+    "parameter": "parameter",
+    "upstream": "given ∂E/∂output",
+}
 _KIND_ORDER = list(_KINDS)
 
 
@@ -141,7 +155,7 @@ def _names(u: Unrolled) -> list[Block]:
             continue
         role = "state" if v.base in rec.states and v.role not in ("input", "target") else v.role
         found.setdefault((role, v.base), v.shape)
-    for base, names in initial.items():
+    for names in initial.values():
         for n in names[:2]:
             found.setdefault(("initial", n), u.vgraph.variables[n].shape)
     groups: dict[tuple[str, tuple[int, ...]], list[Inline]] = {}
@@ -154,9 +168,12 @@ def _names(u: Unrolled) -> list[Block]:
     rows = [(tuple(names), (_KINDS[role],), (_shape(shape),)) for (role, shape), names in groups.items()]
     out: list[Block] = [
         Heading(2, ("What is what",), "names"),
-        Table(("The names of the equations. Shapes are for one example; a batch adds nothing to the formulas.",),
-              (("name",), ("what it is",), ("shape",)), tuple(rows)),
-    ]  # fmt: skip
+        Table(
+            ("The names of the equations. Shapes are for one example; a batch adds nothing to the formulas.",),
+            (("name",), ("what it is",), ("shape",)),
+            tuple(rows),
+        ),
+    ]
     if rec.notes:
         out += [para("What had to be assumed while reading the equations:"), Bullets(tuple((n,) for n in rec.notes))]
     out += [para(Strong("Conventions.")), Bullets(tuple((c,) for c in u.conventions))]
@@ -182,7 +199,7 @@ def _picture(u: Unrolled, figure: Figure | None) -> list[Block]:
 # -- one derivation -------------------------------------------------------------------------------------------------------
 
 
-def _derivation(d: Derivation, many: bool) -> list[Block]:
+def _derivation(d: Derivation, abstract: Sequence[str], many: bool) -> list[Block]:
     u, w = d.unrolled, d.wrt
     at, level = (f"-{w}", 3) if many else ("", 2)
     out: list[Block] = [Heading(2, ("The gradient ", _ratio(d.paths.total, w)), f"gradient{at}")] if many else []
@@ -192,19 +209,37 @@ def _derivation(d: Derivation, many: bool) -> list[Block]:
     out += [_why(d), _triangle(d)]
     out.append(Heading(level, ("The chain rule, path by path",), f"chain{at}"))
     out += [_sum_intro(d), _sum_display(d, "chain")]
-    rows, remarks, by_matrix = local_rows(d)
+    rows, remarks, by_matrix = local_rows(d, abstract)
+    if not rows:  # abstract functions throughout: nothing to put in
+        return [*out, *remarks, *_factored(d, level, at, ("chain",))]
     out.append(Heading(level, ("The local Jacobians",), f"jacobians{at}"))
-    out.append(para("Every factor above is the derivative of one equation with everything else it reads held fixed. "
-                    "These are all the kinds there are; the step is written ", name("t"), "."))  # fmt: skip
+    out.append(
+        para(
+            "Every factor above is the derivative of one equation with everything else it reads held fixed. "
+            "These are all the kinds there are; the step is written ",
+            name("t"),
+            ".",
+        )
+    )
     if by_matrix:
-        out.append(para("By a matrix the derivative has three indices. It is therefore given by what it does to the row ",
-                        Math("<mi>r</mi>", "r", 1), " of factors to its left: the result already has the shape of the matrix."))  # fmt: skip
+        out.append(
+            para(
+                "By a matrix the derivative has three indices. It is therefore given by what it does to the row ",
+                Math("<mi>r</mi>", "r", 1),
+                " of factors to its left: the result already has the shape of the matrix.",
+            )
+        )
     out.append(Table(("Local Jacobians, one row for each kind of link.",), (("factor",), ("local Jacobian",)), rows))
     out += remarks
     out.append(Heading(level, ("With the local Jacobians put in",), f"local{at}"))
     begun = f" These are the first {SHOWN} of {d.count:,}." if d.count > LONGEST["local"] else ""
-    out.append(para("The same terms in the same order, each shaped like ", name(w),
-                    _shape_words(u.vgraph.variables[w].shape) + "." + begun))  # fmt: skip
+    out.append(
+        para(
+            "The same terms in the same order, each shaped like ",
+            name(w),
+            _shape_words(u.vgraph.variables[w].shape) + "." + begun,
+        )
+    )
     out.append(_sum_display(d, "local"))
     out += _factored(d, level, at)
     return out
@@ -223,12 +258,21 @@ def _why(d: Derivation) -> Para:
     start: list[Inline] = [Strong(terms), ". "]
     if v.role == "parameter":
         used = "step" if len(steps) == 1 else "steps"
-        start += [name(w), f" is one parameter that the equations read at {used} {_list(steps)}. Each use is an immediate partial "]
+        start += [
+            name(w),
+            f" is one parameter that the equations read at {used} {_list(steps)}. Each use is an immediate partial ",
+        ]
         start += [Math("<msup><mo>∂</mo><mo>+</mo></msup>", r"\partial^{+}", 1)]
-        start += [f" of its own; the gradient adds up, over {_losses(losses)} and over the uses, one product for every path between them."]
+        start += [
+            f" of its own; the gradient adds up, over {_losses(losses)} and over the uses, one product for every path between them."
+        ]
     else:
-        start += ["Each path from ", name(w), f" to {_losses(losses)} gives one product of partial derivatives; the gradient is their sum."]
-    if u.truncation is not None:
+        start += [
+            "Each path from ",
+            name(w),
+            f" to {_losses(losses)} gives one product of partial derivatives; the gradient is their sum.",
+        ]
+    if any(link.cut for link in u.vgraph.links):
         start.append(" Paths through a cut edge do not count.")
     return Para(tuple(start))
 
@@ -254,13 +298,26 @@ def _triangle(d: Derivation) -> Table:
             return ("⋯" if k is None and t is not None else "⋮" if t is None and k is not None else "⋱",)
         return (f"{counts[t, k]:,}",) if (t, k) in counts else ("",)
 
-    head: tuple[Text, ...] = (("loss ╲ use",), *[(_is("k", k),) if k is not None else ("⋯",) for k in shown_k], ("together",))
+    head: tuple[Text, ...] = (
+        ("loss ╲ use",),
+        *[(_is("k", k),) if k is not None else ("⋯",) for k in shown_k],
+        ("together",),
+    )
     rows = [
-        ((_is("t", t),) if t is not None else ("⋮",), *[cell(t, k) for k in shown_k], (f"{totals[t]:,}",) if t is not None else ("⋮",))
+        (
+            (_is("t", t),) if t is not None else ("⋮",),
+            *[cell(t, k) for k in shown_k],
+            (f"{totals[t]:,}",) if t is not None else ("⋮",),
+        )
         for t in shown_t
     ]
-    caption = ("Paths from the use at step ", Math("<mi>k</mi>", "k", 1), " (column) to the loss at step ", Math("<mi>t</mi>", "t", 1),
-               f" (row): {d.count:,} in all.")  # fmt: skip
+    caption = (
+        "Paths from the use at step ",
+        Math("<mi>k</mi>", "k", 1),
+        " (column) to the loss at step ",
+        Math("<mi>t</mi>", "t", 1),
+        f" (row): {d.count:,} in all.",
+    )
     return Table(caption, head, tuple(rows), "triangle")
 
 
@@ -274,10 +331,17 @@ def _folded(steps: list[int]) -> list[int | None]:
 
 def _sum_intro(d: Derivation) -> Para:
     if d.count <= LONGEST["chain"]:
-        return para("One factor for every link of the path, from the loss back to the use; the margin says which loss ",
-                    Math("<mi>t</mi>", "t", 1), " and which use ", Math("<mi>k</mi>", "k", 1), ".")  # fmt: skip
-    return para(f"The sum has {d.count:,} terms, too many to write out. These are the first {SHOWN}; the factored form below "
-                "contains all of them, each link once.")  # fmt: skip
+        return para(
+            "One factor for every link of the path, from the loss back to the use; the margin says which loss ",
+            Math("<mi>t</mi>", "t", 1),
+            " and which use ",
+            Math("<mi>k</mi>", "k", 1),
+            ".",
+        )
+    return para(
+        f"The sum has {d.count:,} terms, too many to write out. These are the first {SHOWN}; the factored form below "
+        "contains all of them, each link once."
+    )
 
 
 def _sum_display(d: Derivation, level: str) -> Display:
@@ -289,10 +353,21 @@ def _sum_display(d: Derivation, level: str) -> Display:
         for part in _parts(term.expr(level)):
             (sign, e), *_ = signed_terms([part])
             first = not rows
-            note = None if before is not None and (before.loss_step, before.use_step) == (term.loss_step, term.use_step) else _place(term)
+            note = (
+                None
+                if before is not None and (before.loss_step, before.use_step) == (term.loss_step, term.use_step)
+                else _place(term)
+            )
             rule = before is not None and before.loss_step != term.loss_step
-            rows.append(Row(_led(formula(e), sign, first), formula(d.left_side) if first else None,
-                            "=" if first else "+" if sign > 0 else "−", note, rule))  # fmt: skip
+            rows.append(
+                Row(
+                    _led(formula(e), sign, first),
+                    formula(d.left_side) if first else None,
+                    "=" if first else "+" if sign > 0 else "−",
+                    note,
+                    rule,
+                )
+            )
             before = term
     if long:
         rows.append(Row(words(f"… and {d.count - len(terms):,} more"), None, "+"))
@@ -304,8 +379,10 @@ def _parts(e: Expr) -> tuple[Expr, ...]:
 
 
 def _place(term: Term) -> Math:
-    mathml = (f"<mrow><mi>t</mi><mo>=</mo><mn>{term.loss_step}</mn><mo>,</mo><mspace width='0.3em'/>"
-              f"<mi>k</mi><mo>=</mo><mn>{term.use_step}</mn></mrow>")  # fmt: skip
+    mathml = (
+        f"<mrow><mi>t</mi><mo>=</mo><mn>{term.loss_step}</mn><mo>,</mo><mspace width='0.3em'/>"
+        f"<mi>k</mi><mo>=</mo><mn>{term.use_step}</mn></mrow>"
+    )
     return Math(mathml, rf"(t={term.loss_step},\ k={term.use_step})", 8)
 
 
@@ -315,14 +392,18 @@ def _led(m: Math, sign: int, first: bool) -> Math:
     return Math(f'<mrow><mo form="prefix">−</mo>{m.mathml}</mrow>', f"-{m.latex}", m.width + 1)
 
 
-def _factored(d: Derivation, level: int, at: str) -> list[Block]:
+def _factored(d: Derivation, level: int, at: str, forms: tuple[str, ...] = ("chain", "local")) -> list[Block]:
     out: list[Block] = [
         Heading(level, ("Factored: what a program computes",), f"factored{at}"),
-        para("Written once for every variable, last step first, each link is used once: the work grows linearly with the steps, "
-             "and no path is ever listed. ", Math('<mi mathvariant="normal">d</mi>', r"\mathrm{d}", 1),
-             " marks a total derivative: everything behind it is already added up."),
-    ]  # fmt: skip
-    for form, label in (("chain", "The adjoints, as partial derivatives"), ("local", "The adjoints, with the local Jacobians put in")):
+        para(
+            "Written once for every variable, last step first, each link is used once: the work grows linearly with the steps, "
+            "and no path is ever listed. ",
+            Math('<mi mathvariant="normal">d</mi>', r"\mathrm{d}", 1),
+            " marks a total derivative: everything behind it is already added up.",
+        ),
+    ]
+    labels = {"chain": "The adjoints, as partial derivatives", "local": "The adjoints, with the local Jacobians put in"}
+    for form in forms:
         statements = d.factored_at(form)
         keep = len(statements) if len(statements) <= STATEMENTS else STATEMENTS // 2
         rows: list[Row] = []
@@ -344,11 +425,24 @@ def _factored(d: Derivation, level: int, at: str) -> list[Block]:
                         rows.append(Row(words(f"… {total - SHOWN - 2} more uses"), None, "+"))
                     continue
                 relation = "=" if j == 0 else "+" if sign > 0 else "−"
-                rows.append(Row(_led(formula(e), sign, j == 0), formula(s.left) if j == 0 else None, relation, None,
-                                rule=j == 0 and rule))  # fmt: skip
+                rows.append(
+                    Row(
+                        _led(formula(e), sign, j == 0),
+                        formula(s.left) if j == 0 else None,
+                        relation,
+                        None,
+                        rule=j == 0 and rule,
+                    )
+                )
         if form == "local":
-            out.append(para("With the local Jacobians. The adjoints are rows here; only the last line has the shape of ", name(d.wrt), "."))
-        out.append(Display(tuple(rows), label))
+            out.append(
+                para(
+                    "With the local Jacobians. The adjoints are rows here; only the last line has the shape of ",
+                    name(d.wrt),
+                    ".",
+                )
+            )
+        out.append(Display(tuple(rows), labels[form]))
     return out
 
 
@@ -373,4 +467,3 @@ def _signed(term: Expr) -> list[tuple[int, Expr]]:
     if isinstance(inner, Zeros) or inner == Num((), 0):
         return []
     return split([term])
-

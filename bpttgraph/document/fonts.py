@@ -1,8 +1,8 @@
 """The math font that a page carries: a subset of STIX Two Math (SIL Open Font License; its text lies beside it).
 
 Brackets and sums stretch only with a font that has a MATH table, and few systems have one. The subset keeps the letters, Greek,
-digits, operators and accents that the printers can emit, with the MATH table and its stretched variants. It was made once, from the
-font in the `ziamath` wheel, with fontTools: `pyftsubset STIXTwoMath-Regular.ttf --unicodes=… --flavor=woff2 --no-hinting --layout-features=`.
+digits, operators and accents that the printers can emit, with the MATH table and its stretched variants. It was made once with fontTools from the font in the
+`ziamath` wheel: `pyftsubset STIXTwoMath-Regular.ttf --unicodes=… --flavor=woff2 --no-hinting --layout-features=`.
 """
 
 from __future__ import annotations

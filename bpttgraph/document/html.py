@@ -25,7 +25,7 @@ from .blocks import (
     Table,
     Text,
     Verdict,
-)  # fmt: skip
+)
 from .fonts import asset, font_face
 
 if TYPE_CHECKING:
@@ -38,7 +38,11 @@ _MARKS = {"right": "✓", "wrong": "✗", "none": "–"}
 
 
 def _clean(text: str) -> str:
-    return "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" and c not in "\ufffe\uffff" or c in "\n\t" else "\ufffd" for c in text)
+    """Without what neither HTML nor XML can hold."""
+    return "".join(
+        "\ufffd" if (c < " " and c not in "\n\t") or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" else c
+        for c in text
+    )
 
 
 def _text(text: str) -> str:
@@ -99,15 +103,19 @@ def _table(t: Table, number: int) -> str:
         rows.append("<tr>" + "".join(cells) + "</tr>")
     style = f' class="{t.style}"' if t.style else ""
     # a caption element would be as narrow as its table
-    return (f'<p class="caption" id="table-{number}">{_run(t.caption)}</p>'
-            f'<div class="scroll" tabindex="0" role="group" aria-labelledby="table-{number}"><table{style} aria-labelledby="table-{number}">'
-            f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>")  # fmt: skip
+    return (
+        f'<p class="caption" id="table-{number}">{_run(t.caption)}</p>'
+        f'<div class="scroll" tabindex="0" role="group" aria-labelledby="table-{number}"><table{style} aria-labelledby="table-{number}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
 def _picture(p: Picture) -> str:
     svg = p.svg[p.svg.index("<svg") :].rstrip()
-    return (f'<figure><div class="picture" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
-            f"<figcaption>{_run(p.caption)}</figcaption></figure>")  # fmt: skip
+    return (
+        f'<figure><div class="picture" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
+        f"<figcaption>{_run(p.caption)}</figcaption></figure>"
+    )
 
 
 def _block(b: Block, number: int) -> str:

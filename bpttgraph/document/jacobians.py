@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
 from ..derive import Derivation, to_latex
 from ..derive.expr import Expr, Partial, Symbol, add, outer, product, transpose
+from ..names import to_unicode
 from ..variables import Link
 from .blocks import Block, Math, Text, formula, name, para
 
@@ -18,11 +19,12 @@ MANY = 16  # steps beyond which only the first and the last ones are looked at
 _STEP = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 
 
-def local_rows(d: Derivation) -> tuple[tuple[tuple[Text, ...], ...], list[Block], bool]:
+def local_rows(d: Derivation, abstract: Sequence[str]) -> tuple[tuple[tuple[Text, ...], ...], list[Block], bool]:
     """Rows (factor, local Jacobian), remarks to stand below, and whether a factor by a matrix is among them."""
     rows: dict[str, tuple[Text, ...]] = {}
     remarks: list[Block] = []
-    by_matrix = open_forms = False
+    by_matrix = open_forms = closed = False
+    heads = {n for _, n in d.paths.heads}
     for link in _links(d):
         left, right, matrix = _forms(d, link)
         change = _relative(d, link)
@@ -33,16 +35,24 @@ def local_rows(d: Derivation) -> tuple[tuple[tuple[Text, ...], ...], list[Block]
             right = _renamed(right, change)
             shown += "=" + to_latex(right)
             by_matrix |= matrix
-            arrow = Math(f"<mrow><mi>r</mi><mo>↦</mo>{formula(right).mathml}</mrow>", rf"r \mapsto {to_latex(right)}", formula(right).width + 4)
+            closed |= link.target not in heads
+            arrow = Math(
+                f"<mrow><mi>r</mi><mo>↦</mo>{formula(right).mathml}</mrow>",
+                rf"r \mapsto {to_latex(right)}",
+                formula(right).width + 4,
+            )
             made = (arrow if matrix else formula(right),)
         else:
             open_forms = True
         rows.setdefault(shown, ((formula(left),), made))
         if not remarks and _softmax_loss(d, link):
             remarks.append(_softmax_remark(d, link, change))
-    if open_forms and d.unrolled.recurrence.abstract:  # type: ignore[attr-defined]
-        functions = ", ".join(d.unrolled.recurrence.abstract)  # type: ignore[attr-defined]
-        remarks.append(para(f"Of an abstract function ({functions}) of several arguments only the name is known, so its Jacobians keep their symbols."))
+    if open_forms and abstract:
+        functions = ", ".join(map(to_unicode, abstract))
+        known = f"{functions} only the name is known, so {'its' if len(abstract) == 1 else 'their'} Jacobians keep their symbols"
+        if not closed:
+            return (), [para(f"No further: of {known}.")], False
+        remarks.append(para(f"Of {known}."))
     return tuple(rows.values()), remarks, by_matrix
 
 
@@ -68,7 +78,8 @@ def _forms(d: Derivation, link: Link) -> tuple[Expr, Expr | None, bool]:
     if local.contacts:
         row = Symbol((1, local.contacts[0].left.shape[0] if local.contacts[0].left.shape else 1), "r", ())
         parts = [
-            product(c.right, product(row, c.left)) if c.flipped else outer(transpose(product(row, c.left)), c.right) for c in local.contacts
+            product(c.right, product(row, c.left)) if c.flipped else outer(transpose(product(row, c.left)), c.right)
+            for c in local.contacts
         ]
         return left, parts[0] if len(parts) == 1 else add(*parts), True
     found = local.jacobian
@@ -88,7 +99,7 @@ def _relative(d: Derivation, link: Link) -> Callable[[str], str]:
         v = variables.get(text)
         known = v is not None and v.block == target.block and v.role not in ("total",)
         offset = int(match[2]) - here
-        if v is not None and not known or abs(offset) > 2:
+        if (v is not None and not known) or abs(offset) > 2:
             return text
         return f"{match[1]}[t{offset:+d}]" if offset else f"{match[1]}[t]"
 
@@ -125,15 +136,23 @@ def _softmax_remark(d: Derivation, link: Link, change: Callable[[str], str]) -> 
     target = name(change(others[0])) if others else Math("<mi>p</mi>", "p", 1)
     both = Math(
         f"<msup><mrow><mo>(</mo>{y.mathml}<mo>−</mo>{target.mathml}<mo>)</mo></mrow><mo>⊤</mo></msup>",
-        rf"({y.latex} - {target.latex})^{{\top}}", y.width + target.width + 3,
-    )  # fmt: skip
+        rf"({y.latex} - {target.latex})^{{\top}}",
+        y.width + target.width + 3,
+    )
     jacobian = Math(
-        f'<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo><mo>−</mo>{y.mathml}<msup>{y.mathml}<mo>⊤</mo></msup></mrow>'
-        if not y.mathml.startswith("<msub>") else
-        f'<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo><mo>−</mo>{y.mathml}<mspace width="0.1em"/>'
-        f'<msubsup>{y.mathml[6:-7]}<mo>⊤</mo></msubsup></mrow>',
-        rf"\operatorname{{diag}}({y.latex}) - {y.latex} \, {y.latex}^{{\top}}", 20,
-    )  # fmt: skip
-    return para("Together, cross entropy and softmax are simple: if the entries of ", target, " sum to 1, as those of a class label do, "
-                "the row of the loss times ", jacobian, " is ", both, ".")  # fmt: skip
-
+        f"<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo><mo>−</mo>{y.mathml}<msup>{y.mathml}<mo>⊤</mo></msup></mrow>"
+        if not y.mathml.startswith("<msub>")
+        else f'<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo><mo>−</mo>{y.mathml}<mspace width="0.1em"/>'
+        f"<msubsup>{y.mathml[6:-7]}<mo>⊤</mo></msubsup></mrow>",
+        rf"\operatorname{{diag}}({y.latex}) - {y.latex} \, {y.latex}^{{\top}}",
+        20,
+    )
+    return para(
+        "Together, cross entropy and softmax are simple: if the entries of ",
+        target,
+        " sum to 1, as those of a class label do, the row of the loss times ",
+        jacobian,
+        " is ",
+        both,
+        ".",
+    )

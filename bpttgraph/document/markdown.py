@@ -24,7 +24,7 @@ from .blocks import (
     Table,
     Text,
     Verdict,
-)  # fmt: skip
+)
 
 if TYPE_CHECKING:
     from . import Document
@@ -83,7 +83,8 @@ def _display(d: Display) -> str:
         return f"$$\n{r.left.latex + ' ' if r.left else ''}{r.relation} {r.right.latex}\n$$"
     pages = [d.rows[i : i + _PAGE] for i in range(0, len(d.rows), _PAGE)]
     return "\n\n".join(
-        "$$\n\\begin{aligned}\n" + " \\\\\n".join(_row(r, notes) for r in page) + "\n\\end{aligned}\n$$" for page in pages
+        "$$\n\\begin{aligned}\n" + " \\\\\n".join(_row(r, notes) for r in page) + "\n\\end{aligned}\n$$"
+        for page in pages
     )
 
 
