@@ -1,7 +1,7 @@
 """Documents: a derivation as a lecturer would hand it out, with the picture it belongs to and the check that was run.
 
-`build(unrolled, wrt, report)` gives a `Document`; its `.html` is one self-contained page, its `.markdown` reads well where
-Markdown knows mathematics. Both say the same, from the same blocks, and depend on nothing but their input.
+`build(unrolled, wrt, report)` gives a `Document`; its `.html` is one self-contained page, its `.markdown` reads well
+where Markdown knows mathematics. Both say the same, from the same blocks, and depend on nothing but their input.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a document is made of, whatever it is written in: blocks of text, formulas, tables, one picture.
 
-The content is put together once from these blocks; HTML and Markdown only decide how each block looks. A formula is kept
-in both notations, so neither writer has to know where it came from.
+The content is put together once from these blocks; HTML and Markdown only decide how each block looks. A formula is
+kept in both notations, so neither writer has to know where it came from.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ class Display:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`head` names the columns; the first cell of a row names the row if `named`. `style` is "" or "triangle" (numbers)."""
+    """`head` names the columns, the first cell of a row the row, if `named`. `style` is "" or "triangle" (numbers)."""
 
     caption: Text
     head: tuple[Text, ...]

@@ -39,7 +39,8 @@ def reading_blocks(u: Unrolled) -> list[Block]:
             a,
             " and one column for each entry of ",
             b,
-            " (numerator layout), so factors multiply from the loss backwards, left to right. A gradient by a parameter has the shape of that parameter.",
+            " (numerator layout), so factors multiply from the loss backwards, left to right. "
+            "A gradient by a parameter has the shape of that parameter.",
         ),
         (
             _PLUS,
@@ -50,14 +51,16 @@ def reading_blocks(u: Unrolled) -> list[Block]:
             _D,
             " could be misread, because the same name also acts by another route. ",
             _TOTAL,
-            " is the total derivative, with all routes added up. This is the notation of Pascanu, Mikolov and Bengio (2013). Beware: Werbos (1974, 1990) "
+            " is the total derivative, with all routes added up. "
+            "This is the notation of Pascanu, Mikolov and Bengio (2013). Beware: Werbos (1974, 1990) "
             "writes ",
             _PLUS,
             " for the opposite, the total (“ordered”) derivative.",
         ),
         (
             Math("<mo>∘</mo>", r"\circ", 1),
-            " is the elementwise product; quotients, powers and functions of a vector act entry by entry, and a number beside a "
+            " is the elementwise product; quotients, powers and functions of a vector act entry by entry, "
+            "and a number beside a "
             "vector is meant for each entry. ",
             Math(
                 "<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo><mi>v</mi><mo>)</mo></mrow>",
@@ -102,7 +105,8 @@ def check_blocks(u: Unrolled, report: Report | None, command: str) -> list[Block
                 Verdict(
                     "none",
                     (
-                        f"No check was possible: {functions} {'is' if len(u.recurrence.abstract) == 1 else 'are'} abstract, so there are "
+                        f"No check was possible: {functions} {'is' if len(u.recurrence.abstract) == 1 else 'are'} "
+                        "abstract, so there are "
                         "no numbers to compare. Bind with ",
                         Mono("--let"),
                         " and run again.",
@@ -115,11 +119,13 @@ def check_blocks(u: Unrolled, report: Report | None, command: str) -> list[Block
         out.append(Verdict("right" if report.right else "wrong", (report.verdict,)))
         out.append(
             para(
-                f"The gradient was computed on {report.instance or 'an instance'} and compared with {report.oracle or 'an oracle'}, "
+                f"The gradient was computed on {report.instance or 'an instance'} "
+                f"and compared with {report.oracle or 'an oracle'}, "
                 "which share no derivative rule with it. Errors are measured in ",
                 Mono("u·S"),
                 ": the rounding unit u times S, the sum of the "
-                "absolute values of all path products, which is the size of rounding error that any correct computation may make; "
+                "absolute values of all path products, which is the size of rounding error "
+                "that any correct computation may make; "
                 "a wrong or missing term is larger by many powers of ten.",
             )
         )

@@ -82,7 +82,8 @@ def _row(row: Row, notes: bool) -> str:
     relation = f'<mo form="infix">{row.relation}</mo>' if row.relation else ""
     note = f'<mtd class="n">{row.note.mathml if row.note else ""}</mtd>' if notes else ""
     rule = ' class="rule"' if row.rule else ""
-    return f'<mtr{rule}>{note}<mtd class="l">{left}</mtd><mtd class="r">{relation}</mtd><mtd class="t">{row.right.mathml}</mtd></mtr>'
+    cells = f'<mtd class="l">{left}</mtd><mtd class="r">{relation}</mtd><mtd class="t">{row.right.mathml}</mtd>'
+    return f"<mtr{rule}>{note}{cells}</mtr>"
 
 
 def _display(d: Display) -> str:
@@ -105,7 +106,8 @@ def _table(t: Table, number: int) -> str:
     # a caption element would be as narrow as its table
     return (
         f'<p class="caption" id="table-{number}">{_run(t.caption)}</p>'
-        f'<div class="scroll" tabindex="0" role="group" aria-labelledby="table-{number}"><table{style} aria-labelledby="table-{number}">'
+        f'<div class="scroll" tabindex="0" role="group" aria-labelledby="table-{number}">'
+        f'<table{style} aria-labelledby="table-{number}">'
         f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
@@ -135,7 +137,8 @@ def _block(b: Block, number: int) -> str:
         case Picture():
             return _picture(b)
         case Verdict(state, text):
-            return f'<p class="verdict {state}"><span class="mark" aria-hidden="true">{_MARKS[state]}</span> {_run(text)}</p>'
+            mark = f'<span class="mark" aria-hidden="true">{_MARKS[state]}</span>'
+            return f'<p class="verdict {state}">{mark} {_run(text)}</p>'
     raise TypeError(f"not a block: {b!r}")
 
 
@@ -145,7 +148,8 @@ def write_html(document: Document) -> str:
     for operator in "∂/":  # set as letters: the operator dictionary would space ∂E / ∂h wide apart
         body = body.replace(f"<mo>{operator}</mo>", f'<mo lspace="0" rspace="0">{operator}</mo>')
     return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
         f"<title>{_text(document.title)}</title>\n<style>\n{font_face()}{asset('page.css')}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
         f"<script>\n{asset('page.js')}</script>\n</body>\n</html>\n"

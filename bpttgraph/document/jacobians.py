@@ -9,6 +9,7 @@ from typing import Any
 
 from ..derive import Derivation, to_latex
 from ..derive.expr import Expr, Partial, Symbol, add, outer, product, transpose
+from ..derive.mathml import above
 from ..names import to_unicode
 from ..variables import Link
 from .blocks import Block, Math, Text, formula, name, para
@@ -49,7 +50,8 @@ def local_rows(d: Derivation, abstract: Sequence[str]) -> tuple[tuple[tuple[Text
             remarks.append(_softmax_remark(d, link, change))
     if open_forms and abstract:
         functions = ", ".join(map(to_unicode, abstract))
-        known = f"{functions} only the name is known, so {'its' if len(abstract) == 1 else 'their'} Jacobians keep their symbols"
+        whose = "its" if len(abstract) == 1 else "their"
+        known = f"{functions} only the name is known, so {whose} Jacobians keep their symbols"
         if not closed:
             return (), [para(f"No further: of {known}.")], False
         remarks.append(para(f"Of {known}."))
@@ -139,11 +141,10 @@ def _softmax_remark(d: Derivation, link: Link, change: Callable[[str], str]) -> 
         rf"({y.latex} - {target.latex})^{{\top}}",
         y.width + target.width + 3,
     )
+    turned = above(y.mathml, "<mo>⊤</mo>")
+    diagonal = f"<mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo>"
     jacobian = Math(
-        f"<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo><mo>−</mo>{y.mathml}<msup>{y.mathml}<mo>⊤</mo></msup></mrow>"
-        if not y.mathml.startswith("<msub>")
-        else f'<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo><mo>−</mo>{y.mathml}<mspace width="0.1em"/>'
-        f"<msubsup>{y.mathml[6:-7]}<mo>⊤</mo></msubsup></mrow>",
+        f'<mrow>{diagonal}<mo>−</mo>{y.mathml}<mspace width="0.1em"/>{turned}</mrow>',
         rf"\operatorname{{diag}}({y.latex}) - {y.latex} \, {y.latex}^{{\top}}",
         20,
     )

@@ -1,6 +1,7 @@
 """Documents as Markdown that GitHub (and most others) typeset: `$…$`, `$$…$$`, tables, one picture beside the file.
 
-Text from the user is escaped character by character, so no name can become markup; names inside formulas are safe by `names`.
+Text from the user is escaped character by character, so no name can become markup; names inside formulas are safe by
+`names`.
 """
 
 from __future__ import annotations
