@@ -43,7 +43,7 @@ class Numbers:
         self.u = unrolled
         # One seed a loss: 1 for the gradient, a unit vector over the losses for the contributions. When the total is not a
         # sum of them, the seed of the total is passed back to them first.
-        self.seeds = {head: leaf(f"seed[{head.name}]") for head in unrolled.heads}
+        self.seeds = {head: leaf(f"seed[{head.name}]", batched=unrolled.node(head.name).batched) for head in unrolled.heads}
 
     # -- the reverse pass ---------------------------------------------------------------------------------------------
 
@@ -145,8 +145,8 @@ class Numbers:
 
     # -- admission ----------------------------------------------------------------------------------------------------
 
-    def admit(self, data: Mapping[str, Any], forgiving: bool = True) -> tuple[dict[Node, Array], int | None]:
-        """Check data and spread it over the leaves. Returns the leaves' arrays and the batch size (None without a batch)."""
+    def admit(self, data: Mapping[str, Any]) -> tuple[dict[Node, Array], int | None]:
+        """Check data and spread it over the leaves. Returns the leaves' arrays, one row an example, and the batch size (or None)."""
         leaves = self.u.leaves
         for key in data:
             if key not in leaves and key not in self.unused:
@@ -195,7 +195,9 @@ class Numbers:
         if len(sizes) > 1:
             named = ", ".join(f"{k}: {b}" for k, b in batches.items())
             raise BPTTError(f"data: the batch sizes differ ({named})", "give every input the same number of examples")
-        return values, (sizes.pop() if sizes else None)
+        batch = sizes.pop() if sizes else None
+        # What all examples share gets a row for each of them: its gradient is the sum over these rows.
+        return {n: np.broadcast_to(v, (batch or 1, *n.shape)) if n.batched else v for n, v in values.items()}, batch
 
     @cached_property
     def unused(self) -> set[str]:
@@ -224,7 +226,7 @@ class Numbers:
         rows = len(array) if array.ndim else 0
         if rows != length and not (self.u.inputs != "every" and rows >= 1 and node.role == "input"):
             raise wrong
-        if array.dtype.kind in "iu" and self.is_class(key) and array.shape[1:] != node.shape and array.ndim in (1, 2):
+        if self.classes(key, array):
             classes = node.shape[0]
             if array.size and (array.min() < 0 or array.max() >= classes):
                 raise BPTTError(f"data: {key} has a class outside 0 to {classes - 1}", "classes count from 0")
@@ -237,6 +239,10 @@ class Numbers:
         if array.ndim == len(node.shape) + 2 and array.shape[2:] == node.shape:
             return array, array.shape[1]
         raise wrong
+
+    def classes(self, key: str, array: Array) -> bool:
+        """Whether targets are given as class numbers, `(T,)` or `(T, B)`."""
+        return array.dtype.kind in "iu" and array.ndim in (1, 2) and self.is_class(key) and array.shape[1:] != self.u.leaves[key][0][1].shape
 
     def run(self, data: Mapping[str, Any]) -> Run:
         if self.u.recurrence.abstract:
@@ -311,16 +317,16 @@ class Run:
         self.numbers, self.data, self.leaves, self.batch = numbers, data, leaves, batch
         self.u = numbers.u
         plan, self._gradient_nodes = numbers.full_plan
-        seeds: dict[Node, Any] = {seed: self._seed(1.0) for seed in numbers.seeds.values()}
+        self._dtype = np.result_type(*{v.dtype for v in leaves.values()}) if leaves else np.dtype(float)
+        self._real = np.zeros(1, self._dtype).real.dtype
+        ones = np.full(batch or 1, self.u.weight, self._real)
+        self._seeds: dict[Node, Any] = {s: ones if s.batched else self.u.weight for s in numbers.seeds.values()}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), no_collection():
-            slots = plan({**leaves, **seeds})
+            slots = plan({**leaves, **self._seeds})
         self._slots = {node.serial: slots[i] for i, node in enumerate(plan.nodes)}
         self.loss = self._total()
         self.values: Mapping[str, Array] = _Values(self)
         self.gradients: Mapping[str, Array] = _Gradients(self)
-
-    def _seed(self, value: Any) -> Any:
-        return value * self.u.weight
 
     def _total(self) -> Any:
         value = self._slots[self.u.node(self.u.total).serial]
@@ -356,7 +362,7 @@ class Run:
 
     def _evaluate(self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None, absolute: bool = False) -> list[Array]:
         known = {n: self._slots[n.serial] for n in self.numbers.forward_plan.nodes}
-        given: dict[Node, Any] = {**known, **{s: self._seed(1.0) for s in self.numbers.seeds.values()}, **(seeds or {})}
+        given: dict[Node, Any] = {**known, **self._seeds, **(seeds or {})}
         if absolute:
             from ..autodiff import evaluate_absolute
 
@@ -368,25 +374,26 @@ class Run:
         return [slots[i] for i in plan.outputs]
 
     def _shaped(self, node: Node, parts: list[Any]) -> Array:
-        """Sum the parts and bring them to the shape of the data: without a batch, or summed over a shared initial state."""
-        dtype = np.result_type(*[v for v in self.leaves.values()]) if self.leaves else np.dtype(float)
-        total = np.zeros(node.shape, dtype) if not parts else parts[0]
-        for part in parts[1:]:
-            total = total + part
-        total = np.asarray(total)
-        if node.batched and total.ndim == len(node.shape):
-            total = total[None]
-        if node.batched:
-            given = self.leaves.get(node)
-            if given is not None and len(given) == 1 and (self.batch is not None or len(total) > 1):
-                return np.sum(total, axis=0)  # one initial state shared by all examples
-            if self.batch is None:
-                return total[0]
-            if len(total) == 1 and self.batch > 1:
-                total = np.broadcast_to(total, (self.batch, *node.shape))
-        elif total.ndim > len(node.shape):
-            total = np.sum(total, axis=0)
-        return np.array(np.broadcast_to(total, total.shape if node.batched else node.shape))
+        """Sum the parts and bring them to the shape of the data: without a batch, or summed over what all examples share."""
+        if not parts:
+            total = np.zeros(node.shape, self._dtype)
+        else:
+            total = np.asarray(sum(parts[1:], parts[0]))
+        if not node.batched:
+            return np.array(np.broadcast_to(total, node.shape))
+        total = np.broadcast_to(total, (self.batch or 1, *node.shape))
+        if self.batch is None or (node in self.leaves and self._is_shared(node)):
+            return np.sum(total, axis=0)
+        return np.array(total)
+
+    def _is_shared(self, node: Node) -> bool:
+        """Whether a leaf was given once for all examples of the batch."""
+        key = next((k for k in (node.name, node.base) if k in self.data and k in self.u.leaves), None)
+        if key is None:
+            return True
+        array = np.asarray(self.data[key])
+        axes = array.ndim - (self.u.leaves[key][0][0] is not None)
+        return axes == (0 if self.numbers.classes(key, array) else len(node.shape))
 
     def absolute_contributions(self, name: str) -> Array:
         """The triangle of S: for each (t, k), the sum of the absolute values of all path products, `(T, T, *shape)`.
@@ -414,11 +421,10 @@ class Run:
     def _stack(self, losses: int) -> dict[Node, Any]:
         """Seeds for all losses at once: seed t is the t-th unit vector along a new first axis."""
         stack = {}
-        kind = np.result_type(*[v.real.dtype for v in self.leaves.values()])
         for head, seed in self.numbers.seeds.items():
-            unit = np.zeros((losses, 1) if self.u.node(head.name).batched else (losses,))
-            unit[head.step - 1] = self._seed(1.0)
-            stack[seed] = unit.astype(kind)
+            unit = np.zeros((losses, self.batch or 1) if seed.batched else (losses,), self._real)
+            unit[head.step - 1] = self.u.weight
+            stack[seed] = unit
         return stack
 
     def _triangle(self, name: str, absolute: bool = False) -> Array:
@@ -444,7 +450,7 @@ class Run:
                     by_step.setdefault(column - u.offset.get(block, 0), {}).setdefault(source, []).append(part)
         uses = max([u.steps.get(u._places[name].block, u.columns), *by_step])
         stack = self._stack(losses)
-        result = np.zeros((losses, uses, *target.shape), np.result_type(*self.leaves.values()))
+        result = np.zeros((losses, uses, *target.shape), self._dtype)
         for k, sources in by_step.items():
             seeds: dict[Node, Node] = {}
             direct: list[Node] = []
@@ -475,16 +481,19 @@ class Run:
         """
         a, b = self.u.node(output), self.u.node(by)
         seed = leaf("seed", a.shape, batched=a.batched)
-        size = int(np.prod(a.shape))
-        eye = np.eye(size).reshape(size, *((1,) if a.batched else ()), *a.shape)
+        size, batch = int(np.prod(a.shape)), self.batch or 1
+        eye = np.eye(size, dtype=self._real)
+        apart = a.batched and not b.batched
+        if apart:  # the reverse pass sums a parameter over the batch, so each example needs seeds of its own
+            eye = np.einsum("bc,ij->bicj", np.eye(batch, dtype=self._real), eye)
+        elif a.batched:
+            eye = np.broadcast_to(eye[:, None], (size, batch, size))
         adjoint = backward({a: seed}, [b]).adjoints.get(b)
-        batch = self.batch if self.batch is not None else 1
-        if adjoint is None:
-            value = np.zeros((size, batch, *b.shape)) if b.batched else np.zeros((size, *b.shape))
-        else:
-            (value,) = self._evaluate([adjoint], {seed: eye})
-        if not b.batched:
-            return np.asarray(np.broadcast_to(value, (size, *b.shape)).reshape(*a.shape, *b.shape))
-        value = np.broadcast_to(value, (size, batch, *b.shape))
-        value = np.moveaxis(value, 1, 0).reshape(batch, *a.shape, *b.shape)
-        return np.array(value[0] if self.batch is None else value)
+        lead = (batch * size,) if apart else (size, batch) if b.batched else (size,)
+        value = np.zeros((*lead, *b.shape), self._dtype)
+        if adjoint is not None:
+            value += self._evaluate([adjoint], {seed: eye.reshape(-1, *((batch,) if a.batched else ()), *a.shape)})[0]
+        if not a.batched and not b.batched:
+            return value.reshape(*a.shape, *b.shape)
+        value = (np.moveaxis(value, 1, 0) if b.batched else value).reshape(batch, *a.shape, *b.shape)
+        return value[0] if self.batch is None else value
