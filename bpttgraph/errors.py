@@ -56,10 +56,10 @@ class BPTTError(ValueError):
 
 
 def nearest(name: str, candidates: list[str] | tuple[str, ...], count: int = 3) -> str:
-    """The known names most like `name`, as a phrase for a hint ("did you mean W_hh or W_xh?"), else the list of names.
+    """The known names most like `name`, as a phrase for a hint ("did you mean W_xh or W_hh?"), else the list of names.
 
     >>> nearest("W_hx", ["W_hh", "W_xh", "b"])
-    'did you mean W_hh or W_xh?'
+    'did you mean W_xh or W_hh?'
     """
     import difflib
 

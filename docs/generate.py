@@ -1,0 +1,150 @@
+"""Writes the generated parts of the documentation: tables of cells, functions and options, and the pictures.
+
+Run `python docs/generate.py`. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test keeps the parts fresh.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parent
+
+MEANING = {
+    "tanh": "hyperbolic tangent",
+    "sigmoid": "1/(1 + exp(−x))",
+    "relu": "max(x, 0)",
+    "softplus": "log(1 + exp(x))",
+    "silu": "x · sigmoid(x)",
+    "gelu": "x · Φ(x), Φ the normal distribution function",
+    "exp": "exponential",
+    "log": "natural logarithm",
+    "sqrt": "square root",
+    "abs": "absolute value",
+    "sin": "sine",
+    "cos": "cosine",
+    "identity": "x itself",
+    "leaky_relu": "x if x > 0, else slope · x; the slope is 0.01 unless given",
+    "elu": "x if x > 0, else α (exp(x) − 1); α is 1 unless given",
+    "clip": "x cut to the interval from the second to the third argument",
+    "softmax": "exp(xᵢ) / Σⱼ exp(xⱼ)",
+    "log_softmax": "xᵢ − log Σⱼ exp(xⱼ)",
+    "sum": "Σᵢ xᵢ",
+    "mean": "Σᵢ xᵢ / n",
+    "norm": "√(Σᵢ xᵢ²)",
+    "max": "largest entry; with two arguments the larger one, entry by entry",
+    "min": "smallest entry; with two arguments the smaller one, entry by entry",
+    "dot": "Σᵢ xᵢ yᵢ",
+    "cross_entropy": "−Σᵢ targetᵢ log yᵢ; y are probabilities, the target a distribution or a class",
+    "squared_error": "½ Σᵢ (yᵢ − targetᵢ)²",
+    "outer": "the matrix xᵢ yⱼ",
+    "diag": "the diagonal matrix of a vector",
+    "concat": "one vector after the other, as [a; b]",
+}
+SHAPE = {
+    "same": "the shape of x",
+    "reduce": "a number",
+    "pair": "a number",
+    "outer": "a matrix",
+    "diag": "a matrix",
+    "concat": "a vector",
+}
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    def line(cells: list[str]) -> str:
+        return "| " + " | ".join(c.replace("|", "\\|") for c in cells) + " |"
+
+    return "\n".join([line(head), "|" + "---|" * len(head), *map(line, rows)])
+
+
+def functions() -> str:
+    from bpttgraph.recurrence.functions import ALIASES, FUNCTIONS
+
+    rows = []
+    for name, function in FUNCTIONS.items():
+        low, high = function.arity
+        count = str(low) if low == high else f"{low} or more" if high > 9 else f"{low} or {high}"
+        also = ", ".join(f"`{a}`" for a, of in ALIASES.items() if of == name)
+        rows.append([f"`{name}`", also, count, SHAPE[function.shape], MEANING[name]])
+    return table(["name", "also written", "arguments", "result", "value"], rows)
+
+
+def cells() -> str:
+    import bpttgraph as bg
+    from bpttgraph.recurrence.library import describe
+
+    rows = []
+    for name in bg.cells():
+        about, rec = describe(name), bg.cell(name)
+        variants = ", ".join(f"`{v}`" for v in about["variants"])
+        states = ", ".join(f"`{s}`" for s in rec.states)
+        rows.append([f"`{name}`", about["title"], variants, states, str(len(rec.parameters)), about["source"]])
+    return table(["name", "title", "variants", "states", "parameters", "source"], rows)
+
+
+def options() -> str:
+    """Every command with its arguments and options, from the command line itself."""
+    import click
+
+    from bpttgraph.cli import main
+
+    parts = []
+    for name, command in sorted(main.commands.items()):
+        arguments = [p for p in command.params if isinstance(p, click.Argument)]
+        usage = " ".join(
+            f"{p.metavar or p.name.upper()}" if p.required else f"[{(p.name or '').upper()}]" for p in arguments
+        )
+        parts.append(
+            f"## bpttgraph {name}\n\n`bpttgraph {' '.join([name, usage]).strip()}`\n\n{(command.help or '').strip()}\n"
+        )
+        rows = []
+        for p in command.params:
+            if isinstance(p, click.Option):
+                flags = ", ".join(f"`{o}`" for o in [*p.opts, *p.secondary_opts])
+                rows.append([flags, f"`{p.metavar}`" if p.metavar else "", _default(p), p.help or ""])
+        if rows:
+            parts.append(table(["option", "value", "default", "meaning"], rows) + "\n")
+    return "\n".join(parts).rstrip()
+
+
+def _default(option: Any) -> str:
+    value = option.default
+    plain = isinstance(value, str | int) and not isinstance(value, bool) and not option.is_flag
+    return f"`{value}`" if plain else ""
+
+
+PARTS = {"functions": functions, "cells": cells, "options": options}
+PART = re.compile(r"(<!-- generated: (\w+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    """Every page that has a generated part, with what it should say."""
+    found = {}
+    for path in sorted(DOCS.rglob("*.md")):
+        if "_build" in path.parts:
+            continue
+        text = path.read_text(encoding="utf-8")
+        if PART.search(text):
+            found[path] = PART.sub(lambda m: m[1] + PARTS[m[2]]() + m[3], text)
+    return found
+
+
+def pictures() -> dict[Path, Any]:
+    """The pictures of the pages, each as `bpttgraph draw` draws it."""
+    import bpttgraph as bg
+
+    return {
+        DOCS / "images" / "rnn-forward.svg": bg.cell("rnn").unroll(3).draw(),
+        DOCS / "images" / "rnn-folded.svg": bg.cell("rnn").draw(),
+        DOCS / "images" / "rnn-chunk.svg": bg.cell("rnn").unroll(4, truncate="chunk:2").draw(),
+        DOCS / "images" / "lstm-forward.svg": bg.cell("lstm").unroll(2).draw(),
+    }
+
+
+if __name__ == "__main__":
+    for page, content in pages().items():
+        page.write_text(content, encoding="utf-8")
+    for target, figure in pictures().items():
+        figure.save(target)
