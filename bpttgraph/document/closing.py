@@ -169,7 +169,7 @@ def _at(f: Finding) -> str:
 
 
 def _finding(f: Finding) -> tuple[Text, ...]:
-    index = f"[{', '.join(map(str, f.index))}]" if f.index else "–"
+    index = "[" + ",\u00a0".join(map(str, f.index)) + "]" if f.index else "–"
     return (
         (f.what,),
         (f.oracle,),
@@ -183,4 +183,4 @@ def _finding(f: Finding) -> tuple[Text, ...]:
 
 
 def _small(x: float) -> str:
-    return "0" if x == 0 else f"{x:.1e}"
+    return "0" if x == 0 else f"{x:.1e}".replace("-", "\u2212")  # a minus sign: a line may break after a hyphen

@@ -27,7 +27,7 @@ from .blocks import (
 from .jacobians import local_rows
 
 if TYPE_CHECKING:
-    from ..derive import Term
+    from ..derive import Statement, Term
 
 __all__ = ["derivation_blocks", "ratio", "shape_words"]
 
@@ -36,8 +36,9 @@ LONGEST_OF_MANY = {"chain": 24, "local": 12}  # the same where many gradients sh
 MANY = 3  # gradients
 SHOWN = 12  # terms of such a beginning
 ONE_LINE = 64  # letters of a statement of the factored form that stay in one line
+USES = 24  # uses of the parameter in the last line of the factored form
 STATEMENTS = 48  # statements of the factored form written out in full
-TRIANGLE = 12  # steps of the table of counts before it is folded
+TRIANGLE = 10  # steps of the table of counts before it is folded
 
 
 def ratio(top: str, below: str) -> Math:
@@ -262,7 +263,7 @@ def _factored(d: Derivation, level: int, at: str, forms: tuple[str, ...] = ("cha
     ]
     labels = {"chain": "The adjoints, as partial derivatives", "local": "The adjoints, with the local Jacobians put in"}
     for form in forms:
-        statements = d.factored_at(form)
+        statements = _by_step(d, d.factored_at(form))
         keep = len(statements) if len(statements) <= STATEMENTS else STATEMENTS // 2
         rows: list[Row] = []
         skipped = len(statements) - keep - 1
@@ -278,7 +279,7 @@ def _factored(d: Derivation, level: int, at: str, forms: tuple[str, ...] = ("cha
                 rows.append(Row(_in_line(signed), formula(s.left), "=", None, rule))
                 continue
             for j, (sign, e) in enumerate(signed):
-                if total > LONGEST["chain"] and SHOWN <= j < total - 2:
+                if total > USES and SHOWN <= j < total - 2:
                     if j == SHOWN:
                         rows.append(Row(words(f"… {total - SHOWN - 2} more uses"), None, "+"))
                     continue
@@ -302,6 +303,19 @@ def _factored(d: Derivation, level: int, at: str, forms: tuple[str, ...] = ("cha
             )
         out.append(Display(tuple(rows), labels[form]))
     return out
+
+
+def _by_step(d: Derivation, statements: Sequence[Statement]) -> list[Statement]:
+    """Step by step, the last first, as a program loops; as they are if some statement would then need a later one."""
+    *front, last = statements
+    made = [*sorted(front, key=lambda s: -d.paths.step_of(s.variable)), last]
+    place = {s.variable: i for i, s in enumerate(made)}
+    late = any(
+        place[link.target] > place[link.source]
+        for link in d.unrolled.vgraph.links
+        if link.source in place and link.target in place
+    )
+    return list(statements) if late or len({s.loss for s in front}) > 1 else made
 
 
 def _in_line(signed: list[tuple[int, Expr]]) -> Math:
