@@ -477,7 +477,7 @@ class Run:
         >>> import bpttgraph as bg
         >>> u = bg.cell("rnn").unroll(3)
         >>> u.run(u.instance()).jacobian("h[3]", "h[1]").shape
-        (3, 3)
+        (4, 4)
         """
         a, b = self.u.node(output), self.u.node(by)
         seed = leaf("seed", a.shape, batched=a.batched)
