@@ -40,6 +40,7 @@ class Traced:
 
     __slots__ = ()
     __array_ufunc__: Any = None  # `array + node` must come to our `__radd__`, never to NumPy's elementwise loop
+    priority = 0  # who records when kinds meet: a Tensor (1) before a Node (0)
 
     def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:
         raise NotImplementedError
@@ -94,7 +95,7 @@ class Traced:
 
 @cache
 def _table() -> Any:
-    from . import primitives
+    from . import primitives  # the table imports this module, so it cannot be imported above
 
     return primitives
 
@@ -125,18 +126,22 @@ class Node(Traced):
         uses: for a parameter, its numbered uses.
     """
 
-    __slots__ = ("args", "attrs", "base", "batched", "name", "op", "owner", "role", "serial", "shape", "step", "uses")
+    # Labels are rare (most nodes are the unnamed inside of an equation), so they have defaults here and a dict only where set.
+    __slots__ = ("__dict__", "args", "attrs", "op", "serial", "shape")
     shape: tuple[int, ...]
+    batched: bool = False
+    name: str | None = None
+    base: str | None = None
+    step: int | None = None
+    role: str = ""
+    owner: str | None = None
+    uses: tuple[Use, ...] = ()
 
     def __init__(self, op: Primitive | None, args: tuple[Node, ...], attrs: dict[str, Any], shape: tuple[int, ...], batched: bool):
-        self.op, self.args, self.attrs, self.shape, self.batched = op, args, attrs, shape, batched
+        self.op, self.args, self.attrs, self.shape = op, args, attrs, shape
+        if batched:
+            self.batched = True
         self.serial = next(_serial)
-        self.name: str | None = None
-        self.base: str | None = None
-        self.step: int | None = None
-        self.role = ""
-        self.owner: str | None = None
-        self.uses: tuple[Use, ...] = ()
 
     def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
         return op.node(tuple(a if isinstance(a, Node) else constant(a) for a in args), attrs)

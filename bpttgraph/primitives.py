@@ -16,6 +16,7 @@ seeds), and on complex numbers wherever the function is analytic (the complex-st
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,6 +44,8 @@ class Primitive:
             `transpose(g, slot, node)`; bilinear, a pair of `transpose(g, a, b)`; own, `tangent(t, slot, y, *args)`.
         symbol: what is printed; `notation`: "call", "infix", "prefix", "postfix", "hidden" (prints as its argument).
         kink: for a function with a kink, what decides the side, as a function of the arguments.
+        joint: of a linear operation, whether it is linear in all arguments together (`a + b`), not in each alone.
+        analytic: whether the value may be asked at complex arguments, for the derivative by a complex step.
     """
 
     name: str
@@ -53,12 +56,15 @@ class Primitive:
     symbol: str = ""
     notation: str = "call"
     kink: Callable[..., Any] | None = field(default=None, repr=False)
+    joint: bool = False
+    analytic: bool = True
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
+        recorder: Any = None
         for arg in args:
-            if isinstance(arg, Traced):
-                return arg.record(self, args, attrs)
-        return self.value(*args, **attrs)
+            if isinstance(arg, Traced) and (recorder is None or arg.priority > recorder.priority):
+                recorder = arg
+        return self.value(*args, **attrs) if recorder is None else recorder.record(self, args, attrs)
 
     def node(self, args: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
         """Record the operation on nodes."""
@@ -96,10 +102,15 @@ def _same(*shapes: Shape, **_: Any) -> Shape:
         raise BPTTError(f"shapes {named} do not fit together elementwise", "make them equal, or one of them a scalar") from None
 
 
+def _dims(x: Any) -> Shape:
+    """The shape of a node, an array or a Python number."""
+    return x.shape if hasattr(x, "shape") else ()
+
+
 def _scalar(*shapes: Shape, **_: Any) -> Shape:
     if len(shapes) == 2 and shapes[0] != shapes[1]:
         raise BPTTError(f"shapes {shapes[0]} and {shapes[1]} must be equal here", "compare vectors of one length")
-    return ()
+    return shapes[0][:-1]
 
 
 def _first(shape: Shape, *_: Shape, **__: Any) -> Shape:
@@ -113,8 +124,8 @@ def elementwise(name: str, value: Callable[..., Any], *partials: Any, symbol: st
     return _add(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, kink))
 
 
-def linear(name: str, value: Callable[..., Any], shape: Any, transpose: Any, symbol: str = "", notation: str = "call") -> Primitive:
-    return _add(Primitive(name, "linear", value, shape, transpose, symbol or name, notation))
+def linear(name: str, value: Callable[..., Any], shape: Any, transpose: Any, symbol: str = "", notation: str = "call", **more: Any) -> Primitive:
+    return _add(Primitive(name, "linear", value, shape, transpose, symbol or name, notation, **more))
 
 
 def bilinear(name: str, value: Callable[..., Any], shape: Any, left: Any, right: Any, symbol: str = "", notation: str = "call") -> Primitive:
@@ -141,7 +152,7 @@ def _axes(shape: Shape, axes: tuple[int, ...]) -> Shape:
 def _sum_transpose(g: Any, slot: int, node: Node) -> Any:
     (x,), axes = node.args, node.attrs["axes"]
     kept = tuple(1 if i - len(x.shape) in axes else n for i, n in enumerate(x.shape))
-    return expand(reshape(g, shape=kept) if kept != g.shape and len(kept) > 1 else g, shape=x.shape)
+    return expand(reshape(g, shape=kept) if kept != _dims(g) and len(kept) > 1 else g, shape=x.shape)
 
 
 def _move(x: Any, shape: Shape, rank: int) -> Any:
@@ -181,15 +192,15 @@ def _batch_sum_value(x: Any, rank: int) -> Any:
     return np.sum(x, axis=-rank - 1)
 
 
-add = linear("add", lambda a, b: a + b, _same, lambda g, slot, node: sum_to(g, node.args[slot]), "+", "infix")
-sub = linear("sub", lambda a, b: a - b, _same, lambda g, slot, node: sum_to(-g if slot else g, node.args[slot]), "−", "infix")
+add = linear("add", lambda a, b: a + b, _same, lambda g, slot, node: sum_to(g, node.args[slot]), "+", "infix", joint=True)
+sub = linear("sub", lambda a, b: a - b, _same, lambda g, slot, node: sum_to(-g if slot else g, node.args[slot]), "−", "infix", joint=True)
 neg = linear("neg", lambda x: -x, _same, lambda g, slot, node: -g, "−", "prefix")
 identity = linear("identity", lambda x: x, _same, lambda g, slot, node: g, notation="hidden")
 _expand = linear("expand", _expand_value, lambda s, shape, rank: shape, lambda g, slot, node: sum_to(g, node.args[0]), notation="hidden")
 _sum = linear("sum", lambda x, axes: np.sum(x, axis=axes), lambda s, axes: _axes(s, axes), _sum_transpose)
 _reshape = linear("reshape", _move, lambda s, shape, rank: shape, lambda g, slot, node: reshape(g, shape=node.args[0].shape))
 _transpose = linear("transpose", _swap, lambda s: s[:-2] + (s[-1], s[-2]), lambda g, slot, node: transpose(g), "ᵀ", "postfix")
-concat = linear("concat", _concat_value, _concat_shape, _concat_transpose)
+concat = linear("concat", _concat_value, _concat_shape, _concat_transpose, joint=True)
 take = linear("take", lambda x, start, stop: x[..., start:stop], lambda s, start, stop: (stop - start,),
               lambda g, slot, node: pad(g, before=node.attrs["start"], after=node.args[0].shape[0] - node.attrs["stop"]))  # fmt: skip
 pad = linear("pad", _pad_value, lambda s, before, after: (s[0] + before + after,),
@@ -202,22 +213,24 @@ batch_copy = linear("batch_copy", lambda g, like: g, lambda g, like: g, lambda g
 
 def expand(x: Any, shape: Shape) -> Any:
     """Broadcast to `shape` (missing axes go in front). Transpose: sum over what was repeated."""
-    return x if np.shape(x) == shape and not isinstance(x, Traced) else x if x.shape == shape else _expand(x, shape=shape, rank=len(x.shape))
+    own = _dims(x)
+    return x if own == shape else _expand(x, shape=shape, rank=len(own))
 
 
 def reshape(x: Any, shape: Shape) -> Any:
     """The same numbers in another shape."""
-    return x if x.shape == shape else _reshape(x, shape=shape, rank=len(x.shape))
+    own = _dims(x)
+    return x if own == shape else _reshape(x, shape=shape, rank=len(own))
 
 
 def transpose(x: Any) -> Any:
     """`x.T`: the last two axes exchanged; vectors and scalars stay as they are."""
-    return _transpose(x) if len(x.shape) >= 2 else x
+    return _transpose(x) if len(_dims(x)) >= 2 else x
 
 
 def total(x: Any, axes: tuple[int, ...] | None = None) -> Any:
     """The sum over `axes` (negative numbers), by default over all of them."""
-    axes = tuple(range(-len(x.shape), 0)) if axes is None else axes
+    axes = tuple(range(-len(_dims(x)), 0)) if axes is None else axes
     return _sum(x, axes=axes) if axes else x
 
 
@@ -237,17 +250,24 @@ def batch_sum(x: Any) -> Any:
 
 def sum_to(g: Any, target: Any) -> Any:
     """Undo broadcasting: sum `g` over whatever was repeated to bring `target` to the shape of `g` (batch included)."""
-    extra = len(g.shape) - len(target.shape)
-    axes = tuple(i - len(g.shape) for i, n in enumerate(g.shape) if i < extra or (target.shape[i - extra] == 1 and n != 1))
-    if axes:
-        g = total(g, axes)
-        g = reshape(g, shape=target.shape)
-    if g.batched and not target.batched and not target.is_constant:
+    have, want = _dims(g), target.shape
+    if have != want:
+        extra = len(have) - len(want)
+        axes = tuple(i - len(have) for i, n in enumerate(have) if i < extra or (want[i - extra] == 1 and n != 1))
+        if axes:
+            g = reshape(total(g, axes), shape=want)
+    if isinstance(g, Node) and g.batched and not target.batched and not target.is_constant:
         g = batch_sum(g)
     return g
 
 
 # -- bilinear: products --------------------------------------------------------------------------------------------------
+
+
+def last(x: Any) -> Any:
+    """Numbers that belong to vectors, ready to meet the entries of these vectors: a new last axis of length 1 (none for one number)."""
+    own = _dims(x)
+    return reshape(x, shape=(*own, 1)) if own else x
 
 
 def _matvec_value(a: Any, x: Any) -> Any:
@@ -270,7 +290,7 @@ def _matvec_shape(a: Shape, b: Shape) -> Shape:
 
 def _matmat_shape(a: Shape, b: Shape) -> Shape:
     _inner(a, b, "matrix by matrix")
-    return (*a[:-1], b[-1])
+    return (*np.broadcast_shapes(a[:-2], b[:-2]), a[-2], b[-1])
 
 
 def _vecmat_shape(a: Shape, b: Shape) -> Shape:
@@ -285,7 +305,7 @@ vecmat = bilinear("vecmat", lambda x, a: x @ a if a.ndim == 2 else (x[..., None,
                   lambda g, x, a: matvec(a, g), lambda g, x, a: outer(x, g), "", "infix")  # fmt: skip
 matmat = bilinear("matmat", lambda a, b: a @ b, _matmat_shape, lambda g, a, b: matmat(g, transpose(b)), lambda g, a, b: matmat(transpose(a), g),
                   "", "infix")  # fmt: skip
-dot = bilinear("dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: g * b, lambda g, a, b: a * g)
+dot = bilinear("dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: last(g) * b, lambda g, a, b: a * last(g))
 outer = bilinear("outer", lambda a, b: a[..., :, None] * b[..., None, :], lambda a, b: (a[0], b[0]),
                  lambda g, a, b: matvec(g, b), lambda g, a, b: vecmat(a, g))  # fmt: skip
 
@@ -310,7 +330,7 @@ batch_outer = _add(_Unbatching("batch_outer", "bilinear", _batch_outer_value, la
 
 def matmul(a: Any, b: Any) -> Any:
     """`a @ b` for vectors and matrices; with scalars the ordinary product (the all-scalar reading of a lecture's equations)."""
-    kinds = (len(a.shape), len(b.shape))
+    kinds = (len(_dims(a)), len(_dims(b)))
     if 0 in kinds:
         return mul(a, b)
     chosen = {(2, 1): matvec, (1, 2): vecmat, (2, 2): matmat, (1, 1): dot}.get(kinds)
@@ -322,32 +342,80 @@ def matmul(a: Any, b: Any) -> Any:
 # -- elementwise -----------------------------------------------------------------------------------------------------------
 
 
+def _quick(name: str) -> Callable[[Any], Any]:
+    """A function of `math` for Python numbers, ten times as fast; NumPy's for arrays and outside the domain (nan, inf, a warning)."""
+    of_number, of_array = getattr(math, name), getattr(np, name)
+
+    def value(x: Any) -> Any:
+        if type(x) is float:
+            try:
+                return of_number(x)
+            except (ValueError, OverflowError):
+                pass
+        return of_array(x)
+
+    return value
+
+
 def _positive(x: Any) -> Any:
     return np.real(x) > 0
 
 
+def _relu_value(x: Any) -> Any:
+    return (x if x > 0 or x != x else 0.0) if type(x) is float else np.where(_positive(x) | np.isnan(x), x, 0 * x)
+
+
+def _divide_value(a: Any, b: Any) -> Any:
+    try:
+        return a / b
+    except ZeroDivisionError:
+        return np.true_divide(a, b)
+
+
+def _pow_value(a: Any, b: Any) -> Any:
+    try:
+        y = a**b
+    except (ZeroDivisionError, OverflowError):
+        return np.power(float(a), b)
+    return np.nan if type(y) is complex and type(a) is float and type(b) is not complex else y
+
+
 def _step_value(x: Any) -> Any:
+    if type(x) is float:
+        return 1.0 if x > 0 else 0.0
     return _positive(x).astype(np.real(x).dtype) if hasattr(x, "dtype") else float(np.real(x) > 0)
 
 
+def _above_value(a: Any, b: Any) -> Any:
+    a, b = np.real(a), np.real(b)
+    return (np.asarray(a > b, np.result_type(a, b, np.float32)) + 0.5 * (a == b))[()]
+
+
 def _sigmoid_value(x: Any) -> Any:
+    if type(x) is float:
+        return 1 / (1 + math.exp(-x)) if x > 0 else math.exp(x) / (1 + math.exp(x))
     up = _positive(x)
     e = np.exp(np.where(up, -x, x))  # never overflows
-    return np.where(up, 1 / (1 + e), e / (1 + e))
+    return np.where(up, 1 / (1 + e), e / (1 + e))[()]
 
 
 def _softplus_value(x: Any) -> Any:
     up = _positive(x)
-    return np.log1p(np.exp(np.where(up, -x, x))) + np.where(up, x, 0 * x)
+    return (np.log1p(np.exp(np.where(up, -x, x))) + np.where(up, x, 0 * x))[()]
 
 
 def _ratio_value(a: Any, b: Any) -> Any:
     zero = a == 0
-    return np.where(zero, 0 * a, a / np.where(zero & (b == 0), 1, b))
+    return np.where(zero, 0 * a, a / np.where(zero & (b == 0), 1, b))[()]
 
 
 def _elu_value(x: Any, alpha: float = 1.0) -> Any:
     return np.where(_positive(x), x, alpha * np.expm1(np.where(_positive(x), 0 * x, x)))
+
+
+def _ylog_value(y: Any, a: Any) -> Any:
+    zero = y == 0  # 0 · log 0 is 0: the derivative of 0^b by b
+    return np.where(zero, 0 * y, y * _quick("log")(np.where(zero & (np.real(a) == 0), 1, a)))[()]
 
 
 _GELU = (2 / np.pi) ** 0.5
@@ -364,42 +432,47 @@ def _gelu_partial(y: Any, x: Any) -> Any:
 
 step = elementwise("step", _step_value, None, symbol="1₊", kink=lambda x: x)
 sign = elementwise("sign", lambda x: np.sign(np.real(x)), None, kink=lambda x: x)
+above = elementwise("above", _above_value, None, None, symbol="1₊", kink=lambda a, b: a - b)
 square = elementwise("square", lambda x: x * x, lambda y, x: 2.0 * x, symbol="²", notation="postfix")
-tanh = elementwise("tanh", np.tanh, lambda y, x: 1.0 - square(y))
+tanh = elementwise("tanh", _quick("tanh"), lambda y, x: 1.0 - square(y))
 sigmoid = elementwise("sigmoid", _sigmoid_value, lambda y, x: y * (1.0 - y), symbol="σ")
-relu = elementwise("relu", lambda x: np.where(_positive(x), x, 0 * x), lambda y, x: step(x), kink=lambda x: x)
+relu = elementwise("relu", _relu_value, lambda y, x: step(x), kink=lambda x: x)
 leaky_relu = elementwise("leaky_relu", lambda x, slope=0.01: np.where(_positive(x), x, slope * x),
                          lambda y, x, slope=0.01: slope + (1 - slope) * step(x), kink=lambda x, slope=0.01: x)  # fmt: skip
 softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x))
 elu = elementwise("elu", _elu_value, lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha), kink=lambda x, alpha=1.0: x)
 silu = elementwise("silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)))
 gelu = elementwise("gelu", lambda x: 0.5 * x * (1 + _gelu_inner(x)), _gelu_partial)
-exp = elementwise("exp", np.exp, lambda y, x: y)
-log = elementwise("log", np.log, lambda y, x: 1.0 / x)
-sqrt = elementwise("sqrt", np.sqrt, lambda y, x: 0.5 / y)
-sin = elementwise("sin", np.sin, lambda y, x: cos(x))
-cos = elementwise("cos", np.cos, lambda y, x: -sin(x))
+exp = elementwise("exp", _quick("exp"), lambda y, x: y)
+log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x)
+sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y)
+sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x))
+cos = elementwise("cos", _quick("cos"), lambda y, x: -sin(x))
 absolute = elementwise("abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x)
 clip = elementwise("clip", lambda x, low, high: np.where(np.real(x) < low, low, np.where(np.real(x) > high, high, x)),
                    lambda y, x, low, high: step(x - low) * step(high - x),
                    kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)))  # fmt: skip
-div = elementwise("div", lambda a, b: a / b, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
+div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
 ratio = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
-pow_ = elementwise("pow", lambda a, b: a**b, lambda y, a, b: b * pow_(a, b - 1.0), lambda y, a, b: y * log(a), symbol="^", notation="infix")
-power_ = elementwise("power", lambda x, exponent: x**exponent, lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")
-maximum = elementwise("maximum", lambda a, b: np.where(np.real(a) > np.real(b), a, b), lambda y, a, b: step(a - b),
-                      lambda y, a, b: 1.0 - step(a - b), symbol="max", kink=lambda a, b: a - b)  # fmt: skip
-minimum = elementwise("minimum", lambda a, b: np.where(np.real(a) < np.real(b), a, b), lambda y, a, b: step(b - a),
-                      lambda y, a, b: 1.0 - step(b - a), symbol="min", kink=lambda a, b: a - b)  # fmt: skip
+pow_ = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0), lambda y, a, b: ylog(y, a), symbol="^", notation="infix")
+ylog = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="·log", notation="infix")
+power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent), lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")
+# A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
+maximum = elementwise("maximum", lambda a, b: np.where((np.real(a) > np.real(b)) | np.isnan(a), a, b)[()], lambda y, a, b: above(a, b),
+                      lambda y, a, b: above(b, a), symbol="max", kink=lambda a, b: a - b)  # fmt: skip
+minimum = elementwise("minimum", lambda a, b: np.where((np.real(a) < np.real(b)) | np.isnan(a), a, b)[()], lambda y, a, b: above(b, a),
+                      lambda y, a, b: above(a, b), symbol="min", kink=lambda a, b: a - b)  # fmt: skip
 
 
 def power(x: Any, exponent: Any) -> Any:
     """`x ** exponent`. A constant exponent is part of the operation, so that x³ has the derivative 3x² also at 0."""
-    if isinstance(exponent, Node) and exponent.is_constant:
+    if isinstance(exponent, Node) and exponent.is_constant and not exponent.shape:
         exponent = exponent.attrs["value"]
     if isinstance(exponent, int | float):
-        if exponent in (0, 1, 2):
-            return {0: lambda: 0.0 * x + 1.0, 1: lambda: x, 2: lambda: square(x)}[int(exponent)]()
+        if exponent == 2:
+            return square(x)
+        if exponent in (0, 1):
+            return x if exponent == 1 else 0.0 * x + 1.0
         return power_(x, exponent=exponent)
     return pow_(x, exponent)
 
@@ -453,19 +526,19 @@ def _norm_value(x: Any) -> Any:
 
 
 def _vector(shape: Shape, *_: Shape, **__: Any) -> Shape:
-    return ()
+    return shape[:-1]
 
 
 top_mask = elementwise("top_mask", _top_value, None, symbol="argmax")
 softmax = own("softmax", lambda x: _softmax_value(x) if np.ndim(x) else x * 0 + 1.0, _first,
-              lambda t, slot, y, x: y * t - y * dot(y, t) if x.shape else 0.0 * t)  # fmt: skip
-log_softmax = own("log_softmax", _log_softmax_value, _first, lambda t, slot, y, x: t - expand(dot(exp(y), t), shape=x.shape))
+              lambda t, slot, y, x: y * t - y * last(dot(y, t)) if _dims(x) else 0.0 * t)  # fmt: skip
+log_softmax = own("log_softmax", _log_softmax_value, _first, lambda t, slot, y, x: t - expand(last(dot(exp(y), t)), shape=x.shape))
 logsumexp = own("logsumexp", _logsumexp_value, _vector, lambda t, slot, y, x: dot(softmax(x), t))
 cross_entropy = own("cross_entropy", _cross_entropy_value, _scalar,
                     lambda t, slot, e, y, target: -dot(log(y), t) if slot else -dot(ratio(target, y), t), "CE")  # fmt: skip
 squared_error = own("squared_error", lambda y, target: 0.5 * np.sum((y - target) ** 2, axis=-1), _scalar,
                     lambda t, slot, e, y, target: dot(target - y, t) if slot else dot(y - target, t), "SE")  # fmt: skip
-norm = own("norm", _norm_value, _vector, lambda t, slot, y, x: dot(ratio(x, expand(y, shape=x.shape)), t))
+norm = own("norm", _norm_value, _vector, lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t))
 largest = own("max", lambda x: np.max(np.real(x), axis=-1) if not np.iscomplexobj(x) else np.sum(x * _top_value(x), axis=-1), _vector,
               lambda t, slot, y, x: dot(top_mask(x), t))  # fmt: skip
 
@@ -507,3 +580,6 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
         return forth(t, *args)
 
     return Primitive(name, "own", _no_number(name), lambda *s: shape, tangent, name)
+
+
+from . import array_primitives as _arrays  # noqa: E402, F401  (fills the table; it needs everything above)
