@@ -46,7 +46,7 @@ def blocks_of(
 ) -> list[Block]:
     """The whole document."""
     derivations = [Derivation(u, w, cap=10**9) for w in wrt]
-    out: list[Block] = [Heading(1, _title(u, wrt), "top"), *_opening(u), *_names(u), *_picture(u, figure)]
+    out: list[Block] = [Heading(1, _title(u, wrt), "top"), *_lead(u), *_opening(u), *_names(u), *_picture(u, figure)]
     for d in derivations:
         out += derivation_blocks(d, u.recurrence.abstract, len(derivations))
     out += reading_blocks(u)
@@ -54,10 +54,16 @@ def blocks_of(
     return out
 
 
-def _cell_title(u: Unrolled) -> str:
+def _full_title(u: Unrolled) -> str:
     found = fields(u.recurrence.source).get("title", [])
     title = found[0] if found else u.recurrence.title
     return title[:1].upper() + title[1:]
+
+
+def _cell_title(u: Unrolled) -> str:
+    """Without what stands in brackets at its end: that goes under the heading."""
+    full = _full_title(u)
+    return full[: full.rindex("(")].rstrip() or full if full.endswith(")") and "(" in full else full
 
 
 def _steps(u: Unrolled) -> str:
@@ -82,6 +88,10 @@ def page_title(u: Unrolled, wrt: Sequence[str]) -> str:
     """The title as plain text, for a window or a tab."""
     names = ", ".join(f"∂{to_unicode(_total(u))}/∂{to_unicode(w)}" for w in wrt)
     return f"{_cell_title(u)}: {names} over {_steps(u)}"
+
+
+def _lead(u: Unrolled) -> list[Block]:
+    return [para(_full_title(u) + ".", style="lead")] if _full_title(u) != _cell_title(u) else []
 
 
 def _opening(u: Unrolled) -> list[Block]:
