@@ -35,15 +35,13 @@ def fold(rec: Recurrence) -> VariableGraph:
     for link in graph.links:
         source, target = graph.variables[link.source], graph.variables[link.target]
         names = folded_name(source), folded_name(target)
-        if target.column is not None and target.column != reference.get(target.block):
-            # the only links kept from other steps are those between blocks (the decoder's start from the encoder's end)
-            if source.block == target.block or source.block is None:
-                continue
+        elsewhere = target.column is not None and target.column != reference.get(target.block)
+        # the only links kept from other steps are those between blocks (the decoder's start from the encoder's end)
+        if elsewhere and (source.block == target.block or source.block is None):
+            continue
         if names[0] in variables and names[1] in variables:
             delay = link.delay if source.block == target.block or target.column is None else 1
             links.setdefault((*names, delay), Link(*names, delay))
-        elif source.role == "initial" or target.role == "initial":
-            continue
     if rec.blocks:
         for link in graph.links:
             source, target = graph.variables[link.source], graph.variables[link.target]

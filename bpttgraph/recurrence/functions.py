@@ -80,7 +80,7 @@ ALIASES = {
 }  # fmt: skip
 
 GREEK = dict(zip(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega".split(),
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega".split(),  # noqa: SIM905
     "αβγδεζηθικλμνξρστυφχψω"))  # fmt: skip
 
 

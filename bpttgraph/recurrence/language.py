@@ -887,7 +887,11 @@ def equation(reader: Reader, line: Line) -> Equation:
     source, tokens = reader.source, derivatives(line)
     end = tokens[-1]
     place = next((i for i, token in enumerate(tokens) if token.kind == "="), None)
-    text = source.text[tokens[0].start : end.start].strip()
+    start = tokens[0].start
+    if source.text.count("}", start, end.start) > source.text.count("{", start, end.start):
+        style = re.search(r"\\[A-Za-z]+\s*\{\s*\Z", source.text[:start])  # \mathbf{ before the first name belongs to the equation
+        start = style.start() if style else start
+    text = source.text[start : end.start].strip()
     span = source.span(tokens[0].start, end.start)
     if place is None:
         name = tokens[0].name

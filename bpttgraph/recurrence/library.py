@@ -55,7 +55,8 @@ def _find(name: str) -> tuple[str, str, str]:
         try:
             return path.stem, match[2] or "", path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise BPTTError(f"the cell file {path} cannot be read ({type(error).__name__})", "give the path of a text file in UTF-8") from None
+            reason = type(error).__name__
+            raise BPTTError(f"the cell file {path} cannot be read ({reason})", "give the path of a text file in UTF-8") from None
     base, _, variant = name.partition(":")
     if base not in cells():
         raise BPTTError(f"there is no cell {base!r}", nearest(base, cells()))

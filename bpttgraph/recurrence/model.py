@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BPTTError, Span, nearest
+from ..errors import BPTTError, nearest
 from .functions import ALIASES, FUNCTIONS, LOSSES, canonical
 from .language import parse, parse_binding
-from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Program, Reduce, Stack, Transposed
+from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Program, Reduce, Stack, Transposed
 
 if TYPE_CHECKING:
     from ..variables import VariableGraph
@@ -62,7 +62,7 @@ def rebuild(e: Expr, change: Any) -> Expr:
         e = replace(e, items=tuple(rebuild(i, change) for i in e.items))
     elif isinstance(e, Reduce):
         e = replace(e, body=rebuild(e.body, change))
-    return change(e)  # type: ignore[no-any-return]
+    return change(e)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,9 +129,9 @@ class Recurrence:
         self.let = dict(let or {})
         self._given = conventions
         notes = list(program.notes)
-        equations = _bind(program, self.let)
-        equations, fold_note = _fold_steps(equations)
-        notes += fold_note
+        folded, fold_notes, self.folded_steps = _fold_steps(list(program.equations))
+        notes += fold_notes
+        equations = _bind(folded, self.let, program.text)
         self.equations = tuple(e.text for e in equations)
         self.definitions = [self._definition(e) for e in equations]
         self._index_definitions()
@@ -203,10 +203,9 @@ class Recurrence:
                     if v not in ("t", "T", None) and v not in {r.variable for r in bound}:
                         raise BPTTError(f"the step {v} is not known here", "write t, or sum over it: sum_{k=1}^{t} …",
                                         text=self.text, span=name.span)  # fmt: skip
-                    if v == "t" and d.kind != "every":
-                        if not any(r.variable == "t" for r in bound):
-                            raise BPTTError(f"{name.name}[t] stands in an equation that has no step t on its left",
-                                            f"write {d.bases[0]}[t] = …, or sum_t …", text=self.text, span=name.span)  # fmt: skip
+                    if v == "t" and d.kind != "every" and not any(r.variable == "t" for r in bound):
+                        raise BPTTError(f"{name.name}[t] stands in an equation that has no step t on its left",
+                                        f"write {d.bases[0]}[t] = …, or sum_t …", text=self.text, span=name.span)  # fmt: skip
                     if key not in self.defined:
                         offsets.setdefault(key, []).append((name, d, name.index.offset if v == "t" else None))
         for key, found in offsets.items():
@@ -223,7 +222,8 @@ class Recurrence:
 
     def _undefined_state(self, key: str, name: Name, notes: list[str]) -> None:
         """A name that is only read at earlier steps and never defined is a slip, unless the text is a fragment of a cell."""
-        schematic = all(isinstance(d.right, Call) and d.right.function not in FUNCTIONS for d in self.definitions)
+        rights = [d.right for d in self.definitions]
+        schematic = all(isinstance(e, Call) and e.function not in FUNCTIONS and len(children(e)) > 1 for e in rights)
         apart = not any(self.key(n, d.block) in self.defined for d in self.definitions for n, _ in names_in(d.right))
         if (schematic and apart) or (apart and len(self.definitions) > 1):
             notes.append(f"no line defines {key}[t]: it is read at earlier steps and taken as given data")
@@ -396,7 +396,8 @@ class Recurrence:
         return str(self.draw().svg)
 
     def __repr__(self) -> str:
-        return f"<Recurrence {self.title}: states {', '.join(self.states) or 'none'}; inputs {', '.join(self.inputs) or 'none'}; parameters {', '.join(self.parameters) or 'none'}>"
+        kinds = {"states": self.states, "inputs": self.inputs, "parameters": self.parameters}
+        return f"<Recurrence {self.title}: {'; '.join(k + ' ' + (', '.join(v) or 'none') for k, v in kinds.items())}>"
 
 
 def _is_sum(e: Expr) -> bool:
@@ -411,7 +412,7 @@ def _is_sum(e: Expr) -> bool:
 # -- binding and folding the text -----------------------------------------------------------------------------------------------
 
 
-def _bind(program: Program, let: Mapping[str, Any]) -> list[Equation]:
+def _bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[Equation]:
     """Put what `let` says in the place of abstract functions."""
     bindings: dict[str, tuple[tuple[str, ...], Expr]] = {}
     for name, value in let.items():
@@ -434,16 +435,17 @@ def _bind(program: Program, let: Mapping[str, Any]) -> list[Equation]:
                 return replace(e, function=canonical(body.name), args=(*e.args, *e.parameters), parameters=())
             given = (*e.args, *e.parameters)
             if len(formals) != len(given):
+                call = f"{e.function}({', '.join('abcdefgh'[: len(given)])})"
                 raise BPTTError(f"{e.function} is called with {len(given)} arguments, but bound with {len(formals)}",
-                                f"write let {e.function}({', '.join('abcdefgh'[: len(given)])}) = …", text=program.text, span=e.span)  # fmt: skip
+                                f"write let {call} = …", text=text, span=e.span)  # fmt: skip
             table = dict(zip(formals, given))
             return rebuild(body, lambda x: table.get(x.name, x) if isinstance(x, Name) and x.index is None else x)
         return replace(e, function=name) if name in FUNCTIONS or e.function in ALIASES else e
 
-    changed = [replace(e, right=rebuild(e.right, change)) for e in program.equations]
+    changed = [replace(e, right=rebuild(e.right, change)) for e in equations]
     unknown = set(bindings) - used
     if unknown:
-        calls = sorted({e.function for q in program.equations for e in _calls(q.right) if canonical(e.function) not in FUNCTIONS})
+        calls = sorted({e.function for q in equations for e in _calls(q.right) if canonical(e.function) not in FUNCTIONS})
         raise BPTTError(f"let: no equation calls {', '.join(sorted(unknown))}", nearest(sorted(unknown)[0], calls))
     return [replace(e, right=rebuild(e.right, change)) for e in changed] if bindings else changed
 
@@ -455,25 +457,37 @@ def _calls(e: Expr) -> Iterator[Call]:
         yield from _calls(child)
 
 
-def _fold_steps(equations: list[Equation]) -> tuple[list[Equation], list[str]]:
-    """`h_3 = f(x_3, h_2); h_2 = f(x_2, h_1); …` is one equation written out by hand: fold it back to `h[t] = f(x[t], h[t-1])`."""
+def _fold_steps(equations: list[Equation]) -> tuple[list[Equation], list[str], int]:
+    """`h_3 = f(x_3, h_2); h_2 = f(x_2, h_1); …` is one equation written out by hand: fold it back to `h[t] = f(x[t], h[t-1])`.
+
+    Returns the equations, notes, and the last step that was written out.
+    """
     groups: dict[tuple[str | None, str], list[Equation]] = {}
     for e in equations:
         index = e.left[0].index
         if len(e.left) == 1 and index and index.variable is None and index.offset >= 1:
             groups.setdefault((e.left[0].block or e.block, e.left[0].name), []).append(e)
-    notes, dropped, folded = [], set(), {}
-    for (_, name), group in groups.items():
+    whole = {(e.left[0].block or e.block, e.left[0].name) for e in equations if e.left[0].index and e.left[0].index.variable == "t"}
+    notes: list[str] = []
+    dropped: set[int] = set()
+    folded: dict[int, Equation] = {}
+    last = 0
+    for place, group in groups.items():
+        name = place[1]
         steps = sorted(e.left[0].index.offset for e in group if e.left[0].index)
-        if len(group) < 2 or steps != list(range(1, len(group) + 1)):
+        before = any(n.name == name and n.index and n.index.variable is None for e in group for n, _ in names_in(e.right))
+        alone = len(group) < 2 and (place in whole or not before)  # a step with an equation of its own, such as the first
+        if alone or steps != list(range(steps[0], steps[0] + len(group))):
             continue
         shifted = [_shift(e) for e in group]
         if len({_plain(e.right) for e in shifted}) == 1:
             dropped |= {id(e) for e in group}
             folded[id(group[0])] = shifted[0]
-            notes.append(f"the {len(group)} equations for {name} are one equation at the steps 1 to {len(group)}: {shifted[0].text}")
+            last = max(last, steps[-1])
+            one, many = f"equation for {name} at step {steps[0]} is", f"equations for {name} at the steps {steps[0]} to {steps[-1]} are"
+            notes.append(f"the {many if len(group) > 1 else one} read as one equation for every step: {shifted[0].text}")
     result = [folded.get(id(e), e) for e in equations if id(e) not in dropped or id(e) in folded]
-    return result, notes
+    return result, notes, last
 
 
 def _shift(e: Equation) -> Equation:
@@ -520,7 +534,8 @@ def components(definitions: list[Definition], reads: list[Read], text: str) -> l
         if r.delay == 0:
             now[i].add(j)
         if r.delay is None and i == j:
-            raise BPTTError(f"{r.reader.bases[0]} is defined by itself", "read it at an earlier step: [t-1]", text=text, span=r.reader.equation.span)
+            raise BPTTError(f"{r.reader.bases[0]} is defined by itself", "read it at an earlier step: [t-1]",
+                            text=text, span=r.reader.equation.span)  # fmt: skip
     reach = [_reachable(i, after) for i in range(len(definitions))]
     group = [min([j for j in reach[i] if i in reach[j]] + [i]) for i in range(len(definitions))]
     members: dict[int, list[int]] = {}

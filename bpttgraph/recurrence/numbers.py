@@ -52,14 +52,14 @@ class Numbers:
         cuts = self.u.edge_cuts
         if not cuts:
             return [(list(self.u.heads), ())]
-        found: dict[tuple[bool, ...], list[Head]] = {}
+        found: dict[tuple[int, ...], list[Head]] = {}
         kinds = list(dict.fromkeys(cuts.values()))
         # Cut edges that a loss cannot reach do not matter; losses of one window group see the same borders.
         rule = self.u.truncation
         assert rule is not None
         for head in self.u.heads:
-            key = (True,) if rule.carousel else tuple(head.column in kind for kind in kinds) if len(kinds) < 64 else (-(-head.column // rule.stride),)
-            found.setdefault(key, []).append(head)  # type: ignore[arg-type]
+            key: tuple[int, ...] = tuple(head.column in kind for kind in kinds) if len(kinds) < 64 else (-(-head.column // rule.stride),)
+            found.setdefault(() if rule.carousel else key, []).append(head)
         return [(heads, _CutFor(cuts, heads[0].column)) for heads in found.values()]
 
     def reverse(self, targets: Iterable[Node]) -> list[Backward]:
@@ -145,13 +145,17 @@ class Numbers:
 
     # -- admission ----------------------------------------------------------------------------------------------------
 
-    def admit(self, data: Mapping[str, Any]) -> tuple[dict[Node, Array], int | None]:
-        """Check data and spread it over the leaves. Returns the leaves' arrays, one row an example, and the batch size (or None)."""
+    def admit(self, data: Mapping[str, Any]) -> tuple[dict[Node, Array], int | None, set[Node]]:
+        """Check data and spread it over the leaves.
+
+        Returns the leaves' arrays, one row an example, the batch size (or None), and the leaves that all examples share.
+        """
         leaves = self.u.leaves
         for key in data:
             if key not in leaves and key not in self.unused:
                 raise BPTTError(f"data: there is no {key} here", nearest(str(key), list(leaves)))
         values: dict[Node, Array] = {}
+        shared: set[Node] = set()
         batches: dict[str, int] = {}
         arrays: dict[str, Array] = {}
         for key, value in data.items():
@@ -173,13 +177,15 @@ class Numbers:
                 raise BPTTError(f"data: {key} is missing", f"it has shape {self.describe(key)}; u.instance() makes a complete example")
             if node.role == "parameter":
                 if array.shape != node.shape:
-                    raise BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}", f"reshape or transpose {key}")
+                    raise BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}",
+                                    f"reshape or transpose {key}")  # fmt: skip
                 values[node] = array if array.dtype.kind in "fc" else array.astype(dtype)
                 continue
             if rows[0][0] is None:
                 core = array.astype(dtype) if array.dtype.kind not in "fc" else array
                 if array.shape == node.shape:
                     core = core[None]
+                    shared.add(node)
                 elif array.ndim == len(node.shape) + 1 and array.shape[1:] == node.shape:
                     batches[key] = array.shape[0]
                 else:
@@ -189,6 +195,8 @@ class Numbers:
             array, batch = self.sequence(key, array, dtype)
             if batch is not None:
                 batches[key] = batch
+            else:
+                shared.update(n for _, n in rows)
             for row, n in rows:
                 values[n] = array[row]
         sizes = {b for b in batches.values() if b != 1} or set(batches.values())
@@ -197,7 +205,7 @@ class Numbers:
             raise BPTTError(f"data: the batch sizes differ ({named})", "give every input the same number of examples")
         batch = sizes.pop() if sizes else None
         # What all examples share gets a row for each of them: its gradient is the sum over these rows.
-        return {n: np.broadcast_to(v, (batch or 1, *n.shape)) if n.batched else v for n, v in values.items()}, batch
+        return {n: np.broadcast_to(v, (batch or 1, *n.shape)) if n.batched else v for n, v in values.items()}, batch, shared
 
     @cached_property
     def unused(self) -> set[str]:
@@ -242,7 +250,8 @@ class Numbers:
 
     def classes(self, key: str, array: Array) -> bool:
         """Whether targets are given as class numbers, `(T,)` or `(T, B)`."""
-        return array.dtype.kind in "iu" and array.ndim in (1, 2) and self.is_class(key) and array.shape[1:] != self.u.leaves[key][0][1].shape
+        shape = self.u.leaves[key][0][1].shape
+        return array.dtype.kind in "iu" and array.ndim in (1, 2) and self.is_class(key) and array.shape[1:] != shape
 
     def run(self, data: Mapping[str, Any]) -> Run:
         if self.u.recurrence.abstract:
@@ -250,8 +259,7 @@ class Numbers:
             first = self.u.recurrence.abstract[0]
             raise BPTTError(f"{names} {'is' if ',' not in names else 'are'} abstract: there are no numbers",
                             f'bind: --let {first}=tanh on the command line, let={{"{first}": "tanh"}} in Python')  # fmt: skip
-        values, batch = self.admit(data)
-        return Run(self, data, values, batch)
+        return Run(self, data, *self.admit(data))
 
 
 def _array(key: str, value: Any) -> Array:
@@ -313,8 +321,8 @@ class Run:
         gradients: of the total loss, by parameter and initial state (each in its own shape); other variables on request.
     """
 
-    def __init__(self, numbers: Numbers, data: Mapping[str, Any], leaves: dict[Node, Array], batch: int | None):
-        self.numbers, self.data, self.leaves, self.batch = numbers, data, leaves, batch
+    def __init__(self, numbers: Numbers, data: Mapping[str, Any], leaves: dict[Node, Array], batch: int | None, shared: set[Node]):
+        self.numbers, self.data, self.leaves, self.batch, self._shared = numbers, data, leaves, batch, shared
         self.u = numbers.u
         plan, self._gradient_nodes = numbers.full_plan
         self._dtype = np.result_type(*{v.dtype for v in leaves.values()}) if leaves else np.dtype(float)
@@ -382,18 +390,9 @@ class Run:
         if not node.batched:
             return np.array(np.broadcast_to(total, node.shape))
         total = np.broadcast_to(total, (self.batch or 1, *node.shape))
-        if self.batch is None or (node in self.leaves and self._is_shared(node)):
+        if self.batch is None or node in self._shared:
             return np.sum(total, axis=0)
         return np.array(total)
-
-    def _is_shared(self, node: Node) -> bool:
-        """Whether a leaf was given once for all examples of the batch."""
-        key = next((k for k in (node.name, node.base) if k in self.data and k in self.u.leaves), None)
-        if key is None:
-            return True
-        array = np.asarray(self.data[key])
-        axes = array.ndim - (self.u.leaves[key][0][0] is not None)
-        return axes == (0 if self.numbers.classes(key, array) else len(node.shape))
 
     def absolute_contributions(self, name: str) -> Array:
         """The triangle of S: for each (t, k), the sum of the absolute values of all path products, `(T, T, *shape)`.
@@ -429,14 +428,14 @@ class Run:
 
     def _triangle(self, name: str, absolute: bool = False) -> Array:
         u = self.u
-        if name not in u.parameters:
-            if name not in u._nodes or u.node(name).role != "initial":
-                raise BPTTError(f"there is no parameter {name}", nearest(name, list(u.parameters)))
+        if name not in self.numbers.leaf_nodes:
+            raise BPTTError(f"there is no parameter {name}", nearest(name, list(u.parameters)))
         target = u.node(name)
         heads = list(u.heads)
         losses = max(u.steps.get(u._loss_block, u.columns), max(h.step for h in heads))
         # Definitions without a step between the parameter and its uses (s = σ(α)) are passed through for each step apart.
-        timeless = [n for n in (u.node(v) for v in u.order_of_names) if n is target or (n.role not in ("parameter", "total") and u.column(n.name or "") is None)]
+        untimed = [u.node(v) for v in u.order_of_names if u.column(v) is None]
+        timeless = [target, *(n for n in untimed if n is not target and n.role not in ("parameter", "total"))]
         passes = self.numbers.reverse(timeless)
         by_step: dict[int, dict[Node, list[Node]]] = {}
         for p in passes:

@@ -9,6 +9,7 @@ because equal sizes hide a forgotten transpose.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ..errors import BPTTError, Span, nearest
@@ -153,6 +154,11 @@ class _Solver:
     def guess(self, priority: int, step: Callable[[], bool]) -> None:
         self.guesses.append((priority, step))
 
+    def habit(self, priority: int, name: str, rank: int) -> None:
+        """Unless something says otherwise, a name is a vector or a number."""
+        shape = self.name(name)
+        self.guess(priority, lambda: shape.rank is None and self.make(shape, rank, (f"{name} is {_KINDS[rank]}", None)))
+
     def transposed(self, out: _Shape, inner: _Shape, place: Place) -> bool:
         known, other = (inner, out) if inner.rank is not None else (out, inner)
         if known.rank is None:
@@ -176,7 +182,7 @@ class _Solver:
         self.wait(step)
         # what stands beside a vector is a vector; what stands beside a number, as in 1 − α, may be anything
         self.guess(2, lambda: ((a.rank is None and (b.rank or 0) > 0) or (b.rank is None and (a.rank or 0) > 0)) and self.same(a, b, place))
-        self.guess(4, lambda: out.rank is not None and a.rank is None and b.rank is None and (self.same(a, out, place) | self.same(b, out, place)))
+        self.guess(4, lambda: out.rank is not None and a.rank is None is b.rank and (self.same(a, out, place) | self.same(b, out, place)))
 
     def product(self, out: _Shape, a: _Shape, b: _Shape, e: Binary, place: Place) -> None:
         def step() -> bool:
@@ -233,8 +239,11 @@ class _Solver:
                 return part.rank is not None
 
             self.wait(step)
-            self.guess(1, lambda part=part: part.rank is None and self.make(part, 1, place))
+            self.guess(1, partial(self.vector, part, place))
         self.sums.append((whole, sizes, place))
+
+    def vector(self, part: _Shape, place: Place) -> bool:
+        return part.rank is None and self.make(part, 1, place)
 
     def call(self, out: _Shape, e: Call, args: list[_Shape], place: Place) -> None:
         function = FUNCTIONS.get(e.function)
@@ -352,7 +361,7 @@ def infer(
     stacks = any(len(left) > 1 or _has_stack(right) for left, right, _, _ in equations)
     if isinstance(sizes, int):
         if sizes == 1 and not stacks:
-            return {name: () for name in names}
+            return dict.fromkeys(names, ())
         sizes = dict.fromkeys((n for n in vectors if n not in scalars), sizes)
     solver = _Solver(text)
     for name in names:
@@ -377,9 +386,9 @@ def infer(
                 solver.same(part, parts[0], (here, right.span))
             solver.stacked(shape, parts, (here, right.span))
     for name in vectors:
-        solver.guess(1, lambda s=solver.name(name), n=name: s.rank is None and solver.make(s, 1, (f"{n} is a vector", None)))
+        solver.habit(1, name, 1)
     for name in names:
-        solver.guess(5, lambda s=solver.name(name), n=name: s.rank is None and solver.same(s, _Shape([], (f"{n} is a number", None)), (n, None)))
+        solver.habit(5, name, 0)
     solver.settle()
     solver.assign()
     return {name: tuple(int(s.root().value or 1) for s in solver.name(name).known()) for name in names}

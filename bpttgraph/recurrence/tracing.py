@@ -108,7 +108,7 @@ class _Symbol:
                 return _infix("@", *args)
             return _call(name, args[0] if name == "concat" else args)
         raise BPTTError(
-            f"np.{function.__name__} cannot be traced in a step function",
+            f"{function.__module__.replace('numpy', 'np', 1)}.{function.__name__} cannot be traced in a step function",
             "write it with operators, np.tanh, np.concatenate, np.sum …",
         )
 

@@ -71,7 +71,8 @@ def parse_truncation(value: str | int | None) -> Truncation | None:
     if text == "one-step":
         return Truncation(text, 1, 1, False, False, "one step (Elman 1990): the state of the step before is a constant input")
     if text == "carousel":
-        return Truncation(text, 0, 1, True, False, "carousel (Hochreiter & Schmidhuber 1997): only the linear carry of a state is passed back")
+        words = "carousel (Hochreiter & Schmidhuber 1997): only the linear carry of a state is passed back"
+        return Truncation(text, 0, 1, True, False, words)
     match = re.fullmatch(r"(sliding|chunk):(\d{1,6})|(\d{1,6})\s*;\s*(\d{1,6})", text)
     if match:
         kind, k, h, stride = match.groups()

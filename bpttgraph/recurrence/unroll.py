@@ -10,7 +10,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from .. import primitives as P
@@ -63,11 +63,17 @@ class _Place:
     role: str
 
 
-def infer_shapes(rec: Recurrence, sizes: Mapping[str, Any] | int | None, extra: list[Definition] | None = None) -> dict[str, tuple[int, ...]]:
+def _key(rec: Recurrence, block: str | None, name: Name) -> str:
+    return rec.key(name, block)
+
+
+def infer_shapes(
+    rec: Recurrence, sizes: Mapping[str, Any] | int | None, extra: list[Definition] | None = None
+) -> dict[str, tuple[int, ...]]:
     """The shape of every name of a recurrence."""
-    equations = []
+    equations: list[tuple[list[str], Expr, Callable[[Name], str], str]] = []
     for d in [*rec.definitions, *(extra or [])]:
-        equations.append((list(d.bases), d.right, (lambda n, d=d: rec.key(n, d.block)), d.text))
+        equations.append((list(d.bases), d.right, partial(_key, rec, d.block), d.text))
     names = list(dict.fromkeys([*rec.inputs, *[b for d in rec.definitions for b in d.bases], *rec.parameters]))
     total = rec.total
     scalars = {*([total] if total else []), *(() if rec.sums_outputs else rec.losses)}
@@ -102,7 +108,7 @@ class Unrolled:
         self.columns = column
         self.definitions, self.order = self._system()
         self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
-        self.sizes = {name: shape for name, shape in self.shapes.items()}
+        self.sizes = dict(self.shapes)
         self.loss_steps = self._read_loss(loss)
         self._places: dict[str, _Place] = {}
         self._nodes: dict[str, Node] = {}
@@ -119,7 +125,7 @@ class Unrolled:
         rec = self.recurrence
         blocks: tuple[str | None, ...] = rec.blocks or (None,)
         if steps is None:
-            steps = rec.steps_hint or 3
+            steps = rec.steps_hint or rec.folded_steps or 3
         given = dict(steps) if isinstance(steps, Mapping) else dict.fromkeys(blocks, steps)
         unknown = [b for b in given if b not in blocks]
         if unknown:
@@ -145,7 +151,8 @@ class Unrolled:
             raise BPTTError(f"loss={loss!r} is not a choice of steps", 'write "every", "last", or steps such as [2, 3]') from None
         bad = [s for s in steps if not 1 <= s <= last]
         if bad or not steps:
-            raise BPTTError(f"loss step {bad[0] if bad else loss!r} is outside the steps 1 to {last}", f"choose steps from 1 to {last}, or more steps")
+            raise BPTTError(f"loss step {bad[0] if bad else loss!r} is outside the steps 1 to {last}",
+                            f"choose steps from 1 to {last}, or more steps")  # fmt: skip
         return tuple(sorted(set(steps)))
 
     @property
@@ -168,7 +175,8 @@ class Unrolled:
         if not fed or not outputs:
             raise BPTTError("there is no input, or no output to feed back into it", "use inputs=\"every\"")
         if len(fed) > 1:
-            raise BPTTError(f"several inputs ({', '.join(fed)}): which one is fed back?", f"write the feedback as an equation: {fed[0]}[t+1] = …")
+            raise BPTTError(f"several inputs ({', '.join(fed)}): which one is fed back?",
+                            f"write the feedback as an equation: {fed[0]}[t+1] = …")  # fmt: skip
         (target,), source = fed, outputs[-1]
         d = rec.every[source]
         span = d.equation.span
@@ -216,7 +224,7 @@ class Unrolled:
             node = self._expression(d.right, d, t, {})
         except BPTTError as error:
             if error.span is None:
-                raise BPTTError(f"{error.message} (in {d.text}, step {t})", str(error).rpartition("hint: ")[2] if "hint: " in str(error) else None,
+                raise BPTTError(f"{error.message} (in {d.text}, step {t})", error.hint,
                                 text=self.recurrence.text, span=d.right.span) from None  # fmt: skip
             raise
         start = 0
@@ -229,7 +237,8 @@ class Unrolled:
             else:
                 value = node
             if value.shape != shape:
-                value = P.expand(value, shape=shape) if len(value.shape) <= len(shape) and value.shape != (1,) else P.reshape(value, shape=shape)
+                wider = len(value.shape) <= len(shape) and value.shape != (1,)
+                value = P.expand(value, shape=shape) if wider else P.reshape(value, shape=shape)
             if value.name is not None or value.op is None:
                 value = P.identity(value)
             column = None if t is None else self._column(d, t, step)
@@ -293,22 +302,22 @@ class Unrolled:
         if isinstance(e, Negate):
             if isinstance(e.operand, Number):
                 return constant(-float(e.operand.value))
-            return -go(e.operand)  # type: ignore[no-any-return]
+            return -go(e.operand)
         if isinstance(e, Transposed):
-            return P.transpose(go(e.operand))  # type: ignore[no-any-return]
+            return P.transpose(go(e.operand))
         if isinstance(e, Stack):
-            return FUNCTIONS["concat"].build(*[go(i) for i in e.items])  # type: ignore[no-any-return]
+            return FUNCTIONS["concat"].build(*[go(i) for i in e.items])
         if isinstance(e, Reduce):
             return self._reduce(e, d, t, bound)
         if isinstance(e, Binary):
-            return _OPERATORS[e.operator](go(e.left), go(e.right))  # type: ignore[no-any-return]
+            return _OPERATORS[e.operator](go(e.left), go(e.right))
         assert isinstance(e, Call)
         args = [go(a) for a in (*e.args, *e.parameters)]
         function = FUNCTIONS.get(canonical(e.function))
         if function is not None:
-            return function.build(*args)  # type: ignore[no-any-return]
+            return function.build(*args)
         shape = None if len(args) == 1 else self.shapes[d.bases[0]]
-        return P.abstract_function(e.function, shape)(*args)  # type: ignore[no-any-return]
+        return P.abstract_function(e.function, shape)(*args)
 
     def _name(self, e: Name, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
         rec = self.recurrence
@@ -318,7 +327,7 @@ class Unrolled:
         block = (rec.every[key].block if key in rec.every else e.block or d.block) if rec.blocks else None
         last = self.steps.get(block, self.columns)
         v = e.index.variable
-        start = 0 if v is None else last if v == "T" else bound[v] if v in bound else t
+        start = 0 if v is None else last if v == "T" else bound.get(v, t)
         assert start is not None
         return self._value(key, start + e.index.offset, block)
 
@@ -328,9 +337,10 @@ class Unrolled:
         def place(index: Index | None, default: int) -> int:
             if index is None:
                 return default
-            base = {None: 0, "T": last, "t": t or 0, **bound}.get(index.variable)
+            base = 0 if index.variable is None else {"T": last, "t": t or 0, **bound}.get(index.variable)
             if base is None:
-                raise BPTTError(f"the step {index.variable} is not known here", "write a number, t or T", text=self.recurrence.text, span=e.span)
+                raise BPTTError(f"the step {index.variable} is not known here", "write a number, t or T",
+                                text=self.recurrence.text, span=e.span)  # fmt: skip
             return base + index.offset
 
         result: Node | None = None
@@ -347,7 +357,7 @@ class Unrolled:
             self._define(rec.once[total], None, None)
             step = self.steps[self._loss_block]
             self.total, self.generic = total, False
-            self.heads = (Head(step, self.columns, total),)
+            self.heads: tuple[Head, ...] = (Head(step, self.columns, total),)
             self._places[total].role = "total"
         else:
             losses, self.generic = list(rec.losses), not rec.losses
@@ -362,6 +372,10 @@ class Unrolled:
             block = self._loss_block
             self.heads = tuple(Head(s, self.offset.get(block, 0) + s, name) for b, s, name in heads if name in self._nodes)
             if not self.heads:
+                missing = next((b for b in losses if b not in rec.every and not self.generic), None)
+                if missing is not None:
+                    example = f"{missing}[t] = cross_entropy(y[t], target[t])"
+                    raise BPTTError(f"no line defines the loss {missing}[t]", f"add {example}, for example")
                 raise BPTTError("there is no loss at the chosen steps", "choose other loss steps")
             summed: Node = self._nodes[self.heads[0].name]
             for head in self.heads[1:]:
@@ -400,7 +414,7 @@ class Unrolled:
         outputs = rec.outputs
         block = self._loss_block
         if not outputs:
-            raise BPTTError("this recurrence has no output", "add an equation such as y[t] = h[t]")
+            raise BPTTError("no equation has a step t on its left: there is nothing to unroll", "write h[t] = … for what a step computes")
         for s in self.loss_steps:
             parts = []
             for out in outputs:
@@ -570,9 +584,11 @@ class Unrolled:
         variables: dict[str, Variable] = {}
         for name in self.order_of_names:
             place, node = self._places[name], self._nodes[name]
-            below = [variables[k.source].level for k in read_by.get(name, []) if variables[k.source].column == place.column and place.column is not None]
+            sources = [variables[k.source] for k in read_by.get(name, [])] if place.column is not None else []
+            below = [v.level for v in sources if v.column == place.column]
+            level = 1 + max(below) if below else 0 if node.op is None else 1
             variables[name] = Variable(
-                name, place.base, place.step, place.role, place.block, place.column, 1 + max(below) if below else 0 if node.op is None else 1,
+                name, place.base, place.step, place.role, place.block, place.column, level,
                 node.shape, node.op.name if node.op else "", place.base in carry,
             )  # fmt: skip
         return VariableGraph(self.recurrence.title, variables, self.links, dict(self.steps), self.conventions)
@@ -589,15 +605,18 @@ class Unrolled:
     @property
     def conventions(self) -> tuple[str, ...]:
         """What was chosen, in words: printed on every picture, document and verdict."""
-        n = len(self.loss_steps)
+        n, last = len(self.loss_steps), self.steps[self._loss_block]
         steps = ", ".join(f"{b}: T = {t}" if b else f"T = {t}" for b, t in self.steps.items())
-        where = "every step" if n == self.steps[self._loss_block] else "the last step" if self.loss_steps == (self.steps[self._loss_block],) \
-            else "steps " + ", ".join(map(str, self.loss_steps))  # fmt: skip
-        found = [steps, f"loss at {where}, " + (f"mean over {n} steps" if self.reduce == "mean" else "summed"), "column vectors, one example"]
+        chosen = "the last step" if self.loss_steps == (last,) else "steps " + ", ".join(map(str, self.loss_steps))
+        where = "every step" if n == last else chosen
+        summed = f"mean over {n} steps" if self.reduce == "mean" else "summed"
+        found = [steps, f"loss at {where}, {summed}", "column vectors, one example"]
         if self.generic:
             found.append("no loss given: ∂E/∂output is a given vector at each of these steps")
-        if self.inputs != "every":
-            found.append({"first": "input at the first step only, zero afterwards", "feedback": "after the first step the input is the last output"}[self.inputs])
+        if self.inputs == "first":
+            found.append("input at the first step only, zero afterwards")
+        if self.inputs == "feedback":
+            found.append("after the first step the input is the last output")
         found.append("truncation: " + (self.truncation.text if self.truncation else "none, the full gradient"))
         return (*found, *self.recurrence.conventions)
 
@@ -614,11 +633,11 @@ class Unrolled:
 
         Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T, B)`.
         """
-        return self._numbers.instance(seed, batch)  # type: ignore[no-any-return]
+        return self._numbers.instance(seed, batch)
 
     def run(self, data: Mapping[str, Any]) -> Run:
         """Numbers: loss, values and gradients on `data` (see `instance` for its form)."""
-        return self._numbers.run(data)  # type: ignore[no-any-return]
+        return self._numbers.run(data)
 
     def derive(self, wrt: str, cap: int = 200) -> Any:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""
