@@ -229,3 +229,36 @@ def test_sphinx_builds(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "html" / "tutorials" / "slide-to-derivation.html").is_file()
+
+
+SAME = [  # what the reference of the equation language says about notations, as texts that mean the same
+    ["h[t] = W h[t-1]", "h_t = W h_{t-1}", "hₜ = W hₜ₋₁", "h^t = W h^{t-1}", "h^{(t)} = W h^{(t-1)}", "h^{<t>} = W h^{<t-1>}"],
+    ["h[t] = W_hh x[t]", "h_t = W_{hh} x_t", "h_t = W_{h,h} x_t", r"\mathbf{h}_t = \boldsymbol{W}_{hh} x_t"],
+    ["h[t] = θ(x[t])", r"h_t = \theta(x_t)"],
+    ["ŷ[t] = x̄[t]", r"\hat{y}_t = \bar{x}_t"],
+    ["h1[t] = a1[t]", "h^{(1)}_t = a^{[1]}_t"],
+    ["a[t] = W X", "$a_t = WX$", r"a_t = W \cdot X", r"a_t = W \times X", "a[t] = W · X"],
+    ["a[t] = b * c", "a[t] = b ∘ c", "a[t] = b ⊙ c", r"a_t = b \odot c", r"a_t = b \circ c"],
+    ["a[t] = b / c", r"a_t = \frac{b}{c}"],
+    ["a[t] = b ^ 2", "a[t] = b²", "a_t = b^2"],
+    ["a[t] = W.T b", "a[t] = W^T b", "a[t] = Wᵀ b", r"a_t = W^\top b"],
+    ["a[t] = [b; c]", "a[t] = [b, c]", r"a_t = \begin{bmatrix} b \\ c \end{bmatrix}"],
+    ["a[t] = norm(b)", "a[t] = ‖b‖", r"a_t = \lVert b \rVert"],
+    ["a[t] = tanh(b)", r"a_t = \tanh b", r"a_t = \text{tanh}(b)"],
+    ["E = sum_t E[t]", r"E = \sum_t E_t", "E = Σ_t E[t]"],
+    ["y[t] = sum_{k=1}^{t} x[k] b + c", r"y_t = \sum_{k=1}^{t} x_k b + c", "y[t] = (sum_{k=1}^{t} (x[k] b)) + c"],
+    ["y[t] = prod_{k=1}^{t} g[k]", r"y_t = \prod_{k=1}^{t} g_k"],
+    ["a[t] = 1/2 x", "a[t] = (1/2) x"],
+    ["a[t] = -b c", "a[t] = -(b c)"],
+    ["a[t] = h[t] - 1", "a[t] = h_t-1"],
+    ["a[t] = b\nc[t] = d", "a[t] = b; c[t] = d", "a[t] = b, c[t] = d", r"\begin{aligned} a_t &= b \\ c_t &= d \end{aligned}"],
+    ["a[t] = b + c", "a[t] = b +\n c", "a[t] = b\n + c", "a[t] = b + c  # note", r"a_t = b + c \quad (4)", r"a_t = b + c \tag{4}"],
+    ["a[t] = b", r"f = 1 \Rightarrow a_t = b", r"a_t = b \in [0, 1]^{m \times n}"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("group", SAME, ids=lambda g: g[0])
+def test_notations_mean_the_same(group: list[str]) -> None:
+    from bpttgraph.recurrence.language import parse, show
+
+    assert len({show(parse(text)).replace(" @ ", " ") for text in group}) == 1
