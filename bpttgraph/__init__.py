@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from .draw.figure import Figure
     from .errors import BPTTError
     from .graph import Graph, Node
-    from .recurrence import Recurrence, Run, Unrolled, cell, cells, recurrence
+    from .recurrence import Recurrence, Run, Unrolled, recurrence
+    from .recurrence.library import cell, cells
 
 __version__ = "0.1.0"
 

@@ -76,7 +76,9 @@ def spectral(u: bg.Unrolled, radius: float, seed: int) -> dict[str, Any]:
 @pytest.mark.parametrize("radius", [0.3, 0.5, 0.9])
 @pytest.mark.parametrize("kept", [1, 7, 13, 19])
 @pytest.mark.parametrize("kind", ["sliding", "chunk"])
-def test_truncated_bptt_never_passes_as_the_gradient(radius: float, kept: int, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_truncated_bptt_never_passes_as_the_gradient(
+    radius: float, kept: int, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the customary tolerances, BPTT over 7 of 20 steps passes; here not even 19 of 20 steps do."""
     rec = bg.cell("rnn")
     u, truncated = rec.unroll(20), rec.unroll(20, truncate=f"{kind}:{kept}")
@@ -133,7 +135,9 @@ def test_float32_is_judged_by_its_own_rounding() -> None:
 
 
 def test_a_kink_within_the_stencil_is_undecidable_not_wrong() -> None:
-    u = bg.recurrence("h[t] = relu(W h[t-1] + U x[t])\nE[t] = squared_error(h[t], target[t])").unroll(3, sizes={"h": 2, "x": 2})
+    u = bg.recurrence("h[t] = relu(W h[t-1] + U x[t])\nE[t] = squared_error(h[t], target[t])").unroll(
+        3, sizes={"h": 2, "x": 2}
+    )
     data = u.instance(5)
     data["h[0]"] = np.zeros(2)
     data["U"] = np.eye(2)
@@ -149,7 +153,11 @@ def test_contradicting_oracles_blame_the_tool(monkeypatch: pytest.MonkeyPatch) -
     # a function whose value is not analytic where the complex step needs it: the two oracles see different derivatives
     u = bg.cell("rnn").unroll(2)
     value = primitives.TABLE["tanh"].value
-    monkeypatch.setitem(primitives.TABLE["tanh"].__dict__, "value", lambda x: value(np.real(x)) + 0.5j * np.imag(x) if np.iscomplexobj(x) else value(x))
+    monkeypatch.setitem(
+        primitives.TABLE["tanh"].__dict__,
+        "value",
+        lambda x: value(np.real(x)) + 0.5j * np.imag(x) if np.iscomplexobj(x) else value(x),
+    )
     report = check_gradients(bg.cell("rnn").unroll(2), ["W_hh"])
     assert not report.right and report.broken and "broken" in report.verdict
     del u

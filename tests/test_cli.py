@@ -26,7 +26,12 @@ RNN = "h[t] = tanh(W h[t-1] + U x[t] + b)\ny[t] = softmax(V h[t])\nE[t] = cross_
 def test_derive_writes_a_folder(tmp_path: Path) -> None:
     done = run("derive", "rnn", "--steps", "3", "--wrt", "W_hh", "-o", str(tmp_path / "out"))
     assert done.exit_code == 0, done.output
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["check.json", "derivation.html", "derivation.md", "forward.svg"]
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "check.json",
+        "derivation.html",
+        "derivation.md",
+        "forward.svg",
+    ]
     check = json.loads((tmp_path / "out" / "check.json").read_text(encoding="utf-8"))
     assert check["right"] is True
     assert "6 chain-rule terms" in done.output and "Right:" in done.output
@@ -37,7 +42,19 @@ def test_derive_writes_a_folder(tmp_path: Path) -> None:
 
 def test_derive_writes_the_same_bytes_again(tmp_path: Path) -> None:
     for seed in ("1", "2"):
-        command = [sys.executable, "-m", "bpttgraph", "derive", "gru", "--steps", "2", "-o", "out", "--format", "html,md,svg,json,png,pdf,dot"]
+        command = [
+            sys.executable,
+            "-m",
+            "bpttgraph",
+            "derive",
+            "gru",
+            "--steps",
+            "2",
+            "-o",
+            "out",
+            "--format",
+            "html,md,svg,json,png,pdf,dot",
+        ]
         (tmp_path / seed).mkdir()
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
         subprocess.run(command, cwd=tmp_path / seed, env=env, check=True, capture_output=True)
@@ -48,7 +65,11 @@ def test_derive_writes_the_same_bytes_again(tmp_path: Path) -> None:
 
 
 def test_standard_input_and_files(tmp_path: Path) -> None:
-    latex = r"$$a^{< t>} = g_1(W_{aa}a^{< t-1>} + W_{ax}x^{< t>} + b_a)$$" + "\n" + r"$$y^{< t>} = g_2(W_{ya}a^{< t>} + b_y)$$"
+    latex = (
+        r"$$a^{< t>} = g_1(W_{aa}a^{< t-1>} + W_{ax}x^{< t>} + b_a)$$"
+        + "\n"
+        + r"$$y^{< t>} = g_2(W_{ya}a^{< t>} + b_y)$$"
+    )
     done = run("derive", "-", "--wrt", "W_aa", text=latex)
     assert done.exit_code == 0 and "∂⁺a₁/∂W_aa" in done.output and "not checked: g_1, g_2 abstract" in done.output
     done = run("derive", "-", "--let", "g_1=tanh", "--let", "g_2=softmax", text=latex)
@@ -59,14 +80,40 @@ def test_standard_input_and_files(tmp_path: Path) -> None:
 
 
 def test_the_options_reach_the_unrolling() -> None:
-    args = ["derive", "lstm", "--wrt", "U_f", "--steps", "2", "--loss", "last", "--truncate", "chunk:1", "--size", "h=2", "--reduce", "mean"]
+    args = [
+        "derive",
+        "lstm",
+        "--wrt",
+        "U_f",
+        "--steps",
+        "2",
+        "--loss",
+        "last",
+        "--truncate",
+        "chunk:1",
+        "--size",
+        "h=2",
+        "--reduce",
+        "mean",
+    ]
     done = run(*args)
     assert done.exit_code == 0 and "1 chain-rule term " in done.output and "mean over 1 steps" in done.output
     done = run("derive", "seq2seq", "--steps", "encoder=4,decoder=2", "--wrt", "encoder.W_hh", "--inputs", "feedback")
     assert done.exit_code == 0 and "encoder: T = 4" in done.output
     done = run("derive", "rnn", "--wrt", "h[0]", "--size", "1", "--loss", "2,3")
     assert done.exit_code == 0
-    done = run("derive", "rnn-abstract", "--let", "f_1(x, h; a, b) = tanh(a h + b x)", "--let", "f_2(x, h; w) = w h", "--seed", "4", "--batch", "2")
+    done = run(
+        "derive",
+        "rnn-abstract",
+        "--let",
+        "f_1(x, h; a, b) = tanh(a h + b x)",
+        "--let",
+        "f_2(x, h; w) = w h",
+        "--seed",
+        "4",
+        "--batch",
+        "2",
+    )
     assert done.exit_code == 0 and "Right:" in done.output
 
 
@@ -105,8 +152,18 @@ def test_help_loads_nothing_heavy() -> None:
 
 BAD = {
     "unbalanced bracket": ("h[t] = tanh(W h[t-1] + x[t]", [], "line 1", "^"),
-    "abstract with numbers": ("h[t] = phi(W h[t-1] + x[t])", ["--let", "phi=tahn"], "tahn is not a known function", "tanh"),
-    "contradicting shapes": ("h[t] = tanh(W h[t-1] + U x[t])\ny[t] = h[t] + x[t]", ["--size", "h=3", "--size", "x=2"], "contradict", "size 3"),
+    "abstract with numbers": (
+        "h[t] = phi(W h[t-1] + x[t])",
+        ["--let", "phi=tahn"],
+        "tahn is not a known function",
+        "tanh",
+    ),
+    "contradicting shapes": (
+        "h[t] = tanh(W h[t-1] + U x[t])\ny[t] = h[t] + x[t]",
+        ["--size", "h=3", "--size", "x=2"],
+        "contradict",
+        "size 3",
+    ),
     "undefined state": ("y[t] = tanh(W h[t-1] + U x[t])", [], "no line defines h[t]", "did you mean y[t-1]?"),
     "no steps": (RNN, ["--steps", "0"], "at least 1 step", "steps=3"),
     "loss outside": (RNN, ["--loss", "4"], "loss step 4 is outside", "1 to 3"),
@@ -123,7 +180,12 @@ BAD = {
     "bad let": (RNN, ["--let", "phi"], "is not NAME=VALUE", "--let phi=tanh"),
     "let for nothing": (RNN, ["--let", "phi=tanh"], "no equation calls φ", "hint"),
     "code": ("__import__('os').system('touch pwned')", [], "hint", "hint"),
-    "one step names too many": ("E = E_1 + E_2 + E_3\nE_t = dot(h_t, h_t)\nh_t = tanh(W h_{t-1})", ["--steps", "2"], "step 3", "steps=3"),
+    "one step names too many": (
+        "E = E_1 + E_2 + E_3\nE_t = dot(h_t, h_t)\nh_t = tanh(W h_{t-1})",
+        ["--steps", "2"],
+        "step 3",
+        "steps=3",
+    ),
 }
 
 

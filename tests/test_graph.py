@@ -30,7 +30,13 @@ def test_a_deep_graph_needs_no_recursion() -> None:
 
 def test_a_parameter_is_one_node_with_numbered_uses() -> None:
     u = bg.cell("rnn").unroll(4)
-    assert list(u.parameters) == ["W_hh", "W_xh", "b_h", "W_hy", "b_y"] or set(u.parameters) == {"W_hh", "W_xh", "b_h", "W_hy", "b_y"}
+    assert list(u.parameters) == ["W_hh", "W_xh", "b_h", "W_hy", "b_y"] or set(u.parameters) == {
+        "W_hh",
+        "W_xh",
+        "b_h",
+        "W_hy",
+        "b_y",
+    }
     w = u.parameters["W_hh"]
     assert [n for n in u.graph.nodes if n.name == "W_hh"] == [w]
     assert [(use.number, use.step, use.variable) for use in w.uses] == [(k, k, f"h[{k}]") for k in (1, 2, 3, 4)]
@@ -42,7 +48,13 @@ def test_a_parameter_is_one_node_with_numbered_uses() -> None:
 def test_names_are_stable() -> None:
     code = "import bpttgraph as bg; g = bg.cell('lstm').unroll(2).graph; print([(e.source, e.target, e.slot) for e in g.edges])"
     runs = [
-        subprocess.run([sys.executable, "-c", code], env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         for seed in ("1", "2")
     ]
     assert runs[0].stdout == runs[1].stdout and "h[2]" in runs[0].stdout
@@ -67,4 +79,7 @@ def test_cuts_are_visible_edges() -> None:
     sliding = bg.cell("rnn").unroll(4, truncate="sliding:2")
     assert [(e.source, e.cut, e.cut_for) for e in sliding.graph.edges if e.cut] == [
         ("h[0]", "partly", (2,)), ("h[1]", "partly", (3,)), ("h[2]", "partly", (4,))]  # fmt: skip
-    assert {n: d["cut"] for n, _, d in u.graph.to_networkx().edges(data=True) if d["cut"]} == {"h[2]": "cut", "h[4]": "cut"}
+    assert {n: d["cut"] for n, _, d in u.graph.to_networkx().edges(data=True) if d["cut"]} == {
+        "h[2]": "cut",
+        "h[4]": "cut",
+    }

@@ -85,7 +85,9 @@ def test_what_is_used_twice_is_written_once() -> None:
         lambda h, x, *, W: np.exp(np.sin(W @ h)) + np.cos(x) - np.sqrt(np.abs(x) + 1.0),
         lambda h, x, *, W: np.clip(W @ h, -0.5, 0.5) + x / 2 - np.minimum(h, x) * np.maximum(h, x),
         lambda h, x, *, W: (W.T @ h) ** 2 * 0.1 + np.outer(h, x) @ x - 1e-7 * x + np.square(h) * np.linalg.norm(x),
-        lambda h, x, *, W: -(2 - h.dot(x)) * x + np.diag(x) @ h + (+1.5) * h.sum() + x.mean() + 2.0 ** (h * 0.1) + W @ h,
+        lambda h, x, *, W: (
+            -(2 - h.dot(x)) * x + np.diag(x) @ h + (+1.5) * h.sum() + x.mean() + 2.0 ** (h * 0.1) + W @ h
+        ),
     ],
 )
 def test_numpy_calls_keep_their_values(expression: Any) -> None:
