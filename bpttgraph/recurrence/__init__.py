@@ -1,19 +1,30 @@
 """Recurrences: from equations or a Python function to the folded graph, its unrolling, and numbers.
 
-`recurrence(text_or_function)`, `cell(name)` and `cells()` are the ways in.
+`recurrence(text_or_function)`, `cell(name)` and `cells()` are the ways in. Names are loaded on first use: the parser needs no NumPy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .library import cell, cells
-from .model import Recurrence, from_text
-from .numbers import Run
-from .unroll import Unrolled
+if TYPE_CHECKING:
+    from .library import cell, cells
+    from .model import Recurrence
+    from .numbers import Run
+    from .unroll import Unrolled
 
 __all__ = ["Recurrence", "Run", "Unrolled", "cell", "cells", "recurrence"]
+
+_WHERE = {"cell": "library", "cells": "library", "Recurrence": "model", "Run": "numbers", "Unrolled": "unroll"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        from importlib import import_module
+
+        return getattr(import_module("." + _WHERE[name], __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def recurrence(text_or_function: str | Callable[..., Any], let: Mapping[str, Any] | None = None) -> Recurrence:
@@ -35,4 +46,6 @@ def recurrence(text_or_function: str | Callable[..., Any], let: Mapping[str, Any
         from .tracing import from_function
 
         return from_function(text_or_function, let)
+    from .model import from_text
+
     return from_text(text_or_function, let)
