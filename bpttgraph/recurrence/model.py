@@ -299,7 +299,11 @@ class Recurrence:
     @cached_property
     def total(self) -> str | None:
         """The loss that no step belongs to (`E = sum_t E[t]`), if a line defines one."""
-        hits = [b for b, d in self.once.items() if any(n.index is not None for n, _ in names_in(d.right))]
+        timed: dict[str, None] = {}
+        for _ in self.once:  # E = dot(m, m) with m = sum_t h[t] depends on the steps as well
+            timed |= {b: None for b, d in self.once.items() if any(n.index or self.key(n, d.block) in timed for n, _ in names_in(d.right))}
+        read = {self.key(n, d.block) for d in self.definitions for n, _ in names_in(d.right) if n.index is None}
+        hits = [b for b in self.once if b in timed and b not in read]
         if len(hits) > 1:
             named = [h for h in hits if h.rpartition(".")[2] in _LOSS_NAMES]
             hits = named or hits
