@@ -162,6 +162,8 @@ class Numbers:
             arrays[key] = _array(key, value)
         kinds = [a.dtype for a in arrays.values() if a.dtype.kind in "fc"]
         dtype = np.result_type(*kinds) if kinds else np.dtype(float)
+        others = [(arrays[k].ndim, r[0][1], r[0][0] is not None) for k, r in leaves.items() if k in arrays and not self.is_class(k)]
+        batched = any(n.batched and axes == len(n.shape) + timed + 1 for axes, n, timed in others)
         for key, rows in leaves.items():
             node = rows[0][1]
             array = arrays.get(key)
@@ -192,7 +194,7 @@ class Numbers:
                     raise BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}", f"reshape {key}")
                 values[node] = core
                 continue
-            array, batch = self.sequence(key, array, dtype)
+            array, batch = self.sequence(key, array, dtype, batched)
             if batch is not None:
                 batches[key] = batch
             else:
@@ -226,7 +228,7 @@ class Numbers:
         classes = f" or classes ({t},) or ({t}, B)" if self.is_class(key) else ""
         return (f"({t}, {dims}) or ({t}, B, {dims})" if dims else f"({t},) or ({t}, B)") + classes
 
-    def sequence(self, key: str, array: Array, dtype: Any) -> tuple[Array, int | None]:
+    def sequence(self, key: str, array: Array, dtype: Any, batched: bool) -> tuple[Array, int | None]:
         """A sequence as (T, B, *shape), with its batch size."""
         node, length = self.u.leaves[key][0][1], self.length(key)
         wrong = BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}",
@@ -234,7 +236,7 @@ class Numbers:
         rows = len(array) if array.ndim else 0
         if rows != length and not (self.u.inputs != "every" and rows >= 1 and node.role == "input"):
             raise wrong
-        if self.classes(key, array):
+        if self.classes(key, array, batched):
             classes = node.shape[0]
             if array.size and (array.min() < 0 or array.max() >= classes):
                 raise BPTTError(f"data: {key} has a class outside 0 to {classes - 1}", "classes count from 0")
@@ -248,10 +250,18 @@ class Numbers:
             return array, array.shape[1]
         raise wrong
 
-    def classes(self, key: str, array: Array) -> bool:
-        """Whether targets are given as class numbers, `(T,)` or `(T, B)`."""
-        shape = self.u.leaves[key][0][1].shape
-        return array.dtype.kind in "iu" and array.ndim in (1, 2) and self.is_class(key) and array.shape[1:] != shape
+    def classes(self, key: str, array: Array, batched: bool) -> bool:
+        """Whether targets are given as class numbers, `(T,)` or `(T, B)`.
+
+        Whole numbers of shape `(T, n)` with n classes could be either: they are one-hot vectors if they look so and nothing else
+        in the data has a batch.
+        """
+        if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or not self.is_class(key):
+            return False
+        if array.shape[1:] != self.u.leaves[key][0][1].shape:
+            return True
+        hot = np.all((array == 0) | (array == 1)) and np.all(array.sum(axis=1) == 1)
+        return batched or not hot
 
     def run(self, data: Mapping[str, Any]) -> Run:
         if self.u.recurrence.abstract:
