@@ -203,7 +203,7 @@ def evaluate_absolute(outputs: Sequence[Node], values: Mapping[Node, Any], seeds
     >>> evaluate_absolute([g * x - g * x], {g: np.float64(1.0), x: np.float64(-3.0)}, {g})
     [np.float64(6.0)]
     """
-    nodes = needed(outputs)
+    nodes = needed(outputs, known=values)
     slots: dict[int, Any] = {}
     linear: set[int] = set()
     for node in nodes:

@@ -173,10 +173,13 @@ def constant(value: Any) -> Node:
     return node
 
 
-def needed(outputs: Iterable[Node], since: int = -1, cut: Container[tuple[int, int, int]] = ()) -> list[Node]:
+def needed(
+    outputs: Iterable[Node], since: int = -1, cut: Container[tuple[int, int, int]] = (), known: Container[Node] = ()
+) -> list[Node]:
     """All nodes that `outputs` depend on, themselves included, arguments before results. Linear, no recursion.
 
-    Leaves out nodes made before number `since`, and what only edges in `cut` (source, target, slot) lead to.
+    Leaves out nodes made before number `since`, what only edges in `cut` (source, target, slot) lead to, and what only `known`
+    nodes need.
     """
     found: dict[int, Node] = {}
     stack = list(outputs)
@@ -184,6 +187,8 @@ def needed(outputs: Iterable[Node], since: int = -1, cut: Container[tuple[int, i
         node = stack.pop()
         if node.serial not in found and node.serial >= since:
             found[node.serial] = node
+            if known and node in known:
+                continue
             if cut:
                 stack.extend(a for i, a in enumerate(node.args) if (a.serial, node.serial, i) not in cut)
             else:

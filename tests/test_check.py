@@ -11,7 +11,6 @@ import pytest
 import bpttgraph as bg
 from bpttgraph import primitives
 from bpttgraph.check import check_gradients
-from bpttgraph.check.gradients import rounding_factor
 from bpttgraph.recurrence.library import suggestion
 from bpttgraph.recurrence.numbers import Run
 
@@ -89,10 +88,31 @@ def test_truncated_bptt_never_passes_as_the_gradient(
     assert not check_gradients(u, ["W_hh"], data, triangle=False).right
 
 
-def test_the_rounding_factor_leaves_room_for_rounding_only() -> None:
-    assert rounding_factor(bg.cell("rnn").unroll(3)) < 1e3
-    u = bg.cell("rnn").unroll(20)
-    assert rounding_factor(u) * 2.0**-53 < 1e-12
+def test_saturated_units_are_right() -> None:
+    """1 − h² loses its digits when h is near 1: that is rounding, and the radius says so."""
+    u = bg.recurrence("h[t] = tanh(w h[t-1] + u x[t])").unroll(2, sizes=1)
+    for x in (1.0, 3.0, 5.0, 8.0, 12.0, 20.0):
+        data = {"w": 0.5, "u": 1.0, "x": [x, x], "h[0]": 0.3, "dE_dh": [1.0, 1.0]}
+        assert u.derive("w").check(data).right, x
+
+
+@pytest.mark.parametrize("name", bg.cells())
+def test_right_gradients_are_right_on_many_instances(name: str, seeds: int = 8) -> None:
+    u = cell(name).unroll(4)
+    for seed in range(seeds):
+        report = check_gradients(u, None, u.instance(seed))
+        assert report.right, f"seed {seed}\n{report}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", bg.cells())
+def test_right_gradients_are_right_on_very_many_instances(name: str) -> None:
+    test_right_gradients_are_right_on_many_instances(name, seeds=100)
+
+
+def test_the_radius_leaves_room_for_rounding_only() -> None:
+    report = check_gradients(bg.cell("rnn").unroll(20))
+    assert all(f.radius < 1e4 for f in report.findings if not f.estimated)
 
 
 def test_a_wrong_entry_is_named_with_its_index(monkeypatch: pytest.MonkeyPatch) -> None:

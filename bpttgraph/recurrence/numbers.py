@@ -6,13 +6,13 @@ batch, so that the whole (t, k) triangle of contributions, or all rows of a Jaco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import Backward, Plan, backward
+from ..autodiff import Backward, Plan, backward, evaluate
 from ..errors import BPTTError, nearest
 from ..graph import Node, leaf
 from ..primitives import expand
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Numbers", "Run"]
 
 Array = np.ndarray[Any, Any]
+Reading = Callable[[Sequence[Node], Mapping[Node, Any]], list[Any]]
 
 
 class _CutFor:
@@ -378,18 +379,12 @@ class Run:
         node = self.u.node(name)
         return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
 
-    def _evaluate(self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None, absolute: bool = False) -> list[Array]:
+    def _evaluate(self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None, read: Reading | None = None) -> list[Array]:
+        """Numbers for nodes of the reverse pass: their values, or whatever else `read` reads off the graph."""
         known = {n: self._slots[n.serial] for n in self.numbers.forward_plan.nodes}
         given: dict[Node, Any] = {**known, **self._seeds, **(seeds or {})}
-        if absolute:
-            from ..autodiff import evaluate_absolute
-
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-                return evaluate_absolute(nodes, given, set(self.numbers.seeds.values()))
-        plan = Plan(nodes)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-            slots = plan(given)
-        return [slots[i] for i in plan.outputs]
+            return (read or evaluate)(nodes, given)
 
     def _shaped(self, node: Node, parts: list[Any]) -> Array:
         """Sum the parts and bring them to the shape of the data: without a batch, or summed over what all examples share."""
@@ -404,28 +399,14 @@ class Run:
             return np.sum(total, axis=0)
         return np.array(total)
 
-    def absolute_contributions(self, name: str) -> Array:
-        """The triangle of S: for each (t, k), the sum of the absolute values of all path products, `(T, T, *shape)`.
-
-        Unit roundoff times S is the rounding error that any computation of this gradient may make: the unit of every verdict. For
-        a variable that is not a parameter all uses stand together, `(T, 1, *shape)`.
-        """
-        if name in self.u.parameters:
-            return self._triangle(name, absolute=True)
-        target = self.u.node(name)
-        losses = max(self.u.steps.get(self.u._loss_block, self.u.columns), max(h.step for h in self.u.heads))
-        result = np.zeros((losses, 1, *target.shape))
-        for value in self._evaluate(self.numbers.adjoint(target), self._stack(losses), absolute=True):
-            summed = np.sum(value, axis=1) if target.batched and np.ndim(value) == len(target.shape) + 2 else value
-            result[:, 0] += np.broadcast_to(summed, result[:, 0].shape)
-        return result
-
     def contributions(self, name: str) -> Array:
         """The (t, k) triangle: `[t-1, k-1]` is dE_t/dW through the use at step k, shape `(T, T, *shape)`; its sum is the gradient.
 
         For a parameter used in one block and a loss in another, t counts the steps of the loss's block, k those of the use's.
         """
-        return self._triangle(name)
+        if name not in self.numbers.leaf_nodes:
+            raise BPTTError(f"there is no parameter {name}", nearest(name, list(self.u.parameters)))
+        return self.triangle(name)
 
     def _stack(self, losses: int) -> dict[Node, Any]:
         """Seeds for all losses at once: seed t is the t-th unit vector along a new first axis."""
@@ -436,13 +417,19 @@ class Run:
             stack[seed] = unit
         return stack
 
-    def _triangle(self, name: str, absolute: bool = False) -> Array:
+    def triangle(self, name: str, read: Reading | None = None) -> Array:
+        """`contributions`, or another reading of the same reverse pass: sums of absolute values, rounding errors.
+
+        For what is neither a parameter nor an initial state all uses stand together, `(T, 1, *shape)`.
+        """
         u = self.u
-        if name not in self.numbers.leaf_nodes:
-            raise BPTTError(f"there is no parameter {name}", nearest(name, list(u.parameters)))
         target = u.node(name)
         heads = list(u.heads)
         losses = max(u.steps.get(u._loss_block, u.columns), max(h.step for h in heads))
+        if name not in self.numbers.leaf_nodes:
+            result = np.zeros((losses, 1, *target.shape), self._dtype)
+            self._add(result[:, 0], self._evaluate(self.numbers.adjoint(target), self._stack(losses), read), target)
+            return result
         # Definitions without a step between the parameter and its uses (s = σ(α)) are passed through for each step apart.
         untimed = [u.node(v) for v in u.order_of_names if u.column(v) is None]
         timeless = [target, *(n for n in untimed if n is not target and n.role not in ("parameter", "total"))]
@@ -458,27 +445,32 @@ class Run:
                     block = u._places[owner].block
                     by_step.setdefault(column - u.offset.get(block, 0), {}).setdefault(source, []).append(part)
         uses = max([u.steps.get(u._places[name].block, u.columns), *by_step])
-        stack = self._stack(losses)
-        result = np.zeros((losses, uses, *target.shape), self._dtype)
+        parts_of: list[tuple[int, Node]] = []
         for k, sources in by_step.items():
             seeds: dict[Node, Node] = {}
-            direct: list[Node] = []
             for source, parts in sources.items():
                 summed = parts[0]
                 for part in parts[1:]:
                     summed = summed + part
                 if source is target:
-                    direct.append(summed)
+                    parts_of.append((k, summed))
                 else:
                     seeds[source] = summed
-            if seeds:
-                adjoint = backward(seeds, [target]).adjoints.get(target)
-                direct += [adjoint] if adjoint is not None else []
-            for value in self._evaluate(direct, stack, absolute):
-                if target.batched:
-                    value = np.sum(value, axis=1) if value.ndim == len(target.shape) + 2 else value
-                result[:, k - 1] += np.broadcast_to(value, result[:, k - 1].shape)
+            adjoint = backward(seeds, [target]).adjoints.get(target) if seeds else None
+            if adjoint is not None:
+                parts_of.append((k, adjoint))
+        result = np.zeros((losses, uses, *target.shape), self._dtype)
+        values = self._evaluate([node for _, node in parts_of], self._stack(losses), read)
+        for (k, _), value in zip(parts_of, values):
+            self._add(result[:, k - 1], [value], target)
         return result
+
+    @staticmethod
+    def _add(result: Array, values: list[Array], target: Node) -> None:
+        """Add stacked cotangents of `target`, summed over the batch, to `result`."""
+        for value in values:
+            summed = np.sum(value, axis=1) if target.batched and np.ndim(value) == len(target.shape) + 2 else value
+            result += np.broadcast_to(summed, result.shape)
 
     def jacobian(self, output: str, by: str) -> Array:
         """The total derivative ∂output/∂by, numerator layout: `(m, n)`, with a batch `(B, m, n)`. Truncation does not apply.
