@@ -27,7 +27,13 @@ class Sums(dict[str, Any]):
             self[name] = self.get(name, 0) + part
 
 
-def rnn(d: Data, classes: Any, last_only: bool, act: Callable[[Any], Any] = np.tanh, slope: Callable[[Any], Any] = lambda h: 1 - h * h) -> Any:
+def rnn(
+    d: Data,
+    classes: Any,
+    last_only: bool,
+    act: Callable[[Any], Any] = np.tanh,
+    slope: Callable[[Any], Any] = lambda h: 1 - h * h,
+) -> Any:
     """The canonical RNN with softmax and cross entropy (Goodfellow et al. 2016, equations 10.17 to 10.28): loss, outputs, gradients."""
     steps = len(d["x"])
     h, y, loss = [d["h[0]"]], [], 0.0
@@ -41,7 +47,9 @@ def rnn(d: Data, classes: Any, last_only: bool, act: Callable[[Any], Any] = np.t
     for t in reversed(range(steps)):
         e = (y[t] - np.eye(len(y[t]))[classes[t]]) * (not last_only or t == steps - 1)
         delta = slope(h[t + 1]) * (d["W_hy"].T @ e + carried)
-        g.plus(W_hy=np.outer(e, h[t + 1]), b_y=e, W_hh=np.outer(delta, h[t]), W_xh=np.outer(delta, d["x"][t]), b_h=delta)
+        g.plus(
+            W_hy=np.outer(e, h[t + 1]), b_y=e, W_hh=np.outer(delta, h[t]), W_xh=np.outer(delta, d["x"][t]), b_h=delta
+        )
         carried = d["W_hh"].T @ delta
     g["h[0]"] = carried
     return loss, np.array(y), g
@@ -240,7 +248,15 @@ def gru(d: Data, up: Any, after: bool = False) -> Answer:
             r_bar, path = u * old, r * u
             g.plus(U=np.outer(dn, inner), b=dn)
         dz, dr = bar * (old - n) * z * (1 - z), r_bar * r * (1 - r)
-        g.plus(W=np.outer(dn, x), W_z=np.outer(dz, x), U_z=np.outer(dz, old), b_z=dz, W_r=np.outer(dr, x), U_r=np.outer(dr, old), b_r=dr)
+        g.plus(
+            W=np.outer(dn, x),
+            W_z=np.outer(dz, x),
+            U_z=np.outer(dz, old),
+            b_z=dz,
+            W_r=np.outer(dr, x),
+            U_r=np.outer(dr, old),
+            b_r=dr,
+        )
         carried = z * bar + path + d["U_z"].T @ dz + d["U_r"].T @ dr
     g["h[0]"] = carried
     return np.array(h[1:]), g

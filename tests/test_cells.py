@@ -14,9 +14,28 @@ import bpttgraph as bg
 from bpttgraph.recurrence.library import describe, suggestion
 
 NAMES = {
-    "rnn", "rnn-output-state", "rnn-traditional", "rnn-abstract", "char-lm", "elman", "elman-linear", "jordan", "exp-trace", "deep-rnn",
-    "bidirectional", "relu-rnn", "lstm-1997", "lstm", "lstm-fused", "lstm-peephole", "lstm-coupled", "gru", "gru-reset-after", "mgu", "seq2seq",
-}  # fmt: skip
+    "rnn",
+    "rnn-output-state",
+    "rnn-traditional",
+    "rnn-abstract",
+    "char-lm",
+    "elman",
+    "elman-linear",
+    "jordan",
+    "exp-trace",
+    "deep-rnn",
+    "bidirectional",
+    "relu-rnn",
+    "lstm-1997",
+    "lstm",
+    "lstm-fused",
+    "lstm-peephole",
+    "lstm-coupled",
+    "gru",
+    "gru-reset-after",
+    "mgu",
+    "seq2seq",
+}
 
 
 # -- the files ----------------------------------------------------------------------------------------------------------------
@@ -35,7 +54,12 @@ def test_the_source_of_a_cell_is_its_file_and_can_be_read_again(name: str) -> No
     rec = bg.cell(name)
     assert "# source: " in rec.source and "{" not in rec.source and "# variant" not in rec.source
     again = bg.recurrence(rec.source)
-    assert (again.equations, again.states, again.inputs, again.parameters) == (rec.equations, rec.states, rec.inputs, rec.parameters)
+    assert (again.equations, again.states, again.inputs, again.parameters) == (
+        rec.equations,
+        rec.states,
+        rec.inputs,
+        rec.parameters,
+    )
 
 
 @pytest.mark.parametrize("order", ["ifgo", "ifog", "fico", "ifco", "fgio"])
@@ -50,7 +74,13 @@ def test_gate_orders_of_the_fused_lstm_differ_by_a_permutation_of_rows(order: st
     for p in "WUb":
         expected = np.concatenate([one.gradients[f"{p}_{k}"] for k in letters])
         np.testing.assert_allclose(other.gradients[p], expected, rtol=1e-11, atol=1e-14)
-    words = "f, i, c (the candidate g), o" if order == "fico" else "i, f, c (the candidate g), o" if order == "ifco" else ", ".join(order)
+    words = (
+        "f, i, c (the candidate g), o"
+        if order == "fico"
+        else "i, f, c (the candidate g), o"
+        if order == "ifco"
+        else ", ".join(order)
+    )
     assert f"gate order {words} in the rows of W, U and b" in fused.conventions
 
 
@@ -72,7 +102,11 @@ def test_adding_a_cell_needs_no_python(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("lstmm", "there is no cell 'lstmm'"), ("lstm-fused:iofg", "has no variant 'iofg'"), ("no/such.txt", "cannot be read")],
+    [
+        ("lstmm", "there is no cell 'lstmm'"),
+        ("lstm-fused:iofg", "has no variant 'iofg'"),
+        ("no/such.txt", "cannot be read"),
+    ],
 )
 def test_a_cell_that_is_not_there(name: str, message: str) -> None:
     with pytest.raises(bg.BPTTError, match=message) as caught:
@@ -131,7 +165,9 @@ REFERENCES: list[tuple[str, str, Any, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("name", "output", "equations", "options"), REFERENCES, ids=[r[0] for r in REFERENCES])
 @pytest.mark.parametrize("loss", ["every", "last"])
-def test_the_equations_of_the_literature(name: str, output: str, equations: Any, options: dict[str, Any], loss: str) -> None:
+def test_the_equations_of_the_literature(
+    name: str, output: str, equations: Any, options: dict[str, Any], loss: str
+) -> None:
     steps = 5
     u = bound(name).unroll(steps, loss=loss)
     data = u.instance(11)
@@ -211,7 +247,9 @@ def torch_agrees(cell: str, module: str, rows: dict[str, list[str]], states: lis
         getattr(net, name).data = torch.tensor(value)
     begin = [torch.tensor(data[s][None], requires_grad=True) for s in states]
     out, _ = net(torch.tensor(data["x"]), tuple(begin) if len(begin) > 1 else begin[0])
-    np.testing.assert_allclose(np.stack([run.values[f"h[{t}]"] for t in range(1, 6)]), out.detach().numpy(), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(
+        np.stack([run.values[f"h[{t}]"] for t in range(1, 6)]), out.detach().numpy(), rtol=1e-12, atol=1e-14
+    )
     loss = (out * torch.tensor(data["dE_dh"])).sum()
     loss.backward()
     assert run.loss == pytest.approx(float(loss.detach()), rel=1e-12)
@@ -224,14 +262,26 @@ def torch_agrees(cell: str, module: str, rows: dict[str, list[str]], states: lis
 
 
 def test_pytorch_rnn() -> None:
-    torch_agrees("rnn", "RNN", {"weight_ih_l0": ["W_xh"], "weight_hh_l0": ["W_hh"], "bias_ih_l0": ["b_h"], "bias_hh_l0": [""]}, ["h[0]"])
+    torch_agrees(
+        "rnn",
+        "RNN",
+        {"weight_ih_l0": ["W_xh"], "weight_hh_l0": ["W_hh"], "bias_ih_l0": ["b_h"], "bias_hh_l0": [""]},
+        ["h[0]"],
+    )
 
 
 def test_pytorch_lstm() -> None:
-    gates = {n: [f"{p}_{k}" for k in "ifgo"] for n, p in [("weight_ih_l0", "W"), ("weight_hh_l0", "U"), ("bias_ih_l0", "b")]}
+    gates = {
+        n: [f"{p}_{k}" for k in "ifgo"] for n, p in [("weight_ih_l0", "W"), ("weight_hh_l0", "U"), ("bias_ih_l0", "b")]
+    }
     torch_agrees("lstm", "LSTM", {**gates, "bias_hh_l0": [""] * 4}, ["h[0]", "c[0]"])
 
 
 def test_pytorch_gru() -> None:
-    rows = {"weight_ih_l0": ["W_r", "W_z", "W"], "weight_hh_l0": ["U_r", "U_z", "U"], "bias_ih_l0": ["b_r", "b_z", "b_in"], "bias_hh_l0": ["", "", "b_hn"]}
+    rows = {
+        "weight_ih_l0": ["W_r", "W_z", "W"],
+        "weight_hh_l0": ["U_r", "U_z", "U"],
+        "bias_ih_l0": ["b_r", "b_z", "b_in"],
+        "bias_hh_l0": ["", "", "b_hn"],
+    }
     torch_agrees("gru-reset-after", "GRU", rows, ["h[0]"])

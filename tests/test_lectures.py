@@ -29,21 +29,45 @@ CARRY = r"$$c_t = c_{t-1} + i_t \odot g_t$$" + "\n" + r"$$h_t = o_t \odot \tanh(
 SYSTEMS: dict[str, tuple[str, dict[str, str], tuple[str, ...], tuple[str, ...], tuple[str, ...]]] = {
     "000 output is the state": (CORRECTED, {"phi": "tanh"}, ("φ",), ("y",), ("W_x", "W_h", "b")),
     "000 with its loss": (
-        CORRECTED + "\n" + shown("J("), {"phi": "tanh", "J(a, b)": "sum(a * b) + norm(b)"}, ("φ", "J"), ("y",), ("W_x", "W_h", "b"),
+        CORRECTED + "\n" + shown("J("),
+        {"phi": "tanh", "J(a, b)": "sum(a * b) + norm(b)"},
+        ("φ", "J"),
+        ("y",),
+        ("W_x", "W_h", "b"),
     ),
-    "001 traditional": (shown("a^{< t>}", "y^{< t>}"), {"g_1": "tanh", "g_2": "softmax"}, ("g_1", "g_2"), ("a",), ("W_aa", "W_ax", "b_a", "W_ya", "b_y")),
+    "001 traditional": (
+        shown("a^{< t>}", "y^{< t>}"),
+        {"g_1": "tanh", "g_2": "softmax"},
+        ("g_1", "g_2"),
+        ("a",),
+        ("W_aa", "W_ax", "b_a", "W_ya", "b_y"),
+    ),
     "002 abstract": (
         shown("h_t = f_1", "y_t = f_2"),
         {"f_1(x, h; w_h, w_x)": "tanh(w_x @ x + w_h @ h)", "f_2(x, h; w_y)": "softmax(w_y @ h)"},
-        ("f_1", "f_2"), ("h",), ("w_h", "w_x", "w_y"),
+        ("f_1", "f_2"),
+        ("h",),
+        ("w_h", "w_x", "w_y"),
     ),
     "002 concrete": (shown("f_1 =", "f_2 ="), {}, (), ("h",), ("W_xh", "W_hh", "W_yh", "b_y")),
-    "002 numbered": (shown("E = E_1", "E_t =", r"y_t = \text", r"h_t = \tanh"), {"E": "cross_entropy"}, ("E",), ("h",), ("W_y", "b_y", "W_h", "W_x")),
-    "002 written out": (shown("h_3 =", "h_2 =", "h_1 ="), {"f(x, h, W, U)": "tanh(W @ h + U @ x)"}, ("f",), ("h",), ("W_h", "W_x")),
+    "002 numbered": (
+        shown("E = E_1", "E_t =", r"y_t = \text", r"h_t = \tanh"),
+        {"E": "cross_entropy"},
+        ("E",),
+        ("h",),
+        ("W_y", "b_y", "W_h", "W_x"),
+    ),
+    "002 written out": (
+        shown("h_3 =", "h_2 =", "h_1 ="),
+        {"f(x, h, W, U)": "tanh(W @ h + U @ x)"},
+        ("f",),
+        ("h",),
+        ("W_h", "W_x"),
+    ),
     "004 generator": (shown("h_t = \\sigma", "x_{t+1}"), {"rho": "sigmoid"}, ("ρ",), ("h", "x"), ("W_1", "W_2", "W_3")),
     "004 gates alone": (GATES, {}, (), (), ("W_1", "W_2", "W_3", "W_4", "W_5", "W_6")),
     "004 gates with the carry": (GATES + "\n" + CARRY, {}, (), ("c", "h"), ("W_1", "W_2", "W_3", "W_4", "W_5", "W_6")),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -41,7 +41,10 @@ def test_what_is_no_batch(batch: Any) -> None:
 # -- types ------------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm", "gru-reset-after", "bidirectional", "seq2seq:feedback", "relu-rnn", "exp-trace", "lstm-fused"])
+@pytest.mark.parametrize(
+    "name",
+    ["rnn", "lstm", "gru-reset-after", "bidirectional", "seq2seq:feedback", "relu-rnn", "exp-trace", "lstm-fused"],
+)
 @pytest.mark.parametrize("batch", [None, 2])
 def test_float32_stays_float32(name: str, batch: int | None) -> None:
     u = bound(name).unroll(3, reduce="mean")
@@ -112,7 +115,9 @@ def test_what_all_examples_share() -> None:
 
 def test_a_batch_that_only_one_part_sees() -> None:
     """The other part stands in every example's loss, so its gradient is counted for each of them."""
-    u = bg.recurrence("a[t] = tanh(A a[t-1]); b[t] = tanh(B b[t-1]); L[t] = dot(v, a[t]) + dot(w, b[t])").unroll(3, sizes={"a": 2, "b": 3})
+    u = bg.recurrence("a[t] = tanh(A a[t-1]); b[t] = tanh(B b[t-1]); L[t] = dot(v, a[t]) + dot(w, b[t])").unroll(
+        3, sizes={"a": 2, "b": 3}
+    )
     data = u.instance(1)
     data["a[0]"] = np.random.default_rng(1).normal(size=(4, 2))
     run = assert_gradients(u, data)
@@ -167,7 +172,9 @@ def test_jacobians_of_numbers_and_of_what_does_not_depend() -> None:
     chain = run.jacobian("h[3]", "h[2]") @ run.jacobian("h[2]", "h[1]")
     np.testing.assert_allclose(run.jacobian("h[3]", "h[1]"), chain, rtol=1e-13)
     cut = RNN.unroll(3, truncate="one-step")
-    np.testing.assert_allclose(cut.run(u.instance(2)).jacobian("h[3]", "h[1]"), chain, rtol=1e-13)  # truncation does not apply
+    np.testing.assert_allclose(
+        cut.run(u.instance(2)).jacobian("h[3]", "h[1]"), chain, rtol=1e-13
+    )  # truncation does not apply
 
 
 def test_nothing_is_destroyed() -> None:
@@ -197,21 +204,37 @@ def changed(key: str, value: Any, batch: int | None = None) -> dict[str, Any]:
         (changed("W_hh", np.full((4, 4), np.nan)), "data: W_hh holds nan at index (0, 0)", "finite"),
         (changed("x", [[1, 2], [3, np.inf], [0, 0]]), "data: x holds inf at index (1, 1)", "finite"),
         (changed("W_xh", np.ones((2, 4))), "data: W_xh has shape (2, 4), but it must be (4, 2)", "transpose W_xh"),
-        (changed("x", np.ones((4, 2))), "data: x has shape (4, 2), but it must be (3, 2) or (3, B, 2)", "the first axis is time (T = 3)"),
+        (
+            changed("x", np.ones((4, 2))),
+            "data: x has shape (4, 2), but it must be (3, 2) or (3, B, 2)",
+            "the first axis is time (T = 3)",
+        ),
         (changed("x", np.ones((3, 5))), "data: x has shape (3, 5)", "the first axis is time"),
         (changed("x", 1.0), "data: x has shape ()", "the first axis is time"),
         (changed("h[0]", np.ones(3)), "data: h[0] has shape (3,), but it must be (4,) or (B, 4)", "reshape h[0]"),
         (changed("target", [0, 1, 3]), "data: target has a class outside 0 to 2", "classes count from 0"),
         (changed("target", [0, 1, -1]), "data: target has a class outside 0 to 2", "classes count from 0"),
-        (changed("target", [0, 1]), "data: target has shape (2,), but it must be (3, 3) or (3, B, 3) or classes (3,) or (3, B)", "time"),
+        (
+            changed("target", [0, 1]),
+            "data: target has shape (2,), but it must be (3, 3) or (3, B, 3) or classes (3,) or (3, B)",
+            "time",
+        ),
         (changed("target", [0.5, 1.0, 2.0]), "data: target has shape (3,)", "time"),
-        (changed("x", np.ones((3, 4, 2)), batch=2), "data: the batch sizes differ (h[0]: 2, x: 4, target: 2)", "same number of examples"),
+        (
+            changed("x", np.ones((3, 4, 2)), batch=2),
+            "data: the batch sizes differ (h[0]: 2, x: 4, target: 2)",
+            "same number of examples",
+        ),
         (changed("x", "abc"), "data: x is not an array of numbers", "NumPy array"),
         (changed("x", [[1, 2], [3]]), "data: x is not an array of numbers", "NumPy array"),
         (changed("x", None), "data: x is not an array of numbers", "NumPy array"),
         (changed("W_hx", np.ones((4, 2))), "data: there is no W_hx here", "W_xh"),
         ({k: v for k, v in changed("b_h", 0).items() if k != "b_h"}, "data: b_h is missing", "it has shape (4,)"),
-        ({k: v for k, v in changed("x", 0).items() if k != "x"}, "data: x is missing", "u.instance() makes a complete example"),
+        (
+            {k: v for k, v in changed("x", 0).items() if k != "x"},
+            "data: x is missing",
+            "u.instance() makes a complete example",
+        ),
     ],
 )
 def test_bad_data(data: dict[str, Any], message: str, hint: str) -> None:
@@ -250,7 +273,9 @@ STATES = ("p", "q", "r")
 @st.composite
 def expressions(draw: st.DrawFn, names: tuple[str, ...], depth: int = 2) -> str:
     """A vector made of earlier states, values of this step and parameters; all vectors have one size."""
-    leaf = st.sampled_from([f"W_{draw(st.integers(1, 4))} @ {n}" for n in names] + [f"v_{draw(st.integers(1, 3))}", *names])
+    leaf = st.sampled_from(
+        [f"W_{draw(st.integers(1, 4))} @ {n}" for n in names] + [f"v_{draw(st.integers(1, 3))}", *names]
+    )
     if depth == 0:
         return draw(leaf)
     a = draw(expressions(names, depth - 1))
@@ -290,12 +315,23 @@ def recurrences(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
-@given(text=recurrences(), steps=st.integers(1, 4), size=st.integers(1, 3), batch=st.sampled_from([None, 1, 2]), seed=st.integers(0, 99), last=st.booleans())
+@given(
+    text=recurrences(),
+    steps=st.integers(1, 4),
+    size=st.integers(1, 3),
+    batch=st.sampled_from([None, 1, 2]),
+    seed=st.integers(0, 99),
+    last=st.booleans(),
+)
 def test_random_recurrences(text: str, steps: int, size: int, batch: int | None, seed: int, last: bool) -> None:
     rec = bg.recurrence(text)
     if not rec.parameters and not rec.states:
         return
-    u = rec.unroll(steps, sizes=dict.fromkeys([n for n in (*rec.states, *rec.inputs, "p") if n in (*STATES, "x", "z")], size), loss="last" if last else "every")
+    u = rec.unroll(
+        steps,
+        sizes=dict.fromkeys([n for n in (*rec.states, *rec.inputs, "p") if n in (*STATES, "x", "z")], size),
+        loss="last" if last else "every",
+    )
     run = assert_gradients(u, u.instance(seed, batch), slack=4096)
     for wrt in list(u.parameters)[:1]:
         d = u.derive(wrt)

@@ -31,9 +31,21 @@ def reached(truncate: str | int | None, steps: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("truncate", "pairs"),
-    [(None, 78), ("sliding:4", 42), (4, 42), ("chunk:4", 30), ("8;4", 62), ("one-step", 12), ("sliding:12", 78), ("sliding:30", 78), ("chunk:5", None),
-     ("5;2", None), ("3;3", None), ("7;1", 63)],
-)  # fmt: skip
+    [
+        (None, 78),
+        ("sliding:4", 42),
+        (4, 42),
+        ("chunk:4", 30),
+        ("8;4", 62),
+        ("one-step", 12),
+        ("sliding:12", 78),
+        ("sliding:30", 78),
+        ("chunk:5", None),
+        ("5;2", None),
+        ("3;3", None),
+        ("7;1", 63),
+    ],
+)
 def test_reached_pairs_and_masked_sums(truncate: str | int | None, pairs: int | None) -> None:
     rec = bg.recurrence(NET)
     u, full = rec.unroll(12, truncate=truncate), rec.unroll(12)
@@ -66,7 +78,9 @@ def test_cut_edges_stay_in_the_graph(truncate: str) -> None:
     if truncate == "one-step":
         assert set(cut) == {(f"h[{t}]", f"h[{t + 1}]") for t in range(6)}
     if truncate == "sliding:2":
-        assert cut["h[1]", "h[2]"].cut == "partly" and cut["h[1]", "h[2]"].cut_for == (3,)  # later losses are cut nearer by
+        assert cut["h[1]", "h[2]"].cut == "partly" and cut["h[1]", "h[2]"].cut_for == (
+            3,
+        )  # later losses are cut nearer by
     edges = [e for e in u.graph.edges if e.cut]
     assert {(e.source) for e in edges} == {s for s, _ in cut}
     assert any("truncation: " in c and "none" not in c for c in u.conventions)
@@ -103,7 +117,9 @@ def test_a_cell_without_a_carry_has_no_carousel() -> None:
         assert "hint: " in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["lstm", "jordan:leaky", "deep-rnn", "seq2seq", "seq2seq:feedback", "bidirectional", "elman:generator"])
+@pytest.mark.parametrize(
+    "name", ["lstm", "jordan:leaky", "deep-rnn", "seq2seq", "seq2seq:feedback", "bidirectional", "elman:generator"]
+)
 @pytest.mark.parametrize("truncate", ["sliding:2", "chunk:2", "3;2", "one-step"])
 def test_every_reading_of_a_truncated_graph_agrees(name: str, truncate: str) -> None:
     u = bound(name).unroll(4, truncate=truncate)

@@ -16,7 +16,9 @@ NET = "h[t] = tanh(W h[t-1] + U x[t] + b); y[t] = softmax(V h[t] + c); E[t] = cr
 # -- options --------------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("loss", "steps"), [("every", (1, 2, 3, 4)), ("last", (4,)), ([2, 3], (2, 3)), ((4, 1), (1, 4)), ("2,3", (2, 3))])
+@pytest.mark.parametrize(
+    ("loss", "steps"), [("every", (1, 2, 3, 4)), ("last", (4,)), ([2, 3], (2, 3)), ((4, 1), (1, 4)), ("2,3", (2, 3))]
+)
 def test_loss(loss: Any, steps: tuple[int, ...]) -> None:
     u = bg.recurrence(NET).unroll(4, loss=loss)
     assert u.loss_steps == steps
@@ -78,7 +80,15 @@ def test_one_to_many_with_the_output_fed_back() -> None:
     assert u.run(whole).gradients["x[1]"].shape == batched["x[1]"].shape
 
 
-@pytest.mark.parametrize(("name", "options"), [("elman:generator", {}), ("seq2seq:feedback", {}), ("seq2seq", {"inputs": "feedback"}), ("gru", {"inputs": "feedback"})])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("elman:generator", {}),
+        ("seq2seq:feedback", {}),
+        ("seq2seq", {"inputs": "feedback"}),
+        ("gru", {"inputs": "feedback"}),
+    ],
+)
 @pytest.mark.parametrize("batch", [None, 2])
 def test_generators(name: str, options: dict[str, Any], batch: int | None) -> None:
     u = bound(name).unroll(3, **options)
@@ -88,7 +98,18 @@ def test_generators(name: str, options: dict[str, Any], batch: int | None) -> No
 def test_many_to_one_and_sizes() -> None:
     rec = bg.recurrence(NET)
     u = rec.unroll(3, loss="last", sizes={"x": 3, "h": 5, "y": 2})
-    assert u.shapes == {"x": (3,), "target": (2,), "h": (5,), "y": (2,), "E": (), "W": (5, 5), "U": (5, 3), "b": (5,), "V": (2, 5), "c": (2,)}
+    assert u.shapes == {
+        "x": (3,),
+        "target": (2,),
+        "h": (5,),
+        "y": (2,),
+        "E": (),
+        "W": (5, 5),
+        "U": (5, 3),
+        "b": (5,),
+        "V": (2, 5),
+        "c": (2,),
+    }
     assert rec.unroll(3, sizes={"U": (4, 6)}).shapes["x"] == (6,)
     assert rec.unroll(3, sizes={"W": [4, 4]}).shapes["h"] == (4,)
     default = rec.unroll(3).shapes
@@ -109,7 +130,9 @@ def test_a_parameter_is_one_node_with_numbered_uses() -> None:
         assert [(use.number, use.step) for use in node.uses] == [(t, t) for t in range(1, 5)]
         assert all(use.node.args[use.slot] is node for use in node.uses)
     twice = bg.recurrence("h[t] = tanh(W h[t-1]) + W x[t]").unroll(2)
-    assert [(use.number, use.step, use.variable) for use in twice.parameters["W"].uses] == [(i + 1, 1 + i // 2, f"h[{1 + i // 2}]") for i in range(4)]
+    assert [(use.number, use.step, use.variable) for use in twice.parameters["W"].uses] == [
+        (i + 1, 1 + i // 2, f"h[{1 + i // 2}]") for i in range(4)
+    ]
     assert_gradients(twice, twice.instance())
 
 
@@ -154,37 +177,85 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "negative steps": (lambda: RNN.unroll(-2), "steps=-2", "write steps=3"),
     "steps that are no number": (lambda: RNN.unroll("3"), "steps='3'", "write steps=3"),
     "a truth value": (lambda: RNN.unroll(True), "steps=True", "write steps=3"),
-    "a loss outside": (lambda: RNN.unroll(3, loss=[2, 5]), "loss step 5 is outside the steps 1 to 3", "choose steps from 1 to 3"),
+    "a loss outside": (
+        lambda: RNN.unroll(3, loss=[2, 5]),
+        "loss step 5 is outside the steps 1 to 3",
+        "choose steps from 1 to 3",
+    ),
     "a loss at 0": (lambda: RNN.unroll(3, loss=[0]), "loss step 0 is outside", "choose steps"),
     "no loss step": (lambda: RNN.unroll(3, loss=[]), "is outside the steps", "choose steps"),
     "a loss in words": (lambda: RNN.unroll(3, loss="first"), "loss='first' is not a choice of steps", 'write "every"'),
     "a loss without meaning": (lambda: RNN.unroll(3, loss=1.5), "loss=1.5 is not a choice", 'write "every"'),
     "inputs": (lambda: RNN.unroll(3, inputs="some"), "inputs='some' is not known", '"every"'),
     "reduce": (lambda: RNN.unroll(3, reduce="max"), "reduce='max' is not known", '"sum" or "mean"'),
-    "feedback into nothing": (lambda: bg.recurrence("h[t] = tanh(W h[t-1])").unroll(3, inputs="feedback"), "no input", 'inputs="every"'),
-    "feedback into several": (
-        lambda: bg.recurrence("h[t] = tanh(W h[t-1] + U x[t] + V z[t])").unroll(3, inputs="feedback"), "several inputs (x, z)", "x[t+1] = …",
+    "feedback into nothing": (
+        lambda: bg.recurrence("h[t] = tanh(W h[t-1])").unroll(3, inputs="feedback"),
+        "no input",
+        'inputs="every"',
     ),
-    "an undefined state": (lambda: bg.recurrence("h[t] = tanh(W s[t-1] + U x[t])"), "s[t-1] is read, but no line defines s[t]", "did you mean h[t-1]?"),
-    "a circle": (lambda: bg.recurrence("a[t] = tanh(b[t]); b[t] = W a[t] + x[t]"), "circular definition within a step: ", "[t-1]"),
-    "a circle of one": (lambda: bg.recurrence("a[t] = tanh(W a[t])"), "circular definition within a step: a[t] → a[t]", "[t-1]"),
-    "both directions": (lambda: bg.recurrence("a[t] = tanh(b[t-1]); b[t] = tanh(b[t+1] + a[t])"), "earlier and at later steps", "let states"),
-    "two definitions": (lambda: bg.recurrence("h[t] = tanh(x[t])\nh[t] = h[t-1]"), "h is defined twice: in line 1 (h[t] = tanh(x[t])) and here", "keep one"),
-    "a parameter with a step": (lambda: bg.recurrence("h[t] = tanh(W h[t-1] + W[t])"), "W stands with and without a step", "rename"),
-    "a state without a step": (lambda: bg.recurrence("h[t] = tanh(W h[t-1]); y[t] = h"), "h stands without a step", "write h[t]"),
+    "feedback into several": (
+        lambda: bg.recurrence("h[t] = tanh(W h[t-1] + U x[t] + V z[t])").unroll(3, inputs="feedback"),
+        "several inputs (x, z)",
+        "x[t+1] = …",
+    ),
+    "an undefined state": (
+        lambda: bg.recurrence("h[t] = tanh(W s[t-1] + U x[t])"),
+        "s[t-1] is read, but no line defines s[t]",
+        "did you mean h[t-1]?",
+    ),
+    "a circle": (
+        lambda: bg.recurrence("a[t] = tanh(b[t]); b[t] = W a[t] + x[t]"),
+        "circular definition within a step: ",
+        "[t-1]",
+    ),
+    "a circle of one": (
+        lambda: bg.recurrence("a[t] = tanh(W a[t])"),
+        "circular definition within a step: a[t] → a[t]",
+        "[t-1]",
+    ),
+    "both directions": (
+        lambda: bg.recurrence("a[t] = tanh(b[t-1]); b[t] = tanh(b[t+1] + a[t])"),
+        "earlier and at later steps",
+        "let states",
+    ),
+    "two definitions": (
+        lambda: bg.recurrence("h[t] = tanh(x[t])\nh[t] = h[t-1]"),
+        "h is defined twice: in line 1 (h[t] = tanh(x[t])) and here",
+        "keep one",
+    ),
+    "a parameter with a step": (
+        lambda: bg.recurrence("h[t] = tanh(W h[t-1] + W[t])"),
+        "W stands with and without a step",
+        "rename",
+    ),
+    "a state without a step": (
+        lambda: bg.recurrence("h[t] = tanh(W h[t-1]); y[t] = h"),
+        "h stands without a step",
+        "write h[t]",
+    ),
     "an unknown step": (lambda: bg.recurrence("h[t] = tanh(W h[k])"), "the step k is not known here", "sum_{k=1}^{t}"),
     "t in a total": (lambda: bg.recurrence("h[t] = tanh(W h[t-1]); E = norm(h[t])"), "no step t on its left", "sum_t"),
     "too far": (lambda: bg.recurrence("h[t+200] = tanh(W h[t])"), "too far from t", "at most 100"),
     "different steps on the left": (lambda: bg.recurrence("[a[t]; b[t-1]] = W x[t]"), "same step", "write"),
-    "arguments": (lambda: bg.recurrence("h[t] = tanh(W h[t-1], x[t])").unroll(3), "tanh takes 1 arguments, not 2", "list of functions"),
+    "arguments": (
+        lambda: bg.recurrence("h[t] = tanh(W h[t-1], x[t])").unroll(3),
+        "tanh takes 1 arguments, not 2",
+        "list of functions",
+    ),
     "contradicting shapes": (
-        lambda: RNN.unroll(3, sizes={"h": 3, "W_xh": (4, 2)}), "the shapes contradict each other", "make the sizes agree",
+        lambda: RNN.unroll(3, sizes={"h": 3, "W_xh": (4, 2)}),
+        "the shapes contradict each other",
+        "make the sizes agree",
     ),
     "a size nobody has": (lambda: RNN.unroll(3, sizes={"hidden": 3}), "sizes: there is no hidden", ""),
-    "a size of 0": (lambda: RNN.unroll(3, sizes={"h": 0}), "sizes: h=0 is not a size", "sizes={\"h\": 3}"),
-    "abstract": (lambda: _run(bg.cell("rnn-traditional").unroll(3)), "g_1, g_2 are abstract: there are no numbers", "--let g_1=tanh"),
+    "a size of 0": (lambda: RNN.unroll(3, sizes={"h": 0}), "sizes: h=0 is not a size", 'sizes={"h": 3}'),
+    "abstract": (
+        lambda: _run(bg.cell("rnn-traditional").unroll(3)),
+        "g_1, g_2 are abstract: there are no numbers",
+        "--let g_1=tanh",
+    ),
     "no such parameter": (lambda: RNN.unroll(3).derive("W_h"), "W_h", "W_hh"),
-}  # fmt: skip
+}
 
 
 def _run(u: bg.Unrolled) -> bg.Run:
