@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..variables import VariableGraph
+    from .data import Data
     from .figure import Figure
 
 __all__ = ["draw", "engine_report"]
@@ -20,19 +21,21 @@ def draw(
     fold: bool | str = "auto",
     labels: str = "math",
     theme: str = "light",
+    data: Data | None = None,
 ) -> Figure:
     """Draw a variable graph.
 
     Args:
-        view: "folded" or "forward"; by default what the graph is.
+        view: one of `scene.VIEWS`; by default "folded" or "forward", what the graph is.
         fold: "auto" shows the first three and last two of more than eight steps, True always does, False never.
         labels: "math" for outlines that need no font, "text" for text that a vector editor can change.
         theme: "light", "print" (no tints) or "dark".
+        data: what a view of a gradient shows besides the graph (see `data.Data`).
     """
     from .figure import Figure
     from .scene import build_scene
 
-    return Figure(build_scene(graph, view, fold, labels, theme))
+    return Figure(build_scene(graph, view, fold, labels, theme, data))
 
 
 def engine_report() -> list[dict[str, object]]:

@@ -112,7 +112,7 @@ def write_dot(layout: Layout, text: bool = True) -> str:
     for m in layout.marks:
         if m.kind in ("node", "mark", "dot"):
             members.setdefault(_band_of(m, bands) if m.kind == "node" else "", []).append(_node(m, height, text))
-        elif m.kind in ("edge", "rail", "stroke"):
+        elif m.kind in ("edge", "arc", "rail", "stroke"):
             for end in m.ends if m.kind == "edge" else ():
                 if end not in shown:  # folded away: the arrow ends at the ellipsis, its node is not drawn
                     x, y = m.path[0] if end == m.ends[0] else m.path[-1]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-__all__ = ["Path", "Point", "arrow_head", "curve", "cut_strokes", "flatten", "join", "rounded", "shorten"]
+__all__ = ["Path", "Point", "arrow_head", "curve", "cut_strokes", "flatten", "join", "parallel", "rounded", "shorten"]
 
 Point = tuple[float, float]
 Path = tuple[Point, ...]
@@ -113,3 +113,32 @@ def cut_strokes(path: Path, distance: float, count: int, size: float = 6.0) -> l
             return strokes
         left -= piece
     return []
+
+
+def parallel(path: Path, aside: float) -> Path:
+    """The path beside this one, to the right of its direction (left if negative), by moving each leg of its controls."""
+    out: list[Point] = []
+    for i in range(0, len(path) - 1, 3):
+        legs = [(a, b) for a, b in pairwise(path[i : i + 4])]
+        whole = (path[i], path[i + 3])
+        normals = [_right(a, b) or _right(*whole) or (0.0, 0.0) for a, b in legs]
+        moved = [_shift(path[i], normals[0], aside)]
+        moved += [_corner(path[i + k], normals[k - 1], normals[k], aside) for k in (1, 2)]
+        moved.append(_shift(path[i + 3], normals[2], aside))
+        out += moved if not out else moved[1:]
+    return tuple(out)
+
+
+def _right(a: Point, b: Point) -> Point | None:
+    length = math.dist(a, b)
+    return ((a[1] - b[1]) / length, (b[0] - a[0]) / length) if length > 1e-6 else None
+
+
+def _shift(p: Point, normal: Point, by: float) -> Point:
+    return p[0] + normal[0] * by, p[1] + normal[1] * by
+
+
+def _corner(p: Point, n: Point, m: Point, by: float) -> Point:
+    """Where two legs meet after both have moved; with a limit where they almost fold back."""
+    size = max(1 + n[0] * m[0] + n[1] * m[1], 0.4)
+    return p[0] + (n[0] + m[0]) / size * by, p[1] + (n[1] + m[1]) / size * by

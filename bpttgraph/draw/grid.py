@@ -8,14 +8,13 @@ from .geometry import Path, Point, curve, join, rounded
 from .labels import Outline
 from .routes import Ways, plan_ways, travel
 from .scene import Edge, Scene
-from .template import ROW_HEIGHT, Net, Template, build_templates, loops, net_of
+from .template import ROW_HEIGHT, Net, Space, Template, build_templates, loops, net_of, space_of
 from .theme import THEMES, Style, Theme
 
 __all__ = ["Grid", "chain", "item_width", "make_grid"]
 
 MARGIN = 18.0
 RAIL_GAP = 28.0
-LANE = 8.0
 BUS = 30.0
 
 
@@ -42,6 +41,7 @@ class Grid:
     rail_y: dict[str, float]
     rail_x: float
     total_at: dict[str, Point]
+    space: Space
 
     def template(self, slot: int, block: str | None) -> Template | None:
         kind = self.scene.slots[slot].kind
@@ -70,7 +70,7 @@ class Grid:
 
     def lane_y(self, row: int, way: tuple[str, object]) -> float:
         lower = self.zone(row)[1] if row < len(self.row_y) else self.top + 6
-        return lower + 17 + LANE * self.ways.lane(row, way)  # type: ignore[arg-type]
+        return lower + self.space.under + self.space.lane * self.ways.lane(row, way)  # type: ignore[arg-type]
 
     def port(self, name: str, key: object) -> float:
         item = self.scene.items[name]
@@ -150,12 +150,12 @@ class Grid:
             points.append((gutter, y))
         if edge.target in scene.hidden:
             points.append((self.centre[e] - sign * self.half[e], points[-1][1]))
-            return rounded(points)
+            return rounded(points, self.space.radius)
         if mode == "lane":
             port = self.port(edge.target, net)
-            return rounded([*points, (port, points[-1][1]), (port, self.zone(target.row)[1])])
+            return rounded([*points, (port, points[-1][1]), (port, self.zone(target.row)[1])], self.space.radius)
         x, _, width, _ = self.place(edge.target)
-        return rounded([*points, (x - sign * width / 2, points[-1][1])])
+        return rounded([*points, (x - sign * width / 2, points[-1][1])], self.space.radius)
 
     def gutter_offset(self, net: Net) -> float:
         return _offset(self.scene, self.ways, net)
@@ -192,18 +192,18 @@ class Grid:
 
 def _offset(scene: Scene, ways: Ways, net: Net) -> float:
     """How far outside its column a way turns up or down."""
-    return (50.0 + chain(ways, net) if scene.folded else 11.0) + LANE * ways.gutter.index(net)
+    return (50.0 + chain(ways, net) if scene.folded else space_of(scene).turn) + space_of(scene).lane * ways.gutter.index(net)
 
 
 def chain(ways: Ways, net: Net) -> float:
     """In the folded graph, longer delays of one state stand behind its shorter ones, like a chain of registers."""
     shorter = [n for n in ways.gutter if n[:2] == net[:2] and n[2] * net[2] > 0 and abs(n[2]) < abs(net[2])]
-    return len(shorter) * (42.0 + LANE * len(ways.gutter))
+    return len(shorter) * (42.0 + 8.0 * len(ways.gutter))
 
 
 def _row_heights(scene: Scene, ways: Ways, templates: dict[tuple[str | None, str], Template]) -> list[float]:
     """y of each row, the lowest at 0; channels are as high as their lanes and their widest S-curves need."""
-    ys = [0.0]
+    ys, space = [0.0], space_of(scene)
     for r in range(1, scene.rows.count):
         lanes = len(ways.channel.get(r, ()))
         reach = 0.0
@@ -217,7 +217,9 @@ def _row_heights(scene: Scene, ways: Ways, templates: dict[tuple[str | None, str
                 if b in bases and isinstance(key, tuple) and key[0] == "direct"
             ]
             reach = max([reach, *(abs(x - t.x.get(str(s), x)) for x, s in xs)])
-        ys.append(ys[-1] - ROW_HEIGHT - max(30.0, (28.0 if lanes else 24.0) + LANE * lanes + min(0.14 * reach, 26.0)))
+        rise, most = space.steep
+        ways_through = (space.under + 11.0 if lanes else 24.0) + space.lane * lanes + min(rise * reach, most)
+        ys.append(ys[-1] - ROW_HEIGHT - max(space.channel, ways_through))
     return ys
 
 
@@ -247,7 +249,8 @@ def make_grid(scene: Scene, labels: dict[str, Outline], band_labels: list[Outlin
     row_y = _row_heights(scene, ways, templates)
     rails = [i for i in scene.items.values() if i.role == "parameter"]
     rail_x = MARGIN + max([widths[i.id] for i in rails], default=-24.0) + 4  # 4: the outer border
-    gutter = 30.0 + LANE * max(0, len(ways.gutter) - 1) if any(travel(e) for e in scene.edges) else 14.0
+    space = space_of(scene)
+    gutter = space.gutter + space.lane * max(0, len(ways.gutter) - 1) if any(travel(e) for e in scene.edges) else 14.0
     if scene.folded and ways.gutter:  # the loops of the blocks need their room
         gutter = 24.0 + max(_offset(scene, ways, net) for net in ways.gutter)
     centre, half, x = [], [], rail_x + 24
@@ -261,7 +264,8 @@ def make_grid(scene: Scene, labels: dict[str, Outline], band_labels: list[Outlin
         centre.append(x + h)
         half.append(h)
         x += 2 * h
-    top, bottom = row_y[-1] - ROW_HEIGHT / 2 - 28, row_y[0] + ROW_HEIGHT / 2 + 18
+    lowest = space.under + space.lane * len(ways.channel[0]) if ways.channel.get(0) else 0.0
+    top, bottom = row_y[-1] - ROW_HEIGHT / 2 - 28, row_y[0] + ROW_HEIGHT / 2 + max(space.floor, lowest)
     totals = [i for i in scene.items.values() if i.role == "total"]
     bus = top - 24
     total_at = {i.id: (x + 44 + 70 * k, bus) for k, i in enumerate(totals)}
@@ -270,4 +274,5 @@ def make_grid(scene: Scene, labels: dict[str, Outline], band_labels: list[Outlin
     first = bus - BUS if totals else top - 20
     rail_y = {p: first - RAIL_GAP * (len(above) - 1 - k) for k, p in enumerate(above)}
     rail_y |= {p: bottom + 20 + RAIL_GAP * k for k, p in enumerate(below)}
-    return Grid(scene, theme, ways, templates, row_y, centre, half, gutter, top, bottom, bus, rail_y, rail_x, total_at)
+    return Grid(scene, theme, ways, templates, row_y, centre, half, gutter, top, bottom, bus, rail_y, rail_x, total_at,
+                space)  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..names import to_mathml, to_unicode
 
-__all__ = ["Glyph", "Outline", "math_label", "mathml_label", "words"]
+__all__ = ["Glyph", "Outline", "math_label", "mathml_label", "stacked", "words"]
 
 MATH_SIZE = 15.0
 WORD_SIZE = 10.0
@@ -161,3 +161,14 @@ def words(text: str, size: float = WORD_SIZE) -> Outline:
         return Outline(shown, 0.0, line.height, ())
     shift = line.glyphs[0].y - outline.glyphs[0].y
     return Outline(shown, outline.width, line.height, tuple(replace(g, y=g.y + shift) for g in outline.glyphs))
+
+
+def stacked(*outlines: Outline, gap: float = 3.5) -> Outline:
+    """Several labels under each other, centred."""
+    height = sum(o.height for o in outlines) + gap * (len(outlines) - 1)
+    glyphs: list[Glyph] = []
+    top = -height / 2
+    for o in outlines:
+        glyphs += [replace(g, y=g.y + top + o.height / 2) for g in o.glyphs]
+        top += o.height + gap
+    return Outline(" ".join(o.text for o in outlines), max(o.width for o in outlines), height, tuple(glyphs))

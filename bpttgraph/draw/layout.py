@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .backward import arc_marks
 from .geometry import Path, cut_strokes, rounded
 from .grid import Grid, chain, item_width, make_grid
 from .labels import Outline, math_label, mathml_label, words
@@ -17,7 +18,7 @@ from .marks import Layout, Mark
 from .routes import travel
 from .scene import Edge, Scene
 from .template import loops, net_of
-from .theme import Style
+from .theme import Style, Theme
 
 __all__ = ["Layout", "Mark", "layout"]
 
@@ -55,9 +56,17 @@ def layout(scene: Scene) -> Layout:
     for name, end in ends.items():
         y = grid.rail_y[name]
         marks.append(Mark(name, "rail", "rail", theme.rail(), path=rounded([(grid.rail_x, y), (end, y)])))
-    marks += edges + cuts
-    marks += _nodes(grid, labels) + _delays(grid)
+    nodes = _nodes(grid, labels) + _delays(grid)
+    if scene.view == "backward":
+        edges = [replace(m, style=_faded(m.style, theme)) for m in edges]
+        cuts += arc_marks(grid, edges, marks + cuts + nodes)
+    marks += edges + cuts + nodes
     return legend_marks(scene, theme, marks)
+
+
+def _faded(style: Style, theme: Theme) -> Style:
+    faded = theme.edge["faded"]
+    return replace(faded, head=min(style.head, faded.head), dot=min(style.dot, 1.8), dash=style.dash)
 
 
 def _to_gutter(grid: Grid, e: Edge, path: Path) -> float:

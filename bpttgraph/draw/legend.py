@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .backward import width_of
 from .geometry import Path, cut_strokes, rounded
 from .labels import words
 from .marks import Layout, Mark
@@ -40,6 +41,12 @@ def _sample(key: str, x: float, y: float, theme: Theme, index: int) -> list[Mark
     line: Path = rounded([(left, y), (right, y)])
     if what == "edge":
         return [Mark(f"legend {index}", "stroke", f"legend {name}", theme.edge[name], path=line)]
+    if what in ("faded", "gradient"):
+        style = theme.edge[what]
+        if what == "gradient":  # the way back points to the left
+            width = width_of(float(name) if name else None, style.width)
+            style, line = replace(style, width=width, head=7.0 + 1.1 * width), tuple(reversed(line))
+        return [Mark(f"legend {index}", "stroke", f"legend {what}", style, path=line)]
     if what == "cut":
         style = replace(theme.edge["recurrent"], dash=(5.0, 3.5) if name == "cut" else ())
         strokes = cut_strokes(line, _SAMPLE * 0.42, 2 if name == "cut" else 1)

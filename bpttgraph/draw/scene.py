@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from ..errors import BPTTError
 from ..names import to_unicode
 from ..variables import Link, Variable, VariableGraph
+from .data import Data, reduced
 from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES
 
-__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene"]
+__all__ = ["AUTO_FOLD", "VIEWS", "Edge", "Item", "Scene", "Slot", "build_scene"]
 
 AUTO_FOLD = 8
+VIEWS = ("folded", "forward", "backward")
 _HEAD, _TAIL = 3, 2  # steps kept before and after the ellipsis
 
 
@@ -79,6 +81,7 @@ class Scene:
     rows: Rows
     legend: tuple[tuple[str, str], ...]
     hidden: dict[str, Item] = field(default_factory=dict)
+    data: Data = Data()
 
     def item(self, name: str) -> Item:
         """The item of that name, drawn or folded away."""
@@ -175,15 +178,20 @@ def build_scene(
     fold: bool | str = "auto",
     labels: str = "math",
     theme: str = "light",
+    data: Data | None = None,
 ) -> Scene:
     """Decide what is shown. The options are those of `draw`."""
-    _check("view", view, (None, "folded", "forward"))
+    _check("view", view, (None, *VIEWS))
     _check("fold", fold, ("auto", True, False))
     _check("labels", labels, ("math", "text"))
     _check("theme", theme, tuple(THEMES))
     if view is not None and (view == "folded") != graph.folded:
         wrong = "an unrolled" if view == "folded" else "the folded"
         raise BPTTError(f"view={view!r} does not fit {wrong} graph", "draw the other graph, or leave the view out")
+    data = data or Data()
+    view = view or ("folded" if graph.folded else "forward")
+    if view not in ("folded", "forward"):
+        graph = reduced(graph, data, view)
     rows = assign_rows(graph)
     slots, column, hidden = _slots(graph, fold)
     items: dict[str, Item] = {}
@@ -219,15 +227,20 @@ def build_scene(
         )
     styles, classes = {i.style for i in items.values()}, {e.cls for e in edges}
     legend = [("edge:" + c, w) for c, w in _EDGE_WORDS.items() if c in classes]
+    if view == "backward":
+        legend = [("faded:", "arrow of the computation"), *_gradient_legend(data)]
+        legend += [("edge:parameter", _EDGE_WORDS["parameter"])] if "parameter" in classes else []
     cuts = {e.cut for e in edges}
     legend += [("cut:cut", "gradient cut (truncated)")] if "cut" in cuts else []
     legend += [("cut:partly", "gradient cut for some losses")] if "partly" in cuts else []
     legend += [("delay", "value kept for another step")] if graph.folded and any(e.delay for e in edges) else []
     legend += [("node:" + s, w) for s, w in _NODE_WORDS.items() if s in styles]
-    view = view or ("folded" if graph.folded else "forward")
+    notes = graph.conventions
+    if view == "backward":
+        notes = (*notes, "inputs, targets and other parameters are left out")
     return Scene(
-        graph.title,
-        graph.conventions,
+        graph.title + (": the way back" if view == "backward" else ""),
+        notes,
         view,
         labels,
         theme,
@@ -238,4 +251,11 @@ def build_scene(
         rows,
         tuple(legend),
         away,
+        data,
     )
+
+
+def _gradient_legend(data: Data) -> list[tuple[str, str]]:
+    if not data.norms:
+        return [("gradient:", "gradient, times ∂target/∂source")]
+    return [(f"gradient:{n}", f"gradient, Jacobian of norm {n}") for n in ("0.1", "1", "10")]

@@ -133,7 +133,7 @@ def write_svg(
     for m in layout.marks:
         name = mark_id(m)
         extra = ""
-        if m.kind in ("node", "edge", "rail", "band"):
+        if m.kind in ("node", "edge", "arc", "rail", "band"):
             extra = f' data-id="{_attribute(m.id)}"'
         if m.ends != ("", ""):
             extra += f' data-source="{_attribute(m.ends[0])}" data-target="{_attribute(m.ends[1])}"'

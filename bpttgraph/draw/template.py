@@ -12,14 +12,45 @@ from dataclasses import dataclass, field
 
 from .scene import Edge, Item, Scene
 
-__all__ = ["GAP", "PORT", "ROW_HEIGHT", "Net", "Template", "build_templates", "loops", "net_of"]
+__all__ = ["ROW_HEIGHT", "Net", "Space", "Template", "build_templates", "loops", "net_of", "space_of"]
 
 ROW_HEIGHT = 30.0
-PORT = 8.5
-GAP = 22.0
-PAD = 12.0
-_LANE_GAP = 6.5
-_CLEAR = 10.0  # an arrow head at the side of a box must not touch the lane beside it
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Distances: between ports of a node, nodes of a row, lanes of a channel, columns, and so on.
+
+    `under`: from a row down to its first lane. `turn`: from a column out to its first way up or down. `steep`: how much
+    a channel grows with the width of the curves in it. `side`: what a node is wider than its ports.
+    """
+
+    port: float = 8.5
+    gap: float = 22.0
+    lane: float = 8.0
+    gutter: float = 30.0
+    channel: float = 30.0
+    wall: float = 6.5  # between free lanes
+    clear: float = 10.0  # an arrow head at the side of a box must not touch the lane beside it
+    under: float = 17.0
+    turn: float = 11.0
+    floor: float = 18.0  # from the lowest row down to the edge of the band
+    pad: float = 12.0
+    side: float = 14.0
+    radius: float = 8.0
+    steep: tuple[float, float] = (0.14, 26.0)
+
+
+# Room for a second arrow beside every arrow, and for a fraction beside that.
+_ROOMY = Space(
+    port=25.0, gap=50.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=58.0, turn=38.0, floor=62.0,
+    pad=34.0, side=40.0, radius=20.0, steep=(0.34, 60.0),
+)  # fmt: skip
+_NARROW = Space()
+
+
+def space_of(scene: Scene) -> Space:
+    """How far apart things stand in this view."""
+    return _ROOMY if scene.view == "backward" else _NARROW
 
 Net = tuple[str, str, int, int]  # arrows that share a way: source block and base, delay, and the step modulo the delay
 Kind = tuple[str | None, str]  # block, and "step" or "outside"
@@ -69,23 +100,23 @@ class _Entries:
             (right if len(right) <= len(left) else left).append(("tap", tap))
         return left, right
 
-    def need(self) -> float:
+    def need(self, space: Space) -> float:
         left, right = self.sides()
         lower = 2 * max(len(left), len(right)) + len(self.direct)
         upper = 2 * ((len(self.above) + 1) // 2) + 1 if self.above else 0
-        return (max(lower, upper) - 1) * PORT + 14
+        return (max(lower, upper) - 1) * space.port + space.side
 
 
 class _Free:
     """Finds free vertical lanes between the boxes of the rows they pass."""
 
-    def __init__(self, boxes: dict[int, list[tuple[float, float]]], label_edge: float):
-        self.boxes, self.label_edge = boxes, label_edge
+    def __init__(self, boxes: dict[int, list[tuple[float, float]]], label_edge: float, space: Space):
+        self.boxes, self.label_edge, self.space = boxes, label_edge, space
         self.used: list[tuple[float, range]] = []
 
     def take(self, wanted: float, rows: range, top: bool = False) -> float:
-        walls = [(a - _CLEAR, b + _CLEAR) for r in rows for a, b in self.boxes.get(r, ())]
-        walls += [(x - _LANE_GAP, x + _LANE_GAP) for x, span in self.used if set(span) & set(rows)]
+        walls = [(a - self.space.clear, b + self.space.clear) for r in rows for a, b in self.boxes.get(r, ())]
+        walls += [(x - self.space.wall, x + self.space.wall) for x, span in self.used if set(span) & set(rows)]
         if top:  # leave the step's label, top left in the band, alone
             walls.append((-1e6, self.label_edge))
         spots = [wanted] + [edge for wall in walls for edge in wall]
@@ -112,6 +143,7 @@ def build_templates(
         lanes: for each edge from another column, whether it comes in by a lane under the target's row.
         label_width: the room for a step's label in the top left corner of its band.
     """
+    space = space_of(scene)
     entries: dict[tuple[Kind, str], _Entries] = defaultdict(_Entries)
     directs: dict[Kind, dict[tuple[str, str], None]] = defaultdict(dict)
     taps: dict[Kind, dict[tuple[str, str], None]] = defaultdict(dict)
@@ -153,17 +185,17 @@ def build_templates(
         for r in range(scene.rows.count):
             row = [b for b in scene.rows.order.get((kind[0], r), ()) if (kind, b) in base_row]
             for b in row:
-                t.width[b] = max(width[kind, b], entries[kind, b].need())
-            x = -(sum(t.width[b] for b in row) + GAP * (len(row) - 1)) / 2
+                t.width[b] = max(width[kind, b], entries[kind, b].need(space))
+            x = -(sum(t.width[b] for b in row) + space.gap * (len(row) - 1)) / 2
             for b in row:
                 t.x[b] = x + t.width[b] / 2
-                x += t.width[b] + GAP
+                x += t.width[b] + space.gap
             boxes[r] = [(t.x[b] - t.width[b] / 2, t.x[b] + t.width[b] / 2) for b in row]
-        half = max([abs(v) for spans in boxes.values() for span in spans for v in span], default=0.0) + PAD
+        half = max([abs(v) for spans in boxes.values() for span in spans for v in span], default=0.0) + space.pad
         half = max(half, 46.0, label_width + 20) if kind[1] == "step" else half
-        free = _Free(boxes, -half + label_width + 16)
-        _fill(t, entries, directs[kind], taps[kind], exits[kind], base_row, side, free, scene.rows.count)
-        reach = max([abs(x) for x in t.lane.values()], default=0.0) + PAD
+        free = _Free(boxes, -half + label_width + 16, space)
+        _fill(t, entries, directs[kind], taps[kind], exits[kind], base_row, side, free, scene.rows.count, space.port)
+        reach = max([abs(x) for x in t.lane.values()], default=0.0) + space.pad
         t.half = max(half, reach)
     return templates
 
@@ -178,6 +210,7 @@ def _fill(
     side: dict[str, str],
     free: _Free,
     count: int,
+    port: float,
 ) -> None:
     """Ports and lanes: losses' way out first (straight up), then long edges, then taps."""
     for base in exits:
@@ -194,14 +227,14 @@ def _fill(
         entry = entries[t.kind, base]
         middle_ones = sorted(entry.direct, key=lambda s: approach[s, base])
         for i, s in enumerate(middle_ones):
-            t.port[base, ("direct", s)] = x + (i - (len(middle_ones) - 1) / 2) * PORT
-        edge = (len(middle_ones) - 1) / 2 * PORT if middle_ones else -PORT / 2
+            t.port[base, ("direct", s)] = x + (i - (len(middle_ones) - 1) / 2) * port
+        edge = (len(middle_ones) - 1) / 2 * port if middle_ones else -port / 2
         for sign, group in zip((-1, 1), entry.sides()):
             for i, key in enumerate(reversed(group)):
-                t.port[base, key] = x + sign * (edge + (i + 1) * PORT)
+                t.port[base, key] = x + sign * (edge + (i + 1) * port)
         for i, tap in enumerate(entry.above):
             # On both sides of the middle, where the node's own arrow leaves.
-            t.port[base, ("tap", tap)] = x + (1 + i // 2) * PORT * (1 if i % 2 == 0 else -1)
+            t.port[base, ("tap", tap)] = x + (1 + i // 2) * port * (1 if i % 2 == 0 else -1)
     for param, base in taps:
         r = base_row[t.kind, base]
         above = side[param] == "above"

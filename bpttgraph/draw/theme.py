@@ -38,6 +38,7 @@ class Theme:
     band_line: str
     node: dict[str, Style]
     edge: dict[str, Style]
+    gradient_ink: str = "#C44E00"
 
     def rail(self) -> Style:
         return replace(self.edge["parameter"], head=0.0, dot=0.0, width=1.2)
@@ -69,11 +70,15 @@ def _theme(
         "recurrent": Style(stroke=state, width=2.0, head=8.0),
         "cell-line": Style(stroke=cell, width=4.0, head=12.0),
         "parameter": Style(stroke=parameter, width=0.9, head=5.0, dot=2.3),
+        "gradient": Style(stroke=loss, width=3.2, head=10.0),
+        "faded": Style(stroke=tint["faded"], width=1.0, head=6.0),
         "cut": Style(stroke=ink, width=1.6, head=7.0, dash=(5.0, 3.5)),
         "mark": Style(stroke=ink, width=1.6),
         "bracket": Style(stroke=faint, width=1.0),
     }
-    return Theme(name, paper, ink, faint, bands, band_line, node, edge)
+    # Orange words need more contrast than orange lines.
+    words = "#FFB27A" if name == "dark" else "#B34700"
+    return Theme(name, paper, ink, faint, bands, band_line, node, edge, words)
 
 
 _LIGHT = {
@@ -87,6 +92,7 @@ _LIGHT = {
     "loss_fill": "#FCE6D6",
     "value_fill": "#FFFFFF",
     "output_fill": "#FFFFFF",
+    "faded": "#8B919A",
 }
 _PRINT = {k: "#FFFFFF" if k.endswith("_fill") else v for k, v in _LIGHT.items()}
 _DARK = {
@@ -100,6 +106,7 @@ _DARK = {
     "loss_fill": "#4A2C14",
     "value_fill": "#20242B",
     "output_fill": "#20242B",
+    "faded": "#7A828E",
 }
 
 THEMES: dict[str, Theme] = {

@@ -1,0 +1,136 @@
+"""The way back: one orange arc beside every arrow that carries the gradient, with the local Jacobian it multiplies by.
+
+An arc runs parallel to its arrow and never on it: to its right where the arrow goes up, above it where it runs along a
+row. Where several gradients come to one variable their arcs join, as their sum does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from ..names import to_mathml, to_unicode
+from .geometry import Path, Point, parallel
+from .grid import Grid
+from .labels import Outline, mathml_label, stacked, words
+from .marks import Mark
+from .place import Crowd, around, beside
+from .routes import travel
+from .scene import Edge
+from .template import ROW_HEIGHT
+
+__all__ = ["arc_marks", "fraction", "width_of"]
+
+ASIDE = 10.0
+
+
+def width_of(norm: float | None, plain: float) -> float:
+    """The width of an arc: a step of 10 in the norm is 1.7 points, 1 is in the middle; never invisible, never a bar."""
+    if norm is None:
+        return plain
+    return min(max(3.2 + 1.7 * math.log10(norm), 0.7), 6.5) if norm > 0 else 0.7
+
+
+def fraction(edge: Edge) -> tuple[str, str]:
+    """∂target/∂source as MathML and in words; with a plus by a parameter, whose other uses are other terms."""
+    plus = edge.cls == "parameter"
+    sign = "<msup><mo>∂</mo><mo>+</mo></msup>" if plus else "<mo>∂</mo>"
+    top, bottom = to_mathml(edge.target), to_mathml(edge.source)
+    mathml = f"<mfrac><mrow>{sign}{top}</mrow><mrow><mo>∂</mo>{bottom}</mrow></mfrac>"
+    return mathml, f"∂{'⁺' * plus}{to_unicode(edge.target)}/∂{to_unicode(edge.source)}"
+
+
+def _number(norm: float) -> str:
+    return f"{norm:.2g}" if 1e-3 <= norm < 1e4 or norm == 0 else f"{norm:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+
+
+def arc_path(grid: Grid, edge: Edge, forward: Path) -> Path:
+    """The arc from target back to source."""
+    scene = grid.scene
+    if edge.cls != "parameter" and travel(edge) and grid.ways.mode[edge.id] == "straight":
+        return _over(grid, edge, forward)
+    if edge.cls != "parameter" and travel(edge):
+        # To the right of the way: below where it runs along a row, so that arcs above the row stay free.
+        side = ASIDE if travel(edge) > 0 else -ASIDE
+        return tuple(reversed(parallel(forward, side)))
+    source = scene.item(edge.source)
+    up = forward[0][1] > forward[-1][1]
+    back = tuple(reversed(parallel(forward, ASIDE if up else -ASIDE)))
+    if source.slot is None:
+        return (*back[:-1], (back[-1][0], forward[0][1]))
+    return back
+
+
+def _over(grid: Grid, edge: Edge, forward: Path) -> Path:
+    """A flat arc above the row, from the side of the later state to the side of the earlier one."""
+    (ax, ay), (bx, by) = forward[-1], forward[0]
+    lift = ROW_HEIGHT / 2 - 6.0
+    start: Point = (ax, ay - lift)
+    end: Point = (bx, by - lift)
+    pull, rise = abs(bx - ax) * 0.3, 15.0
+    sign = 1.0 if bx > ax else -1.0
+    return start, (ax + sign * pull, ay - lift - rise), (bx - sign * pull, by - lift - rise), end
+
+
+def _start(grid: Grid, edge: Edge) -> float | None:
+    """Arcs that join are labelled where they are still apart, at their start."""
+    return 30.0 if edge.cls == "parameter" or grid.ways.mode.get(edge.id, "straight") != "straight" else None
+
+
+def _label(grid: Grid, edge: Edge) -> Outline:
+    data = grid.scene.data
+    mathml, text = fraction(edge)
+    handed = data.labels.get(edge.id)
+    label = mathml_label(handed or mathml, data.jacobians.get(edge.id, text) if handed else text, 13.0)
+    norm = data.norms.get(edge.id)
+    return label if norm is None else stacked(label, words(_number(norm), 8.5))
+
+
+def arc_marks(grid: Grid, drawn: list[Mark], obstacles: list[Mark]) -> list[Mark]:
+    """The arcs of every shown edge that carries the gradient, then their labels.
+
+    Args:
+        drawn: the arrows, in any order, by their ids.
+        obstacles: everything else that labels must keep away from.
+    """
+    scene, theme = grid.scene, grid.theme
+    forward = {m.id: m for m in drawn}
+    crowd = Crowd()
+    for m in (*obstacles, *drawn):
+        if m.path:
+            crowd.add_path(m.path, m.style.width + 2)
+        elif m.box and m.kind != "band":
+            x, y, w, h = m.box
+            crowd.add(around(x, y, w + 12, h + 8))
+        if m.label and (m.label_at or m.kind == "band"):
+            crowd.add(around(*m.label_point, m.label.width + 8, m.label.height + 6))
+    arcs: list[Mark] = []
+    labels: list[tuple[Mark, Edge]] = []
+    for e in scene.edges:
+        if not scene.data.carries(e.id) or e.cut == "cut":
+            continue
+        norm = scene.data.norms.get(e.id)
+        style = replace(theme.edge["gradient"], width=width_of(norm, 3.2))
+        style = replace(style, head=7.0 + 1.1 * style.width)
+        if e.source in scene.hidden:
+            style = replace(style, head=0.0)
+        path = arc_path(grid, e, forward[e.id].path)
+        jacobian = scene.data.jacobians.get(e.id)
+        said = fraction(e)[1] + (f" = {jacobian}" if jacobian else "") + (f", norm {_number(norm)}" if norm is not None else "")
+        arc = Mark(e.id, "arc", f"arc {e.cls}", style, path=path, title=said, ends=(e.target, e.source))
+        crowd.add_path(path, style.width + 2)
+        arcs.append(arc)
+        labels.append((arc, e))
+    found = []
+    for arc, e in labels:
+        outline = _label(grid, e)
+        for x, y in beside(arc.path, outline.width, outline.height, _start(grid, e)):
+            spot = around(x, y, outline.width + 3, outline.height + 3)
+            if crowd.free(spot):
+                crowd.add(spot)
+                ink = theme.gradient_ink
+                found.append(
+                    Mark(f"{e.id} label", "text", "jacobian", arc.style, label=outline, label_at=(x, y), ink=ink)
+                )
+                break
+    return arcs + found

@@ -1,0 +1,71 @@
+"""What a picture may be told besides the graph: plain data, so that drawing depends on no derivation and no numbers.
+
+Links are named by their ids (`h[1]->h[2]`), variables by their names. Everything is optional.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from ..variables import VariableGraph
+
+__all__ = ["Data", "Term", "reduced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One chain-rule term: its loss step, step of use, links from the loss down, formula, and the norm of its value."""
+
+    t: int
+    k: int
+    links: tuple[str, ...]
+    mathml: str = ""
+    text: str = ""
+    norm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Additions to a picture.
+
+    Attributes:
+        wrt: what the gradient is by; of the parameters only this one is drawn in views of a gradient.
+        carrying: the links that carry the gradient; None for every link between drawn variables.
+        jacobians: the local Jacobian of a link in words, for tooltips.
+        labels: MathML to stand beside a link's arc instead of the fraction ∂target/∂source.
+        norms: the size of a link's Jacobian.
+        terms: the terms to highlight, one picture each.
+        left_out: how many more terms there are.
+        triangle: (t, k) -> norm of dE_t/dwrt through the use at step k.
+    """
+
+    wrt: str | None = None
+    carrying: frozenset[str] | None = None
+    jacobians: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    norms: Mapping[str, float] = field(default_factory=dict)
+    terms: tuple[Term, ...] = ()
+    left_out: int = 0
+    triangle: Mapping[tuple[int, int], float] = field(default_factory=dict)
+
+    def carries(self, link: str) -> bool:
+        return self.carrying is None or link in self.carrying
+
+
+def reduced(graph: VariableGraph, data: Data, view: str) -> VariableGraph:
+    """The graph without what a gradient does not meet: other parameters, and in some views leaves and the total."""
+    drop = {"parameter"}
+    if view in ("backward", "paths", "contributions"):
+        drop |= {"target", "upstream", "total"}
+    if view == "backward":
+        drop.add("input")
+    gone = {v.name for v in graph.variables.values() if v.role in drop and v.name != data.wrt}
+    if not any(v.role in ("loss", "total") for n, v in graph.variables.items() if n not in gone):
+        gone -= {v.name for v in graph.variables.values() if v.role == "total"}
+    # Parameters computed from parameters (s = σ(α)) would hang in the air.
+    links = tuple(k for k in graph.links if k.source not in gone and k.target not in gone)
+    used = {n for k in links for n in (k.source, k.target)}
+    gone |= {v.name for v in graph.variables.values() if v.column is None and v.name not in used and v.name != data.wrt}
+    variables = {n: v for n, v in graph.variables.items() if n not in gone}
+    return replace(graph, variables=variables, links=links)
