@@ -20,9 +20,14 @@ if TYPE_CHECKING:
     from .derive import Derivation
     from .draw.figure import Figure
     from .errors import BPTTError
+    from .extend import defvjp, primitive
+    from .gradcheck import check_grads, gradcheck
     from .graph import Graph, Node
+    from .numpy_front import array, stack, zeros
     from .recurrence import Recurrence, Run, Unrolled, recurrence
     from .recurrence.library import cell, cells
+    from .tensor import Tensor, detach, no_grad, stop_gradient, tensor
+    from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, linearize, trace, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
@@ -35,14 +40,39 @@ _WHERE = {
     "Recurrence": "recurrence",
     "Report": "check",
     "Run": "recurrence",
+    "Tensor": "tensor",
     "Unrolled": "recurrence",
+    "array": "numpy_front",
     "cell": "recurrence",
     "cells": "recurrence",
+    "check_grads": "gradcheck",
+    "defvjp": "extend",
+    "detach": "tensor",
+    "grad": "transforms",
+    "gradcheck": "gradcheck",
+    "gradients": "transforms",
+    "hessian": "transforms",
+    "hvp": "transforms",
+    "jacobian": "transforms",
+    "jvp": "transforms",
+    "linearize": "transforms",
+    "no_grad": "tensor",
+    "primitive": "extend",
     "recurrence": "recurrence",
+    "stack": "numpy_front",
+    "stop_gradient": "tensor",
+    "tensor": "tensor",
+    "trace": "transforms",
+    "value_and_grad": "transforms",
+    "vjp": "transforms",
+    "zeros": "numpy_front",
 }
 
 __all__ = [
-    "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Report", "Run", "Unrolled", "cell", "cells", "recurrence",
+    "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Report", "Run", "Tensor", "Unrolled", "array", "cell",
+    "cells", "check_grads", "defvjp", "detach", "grad", "gradcheck", "gradients", "hessian", "hvp", "jacobian", "jvp",
+    "linearize", "no_grad", "primitive", "recurrence", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "vjp",
+    "zeros",
 ]  # fmt: skip
 
 

@@ -16,7 +16,19 @@ import numpy as np
 from .errors import BPTTError
 from .graph import Node
 from .primitives import (
-    Shape, _dims, _quick, bilinear, cos, div, elementwise, linear, ratio, sigmoid, sqrt, square,
+    Shape,
+    _choose,
+    _dims,
+    _quick,
+    bilinear,
+    cos,
+    div,
+    elementwise,
+    linear,
+    ratio,
+    sigmoid,
+    sqrt,
+    square,
 )  # fmt: skip
 
 __all__ = [
@@ -55,8 +67,16 @@ def _finite(x: Any, **_: Any) -> Any:
 
 expm1 = elementwise("expm1", _quick("expm1"), lambda y, x: y + 1.0)
 log1p = elementwise("log1p", _quick("log1p"), lambda y, x: 1.0 / (1.0 + x))
-log2 = elementwise("log2", lambda x: np.log(x) / np.log(2) if np.iscomplexobj(x) else np.log2(x), lambda y, x: (1 / float(np.log(2))) / x)
-log10 = elementwise("log10", lambda x: np.log(x) / np.log(10) if np.iscomplexobj(x) else np.log10(x), lambda y, x: (1 / float(np.log(10))) / x)
+log2 = elementwise(
+    "log2",
+    lambda x: np.log(x) / np.log(2) if np.iscomplexobj(x) else np.log2(x),
+    lambda y, x: (1 / float(np.log(2))) / x,
+)
+log10 = elementwise(
+    "log10",
+    lambda x: np.log(x) / np.log(10) if np.iscomplexobj(x) else np.log10(x),
+    lambda y, x: (1 / float(np.log(10))) / x,
+)
 exp2 = elementwise("exp2", lambda x: 2.0**x, lambda y, x: float(np.log(2)) * y)
 tan = elementwise("tan", np.tan, lambda y, x: 1.0 + square(y))
 sinh = elementwise("sinh", np.sinh, lambda y, x: cosh(x))
@@ -73,17 +93,27 @@ logaddexp = elementwise("logaddexp", _logaddexp_value, lambda y, a, b: sigmoid(a
 arctan2 = elementwise("arctan2", lambda a, b: np.arctan(a / b) if np.iscomplexobj(a) or np.iscomplexobj(b) else np.arctan2(a, b),
                       lambda y, a, b: b / (square(a) + square(b)), lambda y, a, b: -a / (square(a) + square(b)))  # fmt: skip
 hypot = elementwise("hypot", lambda a, b: np.sqrt(a * a + b * b), lambda y, a, b: a / y, lambda y, a, b: b / y)
-mod = elementwise("mod", np.mod, lambda y, a, b: 1.0, _mod_partial, symbol="mod", notation="infix", kink=lambda a, b: np.sin(np.pi * a / b))
+mod = elementwise(
+    "mod",
+    np.mod,
+    lambda y, a, b: 1.0,
+    _mod_partial,
+    symbol="mod",
+    notation="infix",
+    kink=lambda a, b: np.sin(np.pi * a / b),
+)
 floor = elementwise("floor", lambda x: np.floor(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
 ceil = elementwise("ceil", lambda x: np.ceil(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
-rint = elementwise("rint", lambda x: np.rint(np.real(x)), None, symbol="round", kink=lambda x: np.cos(np.pi * np.real(x)))
+rint = elementwise(
+    "rint", lambda x: np.rint(np.real(x)), None, symbol="round", kink=lambda x: np.cos(np.pi * np.real(x))
+)
 trunc = elementwise("trunc", lambda x: np.trunc(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
 nan_to_num = elementwise("nan_to_num", lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
                          lambda y, x, nan, posinf, neginf: finite(x))  # fmt: skip
 finite = elementwise("finite", _finite, None, symbol="1_finite")
 stop_gradient = elementwise("stop_gradient", lambda x: x, None, symbol="stop")
 # The value of one branch, whatever the other one is; `autodiff` keeps the branch not taken out of the derivative too.
-select = elementwise("select", lambda mask, a, b: np.where(mask, a, b)[()], None, lambda y, m, a, b: as_number(m),
+select = elementwise("select", _choose, None, lambda y, m, a, b: as_number(m),
                      lambda y, m, a, b: 1.0 - as_number(m), symbol="where")  # fmt: skip
 as_number = elementwise("as_number", lambda m: np.asarray(m, bool) * 1.0, None, symbol="1")
 
@@ -115,7 +145,11 @@ def _permute_back(g: Any, slot: int, node: Node) -> Any:
 
 def _join_value(*parts: Any, axis: int) -> Any:
     rank = max(np.ndim(p) for p in parts)
-    lead = np.broadcast_shapes(*[np.shape(p)[: np.ndim(p) + axis] for p in parts]) if any(np.ndim(p) < rank for p in parts) else None
+    lead = (
+        np.broadcast_shapes(*[np.shape(p)[: np.ndim(p) + axis] for p in parts])
+        if any(np.ndim(p) < rank for p in parts)
+        else None
+    )
     if lead is not None:
         parts = tuple(np.broadcast_to(p, lead + np.shape(p)[np.ndim(p) + axis :]) for p in parts)
     return np.concatenate(parts, axis=axis)
@@ -165,7 +199,13 @@ permute = linear("permute", _permute_value, _shape_by_running(_permute_value), _
 join = linear("join", _join_value, _shape_by_running(_join_value), _join_back, "concat", joint=True)
 getitem = linear("getitem", lambda x, key: x[key], _shape_by_running(lambda x, key: x[key]),
                  lambda g, slot, node: scatter(g, key=node.attrs["key"], shape=node.args[0].shape), "[]", "postfix")  # fmt: skip
-scatter = linear("scatter", _scatter_value, lambda s, key, shape: shape, lambda g, slot, node: getitem(g, key=node.attrs["key"]), "place")
+scatter = linear(
+    "scatter",
+    _scatter_value,
+    lambda s, key, shape: shape,
+    lambda g, slot, node: getitem(g, key=node.attrs["key"]),
+    "place",
+)
 put = linear("put", _put_value, lambda x, v, key: x, _put_back, "put", joint=True)
 cumsum = linear("cumsum", _cumsum_value, lambda s, axis, reverse: s,
                 lambda g, slot, node: cumsum(g, axis=node.attrs["axis"], reverse=not node.attrs["reverse"]))  # fmt: skip
@@ -225,7 +265,10 @@ def explicit_spec(spec: str, shapes: list[Shape]) -> str:
     left, arrow, result = spec.partition("->")
     terms = left.split(",")
     if len(terms) != len(shapes):
-        raise BPTTError(f"einsum {spec!r} names {len(terms)} arguments, but there are {len(shapes)}", "write one group of letters for each argument")
+        raise BPTTError(
+            f"einsum {spec!r} names {len(terms)} arguments, but there are {len(shapes)}",
+            "write one group of letters for each argument",
+        )
     free = list(_letters(spec))
     most = max([len(s) - len(t.replace("...", "")) for t, s in zip(terms, shapes) if "..." in t] or [0])
     dots = "".join(free[:most])
@@ -235,7 +278,10 @@ def explicit_spec(spec: str, shapes: list[Shape]) -> str:
             many = len(shape) - len(term.replace("...", ""))
             term = term.replace("...", dots[most - many :] if many else "")
         if len(term) != len(shape):
-            raise BPTTError(f"einsum {spec!r}: {term!r} has {len(term)} letters for an argument of shape {shape}", "write one letter for each axis")
+            raise BPTTError(
+                f"einsum {spec!r}: {term!r} has {len(term)} letters for an argument of shape {shape}",
+                "write one letter for each axis",
+            )
         written.append(term)
     if not arrow:
         every = "".join(written)

@@ -11,15 +11,15 @@ All three walk the nodes in order of their serial number: linear time, no recurs
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from .errors import BPTTError
-from .graph import Node, constant, leaf, needed
-from .primitives import expand, sum_to
+from .graph import Node, needed
+from .primitives import Primitive, expand, sum_to
 
 __all__ = ["Backward", "backward", "compile_plan", "evaluate", "evaluate_absolute", "forward", "pullback", "pushforward"]
 
@@ -33,28 +33,38 @@ def pullback(node: Node, slot: int, g: Node) -> Node | None:
     arg, op = node.args[slot], node.op
     if op.kind == "elementwise":
         partial = op.rule[slot]
-        return None if partial is None else sum_to(g * partial(node, *node.args, **node.attrs), arg)
+        return None if partial is None else sum_to(g.times(partial(node, *node.args, **node.attrs)), arg)
     if op.kind == "linear":
         result = op.rule(g, slot, node)
         return None if result is None else sum_to(result, arg)
     if op.kind == "bilinear":
-        return sum_to(op.rule[slot](g, *node.args), arg)
+        return sum_to(op.rule[slot](g, *node.args, **node.attrs), arg)
+    if op.kind == "vjp":
+        part = vjp_rule(op, slot)(g, node, *node.args, **node.attrs)
+        return None if part is None else sum_to(part, arg)
     # own: write the tangent for an unknown small change t, then transpose that little linear graph
-    t = leaf("t", arg.shape, batched=node.batched)
+    t = arg.blank()
+    if node.batched:
+        t.batched = True
     adjoint = backward({op.rule(t, slot, node, *node.args, **node.attrs): g}, [t], since=t.serial).adjoints.get(t)
     return None if adjoint is None else sum_to(adjoint, arg)
+
+
+def vjp_rule(op: Primitive, slot: int) -> Callable[..., Any]:
+    """The VJP that a user stated for an argument of his operation."""
+    if op.rule is None or slot >= len(op.rule):
+        raise BPTTError(f"{op.name} has no derivative for its argument number {slot}", f"state it: bg.defvjp({op.name}, lambda g, y, *args: …)")
+    return op.rule[slot] or (lambda *_, **__: None)
 
 
 def pushforward(node: Node, tangents: Sequence[Node | None]) -> Node | None:
     """The JVP of one node: the change of `node` for given changes of its arguments (None for no change)."""
     assert node.op is not None
     op, parts = node.op, []
-    if op.kind == "linear" and len(node.args) > 1 and op.name in ("add", "sub", "concat"):
+    if op.joint:
         # linear in all arguments together: the operation itself, applied to the changes
-        filled = [t if t is not None else expand(constant(0.0), shape=a.shape) for t, a in zip(tangents, node.args)]
-        missing = [t is None for t in tangents]
-        if op.name == "concat" or not any(missing):
-            return op(*filled, **node.attrs)
+        if op.name not in ("add", "sub") or not any(t is None for t in tangents):
+            return op(*[t if t is not None else a.zeros() for t, a in zip(tangents, node.args)], **node.attrs)
         (only,) = [(i, t) for i, t in enumerate(tangents) if t is not None]
         sign = -only[1] if op.name == "sub" and only[0] == 1 else only[1]
         return expand(sign, shape=node.shape)
@@ -65,9 +75,15 @@ def pushforward(node: Node, tangents: Sequence[Node | None]) -> Node | None:
         if op.kind == "elementwise":
             partial = op.rule[slot]
             if partial is not None:
-                parts.append(expand(partial(node, *node.args, **node.attrs) * t, shape=node.shape))
+                parts.append(expand(t.times(partial(node, *node.args, **node.attrs)), shape=node.shape))
         elif op.kind == "own":
             parts.append(op.rule(t, slot, node, *node.args, **node.attrs))
+        elif op.kind == "vjp":  # the other way round: transpose the statement of the VJP
+            g = node.blank()
+            pulled = vjp_rule(op, slot)(g, node, *node.args, **node.attrs)
+            change = None if pulled is None else backward({pulled: t}, [g], since=g.serial).adjoints.get(g)
+            if change is not None:
+                parts.append(change)
         else:  # linear in this argument
             others[slot] = t
             parts.append(op(*others, **node.attrs))
@@ -139,6 +155,15 @@ def forward(tangents: Mapping[Node, Node], outputs: Iterable[Node]) -> dict[Node
 # -- numbers ---------------------------------------------------------------------------------------------------------------
 
 
+def _own_value(node: Node) -> Any:
+    """The value of a leaf that is not given one: a constant's, or a Tensor's."""
+    if "value" in node.attrs:
+        return node.attrs["value"]
+    if hasattr(node, "value"):
+        return node.value
+    raise BPTTError(f"no value given for {node.name}", f'add "{node.name}" to the data')
+
+
 class Plan:
     """A graph made ready for repeated evaluation: nodes in order, with the places of their arguments."""
 
@@ -161,9 +186,7 @@ class Plan:
                 given.add(i)
         for i, node in self.leaves:
             if i not in given:
-                if "value" not in node.attrs:
-                    raise BPTTError(f"no value given for {node.name}", f'add "{node.name}" to the data')
-                slots[i] = node.attrs["value"]
+                slots[i] = _own_value(node)
         for i, function, args, attrs in self.steps:
             if i not in given:
                 slots[i] = function(*[slots[a] for a in args], **attrs)
@@ -213,9 +236,7 @@ def evaluate_absolute(outputs: Sequence[Node], values: Mapping[Node, Any], seeds
         if node in values:
             slots[node.serial] = np.abs(values[node]) if depends else values[node]
         elif node.op is None:
-            if "value" not in node.attrs:
-                raise BPTTError(f"no value given for {node.name}", f'add "{node.name}" to the data')
-            slots[node.serial] = node.attrs["value"]
+            slots[node.serial] = _own_value(node)
         elif not depends:
             slots[node.serial] = node.op.value(*[slots[a.serial] for a in node.args], **node.attrs)
         else:

@@ -39,7 +39,6 @@ class Traced:
     """
 
     __slots__ = ()
-    __array_ufunc__: Any = None  # `array + node` must come to our `__radd__`, never to NumPy's elementwise loop
     priority = 0  # who records when kinds meet: a Tensor (1) before a Node (0)
 
     def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:
@@ -48,6 +47,12 @@ class Traced:
     @property
     def shape(self) -> tuple[int, ...]:
         raise NotImplementedError
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        # `array + node` and `np.tanh(node)` must come to the rule table, never to NumPy's elementwise loop
+        from .numpy_front import call_ufunc
+
+        return call_ufunc(ufunc, method, inputs, options)
 
     def __add__(self, other: Any) -> Any:
         return _table().add(self, other)
@@ -149,6 +154,20 @@ class Node(Traced):
     @property
     def is_constant(self) -> bool:
         return self.op is None and "value" in self.attrs
+
+    # What `autodiff` needs to make beside a node: a Tensor makes these with values.
+
+    def blank(self) -> Node:
+        """A fresh leaf shaped like this node: an unknown small change of it."""
+        return leaf("t", self.shape, batched=self.batched)
+
+    def zeros(self) -> Node:
+        """No change of this node."""
+        return _table().expand(constant(0.0), shape=self.shape)
+
+    def times(self, partial: Any) -> Any:
+        """This cotangent or tangent times a partial derivative."""
+        return self * partial
 
     def __repr__(self) -> str:
         if self.name:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -357,6 +358,11 @@ def _quick(name: str) -> Callable[[Any], Any]:
     return value
 
 
+def _choose(condition: Any, a: Any, b: Any) -> Any:
+    chosen: Any = np.where(condition, a, b)
+    return chosen[()]  # a number for numbers
+
+
 def _positive(x: Any) -> Any:
     return np.real(x) > 0
 
@@ -453,14 +459,14 @@ clip = elementwise("clip", lambda x, low, high: np.where(np.real(x) < low, low, 
                    lambda y, x, low, high: step(x - low) * step(high - x),
                    kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)))  # fmt: skip
 div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
-ratio = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
+ratio = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix")
 pow_ = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0), lambda y, a, b: ylog(y, a), symbol="^", notation="infix")
 ylog = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="·log", notation="infix")
 power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent), lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
-maximum = elementwise("maximum", lambda a, b: np.where((np.real(a) > np.real(b)) | np.isnan(a), a, b)[()], lambda y, a, b: above(a, b),
+maximum = elementwise("maximum", lambda a, b: _choose((np.real(a) > np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(a, b),
                       lambda y, a, b: above(b, a), symbol="max", kink=lambda a, b: a - b)  # fmt: skip
-minimum = elementwise("minimum", lambda a, b: np.where((np.real(a) < np.real(b)) | np.isnan(a), a, b)[()], lambda y, a, b: above(b, a),
+minimum = elementwise("minimum", lambda a, b: _choose((np.real(a) < np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(b, a),
                       lambda y, a, b: above(a, b), symbol="min", kink=lambda a, b: a - b)  # fmt: skip
 
 
@@ -582,4 +588,4 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
     return Primitive(name, "own", _no_number(name), lambda *s: shape, tangent, name)
 
 
-from . import array_primitives as _arrays  # noqa: E402, F401  (fills the table; it needs everything above)
+import_module(".array_primitives", __package__)  # fills the table; it needs everything above
