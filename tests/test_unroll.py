@@ -160,6 +160,8 @@ def test_the_graph_has_stable_names_and_goes_to_networkx() -> None:
         "h[t] = tanh(W^T h[t-1] + x[t]); y[t] = [h[t]; x[t]]; E[t] = dot(y[t], y[t]); E = sum_t E[t]",
         "[a[t]; b[t]] = W h[t-1] + U x[t]; h[t] = sigmoid(a[t]) * tanh(b[t])",
         "p[t] = h[t-1] / (1 + h[t-1]^2); h[t] = tanh(W p[t] + x[t])",
+        "h[t] = tanh(U x[t] + W @ sum_{k=1}^{t-1} h[k])",
+        "[a[t]; b[t]] = 2; h[t] = a[t] * h[t-1] + b[t] * x[t]",
         "h[t] = tanh(W h[t-1] + x[t]); A[t] = -mean(h[t]); L[t] = norm(h[t]) + A[t]",
     ],
 )
@@ -239,7 +241,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "different steps on the left": (lambda: bg.recurrence("[a[t]; b[t-1]] = W x[t]"), "same step", "write"),
     "arguments": (
         lambda: bg.recurrence("h[t] = tanh(W h[t-1], x[t])").unroll(3),
-        "tanh takes 1 arguments, not 2",
+        "tanh takes 1 argument, not 2",
         "list of functions",
     ),
     "contradicting shapes": (
@@ -249,6 +251,10 @@ BAD: dict[str, tuple[Any, str, str]] = {
     ),
     "a size nobody has": (lambda: RNN.unroll(3, sizes={"hidden": 3}), "sizes: there is no hidden", ""),
     "a size of 0": (lambda: RNN.unroll(3, sizes={"h": 0}), "sizes: h=0 is not a size", 'sizes={"h": 3}'),
+    "arguments of numbers": (lambda: bg.recurrence("h[t] = clip(h[t-1])").unroll(3, sizes=1), "clip takes 3 arguments, not 1", "functions"),
+    "no such block": (lambda: bg.recurrence("h[t] = tanh(h[t-1] + encoder.h[T])"), "there is no block encoder", "encoder:"),
+    "outside the blocks": (lambda: bg.recurrence("y[t] = tanh(x[t])\nencoder:\nh[t] = tanh(h[t-1])"), "y stands outside the blocks", "encoder.y"),
+    "a sum over its own future": (lambda: bg.recurrence("h[t] = tanh(sum_t h[t-1])"), "h is defined by itself", "[t-1]"),
     "abstract": (
         lambda: _run(bg.cell("rnn-traditional").unroll(3)),
         "g_1, g_2 are abstract: there are no numbers",

@@ -132,6 +132,8 @@ class Recurrence:
         folded, fold_notes, self.folded_steps = _fold_steps(list(program.equations))
         notes += fold_notes
         equations = _bind(folded, self.let, program.text)
+        for call in (c for e in equations for c in _calls(e.right)):
+            self._check_arguments(call)
         self.equations = tuple(e.text for e in equations)
         self.definitions = [self._definition(e) for e in equations]
         self._index_definitions()
@@ -139,6 +141,14 @@ class Recurrence:
         self.reads = self.find_reads(self.definitions)
         self.order = components(self.definitions, self.reads, self.text)
         self.notes = tuple(notes)
+
+    def _check_arguments(self, call: Call) -> None:
+        low, high = FUNCTIONS[call.function].arity if call.function in FUNCTIONS else (1, 99)
+        given = len(call.args) + len(call.parameters)
+        if not low <= given <= high:
+            count = f"{low} argument{'s' if low > 1 else ''}" if low == high else f"{low} to {high} arguments"
+            raise BPTTError(f"{call.function} takes {count}, not {given}", "look at docs/reference for the list of functions",
+                            text=self.text, span=call.span)  # fmt: skip
 
     # -- what is what -------------------------------------------------------------------------------------------------
 
@@ -156,6 +166,12 @@ class Recurrence:
         prefix = f"{block}." if block else ""
         bases = tuple(f"{n.block}.{n.name}" if n.block else prefix + n.name for n in e.left)
         index = first.index
+        if block and block not in self.blocks:
+            raise BPTTError(f"there is no block {block}", f"begin it with a line {block}:", text=self.text, span=e.span)
+        if self.blocks and index is not None and not block:
+            last = self.blocks[-1]
+            raise BPTTError(f"{first.name} stands outside the blocks", f"put it under {last}:, or write {last}.{first.name}",
+                            text=self.text, span=e.span)  # fmt: skip
         if any(n.index != index for n in e.left):
             raise BPTTError("all names on the left must stand at the same step", "write [i[t]; f[t]] = …", text=self.text, span=e.span)
         if index is None:
@@ -192,6 +208,9 @@ class Recurrence:
         for d in self.definitions:
             for name, bound in names_in(d.right):
                 key = self.key(name, d.block)
+                if name.block and name.block not in self.blocks:
+                    raise BPTTError(f"there is no block {name.block}", f"begin it with a line {name.block}:",
+                                    text=self.text, span=name.span)  # fmt: skip
                 if name.index is None:
                     if key in self.once:
                         continue
@@ -261,7 +280,7 @@ class Recurrence:
                     continue
                 if key in every:
                     source = every[key]
-                    if v == "t" and d.kind == "every":
+                    if v == "t" and d.kind == "every" and not any(r.variable == "t" for r in bound):
                         found.append(Read(d, source, source.offset - offset))
                     elif v is None and offset < 1 + source.offset:
                         pass  # before the first step: an initial state

@@ -349,7 +349,8 @@ class Run:
 
     def _total(self) -> Any:
         value = self._slots[self.u.node(self.u.total).serial]
-        return np.sum(value)[()]
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.sum(value)[()]
 
     def array(self, name: str) -> Array:
         """The value with the batch in front, `(B, *shape)`; `(*shape)` for what does not depend on the example."""

@@ -252,11 +252,6 @@ class _Solver:
             if len(args) == 1:
                 self.same(out, args[0], place)
             return
-        low, high = function.arity
-        if not low <= len(args) <= high:
-            count = f"{low}" if low == high else f"{low} to {high}"
-            raise BPTTError(f"{e.function} takes {count} arguments, not {len(args)}", "look at docs/reference for the list of functions",
-                            text=self.text, span=e.span)  # fmt: skip
         if function.shape == "same":
             self.same(out, args[0], place)
         elif function.shape == "reduce":

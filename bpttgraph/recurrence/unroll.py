@@ -18,7 +18,7 @@ from ..errors import BPTTError, nearest
 from ..graph import Graph, Node, Use, constant, leaf, needed
 from ..variables import Link, Variable, VariableGraph
 from .functions import FUNCTIONS, canonical
-from .model import Component, Definition, Recurrence, components
+from .model import Component, Definition, Recurrence, components, names_in
 from .shapes import infer
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
 from .truncation import Truncation, parse_truncation
@@ -228,6 +228,8 @@ class Unrolled:
                                 text=self.recurrence.text, span=d.right.span) from None  # fmt: skip
             raise
         start = 0
+        if len(d.bases) > 1 and not node.shape:  # one number for all of a stack
+            node = P.expand(node, shape=(sum((self.shapes[b] or (1,))[0] for b in d.bases),))
         for base in d.bases:
             shape = self.shapes[base]
             if len(d.bases) > 1:
@@ -332,7 +334,8 @@ class Unrolled:
         return self._value(key, start + e.index.offset, block)
 
     def _reduce(self, e: Reduce, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
-        last = self.steps.get(d.block, self.columns)
+        names = [n for n, _ in names_in(e.body) if n.index]
+        last = self.steps.get(next((n.block for n in names if n.block), d.block), self.columns)
 
         def place(index: Index | None, default: int) -> int:
             if index is None:
@@ -347,7 +350,11 @@ class Unrolled:
         for k in range(place(e.lower, 1), place(e.upper, last) + 1):
             term = self._expression(e.body, d, t, {**bound, e.variable: k})
             result = term if result is None else (result * term if e.kind == "prod" else result + term)
-        return result if result is not None else constant(1.0 if e.kind == "prod" else 0.0)
+        if result is None:  # of no terms
+            result = constant(1.0 if e.kind == "prod" else 0.0)
+            if isinstance(e.body, Name):
+                result = P.expand(result, shape=self.shapes[self.recurrence.key(e.body, d.block)])
+        return result
 
     def _finish(self) -> None:
         rec = self.recurrence
