@@ -161,7 +161,6 @@ def test_the_graph_has_stable_names_and_goes_to_networkx() -> None:
         "[a[t]; b[t]] = W h[t-1] + U x[t]; h[t] = sigmoid(a[t]) * tanh(b[t])",
         "p[t] = h[t-1] / (1 + h[t-1]^2); h[t] = tanh(W p[t] + x[t])",
         "h[t] = tanh(U x[t] + W @ sum_{k=1}^{t-1} h[k])",
-        "[a[t]; b[t]] = 2; h[t] = a[t] * h[t-1] + b[t] * x[t]",
         "h[t] = tanh(W h[t-1] + x[t]); A[t] = -mean(h[t]); L[t] = norm(h[t]) + A[t]",
     ],
 )
