@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from .data import Data
     from .figure import Figure
 
-__all__ = ["draw", "engine_report"]
+__all__ = ["GRADIENT_VIEWS", "VIEWS", "draw", "engine_report"]
+
+GRADIENT_VIEWS = ("backward", "paths", "contributions")
+VIEWS = ("folded", "forward", *GRADIENT_VIEWS)
 
 
 def draw(
@@ -26,7 +29,7 @@ def draw(
     """Draw a variable graph.
 
     Args:
-        view: one of `scene.VIEWS`; by default "folded" or "forward", what the graph is.
+        view: one of `VIEWS`; by default "folded" or "forward", what the graph is.
         fold: "auto" shows the first three and last two of more than eight steps, True always does, False never.
         labels: "math" for outlines that need no font, "text" for text that a vector editor can change.
         theme: "light", "print" (no tints) or "dark".

@@ -62,7 +62,7 @@ def _node(m: Mark, height: float, text: bool) -> str:
         pairs["peripheries"] = "2"
     if m.title:
         pairs["tooltip"] = _quote(m.title)
-    name = m.id if m.kind == "node" else mark_id(m)
+    name = m.panel + m.id if m.kind == "node" else mark_id(m)
     return f"{_name(name)} {_attributes(pairs)};"
 
 
@@ -88,7 +88,7 @@ def _edge(m: Mark, height: float) -> str:
         pairs["arrowtail"] = "dot"
     if m.title:
         pairs["edgetooltip"] = _quote(m.title)
-    source, target = m.ends if m.ends[0] else (ORIGIN, ORIGIN)
+    source, target = (m.panel + e for e in m.ends) if m.ends[0] else (ORIGIN, ORIGIN)
     ends = [n if n == ORIGIN and not m.ends[0] else _name(n) for n in (source, target)]
     return f"{ends[0]} -> {ends[1]} {_attributes(pairs)};"
 
@@ -97,7 +97,7 @@ def write_dot(layout: Layout, text: bool = True) -> str:
     """The picture as DOT. With `text` it has readable labels; without, Graphviz draws the shapes only."""
     height = layout.height
     w, h = number(layout.width), number(height)
-    shown = {m.id for m in layout.marks if m.kind == "node"}
+    shown = {m.panel + m.id for m in layout.marks if m.kind == "node"}
     lines = [
         f"digraph {_quote(layout.title)} {{",
         "  // Draw with: neato -n2 -Tsvg (every position is given).",
@@ -113,16 +113,16 @@ def write_dot(layout: Layout, text: bool = True) -> str:
         if m.kind in ("node", "mark", "dot"):
             members.setdefault(_band_of(m, bands) if m.kind == "node" else "", []).append(_node(m, height, text))
         elif m.kind in ("edge", "arc", "rail", "stroke"):
-            for end in m.ends if m.kind == "edge" else ():
-                if end not in shown:  # folded away: the arrow ends at the ellipsis, its node is not drawn
+            for end in m.ends if m.kind in ("edge", "arc") and m.ends[0] else ():
+                if m.panel + end not in shown:  # folded away: the arrow ends at the ellipsis, its node is not drawn
                     x, y = m.path[0] if end == m.ends[0] else m.path[-1]
-                    lines.append("  " + _hidden(_name(end), number(x), number(height - y)))
-                    shown.add(end)
+                    lines.append("  " + _hidden(_name(m.panel + end), number(x), number(height - y)))
+                    shown.add(m.panel + end)
             free.append(_edge(m, height))
         if text and m.label and m.kind in ("text", "stroke"):
             free.append(_words(m, height))
     for k, m in enumerate(bands):
-        lines += _band(m, k, height, text, members.get(m.id, []))
+        lines += _band(m, k, height, text, members.get(m.panel + m.id, []))
     return (
         "\n".join([*lines, *("  " + line for line in members.get("", [])), *("  " + line for line in free), "}"]) + "\n"
     )
@@ -154,7 +154,7 @@ def _band_of(m: Mark, bands: list[Mark]) -> str:
         assert band.box is not None
         x, y, w, h = band.box
         if abs(m.box[0] - x) < w / 2 and abs(m.box[1] - y) < h / 2:
-            return band.id
+            return band.panel + band.id
     return ""
 
 

@@ -15,6 +15,7 @@ from .grid import Grid, chain, item_width, make_grid
 from .labels import Outline, math_label, mathml_label, words
 from .legend import legend_marks
 from .marks import Layout, Mark
+from .panels import arrange, highlight
 from .routes import travel
 from .scene import Edge, Scene
 from .template import loops, net_of
@@ -25,6 +26,16 @@ __all__ = ["Layout", "Mark", "layout"]
 
 def layout(scene: Scene) -> Layout:
     """Coordinates for everything in the scene."""
+    marks, grid = _body(scene)
+    theme = grid.theme
+    if scene.view == "paths" and scene.data.terms:
+        pictures = [highlight(marks, term, scene, theme) for term in scene.data.terms]
+        marks = arrange(pictures, scene.data.terms, scene, theme)
+    return legend_marks(scene, theme, marks)
+
+
+def _body(scene: Scene) -> tuple[list[Mark], Grid]:
+    """One picture of the graph, without title and legend."""
     labels = {i.id: math_label(i.id, 13.0 if i.role == "parameter" else 15.0) for i in scene.items.values()}
     band_labels = [words(s.label) for s in scene.slots]
     grid = make_grid(scene, labels, band_labels)
@@ -61,7 +72,7 @@ def layout(scene: Scene) -> Layout:
         edges = [replace(m, style=_faded(m.style, theme)) for m in edges]
         cuts += arc_marks(grid, edges, marks + cuts + nodes)
     marks += edges + cuts + nodes
-    return legend_marks(scene, theme, marks)
+    return marks, grid
 
 
 def _faded(style: Style, theme: Theme) -> Style:

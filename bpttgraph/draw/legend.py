@@ -11,14 +11,14 @@ from .marks import Layout, Mark
 from .scene import Scene
 from .theme import Style, Theme
 
-__all__ = ["legend_marks"]
+__all__ = ["extent", "legend_marks", "moved"]
 
 MARGIN = 18.0
 _SAMPLE = 30.0
 _LINE = 21.0
 
 
-def _extent(marks: list[Mark]) -> tuple[float, float, float, float]:
+def extent(marks: list[Mark]) -> tuple[float, float, float, float]:
     xs, ys = [0.0], []
     for m in marks:
         if m.box:
@@ -41,7 +41,7 @@ def _sample(key: str, x: float, y: float, theme: Theme, index: int) -> list[Mark
     line: Path = rounded([(left, y), (right, y)])
     if what == "edge":
         return [Mark(f"legend {index}", "stroke", f"legend {name}", theme.edge[name], path=line)]
-    if what in ("faded", "gradient"):
+    if what in ("faded", "gradient", "pale"):
         style = theme.edge[what]
         if what == "gradient":  # the way back points to the left
             width = width_of(float(name) if name else None, style.width)
@@ -67,7 +67,7 @@ def _sample(key: str, x: float, y: float, theme: Theme, index: int) -> list[Mark
 
 def legend_marks(scene: Scene, theme: Theme, drawing: list[Mark]) -> Layout:
     """Add title, legend and notes, and move everything to its place on the paper."""
-    _, top, right, bottom = _extent(drawing)
+    _, top, right, bottom = extent(drawing)
     entries = [(key, words(text, 10.0)) for key, text in scene.legend]
     widest = max([_SAMPLE + 6 + o.width for _, o in entries], default=0.0)
     title = words(scene.title, 15.0)
@@ -94,7 +94,7 @@ def legend_marks(scene: Scene, theme: Theme, drawing: list[Mark]) -> Layout:
         marks.append(Mark(f"notes {k}", "text", "notes", Style(), label=o, label_at=at, ink=theme.faint))
         y += 14
     rise = (MARGIN + 36 if scene.title else MARGIN) - top
-    body = [_moved(m, shift, rise) for m in drawing] + [_moved(m, 0.0, rise) for m in marks]
+    body = [moved(m, shift, rise) for m in drawing] + [moved(m, 0.0, rise) for m in marks]
     if scene.title:
         at = (MARGIN + title.width / 2, MARGIN + 8)
         body.append(Mark("title", "text", "title", Style(), label=title, label_at=at, ink=theme.ink))
@@ -118,7 +118,7 @@ def _wrap(text: str, width: float) -> list[str]:
     return lines
 
 
-def _moved(m: Mark, dx: float, dy: float) -> Mark:
+def moved(m: Mark, dx: float, dy: float) -> Mark:
     def r(v: float) -> float:
         return round(v, 2)
 

@@ -24,6 +24,7 @@ class Mark:
         label, label_at, ink: words or mathematics, by default in the middle of the box.
         title: the tooltip and what a screen reader says.
         ends: source and target of an edge.
+        panel: which of several pictures on one page it belongs to; ids are unique within a panel.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Mark:
     ink: str = ""
     title: str = ""
     ends: tuple[str, str] = ("", "")
+    panel: str = ""
 
     @property
     def label_point(self) -> Point:

@@ -58,7 +58,7 @@ def beside(path: Path, width: float, height: float, start: float | None = None) 
     total = sum(length for _, _, length in pieces) or 1.0
     middle = total / 2 if start is None else min(start, total / 2)
     steps = [0.0] + [sign * 5.0 * k for k in range(1, 19) for sign in (1, -1)]
-    for gap in (4.0, 9.0, 15.0):
+    for gap in (6.5, 10.0, 16.0):
         for off in steps:
             place = middle + off
             if not 6.0 <= place <= total - 6.0:

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from ..errors import BPTTError
 from ..names import to_unicode
 from ..variables import Link, Variable, VariableGraph
+from . import GRADIENT_VIEWS, VIEWS
 from .data import Data, reduced
 from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES
 
-__all__ = ["AUTO_FOLD", "VIEWS", "Edge", "Item", "Scene", "Slot", "build_scene"]
+__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene"]
 
 AUTO_FOLD = 8
-VIEWS = ("folded", "forward", "backward")
 _HEAD, _TAIL = 3, 2  # steps kept before and after the ellipsis
 
 
@@ -190,7 +190,7 @@ def build_scene(
         raise BPTTError(f"view={view!r} does not fit {wrong} graph", "draw the other graph, or leave the view out")
     data = data or Data()
     view = view or ("folded" if graph.folded else "forward")
-    if view not in ("folded", "forward"):
+    if view in GRADIENT_VIEWS:
         graph = reduced(graph, data, view)
     rows = assign_rows(graph)
     slots, column, hidden = _slots(graph, fold)
@@ -230,16 +230,21 @@ def build_scene(
     if view == "backward":
         legend = [("faded:", "arrow of the computation"), *_gradient_legend(data)]
         legend += [("edge:parameter", _EDGE_WORDS["parameter"])] if "parameter" in classes else []
+    elif view == "paths":
+        legend = [("gradient:", "a factor of this term"), ("pale:", "not part of this term")]
     cuts = {e.cut for e in edges}
     legend += [("cut:cut", "gradient cut (truncated)")] if "cut" in cuts else []
     legend += [("cut:partly", "gradient cut for some losses")] if "partly" in cuts else []
     legend += [("delay", "value kept for another step")] if graph.folded and any(e.delay for e in edges) else []
     legend += [("node:" + s, w) for s, w in _NODE_WORDS.items() if s in styles]
     notes = graph.conventions
-    if view == "backward":
-        notes = (*notes, "inputs, targets and other parameters are left out")
+    title = graph.title
+    if view in GRADIENT_VIEWS:
+        what = "inputs, targets and other parameters" if view == "backward" else "targets and other parameters"
+        notes = (*notes, f"{what} are left out")
+        title += _heading(view, data)
     return Scene(
-        graph.title + (": the way back" if view == "backward" else ""),
+        title,
         notes,
         view,
         labels,
@@ -253,6 +258,18 @@ def build_scene(
         away,
         data,
     )
+
+
+def _heading(view: str, data: Data) -> str:
+    if view == "backward":
+        return ": the way back"
+    gradient = f"∂E/∂{to_unicode(data.wrt)}" if data.wrt else "the gradient"
+    if view == "contributions":
+        return f": what each use adds to {gradient}"
+    n = len(data.terms)
+    if n == 1 and not data.left_out:
+        return f": one term of {gradient}"
+    return f": {n} terms of {gradient}" + (f" ({data.left_out:,} more are not drawn)" if data.left_out else "")
 
 
 def _gradient_legend(data: Data) -> list[tuple[str, str]]:

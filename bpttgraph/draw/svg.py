@@ -26,7 +26,7 @@ def number(v: float) -> str:
 def mark_id(m: Mark) -> str:
     """A valid and unique XML id: letters and digits stay, everything else becomes its code point."""
     safe = re.sub(r"[^A-Za-z0-9.-]", lambda c: f"_{ord(c[0]):x}_", m.id)
-    return f"{m.kind}-{safe}"
+    return f"{m.kind}-{m.panel}{safe}"
 
 
 def _clean(text: str) -> str:

@@ -25,6 +25,7 @@ class Space:
     """
 
     port: float = 8.5
+    outer: float = 8.5  # the same for ports beside the middle ones
     gap: float = 22.0
     lane: float = 8.0
     gutter: float = 30.0
@@ -42,7 +43,7 @@ class Space:
 
 # Room for a second arrow beside every arrow, and for a fraction beside that.
 _ROOMY = Space(
-    port=25.0, gap=50.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=58.0, turn=38.0, floor=62.0,
+    port=25.0, outer=46.0, gap=56.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=62.0, turn=38.0, floor=66.0,
     pad=34.0, side=40.0, radius=20.0, steep=(0.34, 60.0),
 )  # fmt: skip
 _NARROW = Space()
@@ -102,9 +103,9 @@ class _Entries:
 
     def need(self, space: Space) -> float:
         left, right = self.sides()
-        lower = 2 * max(len(left), len(right)) + len(self.direct)
-        upper = 2 * ((len(self.above) + 1) // 2) + 1 if self.above else 0
-        return (max(lower, upper) - 1) * space.port + space.side
+        lower = 2 * max(len(left), len(right)) * space.outer + (len(self.direct) - 1) * space.port
+        upper = 2 * ((len(self.above) + 1) // 2) * space.port
+        return max(lower, upper) + space.side
 
 
 class _Free:
@@ -194,7 +195,7 @@ def build_templates(
         half = max([abs(v) for spans in boxes.values() for span in spans for v in span], default=0.0) + space.pad
         half = max(half, 46.0, label_width + 20) if kind[1] == "step" else half
         free = _Free(boxes, -half + label_width + 16, space)
-        _fill(t, entries, directs[kind], taps[kind], exits[kind], base_row, side, free, scene.rows.count, space.port)
+        _fill(t, entries, directs[kind], taps[kind], exits[kind], base_row, side, free, scene.rows.count, space)
         reach = max([abs(x) for x in t.lane.values()], default=0.0) + space.pad
         t.half = max(half, reach)
     return templates
@@ -210,7 +211,7 @@ def _fill(
     side: dict[str, str],
     free: _Free,
     count: int,
-    port: float,
+    space: Space,
 ) -> None:
     """Ports and lanes: losses' way out first (straight up), then long edges, then taps."""
     for base in exits:
@@ -227,14 +228,14 @@ def _fill(
         entry = entries[t.kind, base]
         middle_ones = sorted(entry.direct, key=lambda s: approach[s, base])
         for i, s in enumerate(middle_ones):
-            t.port[base, ("direct", s)] = x + (i - (len(middle_ones) - 1) / 2) * port
-        edge = (len(middle_ones) - 1) / 2 * port if middle_ones else -port / 2
+            t.port[base, ("direct", s)] = x + (i - (len(middle_ones) - 1) / 2) * space.port
+        edge = (len(middle_ones) - 1) / 2 * space.port if middle_ones else -space.outer / 2
         for sign, group in zip((-1, 1), entry.sides()):
             for i, key in enumerate(reversed(group)):
-                t.port[base, key] = x + sign * (edge + (i + 1) * port)
+                t.port[base, key] = x + sign * (edge + (i + 1) * space.outer)
         for i, tap in enumerate(entry.above):
             # On both sides of the middle, where the node's own arrow leaves.
-            t.port[base, ("tap", tap)] = x + (1 + i // 2) * port * (1 if i % 2 == 0 else -1)
+            t.port[base, ("tap", tap)] = x + (1 + i // 2) * space.port * (1 if i % 2 == 0 else -1)
     for param, base in taps:
         r = base_row[t.kind, base]
         above = side[param] == "above"

@@ -72,6 +72,7 @@ def _theme(
         "parameter": Style(stroke=parameter, width=0.9, head=5.0, dot=2.3),
         "gradient": Style(stroke=loss, width=3.2, head=10.0),
         "faded": Style(stroke=tint["faded"], width=1.0, head=6.0),
+        "pale": Style(stroke=tint["pale"], width=1.0, head=6.0, dash=(4.0, 3.0) if name == "print" else ()),
         "cut": Style(stroke=ink, width=1.6, head=7.0, dash=(5.0, 3.5)),
         "mark": Style(stroke=ink, width=1.6),
         "bracket": Style(stroke=faint, width=1.0),
@@ -93,8 +94,9 @@ _LIGHT = {
     "value_fill": "#FFFFFF",
     "output_fill": "#FFFFFF",
     "faded": "#8B919A",
+    "pale": "#C3C8CF",
 }
-_PRINT = {k: "#FFFFFF" if k.endswith("_fill") else v for k, v in _LIGHT.items()}
+_PRINT = {k: "#FFFFFF" if k.endswith("_fill") else v for k, v in _LIGHT.items()} | {"pale": "#9AA0A8"}
 _DARK = {
     "state": "#7FB2E5",
     "state_fill": "#22384F",
@@ -107,6 +109,7 @@ _DARK = {
     "value_fill": "#20242B",
     "output_fill": "#20242B",
     "faded": "#7A828E",
+    "pale": "#4A525E",
 }
 
 THEMES: dict[str, Theme] = {

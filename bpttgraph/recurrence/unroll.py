@@ -652,10 +652,22 @@ class Unrolled:
 
         return Derivation(self, wrt, cap=cap)
 
-    def draw(self, view: str = "forward", fold: Any = "auto", **options: Any) -> Any:
-        """The picture (see `draw.Figure`)."""
-        from ..draw import draw
+    def draw(
+        self, view: str = "forward", fold: Any = "auto", *, wrt: str | None = None, t: int | None = None,
+        k: int | None = None, data: Mapping[str, Any] | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        """The picture (see `draw.Figure`).
 
+        Args:
+            view: "forward", or a view of the gradient by `wrt`: "backward", "paths" (of loss step `t` and use `k`), "contributions".
+            data: an instance, such as `u.instance()`; widths and numbers show the norms of the local Jacobians on it.
+        """
+        from ..draw import GRADIENT_VIEWS, draw
+
+        if view in GRADIENT_VIEWS:
+            from .drawing import gather
+
+            options["data"] = gather(self, view, wrt, t, k, data)
         return draw(self.vgraph, view=view, fold=fold, **options)
 
     def _repr_svg_(self) -> str:

@@ -1,0 +1,140 @@
+"""What the views of a gradient are told: terms, links that carry the gradient, local Jacobians and their norms.
+
+Pictures know no derivation; this module asks one and hands over plain data. Nothing is computed for a view that does
+not show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BPTTError
+
+if TYPE_CHECKING:
+    from ..draw.data import Data, Term
+    from .unroll import Unrolled
+
+__all__ = ["default_wrt", "gather"]
+
+MOST_TERMS = 12  # small multiples on one page
+
+
+def default_wrt(u: Unrolled) -> str | None:
+    """The parameter that teaches most: the one that stands beside a state read from the step before."""
+    state_links = {link.target for link in u.links if link.delay}
+    for name, node in u.parameters.items():
+        for use in node.uses:
+            if use.variable in state_links and any(a.role in ("state", "initial") for a in use.node.args):
+                return name
+    return next(iter(u.parameters), None)
+
+
+def gather(
+    u: Unrolled,
+    view: str,
+    wrt: str | None = None,
+    t: int | None = None,
+    k: int | None = None,
+    numbers: Mapping[str, Any] | None = None,
+    most: int = MOST_TERMS,
+) -> Data:
+    """The data for one view of ∂E/∂wrt.
+
+    Args:
+        t, k: for `paths`, only the terms of this loss step and this step of use.
+        numbers: an instance (`u.instance()`); norms are known then.
+        most: at most so many terms are drawn.
+    """
+    from ..derive import Derivation
+    from ..draw.data import Data
+
+    whole = wrt is None
+    name = default_wrt(u) if wrt is None else wrt
+    if name is None:
+        raise BPTTError("there is no parameter to differentiate by", "say wrt=, for example an initial state")
+    d = Derivation(u, name)
+    run = u.run(numbers) if numbers is not None else None
+    terms: tuple[Term, ...] = ()
+    left_out = 0
+    if view == "paths":
+        terms, left_out = _terms(d, t, k, run, most)
+    elif t is not None or k is not None:
+        raise BPTTError("only view='paths' shows one term", "leave t and k out, or write view='paths'")
+    triangle = _triangle(u, name, numbers) if view == "contributions" else {}
+    if view != "backward":
+        return Data(wrt=name, terms=terms, left_out=left_out, triangle=triangle)
+    carrying = None if whole else _carrying(d)
+    shown = [x for x in u.links if u.vgraph.variables[x.source].role != "parameter" or x.source == name]
+    return Data(name, carrying, _formulas(d, shown), norms=_norms(d, shown, run) if run is not None else {})
+
+
+def _carrying(d: Any) -> frozenset[str]:
+    """The links on some path of the derivation."""
+    found: set[str] = set()
+    for heads in d.paths.groups():
+        names = set(d.paths.on_paths(heads))
+        for link in d.unrolled.links:
+            if link.source in names and link.target in names and d.paths.passes(link, heads[0][0]):
+                found.add(link.id)
+    return frozenset(found)
+
+
+def _formulas(d: Any, links: list[Any]) -> dict[str, str]:
+    from ..derive import to_text
+
+    if len(links) > 2000:  # tooltips are not worth minutes
+        return {}
+    return {x.id: to_text(d.local(x)) for x in links if d.paths.variables[x.target].role != "total"}
+
+
+def _norms(d: Any, links: list[Any], run: Any) -> dict[str, float]:
+    """The spectral norm of each local Jacobian; by a matrix, the one of the Jacobian by its entries; of a batch, the mean."""
+    import numpy as np
+
+    from ..derive.numeric import Numbers
+
+    numbers = Numbers(d._factors, run)
+    found = {}
+    for x in links:
+        if d.paths.variables[x.target].role in ("total", "loss") and d.paths.variables[x.source].role == "loss":
+            continue
+        value = np.asarray(numbers.jacobian(x))
+        found[x.id] = float(np.mean(np.linalg.norm(value.reshape(-1, *value.shape[-2:]), 2, axis=(-2, -1))))
+    return found
+
+
+def _terms(d: Any, t: int | None, k: int | None, run: Any, most: int) -> tuple[tuple[Term, ...], int]:
+    import numpy as np
+
+    from ..draw.data import Term
+
+    chosen = (x for x in d._all_terms() if t in (None, x.loss_step) and k in (None, x.use_step))
+    found = list(islice(chosen, most))
+    if not found:
+        known = ", ".join(f"t={a} k={b}" for a, b in sorted(d.count_by_step)[:12])
+        raise BPTTError(
+            f"∂E/∂{d.wrt} has no term with {', '.join(f'{n}={v}' for n, v in (('t', t), ('k', k)) if v is not None)}"
+            if t is not None or k is not None else f"∂E/∂{d.wrt} has no terms",
+            f"there are terms at {known}" if known else "choose another variable",
+        )  # fmt: skip
+    total = sum(n for (a, b), n in d.count_by_step.items() if t in (None, a) and k in (None, b))
+    return tuple(
+        Term(x.loss_step, x.use_step, x.links, x.mathml(), x.unicode(),
+             None if run is None else float(np.linalg.norm(np.ravel(x.value(run)))))
+        for x in found
+    ), total - len(found)  # fmt: skip
+
+
+def _triangle(u: Unrolled, name: str, numbers: Mapping[str, Any] | None) -> dict[tuple[int, int], float]:
+    """(t, k) -> norm of dE_t/dwrt through the use at step k, where there is one. Without numbers, of a random instance."""
+    import numpy as np
+
+    from ..derive import Derivation
+
+    run = u.run(u.instance() if numbers is None else numbers)
+    parts = np.asarray(run.triangle(name))
+    pairs = Derivation(u, name).count_by_step
+    norms = np.linalg.norm(parts.reshape(*parts.shape[:2], -1), axis=-1)
+    return {(t, k): float(norms[t - 1, k - 1]) for t, k in sorted(pairs) if t <= norms.shape[0] and 1 <= k <= norms.shape[1]}
