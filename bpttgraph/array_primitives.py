@@ -101,6 +101,7 @@ mod = elementwise(
     symbol="mod",
     notation="infix",
     kink=lambda a, b: np.sin(np.pi * a / b),
+    analytic=False,
 )
 floor = elementwise("floor", lambda x: np.floor(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
 ceil = elementwise("ceil", lambda x: np.ceil(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
@@ -109,7 +110,7 @@ rint = elementwise(
 )
 trunc = elementwise("trunc", lambda x: np.trunc(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
 nan_to_num = elementwise("nan_to_num", lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
-                         lambda y, x, nan, posinf, neginf: finite(x))  # fmt: skip
+                         lambda y, x, nan, posinf, neginf: finite(x), analytic=False)  # fmt: skip
 finite = elementwise("finite", _finite, None, symbol="1_finite")
 stop_gradient = elementwise("stop_gradient", lambda x: x, None, symbol="stop")
 # The value of one branch, whatever the other one is; `autodiff` keeps the branch not taken out of the derivative too.

@@ -132,15 +132,18 @@ class _Probe:
         """Derivative, error estimate, and the name of an operation that changes side within the stencil."""
         biggest = max([float(np.max(np.abs(t.value), initial=1.0)) for t in self.inputs] + [1.0])
         h = 1e-2 * biggest / max(1.0, float(np.max(np.abs(direction))))
+        # Two ladders of steps: a wide one for smooth functions, a narrow one for a point near a singularity.
+        return min((self._ladder(direction, h), self._ladder(direction, h / 20)), key=lambda found: (bool(found[2]), found[1]))
+
+    def _ladder(self, direction: Array, h: float) -> tuple[float, float, str]:
         crossed, noise = "", 0.0
         table: list[float] = []
         for step in (h, h / 2, h / 4, h / 8, h / 16):
             up, sides_up = self._value(direction, step)
             down, sides_down = self._value(direction, -step)
-            if step < h / 2:  # judge by the smaller stencils
-                for (name, a), (_, b) in zip(sides_up, sides_down):
-                    if np.shape(a) == np.shape(b) and np.any(a != b):
-                        crossed = name
+            for (name, a), (_, b) in zip(sides_up, sides_down):
+                if np.shape(a) == np.shape(b) and np.any(a != b):
+                    crossed = name
             table.append((up - down) / (2 * step))
             noise = max(noise, (abs(up) + abs(down)) * 2e-16 / step)
         power, last = 4.0, table

@@ -121,8 +121,10 @@ def _first(shape: Shape, *_: Shape, **__: Any) -> Shape:
 # -- how the kinds are entered -----------------------------------------------------------------------------------------
 
 
-def elementwise(name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", kink: Any = None) -> Primitive:
-    return _add(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, kink))
+def elementwise(
+    name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", kink: Any = None, analytic: bool = True
+) -> Primitive:
+    return _add(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, kink, analytic=analytic))
 
 
 def linear(name: str, value: Callable[..., Any], shape: Any, transpose: Any, symbol: str = "", notation: str = "call", **more: Any) -> Primitive:

@@ -362,10 +362,12 @@ class Tensor(Node):
 
     def times(self, partial: Any) -> Any:
         product = self * partial
-        bad = ~np.isfinite(product.value)
-        if np.any(bad & (np.broadcast_to(self.value, product.shape) == 0)):
+        if not np.all(np.isfinite(product.value)):
             # 0 · ∞: a branch that was not taken, or an entry that nobody reads. It contributes nothing.
-            product = self * A.select(np.broadcast_to(self.value, product.shape) != 0, partial, 0.0)
+            here = np.broadcast_to(self.value, product.shape) != 0
+            there = np.broadcast_to(partial.value if isinstance(partial, Tensor) else partial, product.shape) != 0
+            if not np.all(here & there):
+                product = A.select(there, self, 0.0) * A.select(here, partial, 0.0)
         return product
 
     def named(self, name: str) -> Tensor:
@@ -684,10 +686,10 @@ def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any) -> Any:
         p = partial(node.value, *[a.value for a in node.args], **node.attrs)
         part = g * p
         if part.__class__ is float:
-            if part - part != 0.0 and g == 0.0:  # 0 · ∞ at an entry that nobody reads
+            if part - part != 0.0 and (g == 0.0 or p == 0.0):  # 0 · ∞ at an entry that nobody reads
                 part = 0.0
         elif not np.all(np.isfinite(part)):
-            part = np.where(g == 0, 0 * g, part)
+            part = np.where((g == 0) | (p == 0), 0.0, part)
     elif kind == "linear":
         part = op.rule(g, slot, node)
         if part is None:

@@ -20,7 +20,7 @@ from . import array_primitives as A
 from . import primitives as P
 from .autodiff import backward, forward
 from .errors import BPTTError
-from .graph import Graph, Node, needed
+from .graph import Graph, Node, _serial, needed
 from .numpy_front import array as _array
 from .numpy_front import stack
 from .tensor import Tensor, _constant, _recorded, _seed, reverse_values
@@ -109,6 +109,7 @@ class _Call:
             named = list(inspect.signature(f).parameters)
         except (TypeError, ValueError):
             named = []
+        self.start = next(_serial)  # a Tensor with a lower number is the caller's
         self.inputs: list[Tensor] = []
         self.tree: list[Any] = []
         given = list(args)
@@ -173,9 +174,8 @@ class _Call:
 
     def live(self, nodes: Sequence[Tensor]) -> bool:
         """Whether something depends on a Tensor of the caller's."""
-        ours = {t.serial for t in self.inputs if t.op is None}
         return any(
-            n.op is None and n.serial not in ours and "value" not in n.attrs
+            n.op is None and n.serial < self.start and "value" not in n.attrs
             for n in needed([n if n.latest is None else n.latest for n in nodes])
         )
 
