@@ -32,7 +32,7 @@ class _Group(click.Group):
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
             raise click.UsageError(
-                f"{error.message.rstrip('.')}. {nearest(args[0], self.list_commands(ctx))}".strip()
+                f"{error.message.rstrip('.')}: {nearest(args[0], self.list_commands(ctx))}"
             ) from None
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -505,9 +505,9 @@ def doctor(as_json: bool) -> None:
     click.echo("Drawing engines, in order")
     for engine in engines:
         mark = "used" if engine["used"] else "available" if engine["available"] else "missing"
-        click.echo(
-            f"  {engine['name']!s:<12} {mark}{' ' + str(engine['version']) if engine['version'] else ''}: {engine['reason']}"
-        )
+        version_text = f" {engine['version']}" if engine["version"] else ""
+        reason = f": {engine['reason']}" if engine["reason"] else ""
+        click.echo(f"  {engine['name']!s:<12} {mark}{version_text}{reason}")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Rounding: how far a computed value is likely to be from the true one, entry by entry.
 
 `rounding_error` is a running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.3) in its
-statistical form: roundings are independent, so their effects add up in squares. Every operation passes the variance of its
-arguments on, times its squared local derivative, and adds that of its own rounding. It runs over any graph, so that the reverse
-pass of a saturated network gets the bound that it deserves: 1 − h² loses digits when h is near 1, and the bound says how many.
+statistical form: roundings are independent, so their effects add up in squares. Every operation passes the errors of its
+arguments on, times its local derivative, and adds its own rounding. It runs over any graph, so that the reverse pass of a
+saturated network gets the bound that it deserves: 1 − h² loses digits when h is near 1, and the bound says how many.
 
 Errors are in units of the unit roundoff u. Local derivatives come from the rule table, but no verdict rests on them: a wrong rule
 changes a bound by a small factor, and a wrong gradient is off by 10¹⁰ times as much.
@@ -41,49 +41,73 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[
     True
     """
     value: dict[int, Any] = {}
-    variance: dict[int, Any] = {}
+    error: dict[int, Any] = {}
     for node in needed(outputs):
         if node.op is None:
             value[node.serial] = values[node] if node in values else node.attrs["value"]
-            variance[node.serial] = 0.0
+            error[node.serial] = 0.0
             continue
         args = [value[a.serial] for a in node.args]
         value[node.serial] = values[node] if node in values else node.op.value(*args, **node.attrs)
-        variance[node.serial] = _passed_on(node, args, value[node.serial], [variance[a.serial] for a in node.args])
-    return [np.broadcast_to(np.sqrt(variance[node.serial]), np.shape(value[node.serial])) for node in outputs]
+        error[node.serial] = _passed_on(node, args, value[node.serial], [error[a.serial] for a in node.args])
+    return [np.broadcast_to(error[node.serial], np.shape(value[node.serial])) for node in outputs]
 
 
-def _passed_on(node: Node, args: list[Any], y: Any, variances: list[Any]) -> Any:
-    """The variance of a node: that of its arguments passed on, and its own rounding."""
+def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any]) -> Any:
+    """The error of a node: that of its arguments passed on, and its own rounding."""
     assert node.op is not None
     op, attrs = node.op, node.attrs
     if op.kind == "bilinear" or op.name == "mul":
-        a, b = (np.square(np.abs(x)) for x in args)
-        v, w = (np.broadcast_to(e, np.shape(x)) for e, x in zip(variances, args))
+        a, b = (np.abs(x) for x in args)
+        d, e = (np.broadcast_to(e, np.shape(x)) for e, x in zip(errors, args))
         # both factors may be pure rounding (1 − h² of two saturated steps): then the product of their errors is what is left
-        return op.value(v, b, **attrs) + op.value(a, w, **attrs) + op.value(v, w, **attrs) * U**2 + op.value(a, b, **attrs)
-    if op.kind == "elementwise":
-        own = np.square(np.abs(y) * _FUNCTION)
-        for partial, v in zip(op.rule, variances):
-            if partial is not None and np.any(v):
-                own = own + np.square(np.abs(partial(y, *args, **attrs))) * v
-        return own
-    full = [np.broadcast_to(v, np.shape(a)) for v, a in zip(variances, args)]
+        pairs = ((d, b), (a, e), (d * U, e), (a, b))
+        return _length(
+            *[_in_squares(op, pair, attrs) for pair in pairs if np.any(pair[0]) and np.any(pair[1])], 0.0 * np.abs(y)
+        )
+    if op.name in ("div", "ratio"):  # as for every elementwise function, but in an order that does not overflow
+        below = np.where(args[1] == 0, 1.0, np.abs(args[1]))
+        return _length(errors[0] / below, np.abs(y) * (errors[1] / below), np.abs(y))
+    full = [np.broadcast_to(e, np.shape(a)) for e, a in zip(errors, args)]
     if op.kind == "linear":
-        moved = _together(op, full, attrs)
-        return moved + (np.square(np.abs(y)) + _together(op, [np.square(np.abs(a)) for a in args], attrs) if op.name in _ADDING else 0.0)
-    own = np.square(np.abs(y) * _FUNCTION)
-    for slot, (arg, v) in enumerate(zip(node.args, full)):
-        if np.any(v):
-            t = leaf("t", arg.shape, batched=node.batched)
+        moved = _in_squares(op, full, attrs)
+        return (
+            _length(moved, np.abs(y), _in_squares(op, [np.abs(a) for a in args], attrs))
+            if op.name in _ADDING
+            else moved
+        )
+    own = np.abs(y) * _FUNCTION
+    for slot, e in enumerate(full):
+        if not np.any(e):
+            continue
+        if op.kind == "elementwise":
+            partial = op.rule[slot]
+            if partial is not None:
+                own = _length(own, np.abs(partial(y, *args, **attrs)) * e)
+        else:
+            t = leaf("t", node.args[slot].shape, batched=node.batched)
             tangent = op.rule(t, slot, node, *node.args, **attrs)
-            known = {t: np.sqrt(v), node: y, **dict(zip(node.args, args))}
-            own = own + np.square(evaluate_absolute([tangent], known, {t})[0])
+            own = _length(own, evaluate_absolute([tangent], {t: e, node: y, **dict(zip(node.args, args))}, {t})[0])
     return own
 
 
-def _together(op: Any, args: list[Any], attrs: Mapping[str, Any]) -> Any:
-    """A linear operation on variances: signs do not matter."""
+def _length(*parts: Any) -> Any:
+    """√(a² + b² + …), without overflow."""
+    result = parts[0]
+    for part in parts[1:]:
+        result = np.hypot(result, part)
+    return result
+
+
+def _in_squares(op: Any, args: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
+    """A linear or bilinear operation on independent errors: on their squares, signs left out. Scaled, so that no square overflows."""
     if op.name == "neg":
         return args[0]
-    return args[0] + args[1] if op.name == "sub" else op.value(*args, **attrs)
+    if op.name in ("add", "sub"):
+        return np.hypot(args[0], args[1])
+    if op.kind == "elementwise":  # the product entry by entry adds nothing up
+        return np.where((args[0] == 0) | (args[1] == 0), 0.0, args[0] * args[1])
+    scales = [float(np.max(a, initial=0.0)) or 1.0 for a in args]
+    joint = max(scales) if op.kind == "linear" else 0.0
+    squares = [np.square(a / (joint or s)) for a, s in zip(args, scales)]
+    return np.sqrt(op.value(*squares, **attrs)) * (joint or scales[0] * scales[1])

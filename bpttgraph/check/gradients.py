@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..autodiff import evaluate_absolute
 from ..errors import BPTTError
 from ..rounding import rounding_error
 from .oracle import Kinks, Probe
@@ -89,12 +88,10 @@ def _real(run: Run) -> Any:
 def _readings(run: Run, name: str) -> tuple[Array, Array]:
     """S and the radius in units of u, both (losses, uses or 1, *shape).
 
-    S is the sum of the absolute values of all path products, the unit in which errors are shown. The radius is what rounding may
-    do to this reverse pass and to the oracle's forward pass together, which also counts the digits that a saturated unit loses.
+    S is the unit in which errors are shown. The radius is what rounding may do to this reverse pass and to the oracle's forward
+    pass together, which also counts the digits that a saturated unit loses.
     """
-    seeds = set(run.numbers.seeds.values())
-    size = run.triangle(name, lambda nodes, given: evaluate_absolute(nodes, given, seeds))
-    return size, SAFETY * run.triangle(name, rounding_error)
+    return run.absolute_contributions(name), SAFETY * run.triangle(name, rounding_error)
 
 
 def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, unit: float, triangle: bool) -> None:

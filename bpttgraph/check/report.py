@@ -40,6 +40,15 @@ class Finding:
     note: str = ""
     estimated: bool = False
 
+    @property
+    def place(self) -> str:
+        """The worst entry in words."""
+        index, what = self.index, self.what
+        if what.startswith("each dE_t/"):
+            what = what[len("each ") :].replace("dE_t", f"dE_{index[0]}").replace("step k", f"step {index[1]}")
+            index = index[2:]
+        return what + (f", entry [{', '.join(map(str, index))}]" if index else "")
+
     def __str__(self) -> str:
         mark = "ok   " if self.right else "WRONG"
         place = "[" + ", ".join(map(str, self.index)) + "]" if self.index else ""
@@ -92,9 +101,12 @@ class Report:
         if self.right:
             return (
                 f"Right: {len(self.findings)} comparisons with {self.oracle} agree. Largest error: {worst.error:.1e} = "
-                f"{worst.units:.2g} u·S ({worst.radius:.3g} u·S would be rounding) in {worst.what}."
+                f"{worst.units:.2g} u·S (up to {worst.radius:.3g} u·S is rounding) in {worst.place}."
             )
-        return f"WRONG: {worst.what} differs from {worst.oracle} by {worst.error:.3g} ({worst.units:.3g} u·S) at {list(worst.index)}."
+        return (
+            f"WRONG: {worst.place} is {worst.given:.10g}, but {worst.true:.10g} by {worst.oracle}: off by {worst.error:.3g}, "
+            f"{worst.units:.3g} u·S (up to {worst.radius:.3g} u·S is rounding)."
+        )
 
     def __str__(self) -> str:
         lines = [self.title, *(f"  {c}" for c in self.conventions), *(f"  {f}" for f in self.findings), self.verdict]

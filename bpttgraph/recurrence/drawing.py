@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["default_wrt", "gather"]
 
 MOST_TERMS = 12  # small multiples on one page
+_MANY = 2000  # above so many links, words that only explain are left out: they are not worth minutes
 
 
 def default_wrt(u: Unrolled) -> str | None:
@@ -62,12 +63,16 @@ def gather(
         terms, left_out = _terms(d, t, k, run, most)
     elif t is not None or k is not None:
         raise BPTTError("only view='paths' shows one term", "leave t and k out, or write view='paths'")
-    triangle = _triangle(u, name, numbers) if view == "contributions" else {}
+    if view == "contributions":
+        triangle, uses = _triangle(u, name, numbers)
+        return Data(wrt=name, triangle=triangle, uses=uses)
     if view != "backward":
-        return Data(wrt=name, terms=terms, left_out=left_out, triangle=triangle)
+        return Data(wrt=name, terms=terms, left_out=left_out)
     carrying = None if whole else _carrying(d)
     shown = [x for x in u.links if u.vgraph.variables[x.source].role != "parameter" or x.source == name]
-    return Data(name, carrying, _formulas(d, shown), norms=_norms(d, shown, run) if run is not None else {})
+    norms = _norms(d, shown, run) if run is not None else {}
+    immediate = frozenset(x.id for x in shown if d.paths.immediate(x)) if len(shown) <= _MANY else frozenset()
+    return Data(name, carrying, _formulas(d, shown), norms=norms, immediate=immediate)
 
 
 def _carrying(d: Any) -> frozenset[str]:
@@ -84,7 +89,7 @@ def _carrying(d: Any) -> frozenset[str]:
 def _formulas(d: Any, links: list[Any]) -> dict[str, str]:
     from ..derive import to_text
 
-    if len(links) > 2000:  # tooltips are not worth minutes
+    if len(links) > _MANY:
         return {}
     return {x.id: to_text(d.local(x)) for x in links if d.paths.variables[x.target].role != "total"}
 
@@ -127,14 +132,25 @@ def _terms(d: Any, t: int | None, k: int | None, run: Any, most: int) -> tuple[t
     ), total - len(found)  # fmt: skip
 
 
-def _triangle(u: Unrolled, name: str, numbers: Mapping[str, Any] | None) -> dict[tuple[int, int], float]:
-    """(t, k) -> norm of dE_t/dwrt through the use at step k, where there is one. Without numbers, of a random instance."""
+def _triangle(
+    u: Unrolled, name: str, numbers: Mapping[str, Any] | None
+) -> tuple[dict[tuple[int, int], float], dict[int, float]]:
+    """(t, k) -> norm of dE_t/dwrt through the use at step k, where there is one; k -> norm of the sum over t.
+
+    Without numbers they are those of a random instance.
+    """
     import numpy as np
 
     from ..derive import Derivation
 
-    run = u.run(u.instance() if numbers is None else numbers)
-    parts = np.asarray(run.triangle(name))
-    pairs = Derivation(u, name).count_by_step
+    parts = np.asarray(u.run(u.instance() if numbers is None else numbers).triangle(name))
     norms = np.linalg.norm(parts.reshape(*parts.shape[:2], -1), axis=-1)
-    return {(t, k): float(norms[t - 1, k - 1]) for t, k in sorted(pairs) if t <= norms.shape[0] and 1 <= k <= norms.shape[1]}
+    sums = np.linalg.norm(parts.sum(axis=0).reshape(parts.shape[1], -1), axis=-1)
+    if u.recurrence.blocks:  # global time there, steps of a block here
+        pairs = [(t + 1, k + 1) for t, k in zip(*np.nonzero(norms))]
+    else:
+        pairs = [(t, k) for t, k in sorted(Derivation(u, name).count_by_step) if k >= 1]
+    return (
+        {(int(t), int(k)): float(norms[t - 1, k - 1]) for t, k in pairs},
+        {k: float(sums[k - 1]) for k in sorted({int(k) for _, k in pairs})},
+    )

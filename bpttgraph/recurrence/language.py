@@ -914,11 +914,14 @@ def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name,
     count = len(names)
     stacked = count > 1 and [k if k != "," else ";" for k in kinds] == ["[", *(["name", ";"] * count)[:-1], "]"]
     if not (kinds == ["name"] or stacked):
-        hint = (
-            "give a function's formula with --let, as in --let 'f(x, h) = tanh(x + h)'"
-            if kinds[:2] == ["name", "("]
-            else "write h[t] = …"
-        )
+        hint = "write h[t] = …"
+        if kinds[:2] == ["name", "("]:
+            inside = "".join(token.text for token in tokens[2:-1]).replace(" ", "")
+            hint = (
+                f"a step stands in square brackets: {names[0].name}[{inside}]"
+                if re.fullmatch(r"t([+-]\d+)?", inside)
+                else "give a function's formula with --let, as in --let 'f(x, h) = tanh(x + h)'"
+            )
         wrong = next((token for token in tokens[1:] if token.name is None), tokens[0])
         raise source.error(
             "the left side must be one name, such as h[t], or names to unpack, [i[t]; f[t]]", wrong, hint

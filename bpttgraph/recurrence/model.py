@@ -9,6 +9,7 @@ read at `[t+1]`, backwards. A group of equations that would need both is refused
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -469,7 +470,8 @@ def _bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[
     unknown = set(bindings) - used
     if unknown:
         calls = sorted({e.function for q in equations for e in _calls(q.right) if canonical(e.function) not in FUNCTIONS})
-        raise BPTTError(f"let: no equation calls {', '.join(sorted(unknown))}", nearest(sorted(unknown)[0], calls))
+        hint = nearest(sorted(unknown)[0], calls) if calls else "this recurrence has no abstract function: leave let out"
+        raise BPTTError(f"let: no equation calls {', '.join(sorted(unknown))}", hint)
     return [replace(e, right=rebuild(e.right, change)) for e in changed] if bindings else changed
 
 
@@ -574,7 +576,7 @@ def components(definitions: list[Definition], reads: list[Read], text: str) -> l
             stuck = [i for i in inside if i not in order] or inside
             cycle = _cycle(stuck, within) if len(order) < len(inside) else stuck
             path = " → ".join(definitions[i].bases[0] + ("[t]" if definitions[i].kind == "every" else "") for i in (*cycle, cycle[0]))
-            raise BPTTError(f"circular definition within a step: {path}", "let one of them read the step before: [t-1]",
+            raise BPTTError(f"circular definition within a step: {path}", _step_hint(definitions[cycle[0]].text),
                             text=text, span=definitions[cycle[0]].equation.span)  # fmt: skip
         known = [d for d in delays if d is not None]
         if any(d > 0 for d in known) and any(d < 0 for d in known):
@@ -584,6 +586,14 @@ def components(definitions: list[Definition], reads: list[Read], text: str) -> l
                             text=text, span=definitions[inside[0]].equation.span)  # fmt: skip
         result.append(Component(tuple(definitions[i] for i in order), -1 if any(d < 0 for d in known) else 1))
     return result
+
+
+def _step_hint(text: str) -> str:
+    """What to do about a circle: often `h_t-1` was meant to be `h_{t-1}`."""
+    slip = re.search(r"(\w+)_t\s?([+-]\s?\d)", text)
+    if slip:
+        return f"{slip[0]} is {slip[1]}_t with {slip[2]} added; write {slip[1]}_{{t{slip[2]}}} or {slip[1]}[t{slip[2]}]"
+    return "let one of them read the step before: [t-1]"
 
 
 def _reachable(start: int, after: list[set[int]]) -> set[int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import Backward, Plan, backward, evaluate
+from ..autodiff import Backward, Plan, backward, evaluate, evaluate_absolute
 from ..errors import BPTTError, nearest
 from ..graph import Node, leaf
 from ..primitives import expand
@@ -417,6 +417,11 @@ class Run:
             unit[head.step - 1] = self.u.weight
             stack[seed] = unit
         return stack
+
+    def absolute_contributions(self, name: str) -> Array:
+        """S: the triangle with the sum of the absolute values of all path products, the unit (times u) of a verdict's errors."""
+        seeds = set(self.numbers.seeds.values())
+        return self.triangle(name, lambda nodes, given: evaluate_absolute(nodes, given, seeds))
 
     def triangle(self, name: str, read: Reading | None = None) -> Array:
         """`contributions`, or another reading of the same reverse pass: sums of absolute values, rounding errors.

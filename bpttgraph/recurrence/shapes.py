@@ -361,7 +361,7 @@ def infer(
     solver = _Solver(text)
     for name in names:
         solver.name(name)
-    given = _match_sizes(sizes or {}, names)
+    given = _match_sizes(sizes or {}, [n for n in names if n not in scalars])
     for name, value in given.items():
         if isinstance(value, int):
             cell = _Shape([_Size(value, (f"{name} has size {value}", None))], (f"{name} is a vector of size {value}", None))
@@ -372,6 +372,8 @@ def infer(
         if name in names and name not in given:
             solver.same(solver.name(name), _Shape([], (f"{name} is a loss, a number", None)), (name, None))
     for left, right, key, here in equations:
+        if isinstance(right, Number) or (isinstance(right, Negate) and isinstance(right.operand, Number)):
+            continue  # h[0] = 0 is a vector of zeros, whatever the size of h
         shape = solver.expression(right, key, here)
         if len(left) == 1:
             solver.same(solver.name(left[0]), shape, (here, right.span))
