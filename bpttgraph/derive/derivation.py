@@ -1,8 +1,13 @@
 """The chain-rule derivation of one gradient, for a given number of steps.
 
 ∂E/∂W is a sum of products: one product for every path from a use of W to a loss, one factor for every link of the
-path. A `Derivation` offers that sum at two levels, `chain` (∂E₃/∂y₃ · ∂y₃/∂h₃ · ∂⁺h₃/∂W) and `local` (each factor
-replaced by its local Jacobian), its factored form of linear size, and the numbers of each term.
+path. A `Derivation` writes it at five levels:
+
+* `chain`: ∂E₃/∂y₃ · ∂y₃/∂h₃ · ∂⁺h₃/∂W, one product a path;
+* `local`: each factor replaced by its local Jacobian;
+* `matrix`: shaped like W and simplified, one outer product δ h[k−1]ᵀ a use, with the statements of all δ;
+* `elements`: the same entry by entry;
+* `numbers`: the values on an instance beside each summand, with the verdict of the check.
 
 Layout: Jacobians ∂y/∂x are dim y × dim x; a gradient has the shape of its parameter.
 """
@@ -17,9 +22,11 @@ from typing import Any
 
 from ..errors import BPTTError, nearest
 from ..variables import Link
-from .expr import Expr, Partial, partial, tagged
+from .adjoints import Adjoints
+from .expr import Expr, Partial, add, partial, tagged
 from .factored import Statement, factored_statements
-from .layout import latex_sum, mathml_sum, unicode_sum
+from .layout import FORMS, latex_sum, mathml_sum, unicode_sum
+from .levels import LEVELS, by_entries, inlined, matrix_gradient, with_numbers
 from .numeric import Numbers
 from .paths import Path, Paths, Run, Unrolled
 from .terms import Factors, as_gradient
@@ -47,10 +54,14 @@ class Term:
 
     def factors(self, level: str = "chain") -> tuple[Expr, ...]:
         """One expression a link; by a matrix, at level `local`, the last link gives two: L, and the row vᵀ."""
+        if level == "matrix":
+            return (self.expr(level),)
         return self._owner._factors.of_path(self._path, _checked(level))
 
     def expr(self, level: str = "chain") -> Expr:
-        """The product as one expression, at level `local` shaped like `wrt`."""
+        """The product as one expression, at levels `local` and `matrix` shaped like `wrt`."""
+        if level == "matrix":
+            return add(*self._owner.adjoints.along(self._path.links))
         return self._owner._expr(self._path, _checked(level))
 
     def latex(self, level: str = "chain") -> str:
@@ -140,31 +151,47 @@ class Derivation:
         return partial(name, (), self.wrt, self.paths.variables[self.wrt].shape)
 
     def exprs(self, level: str = "chain") -> tuple[Expr, ...]:
-        """The summands as expressions."""
+        """The summands as expressions: one a path, at levels `matrix` and `elements` one a use."""
+        if level == "matrix":
+            return self.adjoints.parts[-1].statement.terms
+        if level == "elements":
+            return self.factored_at(level)[-1].terms
         return tuple(term.expr(level) for term in self.terms)
 
-    def latex(self, level: str = "chain") -> str:
-        """The sum as LaTeX (without its left side), one term a line."""
-        return latex_sum(self.exprs(level))
+    def latex(self, level: str = "chain", data: Any = None) -> str:
+        """The sum as LaTeX (without its left side), one term a line; at level `numbers`, with `data` (an instance)."""
+        return self._written(level, "latex", data)
 
-    def unicode(self, level: str = "chain") -> str:
-        return unicode_sum(self.exprs(level))
+    def unicode(self, level: str = "chain", data: Any = None) -> str:
+        return self._written(level, "unicode", data)
 
-    def mathml(self, level: str = "chain") -> str:
+    def mathml(self, level: str = "chain", data: Any = None) -> str:
         """A `<math>` element; every factor and every term carries the ids of its links as `data-id`."""
-        return mathml_sum(self.exprs(level))
+        return self._written(level, "mathml", data)
 
-    def statement(self, level: str = "chain", form: str = "latex") -> str:
-        """∂E/∂W = …, as "latex", "unicode" or "mathml"."""
-        forms = {"latex": latex_sum, "unicode": unicode_sum, "mathml": mathml_sum}
+    def statement(self, level: str = "chain", form: str = "latex", data: Any = None) -> str:
+        """∂E/∂W = …, as "latex", "unicode", "mathml" or "typst"."""
+        return self._written(level, form, data, left=True)
+
+    def _written(self, level: str, form: str, data: Any = None, left: bool = False) -> str:
+        forms = FORMS
         if form not in forms:
             raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(forms)))
-        return forms[form](self.exprs(level), self.left_side)
+        if level not in LEVELS:
+            raise BPTTError(f'a derivation has no level "{level}"', nearest(level, list(LEVELS)))
+        if level == "numbers":
+            return with_numbers(self, data, form, left)
+        if level == "elements":
+            final = self.factored_at(level)[-1]
+            return forms[form](final.terms, final.left if left else None)
+        return forms[form](self.exprs(level), self.left_side if left else None)
 
     def sympy(self, level: str = "chain") -> Any:
         """The sum as a SymPy object; see `to_sympy` for its symbols."""
         import sympy
 
+        if level in ("matrix", "elements", "numbers"):
+            return inlined(self, level)
         parts = [self._sympy(e, level) for e in self.exprs(level)]
         if not parts:
             return sympy.Integer(0)
@@ -184,8 +211,24 @@ class Derivation:
         """The same gradient as statements: one a variable on a path, then the sum over the uses of `wrt`."""
         return self.factored_at("chain")
 
-    def factored_at(self, level: str) -> tuple[Statement, ...]:
+    def factored_at(self, level: str, entry: tuple[int | str, ...] | None = None) -> tuple[Statement, ...]:
+        """The statements at a level; at `elements`, of one `entry`, such as (1, 2), or of all with letters."""
+        if level == "matrix":
+            return self.adjoints.statements
+        if level == "elements":
+            return by_entries(self, entry)
         return factored_statements(self._factors, _checked(level))
+
+    @cached_property
+    def adjoints(self) -> Adjoints:
+        """The named adjoints of level `matrix`."""
+        return Adjoints(self._factors, [self.wrt])
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the simplification of level `matrix` takes for granted, in words."""
+        _ = self.adjoints.parts
+        return tuple(self.adjoints.assumptions)
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.statement()}\n$$"
@@ -204,6 +247,12 @@ class Derivation:
         for term in self.terms:
             total = total + numbers.term(term._path)
         return total
+
+    def value_at(self, level: str, run: Run) -> Any:
+        """The gradient, evaluated from the formulas of one level: `chain` and `local` by paths, the others by statements."""
+        if level in ("chain", "local"):
+            return self.value(run)
+        return matrix_gradient(self.adjoints, run)[self.wrt]
 
     def check(self, data: Any = None) -> Any:
         """Compare the gradient, every (t, k) of its triangle and the sum of the terms with the oracles on `data`: a `Report`."""

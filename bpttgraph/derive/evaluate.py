@@ -18,9 +18,11 @@ from ..errors import BPTTError, nearest
 from .expr import (
     Add,
     Apply,
+    Blocks,
     Diag,
     Divide,
     Dot,
+    Entry,
     Expr,
     Hadamard,
     Identity,
@@ -115,6 +117,11 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
                 return go(arg)
             case Apply():
                 return _apply(e, [go(a) for a in e.args])
+            case Entry(_, arg, indices) if all(isinstance(i, int) for i in indices):
+                i, j = (*[int(n) - 1 for n in indices], 0)[:2]
+                return go(arg)[..., i : i + 1, j : j + 1]
+            case Blocks(_, grid):
+                return np.concatenate([np.concatenate([go(x) for x in r], axis=-1) for r in grid], axis=-2)
             case Partial(_, target, source):
                 raise BPTTError(f"∂{target}/∂{source} has no closed formula here, so no numbers")
         raise TypeError(f"not an expression: {e!r}")

@@ -16,9 +16,13 @@ from math import prod
 from .nodes import (
     Add,
     Apply,
+    BigProduct,
+    BigSum,
+    Blocks,
     Diag,
     Divide,
     Dot,
+    Entry,
     Expr,
     Hadamard,
     Identity,
@@ -40,7 +44,8 @@ from .nodes import (
 )  # fmt: skip
 
 __all__ = [
-    "Add", "Apply", "Diag", "Divide", "Dot", "Expr", "Hadamard", "Identity", "Literal", "Neg", "Num", "Ones",
+    "Add", "Apply", "BigProduct", "BigSum", "Blocks",
+    "Diag", "Divide", "Dot", "Entry", "Expr", "Hadamard", "Identity", "Literal", "Neg", "Num", "Ones",
     "Partial", "Power", "Product", "Rows", "Shape", "Stack", "Symbol", "Tagged", "Transpose", "Zeros", "add",
     "diag", "divide", "dot", "hadamard", "identity", "jacobian_shape", "joined", "matrix_shape", "neg", "num",
     "outer", "partial", "power", "product", "rows", "signed", "split_sign", "stack", "subtract", "symbol", "tagged",

@@ -101,6 +101,16 @@ class LatexPrinter(Printer):
     def slice(self, text: str, start: str, stop: str) -> str:
         return rf"\left[{text}\right]_{{{start}:{stop}}}"
 
+    def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
+        return rf"\left({text}\right)_{{{','.join(map(str, indices))}}}"
+
+    def big(self, mark: str, index: str, lower: Expr, upper: Expr, body: str) -> str:
+        low, high = self.show(lower), self.show(upper)
+        if mark == "∑":
+            return rf"\sum_{{{index}={low}}}^{{{high}}} {body}"
+        # the largest index stands on the left: written from above to below, as the factors are
+        return rf"\prod_{{{index}={high}}}^{{{low}}} {body}"
+
     def partial(self, e: Partial) -> str:
         d = r"\mathrm{d} " if e.total else r"\partial "
         above = r"\partial^{+} " if e.immediate else d

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from unicodedata import combining
 
 from .expr import Expr, Num, Tagged, Zeros, split_sign
 from .latex import LatexPrinter
 from .mathml import MathMLPrinter
-from .printers import QUOTIENT, UnicodePrinter
+from .printers import QUOTIENT, Printer, UnicodePrinter
 
-__all__ = ["latex_sum", "mathml_sum", "signed_terms", "unicode_sum"]
+__all__ = ["FORMS", "latex_sum", "mathml_sum", "signed_terms", "unicode_sum"]
 
 _ZERO = Num((), 0)
 
@@ -30,6 +31,13 @@ def _visible(terms: Sequence[Expr]) -> list[Expr]:
     ]
 
 
+def _shown(printer: Printer, terms: Sequence[Expr]) -> list[tuple[int, str]]:
+    """Sign and text of each term; a sum that stands alone needs no brackets."""
+    signed = [_split(t) for t in _visible(terms)]
+    alone = len(signed) == 1 and signed[0][0] > 0
+    return [(s, printer.show(e, 0 if alone else QUOTIENT)) for s, e in signed]
+
+
 def signed_terms(terms: Sequence[Expr]) -> list[tuple[int, Expr]]:
     """The terms that are not plainly 0, each with the sign that stands in front of its line; (1, 0) if there is none."""
     return [_split(t) for t in _visible(terms)] or [(1, _ZERO)]
@@ -46,7 +54,7 @@ def latex_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
     \end{aligned}
     """
     printer = LatexPrinter()
-    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, _visible(terms))] or [(1, "0")]
+    signed = _shown(printer, terms) or [(1, "0")]
     lead = f"{printer.show(left)} " if left is not None else ""
     first = ("-" if signed[0][0] < 0 else "") + signed[0][1]
     if len(signed) == 1:
@@ -59,10 +67,10 @@ def latex_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
 def unicode_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
     """The same for a terminal, the signs in one column."""
     printer = UnicodePrinter()
-    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, _visible(terms))] or [(1, "0")]
+    signed = _shown(printer, terms) or [(1, "0")]
     lead = f"{printer.show(left)} = " if left is not None else ""
     out = [lead + ("−" if signed[0][0] < 0 else "") + signed[0][1]]
-    indent = " " * max(len(lead) - 2, 0)
+    indent = " " * max(sum(not combining(c) for c in lead) - 2, 0)
     out += [f"{indent}{'−' if s < 0 else '+'} {text}" for s, text in signed[1:]]
     return "\n".join(out)
 
@@ -70,7 +78,7 @@ def unicode_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
 def mathml_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
     """The same as a `<math>` element with a table: one row a term."""
     printer = MathMLPrinter()
-    signed = [(s, printer.show(e, QUOTIENT)) for s, e in map(_split, _visible(terms))] or [(1, "<mn>0</mn>")]
+    signed = _shown(printer, terms) or [(1, "<mn>0</mn>")]
     rows = []
     for i, (sign, text) in enumerate(signed):
         lead = printer.show(left) if left is not None and i == 0 else ""
@@ -84,3 +92,6 @@ def mathml_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
         rows.append(f"<mtr>{body}</mtr>")
     namespace = 'xmlns="http://www.w3.org/1998/Math/MathML"'
     return f'<math {namespace} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
+
+
+FORMS = {"latex": latex_sum, "unicode": unicode_sum, "mathml": mathml_sum}

@@ -129,6 +129,15 @@ class MathMLPrinter(Printer):
         inside = row("<mo>[</mo>", text, "<mo>]</mo>")
         return f"<msub>{inside}{row(f'<mn>{start}</mn><mo>:</mo><mn>{stop}</mn>')}</msub>"
 
+    def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
+        low = "<mo>,</mo>".join(f"<mn>{i}</mn>" if isinstance(i, int) else f"<mi>{escape(i)}</mi>" for i in indices)
+        return f"<msub>{self.brackets(text)}{row(low)}</msub>"
+
+    def big(self, mark: str, index: str, lower: Expr, upper: Expr, body: str) -> str:
+        first, last = (lower, upper) if mark == "∑" else (upper, lower)
+        below = row(name_to_mathml(index), "<mo>=</mo>", self.show(first))
+        return row(f"<munderover><mo>{mark}</mo>{below}{row(self.show(last))}</munderover>", body)
+
     def partial(self, e: Partial) -> str:
         d = '<mi mathvariant="normal">d</mi>' if e.total else '<mo lspace="0" rspace="0">∂</mo>'
         top = f"<msup>{d}<mo>+</mo></msup>" if e.immediate else d

@@ -165,3 +165,38 @@ class Tagged(Expr):
 
     arg: Expr
     ids: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry(Expr):
+    """One entry of a vector or matrix, (W)ᵢⱼ. Each index is a number from 1, or a letter such as "i"."""
+
+    arg: Expr
+    indices: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BigSum(Expr):
+    """Σ of `body` for `index` from `lower` to `upper`; empty, and 0, if upper < lower."""
+
+    index: str
+    lower: Expr
+    upper: Expr
+    body: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class BigProduct(Expr):
+    """The ordered product of `body`, the largest index on the left: J_t J_{t−1} … J_{k+1}; empty, and I, if upper < lower."""
+
+    index: str
+    lower: Expr
+    upper: Expr
+    body: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks(Expr):
+    """A matrix made of matrices."""
+
+    rows: tuple[tuple[Expr, ...], ...]

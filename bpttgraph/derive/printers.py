@@ -14,9 +14,13 @@ from ..names import to_unicode
 from .expr import (
     Add,
     Apply,
+    BigProduct,
+    BigSum,
+    Blocks,
     Diag,
     Divide,
     Dot,
+    Entry,
     Expr,
     Hadamard,
     Identity,
@@ -117,6 +121,15 @@ class Printer:
                 return self.slice(self.show(arg, ATOM), f"{start + 1}", f"{stop}"), POSTFIX
             case Partial():
                 return self.partial(e), self.derivative
+            case Entry(_, arg, indices):
+                return self.entry(self.show(arg), indices), POSTFIX
+            case BigSum(_, index, lower, upper, body) | BigProduct(_, index, lower, upper, body):
+                # the sign reaches over the products behind it, and no further
+                mark = "∑" if isinstance(e, BigSum) else "∏"
+                holds = HADAMARD if isinstance(e, BigSum) else PRODUCT
+                return self.big(mark, index, lower, upper, self.show(body, holds)), HADAMARD
+            case Blocks(_, rows):
+                return self.blocks([[self.show(p) for p in row] for row in rows]), ATOM
             case Tagged(_, arg, ids):
                 text, strength = self.pair(arg)
                 return self.tag(text, ids), strength
@@ -195,6 +208,12 @@ class Printer:
     def partial(self, e: Partial) -> str:
         raise NotImplementedError
 
+    def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
+        raise NotImplementedError
+
+    def big(self, mark: str, index: str, lower: Expr, upper: Expr, body: str) -> str:
+        raise NotImplementedError
+
     def tag(self, text: str, ids: str) -> str:
         return text
 
@@ -245,11 +264,21 @@ def width(e: Expr) -> int:
             return 2 + max(sum(len(plain_number(x)) + 1 for x in row) for row in entries)
         case Num(_, value):
             return len(plain_number(value))
+        case Entry(_, arg, indices):
+            return width(arg) + len(indices) + 1
+        case BigSum(_, _, _, _, body) | BigProduct(_, _, _, _, body):
+            return width(body) + 3
+        case Blocks(_, grid):
+            return 2 + max(sum(width(x) + 2 for x in row) for row in grid)
     return 1
 
 
 def is_derivative(e: Expr) -> bool:
     return isinstance(e.arg if isinstance(e, Tagged) else e, Partial)
+
+
+_SUB = str.maketrans("0123456789aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ")
+_LOW = frozenset("0123456789aehijklmnoprstuvx")
 
 
 class UnicodePrinter(Printer):
@@ -324,6 +353,16 @@ class UnicodePrinter(Printer):
 
     def slice(self, text: str, start: str, stop: str) -> str:
         return f"{text}[{start}:{stop}]"
+
+    def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
+        flat = "".join(map(str, indices))
+        apart = any(isinstance(i, int) and i > 9 for i in indices)
+        return f"({text})" + (flat.translate(_SUB) if not apart and set(flat) <= _LOW else f"_({','.join(map(str, indices))})")
+
+    def big(self, mark: str, index: str, lower: Expr, upper: Expr, body: str) -> str:
+        low, high = (self.show(x).replace(" ", "") for x in (lower, upper))
+        first, last = (f"{index}={low}", high) if mark == "∑" else (f"{index}={high}", low)
+        return f"{mark}[{first}..{last}] {body}"
 
     def partial(self, e: Partial) -> str:
         top, below = to_unicode(e.target), to_unicode(e.source)

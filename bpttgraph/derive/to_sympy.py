@@ -10,16 +10,18 @@ without it SymPy spends minutes asking whether the argument of a tanh may be com
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import BPTTError
 from .expr import (
     Add,
     Apply,
+    Blocks,
     Diag,
     Divide,
     Dot,
+    Entry,
     Expr,
     Hadamard,
     Identity,
@@ -50,8 +52,11 @@ def entry_names(name: str, dims: tuple[int, ...]) -> Any:
     return [[f"{name}_{i + 1},{j + 1}" for j in range(dims[1])] for i in range(dims[0])]
 
 
-def to_sympy(e: Expr) -> Any:
+def to_sympy(e: Expr, known: Mapping[str, Any] | None = None) -> Any:
     """The formula as a SymPy expression (scalars) or matrix expression.
+
+    `known` gives symbols that stand for objects already made. Then nothing is evaluated: SymPy sorts the summands of an
+    evaluated sum by comparing their trees, which are exponentially larger than the graph that they share.
 
     >>> from bpttgraph.derive.expr import num, power, product, subtract, symbol
     >>> to_sympy(product(symbol("W"), subtract(num(1), power(symbol("h[2]"), num(2)))))
@@ -61,6 +66,8 @@ def to_sympy(e: Expr) -> Any:
 
     match e:
         case Symbol(_, name, dims):
+            if known is not None and name in known:
+                return known[name]
             names = entry_names(name, dims)
             if not dims:
                 return sympy.Symbol(name, real=True)
@@ -71,29 +78,39 @@ def to_sympy(e: Expr) -> Any:
         case Literal(_, entries):
             return sympy.ImmutableMatrix(entries)
         case Add(shape, terms):
-            parts = [to_sympy(t) for t in terms]
+            parts = [to_sympy(t, known) for t in terms]
             if not shape:
-                return sympy.Add(*parts)
+                return sympy.Add(*parts, evaluate=known is None)
             if all(t.shape == shape for t in terms):
                 return sympy.MatAdd(*parts)
             return _entrywise(sympy.Add, parts, shape)
         case Neg(_, arg):
-            inner = to_sympy(arg)
-            return -inner if not arg.shape else sympy.MatMul(-1, inner)
+            inner = to_sympy(arg, known)
+            if not arg.shape:
+                return -inner if known is None else sympy.Mul(-1, inner, evaluate=False)
+            return sympy.MatMul(-1, inner)
         case Product(shape, factors):
-            parts = [to_sympy(f) for f in factors]
-            return sympy.Mul(*parts) if not shape else sympy.MatMul(*parts) if len(parts) > 1 else parts[0]
+            parts = [to_sympy(f, known) for f in factors]
+            if not shape:
+                return sympy.Mul(*parts, evaluate=known is None)
+            return sympy.MatMul(*parts) if len(parts) > 1 else parts[0]
         case Hadamard(shape, factors):
-            return _entrywise(sympy.Mul, [to_sympy(f) for f in factors], shape)
+            parts = [to_sympy(f, known) for f in factors]
+            lazy = [p for p in parts if not isinstance(p, sympy.MatrixBase)]
+            if known is not None and len(lazy) == 1 and shape[1] == 1 and len(parts) > 1:
+                # what is known may be long: d ∘ v stays a product diag(d) v and is not written out
+                given = _entrywise(sympy.Mul, [p for p in parts if p is not lazy[0]], shape)
+                return sympy.MatMul(sympy.ImmutableMatrix(sympy.diag(*list(given))), lazy[0])
+            return _entrywise(sympy.Mul, parts, shape)
         case Power(shape, base, exponent):
-            return _entrywise(sympy.Pow, [to_sympy(base), to_sympy(exponent)], shape)
+            return _entrywise(sympy.Pow, [to_sympy(base, known), to_sympy(exponent, known)], shape)
         case Divide(shape, top, bottom):
-            return _entrywise(lambda a, b: a / b, [to_sympy(top), to_sympy(bottom)], shape)
+            return _entrywise(lambda a, b: a / b, [to_sympy(top, known), to_sympy(bottom, known)], shape)
         case Diag(_, arg):
-            column = _explicit(to_sympy(arg))
+            column = _explicit(to_sympy(arg, known))
             return sympy.ImmutableMatrix(sympy.diag(*list(column)))
         case Transpose(_, arg):
-            inner = to_sympy(arg)
+            inner = to_sympy(arg, known)
             return inner.T if isinstance(inner, sympy.MatrixBase) else sympy.Transpose(inner)
         case Identity(shape):
             return sympy.ImmutableMatrix(sympy.eye(shape[0]))
@@ -102,20 +119,25 @@ def to_sympy(e: Expr) -> Any:
         case Zeros(shape):
             return sympy.ImmutableMatrix(sympy.zeros(*shape))
         case Stack(_, blocks):
-            return sympy.ImmutableMatrix(sympy.Matrix.vstack(*[sympy.Matrix(_explicit(to_sympy(b))) for b in blocks]))
+            return sympy.ImmutableMatrix(sympy.Matrix.vstack(*[sympy.Matrix(_explicit(to_sympy(b, known))) for b in blocks]))
         case Rows(_, arg, start, stop):
-            return _explicit(to_sympy(arg))[start:stop, :]
+            return _explicit(to_sympy(arg, known))[start:stop, :]
         case Dot(_, left, right):
-            a, b = (list(_explicit(to_sympy(x))) for x in (left, right))
+            a, b = (list(_explicit(to_sympy(x, known))) for x in (left, right))
             return sympy.Add(*[x * y for x, y in zip(a, b)])
         case Tagged(_, arg, _):
-            return to_sympy(arg)
+            return to_sympy(arg, known)
         case Partial(shape, target, source, immediate, total):
             mark = "d" if total else "∂"
             name = f"{mark}{'⁺' if immediate else ''}{target}/{mark}{source}"
             return sympy.MatrixSymbol(name, *shape) if shape else sympy.Symbol(name, real=True)
+        case Entry(_, arg, indices) if all(isinstance(i, int) for i in indices):
+            column = _explicit(to_sympy(arg, known))
+            return column[tuple(int(i) - 1 for i in indices) if len(indices) == 2 else int(indices[0]) - 1]
+        case Blocks(_, grid):
+            return sympy.BlockMatrix([[to_sympy(x, known) for x in row] for row in grid]).as_explicit()
         case Apply():
-            return _applied(e)
+            return _applied(e, known)
     raise TypeError(f"not an expression: {e!r}")
 
 
@@ -137,10 +159,10 @@ def _entrywise(function: Callable[..., Any], parts: list[Any], shape: tuple[int,
     )
 
 
-def _applied(e: Apply) -> Any:
+def _applied(e: Apply, known: Mapping[str, Any] | None = None) -> Any:
     import sympy
 
-    name, args, attrs = e.op.name, [to_sympy(a) for a in e.args], dict(e.attrs)
+    name, args, attrs = e.op.name, [to_sympy(a, known) for a in e.args], dict(e.attrs)
     if name == "softmax":
         exps = [sympy.exp(x) for x in (_explicit(args[0]) if e.shape else [args[0]])]
         bottom = sympy.Add(*exps)
@@ -154,8 +176,8 @@ def _applied(e: Apply) -> Any:
         }[name](entries)
     if e.op.kind != "elementwise":
         raise BPTTError(f"{name} has no SymPy reading here", 'use level="chain", or read the formula as LaTeX')
-    known = _functions().get(name)
-    function = sympy.Function(e.op.symbol, real=True) if known is None else lambda *xs: known(*xs, **attrs)
+    found = _functions().get(name)
+    function = sympy.Function(e.op.symbol, real=True) if found is None else lambda *xs: found(*xs, **attrs)
     return _entrywise(function, args, e.shape)
 
 

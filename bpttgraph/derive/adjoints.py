@@ -1,0 +1,315 @@
+"""Level `matrix`: adjoints with names, shaped like their variable, as textbooks and programs write them.
+
+The adjoint of a variable h[2] is called h̄[2] (dE/dh[2] as a column). Where the equation is φ(a) for one function φ of
+an unnamed pre-activation a, the adjoint of a is called δ_h[2]; most later statements are then a matrix times a δ, and
+a parameter's gradient is a sum of outer products δ h[k−1]ᵀ. Softmax followed by cross entropy is δ = ŷ − target; this
+assumes that the target is a distribution (one-hot, or entries that sum to 1), and the statement list says so.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ..graph import Node
+from ..variables import Link
+from .expr import (
+    Expr,
+    Neg,
+    Num,
+    Ones,
+    Tagged,
+    Zeros,
+    neg,
+    partial,
+    product,
+    split_sign,
+    subtract,
+    symbol,
+    tagged,
+    transpose,
+)  # fmt: skip
+from .factored import Statement
+from .local import Local, local_jacobian
+from .read import Reader
+from .terms import Factors
+from .transposed import outer_of, turned_times
+
+__all__ = ["Adjoints", "Part", "Piece", "adjoint_name", "delta_name"]
+
+_LINEAR = ("neg", "identity", "expand", "sum", "take", "pad", "transpose", "concat", "square")
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """Block with its dot, base, step with its brackets."""
+    match = re.fullmatch(r"((?:[^.\[\]]+\.)?)([^\[\].]+)((?:\[[^\[\]]+\])?)", name, re.DOTALL)
+    return (match[1], match[2], match[3]) if match else ("", name, "")
+
+
+def adjoint_name(name: str, loss: str = "") -> str:
+    """The name of dE/d(name): a bar over it.
+
+    >>> adjoint_name("h[2]"), adjoint_name("encoder.a_i[t]") == "encoder.a\u0304_i[t]"
+    ('h\u0304[2]', True)
+    """
+    block, base, step = _split(name)
+    head = re.match(r"[^\W\d_]+[\u0300-\u036f\u20d7]*", unicodedata.normalize("NFD", base))
+    rest = unicodedata.normalize("NFD", base)[head.end() :] if head else ""
+    return _prefix(block, loss) + (head[0] + "\u0304" + rest if head else f"adj_{base}") + step
+
+
+def delta_name(name: str, loss: str = "") -> str:
+    """The name of the adjoint of the pre-activation of a variable.
+
+    >>> delta_name("h[2]"), delta_name("h1[t]"), delta_name("decoder.y[1]")
+    ('δ_h[2]', 'δ1_h[t]', 'decoder.δ_y[1]')
+    """
+    block, base, step = _split(name)
+    match = re.fullmatch(r"([^\W\d_]+)([\u0300-\u036f\u20d7]*)(\d*)(.*)", unicodedata.normalize("NFD", base), re.DOTALL)
+    made = f"δ{match[2]}{match[3]}_{match[1]}{match[4]}" if match else f"δ_{base}"
+    return _prefix(block, loss) + made + step
+
+
+def _prefix(block: str, loss: str) -> str:
+    return f"({loss}) {block[:-1]}.".replace(" .", ".") if loss else block
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One summand of a statement: what the link from `source` to `target` contributes (no target: it is the loss itself)."""
+
+    source: str
+    target: str
+    expr: Expr
+    link: Link | None = None
+
+
+@dataclass(slots=True)
+class Part:
+    """One named adjoint: `name` = sum of `pieces`; `kind` is "adjoint", "delta" or "gradient"; `of` the variable."""
+
+    name: str
+    of: str
+    kind: str
+    loss: str
+    step: int
+    left: Expr
+    pieces: list[Piece] = field(default_factory=list)
+
+    @property
+    def statement(self) -> Statement:
+        return Statement(self.of, self.loss, self.left, tuple(p.expr for p in self.pieces))
+
+
+class Adjoints:
+    """The named adjoints of one derivation, for one target or several at once.
+
+    Args:
+        factors: of the derivation. wrt: the variables whose gradients are wanted. weight: ∂E/∂E_t.
+        split: bases whose adjoint and δ stay two statements; None: wherever the adjoint is a sum.
+    """
+
+    def __init__(self, factors: Factors, wrt: Iterable[str], weight: Expr | None = None, split: set[str] | None = None):
+        self.factors, self.paths = factors, factors.paths
+        self.wrt = tuple(wrt)
+        self.weight = factors.weight if weight is None else weight
+        self.assumptions: dict[str, None] = {}
+        self._node = self.paths.unrolled.node
+        self._reader = Reader()
+        self._split = split
+        self._bars: dict[tuple[str, str], Local] = {}
+        self._scales: dict[str, Expr] = {}
+
+    # -- pre-activations
+
+    def pre(self, name: str) -> Node | None:
+        """The unnamed argument a of an equation φ(a); None if it is not of this form, or wanted itself."""
+        node = self._node(name)
+        if name in self.wrt or node.op is None or len(node.args) != 1 or node.args[0].name is not None:
+            return None
+        fits = (node.op.kind == "elementwise" and node.op.name not in _LINEAR) or node.op.name in ("softmax", "log_softmax")
+        return node.args[0] if fits and node.args[0].op is not None and len(node.shape) < 2 else None
+
+    def _local(self, target: str, source: str) -> Local:
+        """∂(pre-activation of target, or target)/∂source."""
+        key = (target, source)
+        if key not in self._bars:
+            inner = self.pre(target)
+            self._bars[key] = local_jacobian(self._node(target) if inner is None else inner, self._node(source))
+        return self._bars[key]
+
+    @cached_property
+    def _several(self) -> set[str]:
+        """Bases with some variable that more than one equation reads: their adjoint gets a statement of its own."""
+        found = set()
+        for name, links in self.paths.readers.items():
+            v = self.paths.variables[name]
+            if len({x.target for x in links}) > 1:
+                found.add(v.base)
+        return found
+
+    # -- statements
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """All adjoints, last first, then the gradients of `wrt` in the order given."""
+        made: list[Part] = []
+        final = {w: self._part_of_wrt(w) for w in self.wrt}
+        for heads in self.paths.groups():
+            self._group(heads, made, final)
+        return (*made, *final.values())
+
+    @property
+    def statements(self) -> tuple[Statement, ...]:
+        return tuple(p.statement for p in self.parts)
+
+    def _part_of_wrt(self, w: str) -> Part:
+        v, total = self.paths.variables[w], self.paths.total
+        return Part(w, w, "gradient", total, v.step or 0, partial(total, (), w, v.shape))
+
+    def _names(self, heads: tuple[tuple[int, str], ...]) -> list[str]:
+        """Variables between any of `wrt` and the losses, in topological order."""
+        paths, step = self.paths, heads[0][0] if heads else 0
+        leads: set[str] = {name for _, name in heads}
+        order = list(paths.variables)
+        for name in reversed(order):
+            if any(x.target in leads and paths.passes(x, step) for x in paths.readers.get(name, ())):
+                leads.add(name)
+        for w in self.wrt:  # a parameter may be listed anywhere
+            if any(x.target in leads and paths.passes(x, step) for x in paths.readers.get(w, ())):
+                leads.add(w)
+        reached = set(self.wrt)
+        for name in order:
+            if name in leads and any(x.source in reached and paths.passes(x, step) for x in paths.read.get(name, ())):
+                reached.add(name)
+        return [n for n in order if n in reached and n in leads and n not in self.wrt]
+
+    def _group(self, heads: tuple[tuple[int, str], ...], made: list[Part], final: dict[str, Part]) -> None:
+        paths, variables = self.paths, self.paths.variables
+        whole = len(heads) == len(paths.heads)
+        mark = "" if whole else str(heads[0][0])
+        total = paths.total if whole else heads[0][1]
+        losses = {name for _, name in heads}
+        names = self._names(heads)
+        kept = {*names, *self.wrt}
+        step = heads[0][0] if heads else 0
+        known: dict[str, Expr] = {}
+        for name in reversed(names):
+            links = [x for x in paths.readers.get(name, ()) if x.target in kept and paths.passes(x, step)]
+            links = sorted((x for x in links if x.target in known), key=lambda x: abs(x.delay))
+            v = variables[name]
+            if name in losses and not links:
+                known[name] = self.weight
+                continue
+            pieces = [self._piece(x, known) for x in links]
+            if name in losses:
+                pieces.insert(0, Piece(name, "", self.weight))
+            known[name] = self._conclude(name, v.shape, v.step or 0, pieces, mark, total, made)
+        for w in self.wrt:
+            if w in losses:
+                final[w].pieces.append(Piece(w, "", self.weight))
+            for link in paths.readers.get(w, ()):
+                if link.target in known and paths.passes(link, step):
+                    final[w].pieces += self._gradient(link, known[link.target])
+
+    def _conclude(
+        self, name: str, shape: tuple[int, ...], step: int, pieces: list[Piece], mark: str, total: str, made: list[Part]
+    ) -> Expr:
+        """Write the statements of one variable; what later statements call its adjoint (or its δ)."""
+        bar = symbol(adjoint_name(name, mark), shape)
+        inner = self.pre(name)
+        if inner is None:
+            made.append(Part(bar.name, name, "adjoint", total, step, bar, pieces))
+            return bar
+        delta = symbol(delta_name(name, mark), inner.shape)
+        simple, rest = self._softmax_pieces(name, pieces)
+        out = Part(delta.name, name, "delta", total, step, delta, simple)
+        base = self.paths.variables[name].base
+        apart = base in self._several if self._split is None else base in self._split
+        if rest and apart and not (simple and len(rest) == 1):
+            made.append(Part(bar.name, name, "adjoint", total, step, bar, rest))
+            rest = [Piece(name, "", bar)]
+        own = local_jacobian(self._node(name), inner).jacobian
+        for piece in rest:
+            value = turned_times(own, untagged(piece.expr)) if own is not None else product(
+                transpose(partial(name, shape, delta.name, inner.shape)), untagged(piece.expr))  # fmt: skip
+            out.pieces.append(Piece(name, piece.target, _tag(value, piece.link), piece.link))
+        made.append(out)
+        return delta
+
+    def _softmax_pieces(self, name: str, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
+        """The pieces that are softmax with cross entropy, as c (ŷ − target), and the others."""
+        node = self._node(name)
+        if node.op is None or node.op.name != "softmax":
+            return [], pieces
+        simple, rest = [], []
+        for piece in pieces:
+            loss = self._node(piece.target) if piece.target else None
+            fits = loss is not None and loss.op is not None and loss.op.name == "cross_entropy" and loss.args[0] is node
+            if fits and loss is not None and loss.args[1].op is None and loss.args[1] is not node:
+                target = self._reader(loss.args[1])
+                scale = self._scales[piece.target]
+                seen = product(scale, subtract(symbol(name, node.shape), target))
+                simple.append(Piece(name, piece.target, _tag(seen, piece.link), piece.link))
+                self.assumptions["each target is a distribution (one-hot, or entries that sum to 1)"] = None
+            else:
+                rest.append(piece)
+        return simple, rest
+
+    def _piece(self, link: Link, known: dict[str, Expr]) -> Piece:
+        """What one link contributes to the adjoint of its source."""
+        v, adjoint = self.paths.variables, known[link.target]
+        self._scales[link.target] = adjoint
+        found = self._local(link.target, link.source)
+        if found.jacobian is None:
+            j: Expr = partial(link.target, v[link.target].shape, link.source, v[link.source].shape,
+                              immediate=self.paths.immediate(link))  # fmt: skip
+            return Piece(link.source, link.target, _tag(product(transpose(j), adjoint), link), link)
+        return Piece(link.source, link.target, _tag(turned_times(found.jacobian, adjoint), link), link)
+
+    def along(self, links: tuple[Link, ...]) -> list[Expr]:
+        """One path alone, from the loss down to the variable: its product, simplified and shaped like the variable."""
+        value = self.weight
+        for link in links[:-1]:
+            name = link.source
+            piece = self._piece(link, {link.target: value})
+            inner = self.pre(name)
+            if inner is not None:
+                simple, _ = self._softmax_pieces(name, [piece])
+                own = local_jacobian(self._node(name), inner).jacobian
+                if simple or own is not None:
+                    value = untagged(simple[0].expr) if simple else turned_times(own or value, untagged(piece.expr))
+                    continue
+            value = untagged(piece.expr)
+        return [p.expr for p in self._gradient(links[-1], value)] if links else [value]
+
+    def _gradient(self, link: Link, adjoint: Expr) -> list[Piece]:
+        """What one use contributes to the gradient, shaped like the parameter."""
+        found = self._local(link.target, link.source)
+        if found.contacts is None:
+            return [self._piece(link, {link.target: adjoint})]
+        pieces = []
+        for c in found.contacts:
+            left = turned_times(c.left, adjoint)
+            made = outer_of(c.right, left) if c.flipped else outer_of(left, c.right)
+            pieces.append(Piece(link.source, link.target, _tag(made, link), link))
+        return pieces
+
+
+def _tag(e: Expr, link: Link | None) -> Expr:
+    sign, rest = split_sign(e)
+    if link is None or isinstance(rest, Zeros | Num | Ones):
+        return e
+    seen = tagged(rest, link.id)
+    return seen if sign > 0 else neg(seen)
+
+
+def untagged(e: Expr) -> Expr:
+    """Without the tag around it, so that products can join."""
+    if isinstance(e, Tagged):
+        return untagged(e.arg)
+    return neg(untagged(e.arg)) if isinstance(e, Neg) else e
+

@@ -1,0 +1,200 @@
+"""What the levels `matrix`, `elements` and `numbers` of a derivation say: entries, SymPy objects, values with a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .adjoints import Adjoints
+from .entries import Entries, all_entries
+from .evaluate import lift, matrix_value
+from .expr import Entry, Expr, Literal, Symbol, Transpose, num
+from .factored import Statement
+from .layout import FORMS
+from .numeric import _Values
+
+if TYPE_CHECKING:
+    from .derivation import Derivation
+
+__all__ = ["LEVELS", "by_entries", "inlined", "matrix_gradient", "with_numbers"]
+
+LEVELS = ("chain", "local", "matrix", "elements", "numbers")
+
+
+# -- numbers of statements
+
+
+class _Known(Mapping[str, Any]):
+    """Values by name: the adjoints made so far, then the run."""
+
+    def __init__(self, run: Any, names: Any):
+        self.made: dict[str, Any] = {}
+        self.run = _Values(run, names)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.made[name] if name in self.made else self.run[name]
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __iter__(self) -> Any:
+        return iter(self.made)
+
+    def __len__(self) -> int:
+        return len(self.made)
+
+
+def matrix_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
+    """The gradients of `wrt` by the statements of level `matrix`, one after the other; nothing of the reverse pass takes part."""
+    return {n: sum(parts[1:], parts[0]) if parts else 0.0 for n, parts in _summands(adjoints, run).items()}
+
+
+def _summands(adjoints: Adjoints, run: Any) -> dict[str, list[Any]]:
+    """The value of every summand of every gradient, shaped as the gradient is."""
+    paths = adjoints.paths
+    known = _Known(run, paths.variables)
+    found: dict[str, list[Any]] = {}
+    for part in adjoints.parts:
+        values = [_spread(matrix_value(p.expr, known), p.expr.shape, part, adjoints) for p in part.pieces]
+        if part.kind == "gradient":
+            node = paths.unrolled.node(part.of)
+            batch = node.batched and getattr(run, "batch", None) is not None
+            zero = np.zeros(((run.batch,) if batch else ()) + node.shape)
+            found[part.of] = [zero + _shaped(v, node.shape, batch) for v in values] or [zero]
+        elif values:
+            total = sum(values[1:], values[0])
+            dims = part.left.dims if isinstance(part.left, Symbol) else ()
+            known.made[part.name] = total[..., 0, 0] if not dims else total[..., 0] if len(dims) == 1 else total
+    return found
+
+
+def _spread(value: Any, shape: tuple[int, ...], part: Any, adjoints: Adjoints) -> Any:
+    """A scalar that stands for a vector of equal entries, written out."""
+    dims = part.left.dims if isinstance(part.left, Symbol) else adjoints.paths.variables[part.of].shape
+    if dims and not shape:
+        return value * np.ones(lift(np.zeros(dims), dims).shape)
+    return value
+
+
+def _shaped(value: Any, dims: tuple[int, ...], batch: bool) -> Any:
+    value = value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value
+    extra = value.ndim - len(dims)
+    return value if batch or not extra else np.sum(value, axis=tuple(range(extra)))
+
+
+# -- entries
+
+
+def by_entries(d: Derivation, entry: tuple[int | str, ...] | None) -> tuple[Statement, ...]:
+    """The statements of level `matrix`, read at the entry i, j (letters, or numbers for the last one)."""
+    made = []
+    for part in d.adjoints.parts:
+        dims = part.left.dims if isinstance(part.left, Symbol) else d.paths.variables[part.of].shape
+        index = entry if entry is not None and part.kind == "gradient" else ("i", "j")[: len(dims)]
+        terms = tuple(Entries().entry(p.expr, *index) for p in part.pieces)
+        left: Expr = part.left
+        if dims:
+            # a gradient by a matrix is shaped like the matrix, so its entry (i, j) is that of the symbol dE/dW
+            left = Entry((), part.left, index)
+        made.append(Statement(part.of, part.loss, left, terms))
+    return tuple(made)
+
+
+# -- SymPy
+
+
+def inlined(d: Derivation, level: str) -> Any:
+    """The gradient as one SymPy object in named variables only: adjoints are put in as objects, shared and never expanded.
+
+    At level `elements` a matrix of the entries, each a scalar; else products of matrices that `.doit()` multiplies out.
+    """
+    import sympy
+
+    from .to_sympy import to_sympy
+
+    known: dict[str, Any] = {}
+    for part in d.adjoints.parts:
+        dims = part.left.dims if isinstance(part.left, Symbol) else d.paths.variables[part.of].shape
+        if level == "elements" and dims:
+            grids = [all_entries(p.expr, dims) for p in part.pieces]
+            cells = [_sum([to_sympy(g[tuple(i + 1 for i in at)], known) for g in grids]) for at in np.ndindex(*dims)]
+            known[part.name] = sympy.ImmutableMatrix(dims[0], dims[1] if len(dims) > 1 else 1, cells)
+            continue
+        parts = [_as_matrix(to_sympy(p.expr, known), dims) for p in part.pieces]
+        if dims:
+            zero = sympy.ZeroMatrix(dims[0], dims[1] if len(dims) > 1 else 1)
+            known[part.name] = sympy.MatAdd(*parts) if len(parts) > 1 else parts[0] if parts else zero
+        else:
+            known[part.name] = _sum(parts)
+    return known[d.wrt]
+
+
+def _sum(parts: list[Any]) -> Any:
+    import sympy
+
+    parts = [p.as_explicit()[0, 0] if getattr(p, "is_Matrix", False) else p for p in parts]
+    return sympy.Add(*parts, evaluate=False) if len(parts) > 1 else parts[0] if parts else sympy.Integer(0)
+
+
+def _as_matrix(value: Any, dims: tuple[int, ...]) -> Any:
+    import sympy
+
+    if dims and not getattr(value, "is_Matrix", False):
+        ones = sympy.ImmutableMatrix(sympy.ones(dims[0], dims[1] if len(dims) > 1 else 1))
+        return sympy.MatMul(value, ones)
+    return value
+
+
+# -- numbers beside formulas
+
+
+def with_numbers(d: Derivation, data: Any, form: str, left: bool) -> str:
+    """Each summand of level `matrix` with its value, the sum, and the mark of the check: ✓ or ✗."""
+    from ..check import check_gradients
+
+    data = d.unrolled.instance(seed=0) if data is None else data  # type: ignore[attr-defined]
+    run = d.unrolled.run(data)  # type: ignore[attr-defined]
+    values = _summands(d.adjoints, run)[d.wrt]
+    right = bool(check_gradients(d.unrolled, [d.wrt], data, triangle=False))  # type: ignore[arg-type]
+    total = sum(values[1:], values[0])
+    own = bool(np.allclose(total, run.gradient(d.wrt), rtol=1e-10, atol=1e-12))
+    mark = "✓" if right and own else "✗"
+    write = FORMS[form]
+    pieces = d.adjoints.parts[-1].pieces
+    lead = d.left_side if left else None
+    shown = [(p.expr, _number(v)) for p, v in zip(pieces, values)]
+    lines = [write(tuple(e for e, _ in shown), lead), write(tuple(x for _, x in shown), None)]
+    lines.append(write((_number(total),), d.left_side))
+    return _joined(lines, form, mark)
+
+
+def _number(value: Any) -> Expr:
+    """Numbers to four digits; a vector as a row that is turned, to save room."""
+    array = np.asarray(value, float)
+    if array.ndim > 2:  # the examples of a batch, one below the other
+        array = array.reshape(-1, array.shape[-1])
+
+    def short(x: float) -> float:
+        return float(f"{x:.4g}")
+
+    if not array.ndim:
+        return num(short(float(array)))
+    if array.ndim == 1:
+        return Transpose((len(array), 1), Literal((1, len(array)), (tuple(map(short, array)),)))
+    return Literal(array.shape, tuple(tuple(map(short, row)) for row in array))
+
+
+def _joined(lines: list[str], form: str, mark: str) -> str:
+    if form == "unicode":
+        return f"{lines[0]}\n= {lines[1]}\n{lines[2]} {mark}"
+    if form == "latex":
+        sign = r"\checkmark" if mark == "✓" else r"\times"
+        return "\\begin{gathered}\n" + " \\\\\n".join([lines[0], f"= {lines[1]}", f"{lines[2]} \\quad {sign}"]) + "\n\\end{gathered}"
+    if form == "typst":
+        return f"{lines[0]} \\\n= {lines[1]} \\\n{lines[2]} quad {mark}"
+    inner = [line[line.index(">") + 1 : -len("</math>")] for line in lines]
+    inner[2] = f'<mrow>{inner[2]}<mspace width="1em"/><mo>{mark}</mo></mrow>'
+    rows = "".join(f"<mtr><mtd>{x}</mtd></mtr>" for x in inner)
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable displaystyle="true">{rows}</mtable></math>'
