@@ -291,3 +291,24 @@ def test_ten_thousand_steps_are_linear() -> None:
     run = u.run(u.instance())
     assert np.isfinite(run.loss) and np.all(np.isfinite(run.gradients["W_hh"]))
     assert u.derive("W_hh").count == 10_000 * 10_001 // 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "h[t] = tanh(W h[t-1] + U x[t])\na[t] = V (sum_{k=1}^{t-1} (A h[k])) + c",
+        "h[t] = tanh(W h[t-1] + U x[t])\na[t] = V (prod_{k=2}^{t} (A h[k])) + c",
+        "M[t] = 0.5 M[t-1] + outer(x[t], x[t])\nE[t] = squared_error(M[t], N[t]) + 0.1 dot(M[t], M[t]) + norm(M[t])",
+    ],
+)
+def test_sums_of_no_terms_and_losses_of_matrices(text: str) -> None:
+    from bpttgraph.check import check_gradients
+
+    u = bg.recurrence(text).unroll(3)
+    report = check_gradients(u, None, u.instance(3, batch=2))
+    assert report.right, str(report)
+
+
+def test_softmax_of_a_matrix_must_say_along_what() -> None:
+    with pytest.raises(bg.BPTTError, match="softmax takes a vector"):
+        bg.recurrence("M[t] = softmax(0.5 M[t-1] + outer(x[t], x[t]))").unroll(2)

@@ -14,9 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from .. import primitives as P
+from ..errors import BPTTError
 
 __all__ = ["ALIASES", "FUNCTIONS", "GREEK", "LOSSES", "Function", "canonical"]
 
@@ -31,8 +33,25 @@ class Function:
 
 
 def _vector(function: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of vectors, with what it means for scalars."""
-    return lambda *args: function(*args) if any(a.shape for a in args) else scalar(*args)
+    """A function of vectors, with what it means for scalars. The entries of a matrix count as one long vector."""
+
+    def build(*args: Any) -> Any:
+        if not any(a.shape for a in args):
+            return scalar(*args)
+        return function(*[P.reshape(a, shape=(prod(a.shape),)) if len(a.shape) > 1 else a for a in args])
+
+    return build
+
+
+def _along(function: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of one vector to a vector (softmax): of a matrix, a lecture means its rows or its columns, and must say which."""
+
+    def build(x: Any) -> Any:
+        if len(x.shape) > 1:
+            raise BPTTError(f"softmax takes a vector, not a matrix of shape {x.shape}", "apply it to one row or column at a time")
+        return function(x) if x.shape else scalar(x)
+
+    return build
 
 
 def _clip(x: Any, low: Any, high: Any) -> Any:
@@ -41,8 +60,6 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
 
 def _number(node: Any) -> float:
     if not node.is_constant:
-        from ..errors import BPTTError
-
         raise BPTTError("the bounds and slopes of clip, leaky_relu and elu must be numbers", "write a number, such as clip(x, -5, 5)")
     return float(node.attrs["value"])
 
@@ -57,8 +74,8 @@ FUNCTIONS: dict[str, Function] = {
     "leaky_relu": Function(lambda x, *s: P.leaky_relu(x, slope=_number(s[0]) if s else 0.01), "same", (1, 2)),
     "elu": Function(lambda x, *a: P.elu(x, alpha=_number(a[0]) if a else 1.0), "same", (1, 2)),
     "clip": Function(_clip, "same", (3, 3)),
-    "softmax": Function(_vector(P.softmax, lambda x: 0.0 * x + 1.0), "same"),
-    "log_softmax": Function(_vector(P.log_softmax, lambda x: 0.0 * x), "same"),
+    "softmax": Function(_along(P.softmax, lambda x: 0.0 * x + 1.0), "same"),
+    "log_softmax": Function(_along(P.log_softmax, lambda x: 0.0 * x), "same"),
     "sum": Function(P.total, "reduce"),
     "mean": Function(P.mean, "reduce"),
     "norm": Function(_vector(P.norm, P.absolute), "reduce"),

@@ -113,6 +113,7 @@ class Unrolled:
         self._places: dict[str, _Place] = {}
         self._nodes: dict[str, Node] = {}
         self.leaves: dict[str, list[tuple[int | None, Node]]] = {}
+        self._only_shapes = False  # names stand for their shapes: what a sum of no terms would have looked like
         self._loss_bases = () if rec.sums_outputs else rec.losses
         with no_collection():
             for part in self.order:
@@ -324,6 +325,8 @@ class Unrolled:
     def _name(self, e: Name, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
         rec = self.recurrence
         key = rec.key(e, d.block)
+        if self._only_shapes:
+            return leaf(key, self.shapes[key])
         if e.index is None:
             return self._nodes[key] if key in rec.once else self._parameter(key, e.block or d.block)
         block = (rec.every[key].block if key in rec.every else e.block or d.block) if rec.blocks else None
@@ -351,9 +354,12 @@ class Unrolled:
             term = self._expression(e.body, d, t, {**bound, e.variable: k})
             result = term if result is None else (result * term if e.kind == "prod" else result + term)
         if result is None:  # of no terms
-            result = constant(1.0 if e.kind == "prod" else 0.0)
-            if isinstance(e.body, Name):
-                result = P.expand(result, shape=self.shapes[self.recurrence.key(e.body, d.block)])
+            self._only_shapes = True
+            try:
+                shape = self._expression(e.body, d, t, {**bound, e.variable: 0}).shape
+            finally:
+                self._only_shapes = False
+            result = P.expand(constant(1.0 if e.kind == "prod" else 0.0), shape=shape)
         return result
 
     def _finish(self) -> None:
