@@ -1,0 +1,226 @@
+"""Every rule of the table: first and second derivatives, forward and reverse, random shapes; and a wrong rule is found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import bpttgraph as bg
+from bpttgraph import array_primitives as A
+from bpttgraph import primitives as P
+from bpttgraph.autodiff import backward, evaluate
+from bpttgraph.graph import constant, leaf
+from bpttgraph.primitives import TABLE, Primitive
+
+Sampler = Callable[[np.random.Generator, tuple[int, ...]], tuple[Any, ...]]
+
+
+def normal(r: np.random.Generator, s: tuple[int, ...]) -> Any:
+    return r.normal(size=s)
+
+
+def positive(r: np.random.Generator, s: tuple[int, ...]) -> Any:
+    return r.uniform(0.4, 2.0, size=s)
+
+
+def inside(r: np.random.Generator, s: tuple[int, ...]) -> Any:
+    return r.uniform(-0.8, 0.8, size=s)
+
+
+DOMAIN = {
+    **dict.fromkeys(["log", "sqrt", "log1p", "log2", "log10", "reciprocal", "ratio", "div", "pow", "ylog", "power"], positive),
+    **dict.fromkeys(["arcsin", "arccos", "arctanh", "tan"], inside),
+    "arccosh": lambda r, s: r.uniform(1.2, 3.0, size=s),
+    "mod": lambda r, s: r.uniform(0.7, 1.0, size=s) * r.choice([0.3, 2.2, 5.1], size=s),
+}
+ATTRS: dict[str, dict[str, Any]] = {
+    "clip": {"low": -0.5, "high": 0.5}, "power": {"exponent": 2.5}, "nan_to_num": {"nan": 0.0, "posinf": None, "neginf": None},
+}  # fmt: skip
+NODES_ONLY = {"batch_sum", "batch_copy", "batch_outer"}  # the batch is an axis of its own only for recurrences
+FLAT = {"as_number", "finite", "top_mask", "stop_gradient"}  # no derivative: asked directly
+
+
+def elementwise_case(op: Primitive) -> Callable[[np.random.Generator, tuple[int, ...]], tuple[Any, tuple[Any, ...]]]:
+    def case(r: np.random.Generator, shape: tuple[int, ...]) -> tuple[Any, tuple[Any, ...]]:
+        draw = DOMAIN.get(op.name, normal)
+        attrs = ATTRS.get(op.name, {})
+        if op.name == "select":
+            mask = r.random(size=shape) > 0.5
+            return lambda a, b: A.select(mask, a, b), (normal(r, shape), normal(r, shape[1:]))
+        if op.name in ("as_number", "finite"):
+            return lambda x: op(x) + 0.0 * x, (normal(r, shape),)
+        shapes = [shape, shape[1:], shape][: len(op.rule)] if r.random() < 0.5 else [shape] * len(op.rule)
+        return lambda *a: op(*a, **attrs), tuple(draw(r, s) for s in shapes)
+
+    return case
+
+
+def fixed(f: Any, *shapes: Any, draw: Any = normal) -> Any:
+    return lambda r, shape: (f, tuple(draw(r, s) for s in shapes))
+
+
+def lead(f: Any, *tails: tuple[int, ...], draw: Any = normal) -> Any:
+    """Arguments whose shapes end in these, with random axes in front."""
+    return lambda r, shape: (f, tuple(draw(r, (*shape[:1], *t)) for t in tails))
+
+
+CASES: dict[str, Any] = {
+    "add": fixed(P.add, (3, 2), (2,)), "sub": fixed(P.sub, (2,), (3, 2)), "neg": lead(P.neg, (2,)), "identity": lead(P.identity, (2,)),
+    "expand": fixed(lambda x: P.expand(x, shape=(2, 3, 2)), (3, 1)), "sum": fixed(lambda x: P.total(x, (-1, -3)), (2, 3, 2)),
+    "reshape": fixed(lambda x: P.reshape(x, shape=(3, 4)), (2, 6)), "transpose": fixed(P.transpose, (2, 3)),
+    "concat": fixed(P.concat, (2,), (3,)), "take": fixed(lambda x: P.take(x, start=1, stop=3), (5,)), "pad": fixed(lambda x: P.pad(x, before=1, after=2), (3,)),
+    "diag": fixed(P.diag, (3,)), "diagonal": fixed(P.diagonal, (3, 3)),
+    "matvec": fixed(P.matvec, (2, 3), (3,)), "vecmat": fixed(P.vecmat, (2,), (2, 3)), "matmat": fixed(P.matmat, (2, 2, 3), (3, 4)),
+    "dot": lead(P.dot, (3,), (3,)), "outer": fixed(P.outer, (2,), (3,)),
+    "softmax": lead(P.softmax, (3,)), "log_softmax": lead(P.log_softmax, (3,)), "logsumexp": lead(P.logsumexp, (3,)), "max": lead(P.largest, (4,)),
+    "norm": lead(P.norm, (3,)), "squared_error": lead(P.squared_error, (3,), (3,)), "cross_entropy": lead(P.cross_entropy, (3,), (3,), draw=positive),
+    "top_mask": lead(lambda x: P.top_mask(x) * x, (3,)),
+    "permute": fixed(lambda x: A.permute(x, order=(-1, -3, -2)), (2, 3, 4)), "join": fixed(lambda a, b: A.join(a, b, axis=-2), (2, 3), (1, 3)),
+    "getitem": fixed(lambda x: A.getitem(x, key=(slice(None), np.array([0, 2, 0]))), (2, 3)),
+    "scatter": fixed(lambda x: A.scatter(x, key=(np.array([0, 2, 0]),), shape=(4,)), (3,)),
+    "put": fixed(lambda x, v: A.put(x, v, key=(np.array([0, 2, 0]),)), (4,), (3,)),
+    "cumsum": fixed(lambda x: A.cumsum(x, axis=-2, reverse=False), (3, 2)),
+    "einsum": fixed(lambda a, b: A.einsum(a, b, spec="iij,jk->ki"), (2, 2, 3), (3, 4)),
+    "real": fixed(lambda x: A.real(x * (1 + 2j)), (3,)), "imag": fixed(lambda x: A.imag(x * (1 + 2j)), (3,)), "conj": fixed(lambda x: A.real(A.conj(x * (1 + 2j)) * 1j), (3,)),
+    "cast": fixed(lambda x: A.cast(x * x, dtype=np.dtype(np.longdouble), origin=np.dtype(float)), (3,)),
+}  # fmt: skip
+
+
+def case_of(op: Primitive) -> Any:
+    return CASES[op.name] if op.name in CASES else elementwise_case(op)
+
+
+def right(op: Primitive, seed: int, shape: tuple[int, ...], order: int = 2) -> bool:
+    f, args = case_of(op)(np.random.default_rng(seed), shape)
+    with np.errstate(all="ignore"):
+        return bg.check_grads(f, args, order=order, seed=seed).right
+
+
+SHOWN = [name for name in TABLE if name not in NODES_ONLY | {"stop_gradient"}]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_first_and_second_derivatives(name: str) -> None:
+    for seed, shape in enumerate([(2, 3), (1, 2)]):
+        f, args = case_of(TABLE[name])(np.random.default_rng(seed), shape)
+        report = bg.check_grads(f, args, order=2, seed=seed)
+        assert report.right, str(report)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHOWN)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10**6), shape=st.lists(st.integers(1, 3), min_size=0, max_size=3).map(tuple))
+def test_random_shapes(name: str, seed: int, shape: tuple[int, ...]) -> None:
+    assert right(TABLE[name], seed, shape)
+
+
+def mutants(op: Primitive) -> list[Any]:
+    """Wrong rules: each statement scaled by 1.001, one at a time; the derivative of an operation without one set to 1."""
+
+    def scaled(rule: Any) -> Any:
+        return lambda *args, **attrs: (lambda r: None if r is None else r * 1.001)(rule(*args, **attrs))
+
+    if op.kind == "elementwise":
+        slots = [i for i, r in enumerate(op.rule) if r is not None]
+        if not slots:
+            return [tuple((lambda y, *a, **k: 1.0) if i == 0 else r for i, r in enumerate(op.rule))]
+        return [tuple(scaled(r) if i == slot else r for i, r in enumerate(op.rule)) for slot in slots]
+    if op.kind == "bilinear" and op.name == "einsum":
+        return [A.EveryArgument(scaled(op.rule.transpose))]
+    if op.kind == "bilinear":
+        return [(scaled(op.rule[0]), op.rule[1]), (op.rule[0], scaled(op.rule[1]))]
+    return [scaled(op.rule)]
+
+
+
+
+def found_out(name: str) -> None:
+    op = TABLE[name]
+    if name in FLAT:
+        return _flat_found_out(op)
+    for mutant in mutants(op):
+        before = op.rule
+        object.__setattr__(op, "rule", mutant)
+        try:
+            caught = not all(right(op, seed, (2, 3), 1) for seed in range(2))
+        finally:
+            object.__setattr__(op, "rule", before)
+        assert caught, f"a wrong rule of {name} is not noticed"
+        assert right(op, 0, (2, 3), 1)
+    return None
+
+
+def _flat_found_out(op: Primitive) -> None:
+    before = op.rule
+    object.__setattr__(op, "rule", mutants(op)[0])
+    try:
+        x = np.array([0.3, 1.2, -0.4])
+        assert np.any(bg.grad(lambda x: (op(x) * 1.0).sum())(x) != 0)
+    finally:
+        object.__setattr__(op, "rule", before)
+    assert np.all(bg.grad(lambda x: (op(x) * 1.0).sum())(x) == 0)
+
+
+SAMPLE = ["tanh", "div", "matvec", "sum", "softmax", "getitem", "put", "einsum", "concat", "sign"]
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_wrong_rule_is_found_out(name: str) -> None:
+    found_out(name)
+
+
+@pytest.mark.parametrize("name", [n for n in [*SHOWN, "stop_gradient"] if n not in SAMPLE])
+def test_every_wrong_rule_is_found_out(name: str) -> None:
+    found_out(name)
+
+
+@pytest.mark.parametrize("name", sorted(NODES_ONLY))
+def test_rules_of_the_batch(name: str) -> None:
+    """A shared W meets batched x: its derivative sums over the batch, and the derivative of that sum copies."""
+    r = np.random.default_rng(0)
+    W, x, g = leaf("W", (2, 3)), leaf("x", (3,), batched=True), leaf("g", (2,), batched=True)
+    w, b = leaf("w", (3,)), leaf("b", (3,))
+    values = {W: r.normal(size=(2, 3)), x: r.normal(size=(4, 3)), g: r.normal(size=(4, 2)), w: r.normal(size=3), b: r.normal(size=3)}
+
+    def second(source: Any, target: Any, through: Any) -> Any:
+        first = backward({source: constant(1.0) if not source.shape else g}, [through]).adjoints[through]
+        again = backward({P.total(P.square(first)): constant(1.0)}, [target]).adjoints[target]
+        return evaluate([first, again], values)
+
+    def check() -> bool:
+        if name == "batch_outer":
+            first, again = second(P.matvec(W, x), x, W)
+            full = values[g].T @ values[x]
+            return np.allclose(first, full) and np.allclose(again, 2 * values[g] @ full)
+        y = P.dot(P.mul(w, x), x)  # dE/dw = Σ over examples of x²
+        adjoint = backward({y: constant(1.0)}, [w]).adjoints[w]
+        again = backward({P.total(P.square(adjoint)): constant(1.0)}, [x]).adjoints[x]
+        one, two = evaluate([adjoint, again], values)
+        X = values[x]
+        return np.allclose(one, (X**2).sum(0)) and np.allclose(two, 4 * (X**2).sum(0) * X)
+
+    if name == "batch_copy":  # the transpose of the sum, whose own transpose is the sum
+        copied = P.batch_copy(w, x)
+        assert copied.batched
+        (back,) = evaluate([backward({copied: leaf_like(x, values)}, [w]).adjoints[w]], values)
+        assert np.allclose(back, values[x].sum(0))
+        return
+    assert check()
+    op = TABLE[name]
+    before = op.rule
+    scaled = tuple(lambda *a, r=r: r(*a) * 1.01 for r in before) if isinstance(before, tuple) else lambda *a: before(*a) * 1.01
+    object.__setattr__(op, "rule", scaled)
+    try:
+        assert not check()
+    finally:
+        object.__setattr__(op, "rule", before)
+
+
+def leaf_like(x: Any, values: dict[Any, Any]) -> Any:
+    return P.identity(x)

@@ -1,0 +1,315 @@
+"""Tensor and the transformations: values, gradients, depth, nesting, assignment, purity."""
+
+from __future__ import annotations
+
+import copy
+import math
+import sys
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bpttgraph as bg
+from bpttgraph.tensor import PromotionNote
+
+RNG = np.random.default_rng(0)
+
+
+def test_reused_values_and_repeated_backward() -> None:
+    a = bg.tensor(3.0)
+    b = a + a
+    c = b + b
+    for _ in range(2):
+        c.backward()
+        assert (a.grad, b.grad) == (4.0, 2.0)
+    x = bg.tensor(3.0)
+    cube = x * x * x
+    cube.backward()
+    cube.backward()
+    assert x.grad == 27.0 and type(x.grad) is float and type(cube.data) is float
+
+
+def test_reflected_operators_and_scalars() -> None:
+    x = bg.tensor(2.0)
+    for y, value, slope in [
+        (1 + x, 3.0, 1.0), (1 - x, -1.0, -1.0), (3 * x, 6.0, 3.0), (1 / x, 0.5, -0.25), (2**x, 4.0, 4 * math.log(2)), (x**3, 8.0, 12.0), (-x, -2.0, -1.0),
+        (x % 1.5, 0.5, 1.0), (abs(-x), 2.0, 1.0), (x**0, 1.0, 0.0), (x**-1, 0.5, -0.25), (+x, 2.0, 1.0), (x / 4, 0.5, 0.25), (x - 1, 1.0, 1.0),
+    ]:  # fmt: skip
+        x.grad = None
+        y.backward()
+        assert y.item() == pytest.approx(value) and x.grad == pytest.approx(slope)
+    assert bg.grad(lambda x: x**0.5)(4.0) == 0.25
+    assert bg.grad(lambda x: x**0.5)(0.0) == np.inf  # no ZeroDivisionError
+    assert np.isnan(((bg.tensor(-8.0)) ** 0.5).item())
+
+
+def test_depth_is_no_recursion() -> None:
+    depth = 20_000
+    assert depth > sys.getrecursionlimit()
+    x = bg.tensor(1.0)
+    y = x
+    for _ in range(depth):
+        y = y + x
+    y.backward()
+    assert x.grad == depth + 1
+
+    def rnn(w: Any) -> Any:
+        h = 0.3
+        for _ in range(5000):
+            h = np.tanh(w * h + 0.1) if isinstance(h, float) else (w * h + 0.1).tanh()
+        return h
+
+    value, slope = bg.value_and_grad(rnn)(0.9)
+    step = 1e-6
+    assert slope == pytest.approx((bg.value_and_grad(rnn)(0.9 + step)[0] - bg.value_and_grad(rnn)(0.9 - step)[0]) / (2 * step), rel=1e-6)
+    assert type(value) is float
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((1,), (4,)), ((2, 3, 1), (1, 4))])
+def test_broadcasting_is_undone(shapes: Any) -> None:
+    a, b = (RNG.normal(size=s) + 3 for s in shapes)
+    for f in (lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, np.maximum, np.logaddexp, np.hypot):
+        assert bg.check_grads(f, (a, b)).right
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sum(x, axis=(0, 2), keepdims=True), lambda x: x.mean(axis=1), lambda x: np.max(x, axis=(0, 1)), lambda x: x.min(),
+        lambda x: x.reshape(3, -1), lambda x: x.transpose(2, 0, 1), lambda x: x.T, lambda x: np.swapaxes(x, 0, 2), lambda x: np.moveaxis(x, 0, -1),
+        lambda x: x[1, :, ::-1], lambda x: x[:, [0, 2, 0]], lambda x: x[np.array([True, False])], lambda x: x[..., None, 1], lambda x: x[-1][0],
+        lambda x: np.concatenate([x, 2 * x], axis=1), lambda x: np.stack([x, x * x], axis=-1), lambda x: np.split(x, 3, axis=1)[2],
+        lambda x: np.where(x > 0, x, 2 * x), lambda x: np.clip(x, -0.5, 0.5), lambda x: np.einsum("ijk,ilk->jl", x, x), lambda x: np.einsum("...k->...", x),
+        lambda x: np.linalg.norm(x), lambda x: np.linalg.norm(x, axis=1), lambda x: np.outer(x[0, 0], x[1, 1]), lambda x: np.log1p(x * x),
+        lambda x: x.softmax(axis=1), lambda x: x.log_softmax(), lambda x: x.logsumexp(axis=(0, 2)), lambda x: np.cumsum(x, axis=1), lambda x: np.prod(x, axis=2),
+        lambda x: np.var(x, axis=0), lambda x: np.std(x), lambda x: np.tile(x, (2, 1, 2)), lambda x: np.repeat(x, 2, axis=0), lambda x: np.sort(x, axis=1),
+        lambda x: np.broadcast_to(x, (2, 2, 3, 4)), lambda x: np.tensordot(x, x, ((0, 2), (0, 2))), lambda x: x @ x[0].T, lambda x: x[0, 0] @ x.transpose(0, 2, 1),
+        lambda x: x @ x[0, 0], lambda x: np.matmul(x, x.transpose(0, 2, 1)), lambda x: np.dot(x, x[0].T), lambda x: np.kron(x[0], x[1]), lambda x: np.pad(x, 1),
+        lambda x: np.diff(x, axis=1), lambda x: np.triu(x[0]), lambda x: np.trace(x), lambda x: np.roll(x, 1, axis=2), lambda x: np.add.reduce(x, axis=1),
+        lambda x: np.hstack([x, x]), lambda x: np.vstack([x[0, 0], x[0, 1]]), lambda x: np.linalg.norm(x, ord=1, axis=0), lambda x: np.full_like(x, x[0, 0, 0]),
+    ],
+)  # fmt: skip
+def test_numpy_manners(f: Any) -> None:
+    x = np.random.default_rng(3).normal(size=(2, 3, 4))
+    assert np.allclose(f(bg.tensor(x)).data, f(x) if _works(f, x) else f(bg.tensor(x)).data)
+    report = bg.check_grads(f, (x,))
+    assert report.right, str(report)
+
+
+def _works(f: Any, x: Any) -> bool:
+    try:
+        f(x)
+    except AttributeError:
+        return False
+    return True
+
+
+def test_assignment_is_recorded() -> None:
+    def fill(x: Any, W: Any) -> Any:
+        h = np.zeros((3, 2), like=x)
+        h[0] = x
+        for t in range(1, 3):
+            h[t] = np.tanh(W @ h[t - 1])
+        before = h.sum()
+        h[:, 0] *= 2.0
+        return (h * h).sum() + before
+
+    report = bg.check_grads(fill, (np.array([0.3, -0.4]), RNG.normal(size=(2, 2))))
+    assert report.right, str(report)
+    A = RNG.normal(size=4)
+
+    def overwrite(A: Any, b: Any) -> Any:
+        old = A[1] * 10.0
+        A[1] = b
+        return (A * A).sum() + old
+
+    ga, gb = bg.grad(overwrite, (0, 1))(A, 3.0)
+    assert np.allclose(ga, [2 * A[0], 10.0, 2 * A[2], 2 * A[3]]) and gb == 6.0
+
+
+def test_rtrl_equals_bptt() -> None:
+    """Real-time recurrent learning is forward mode: for each entry of W the state carries its own derivative along."""
+    W, x = RNG.normal(size=(3, 3)), RNG.normal(size=(6, 3))
+
+    def loss(W: Any) -> Any:
+        h, total = np.zeros(3), 0.0
+        for t in range(6):
+            h = np.tanh(W @ h + x[t])
+            total = total + ((h - 0.1) ** 2).sum()
+        return total
+
+    def rtrl(W: Any) -> Any:
+        h, influence, gradient = np.zeros(3), np.zeros((3, 3, 3)), np.zeros((3, 3))
+        for t in range(6):
+            new = np.tanh(W @ h + x[t])
+            by_h = (1 - new**2)[:, None] * W
+            direct = np.einsum("i,ij,k->ijk", 1 - new**2, np.eye(3), h)
+            influence = np.einsum("il,ljk->ijk", by_h, influence) + direct
+            h = new
+            gradient += np.einsum("i,ijk->jk", 2 * (h - 0.1), influence)
+        return gradient
+
+    bptt = bg.grad(loss)(W)
+    assert np.allclose(bg.jacobian(loss, mode="fwd")(W), bptt, rtol=1e-13)
+    assert np.allclose(rtrl(W), bptt, rtol=1e-13)
+
+
+def test_no_perturbation_confusion() -> None:
+    assert bg.grad(lambda x: x * bg.grad(lambda y: x + y)(1.0))(1.0) == 1.0
+    assert bg.grad(lambda x: x * bg.jvp(lambda y: x * y, 2.0, 1.0)[1])(3.0) == 6.0
+    assert bg.jvp(lambda x: x * bg.jvp(lambda y: x + y, 1.0, 1.0)[1], 1.0, 1.0)[1] == 1.0
+    assert bg.jvp(lambda x: x * bg.grad(lambda y: x * y * y)(2.0), 3.0, 1.0)[1] == 24.0
+
+
+def test_seven_ways_to_the_same_hessian() -> None:
+    W = RNG.normal(size=(3, 3))
+    f = lambda x: np.sum(np.tanh(W @ x) ** 3)  # noqa: E731
+    x = RNG.normal(size=3)
+    expected = bg.hessian(f)(x)
+    for outer in ("fwd", "rev"):
+        for inner in ("fwd", "rev"):
+            assert np.allclose(bg.jacobian(bg.jacobian(f, mode=inner), mode=outer)(x), expected)
+    assert np.allclose(np.stack([bg.hvp(f, x, e) for e in np.eye(3)]), expected)
+    assert np.allclose(np.stack([bg.vjp(bg.grad(f), x)[1](e)[0] for e in np.eye(3)]), expected)
+    assert np.allclose(expected, expected.T)
+    third = bg.jacobian(bg.hessian(f))(x)
+    assert np.allclose(third, np.transpose(third, (2, 0, 1)))
+
+
+def test_parameters_may_be_dicts_lists_and_tuples() -> None:
+    p = {"W": np.eye(2), "layers": [np.ones(2), (2.0,)]}
+
+    def loss(p: Any, x: Any, *, scale: float = 1.0) -> Any:
+        return scale * ((p["W"] @ x + p["layers"][0]) ** 2).sum() * p["layers"][1][0], {"seen": x}
+
+    g, aux = bg.grad(loss, has_aux=True)(p, np.ones(2), scale=2.0)
+    assert set(g) == {"W", "layers"} and g["W"].shape == (2, 2) and g["layers"][1] == (16.0,) and np.all(aux["seen"] == 1)
+    value, gs = bg.value_and_grad(lambda a, b: a * b, (0, 1))(2.0, 5.0)
+    assert value == 10.0 and gs == (5.0, 2.0)
+    assert bg.grad(lambda a, b: a * b, -1)(2.0, 5.0) == 2.0
+
+
+def test_linearize_vjp_and_gradients() -> None:
+    y, push = bg.linearize(lambda a, b: {"p": a * b, "s": a + b}, 2.0, 3.0)
+    assert y == {"p": 6.0, "s": 5.0} and push(1.0, 0.0) == {"p": 3.0, "s": 1.0} and push(0.0, 1.0) == {"p": 2.0, "s": 1.0}
+    W = bg.tensor(RNG.normal(size=(2, 2)), name="W")
+    x = bg.tensor([1.0, 2.0], name="x")
+    g = bg.gradients(np.tanh(W @ x).sum(), {"W": W, "x": x})
+    assert g["W"].shape == (2, 2) and isinstance(g["x"], bg.Tensor)
+    again = bg.gradients((g["x"] ** 2).sum(), W)
+    assert again.shape == (2, 2) and np.any(again.data != 0)
+    assert np.all(bg.gradients(W.sum(), x).data == 0)
+
+
+def test_nothing_is_destroyed_and_nothing_leaks() -> None:
+    f = lambda x: np.tanh(x) * x  # noqa: E731
+    x = np.array(0.5)
+    assert bg.grad(f)(x) == bg.grad(f)(x) and x == 0.5
+    with pytest.raises(RuntimeError), bg.no_grad():
+        raise RuntimeError
+    assert not (bg.tensor(1.0) * 2).is_constant
+    with bg.no_grad():
+        assert (bg.tensor(1.0) * 2).is_constant
+        assert bg.grad(f)(0.5) == bg.grad(lambda x: f(x))(0.5) != 0  # a transformation records for itself
+        seen: list[bool] = []
+        worker = threading.Thread(target=lambda: seen.append((bg.tensor(1.0) * 2).is_constant))
+        worker.start()
+        worker.join()
+        assert seen == [False]
+    buffer = np.ones(3)
+    y = bg.tensor(2.0) * buffer
+    total = y.sum()
+    buffer[:] = 0  # what was recorded keeps what it saw
+    w = bg.tensor(2.0)
+    z = (w * np.ones(3)).sum()
+    z.backward()
+    assert total.item() == 6.0 and w.grad == 3.0
+
+
+def test_stop_gradient_and_detach() -> None:
+    assert bg.grad(lambda x: x * bg.stop_gradient(x))(3.0) == 3.0
+    assert bg.grad(lambda x: x * bg.detach(x))(3.0) == 3.0
+    graph = bg.trace(lambda x: x * bg.stop_gradient(x), 3.0)
+    assert any(n.op and n.op.name == "stop_gradient" for n in graph)
+
+
+def test_dtypes() -> None:
+    x = np.ones(3, np.float32)
+    assert bg.grad(lambda x: np.tanh(x * 2.0).mean())(x).dtype == np.float32
+    assert np.tanh(bg.tensor(x) + 1).dtype == np.float32
+    with pytest.warns(PromotionNote, match="integers"):
+        assert bg.tensor([1, 2]).dtype == np.float64
+    assert type(bg.tensor(3).data) is float
+    z = np.array([1.0 + 2.0j, 0.5 - 1.0j])
+    assert bg.check_grads(lambda z: np.sum(np.abs(z) ** 2) + np.real(z * z).sum(), (z,)).right
+
+
+@pytest.mark.parametrize("far", [1000.0, -1000.0])
+@pytest.mark.parametrize("f", [
+    lambda x: x.tanh(), lambda x: x.sigmoid(), lambda x: x.softplus(), lambda x: x.softmax(), lambda x: x.log_softmax(), lambda x: x.logsumexp(),
+    lambda x: np.logaddexp(x, 0.0), lambda x: x.relu(), lambda x: x.silu(), lambda x: x.gelu(), lambda x: x.elu(),
+])  # fmt: skip
+def test_far_out_nothing_overflows(f: Any, far: float) -> None:  # warnings are errors here
+    value, pull = bg.vjp(f, np.array([far, 0.0, 1.0]))
+    (g,) = pull(np.ones_like(value))
+    assert np.all(np.isfinite(value)) and np.all(np.isfinite(g))
+
+
+def test_cross_entropy_from_logits() -> None:
+    from bpttgraph.numpy_front import cross_entropy
+
+    logits = np.array([[1000.0, -1000.0, 0.0], [0.1, 0.2, 0.3]])
+    f = lambda z: cross_entropy(z, np.array([1, 2])).sum()  # noqa: E731
+    assert np.isclose(bg.value_and_grad(f)(logits)[0], 2000.0 + np.log(np.exp([0.1, 0.2, 0.3]).sum()) - 0.3)
+    assert np.allclose(bg.grad(f)(logits)[0], [1.0, -1.0, 0.0])
+
+
+def test_subgradients() -> None:
+    assert np.all(bg.grad(np.linalg.norm)(np.zeros(3)) == 0)
+    assert np.all(bg.grad(lambda x: np.std(x))(np.ones(3)) == 0)
+    assert bg.grad(lambda x: np.maximum(x, x))(1.0) == 1.0
+    assert np.allclose(bg.grad(np.max)(np.array([2.0, 2.0, 1.0])), [0.5, 0.5, 0.0])
+    assert bg.grad(lambda x: x.relu())(0.0) == 0.0 and bg.grad(np.abs)(0.0) == 0.0
+    x = np.array([0.0, 4.0])
+    with np.errstate(divide="ignore"):
+        for f in (lambda x: np.where(x > 0, np.sqrt(x), 0.0).sum(), lambda x: np.where(x > 0, np.log(x), 0.0).sum()):
+            assert np.all(np.isfinite(bg.grad(f)(x))) and np.all(np.isfinite(bg.hessian(f)(x)))
+    assert np.allclose(bg.grad(lambda x: np.prod(x))(np.array([0.0, 2.0, 3.0])), [6.0, 0.0, 0.0])
+
+
+def test_trace_names_and_draws() -> None:
+    def step(h: Any, p: Any) -> Any:
+        return np.tanh(p["W"] @ h + p["b"])
+
+    graph = bg.trace(step, np.ones(2), {"W": np.eye(2), "b": np.zeros(2)})
+    assert [graph.name(n) for n in graph] == ["h", "W", "b", "matvec.1", "add.1", "step"]
+    assert graph.to_networkx().number_of_edges() == len(graph.edges) == 5
+    doubled = bg.trace(lambda a: a + a, 1.0)
+    assert len(doubled.edges) == 2
+
+
+def test_copies() -> None:
+    x = bg.tensor([1.0], name="x")
+    y = copy.deepcopy(x)
+    assert y is not x and y.name == "x" and np.all(y.data == x.data)
+    assert bg.grad(lambda x: x.copy().sum())(np.ones(2)).tolist() == [1, 1]
+
+
+def test_own_operations() -> None:
+    """An operation of the user is checked, printed, drawn and differentiated twice like the built-in ones."""
+    from bpttgraph.derive.printers import to_text
+    from bpttgraph.derive.read import formula
+    from bpttgraph.graph import leaf
+
+    swish = bg.primitive(lambda x: x / (1 + np.exp(-x)), name="swish", derivative=lambda y, x: y + (1 - y) / (1 + np.exp(-x)))
+    assert bg.check_grads(swish, (np.array([0.3, -2.0]),), oracle="complex").right
+    assert to_text(formula(swish(leaf("z[1]", (2,))))) == "swish(z₁)"
+    rotate = bg.primitive(lambda x, k: np.roll(x, 1) * k, name="rotate")
+    bg.defvjp(rotate, lambda g, y, x, k: np.roll(g, -1) * k, lambda g, y, x, k: (g * np.roll(x, 1)).sum())
+    assert bg.check_grads(rotate, (np.arange(3.0), 2.0)).right
+    assert bg.check_grads(rotate, (np.arange(3.0), 2.0), oracle="complex").right
+    assert any(n.op is rotate for n in bg.trace(rotate, np.arange(3.0), 2.0))
+    wrong = bg.primitive(lambda x: x**2, name="wrong", derivative=lambda y, x: x)
+    assert not bg.gradcheck(wrong, 3.0).right
