@@ -99,8 +99,7 @@ class _Call:
         has_aux: bool = False,
     ):
         name = getattr(f, "__name__", "the function")
-        if not callable(f):
-            raise BPTTError(f"{f!r:.40} is not a function", "write bg.grad(f)(x), not bg.grad(f(x))")
+        _callable(f)
         for n in argnums:
             if not 0 <= n < len(args):
                 raise BPTTError(f"{name} was called with {len(args)} positional argument(s), so there is no argument number {n}",
@@ -224,6 +223,11 @@ def _fit(g: Any, t: Tensor) -> Any:
     return P.expand(g, shape=t.shape)
 
 
+def _callable(f: Any) -> None:
+    if not callable(f):
+        raise BPTTError(f"{f!r:.40} is not a function", "write bg.grad(f)(x), not bg.grad(f(x))")
+
+
 def _argnums(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
     if isinstance(argnums, int):
         return (argnums,), True
@@ -252,6 +256,7 @@ def value_and_grad(
         >>> value_and_grad(lambda p: p["w"] * p["w"] + p["b"])({"w": 3.0, "b": 1.0})
         (10.0, {'w': 6.0, 'b': 1.0})
     """
+    _callable(f)
     chosen, single = _argnums(argnums)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
