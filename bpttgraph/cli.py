@@ -389,7 +389,16 @@ def _command(
 
 @main.command()
 @click.argument("source", metavar="CELL|FILE|-")
-@click.option("--view", default="forward", show_default=True, help="forward (unrolled) or folded (with delay loops).")
+@click.option(
+    "--view",
+    default="forward",
+    show_default=True,
+    help="forward (unrolled), folded (with delay loops), backward (gradient arcs), paths (chain-rule terms) or "
+    "contributions (the (t, k) triangle).",
+)
+@click.option("--wrt", metavar="NAME", help="For views of a gradient: what it is by.  [default: the recurrent weights]")
+@click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
+@click.option("--numbers", is_flag=True, help="For views of a gradient: norms, on a random instance (seed 0).")
 @_shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
 @click.option("--fold/--no-fold", default=None, help="Hide the middle steps; by default above 8 steps.")
 @click.option(
@@ -405,6 +414,9 @@ def _command(
 def draw(
     source: str,
     view: str,
+    wrt: str | None,
+    term: str | None,
+    numbers: bool,
     fold: bool | None,
     labels: str,
     theme: str,
@@ -412,13 +424,17 @@ def draw(
     let: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Draw the unrolled or the folded computation graph."""
+    """Draw the computation graph: folded, unrolled, with its gradient, term by term, or by contributions."""
     rec = _load(source, let)
     style: dict[str, Any] = {"labels": labels, "theme": theme}
     if view == "folded":
         figure = rec.draw(**style)
     else:
-        figure = _unroll(rec, options).draw(view=view, fold="auto" if fold is None else fold, **style)
+        unrolled = _unroll(rec, options)
+        t, k = ([_whole(s, "term") for s in term.split(",")] + [None])[:2] if term else (None, None)
+        if wrt is not None or term or numbers:
+            style |= {"wrt": wrt, "t": t, "k": k, "data": unrolled.instance() if numbers else None}
+        figure = unrolled.draw(view=view, fold="auto" if fold is None else fold, **style)
     target = output or Path(f"{rec.title.replace(':', '-')}-{view}.svg")
     if target.parent != Path() and not target.parent.is_dir():
         raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")

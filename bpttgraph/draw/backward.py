@@ -31,9 +31,9 @@ def width_of(norm: float | None, plain: float) -> float:
     return min(max(3.2 + 1.7 * math.log10(norm), 0.7), 6.5) if norm > 0 else 0.7
 
 
-def fraction(edge: Edge) -> tuple[str, str]:
-    """∂target/∂source as MathML and in words; with a plus by a parameter, whose other uses are other terms."""
-    plus = edge.cls == "parameter"
+def fraction(edge: Edge, immediate: bool = False) -> tuple[str, str]:
+    """∂target/∂source as MathML and in words; ∂⁺ if it is immediate, as always by a parameter."""
+    plus = immediate or edge.cls == "parameter"
     sign = "<msup><mo>∂</mo><mo>+</mo></msup>" if plus else "<mo>∂</mo>"
     top, bottom = to_mathml(edge.target), to_mathml(edge.source)
     mathml = f"<mfrac><mrow>{sign}{top}</mrow><mrow><mo>∂</mo>{bottom}</mrow></mfrac>"
@@ -79,7 +79,7 @@ def _start(grid: Grid, edge: Edge) -> float | None:
 
 def _label(grid: Grid, edge: Edge) -> Outline:
     data = grid.scene.data
-    mathml, text = fraction(edge)
+    mathml, text = fraction(edge, edge.id in data.immediate)
     handed = data.labels.get(edge.id)
     label = mathml_label(handed or mathml, data.jacobians.get(edge.id, text) if handed else text, 13.0)
     norm = data.norms.get(edge.id)
@@ -116,13 +116,17 @@ def arc_marks(grid: Grid, drawn: list[Mark], obstacles: list[Mark]) -> list[Mark
             style = replace(style, head=0.0)
         path = arc_path(grid, e, forward[e.id].path)
         jacobian = scene.data.jacobians.get(e.id)
-        said = fraction(e)[1] + (f" = {jacobian}" if jacobian else "") + (f", norm {_number(norm)}" if norm is not None else "")
+        said = fraction(e, e.id in scene.data.immediate)[1]
+        said += f" = {jacobian}" if jacobian else ""
+        said += f", norm {_number(norm)}" if norm is not None else ""
         arc = Mark(e.id, "arc", f"arc {e.cls}", style, path=path, title=said, ends=(e.target, e.source))
         crowd.add_path(path, style.width + 2)
         arcs.append(arc)
         labels.append((arc, e))
     found = []
     for arc, e in labels:
+        if e.target in scene.hidden and grid.ways.mode.get(e.id, "straight") != "straight":
+            continue  # several arcs come out of the ellipsis as one
         outline = _label(grid, e)
         for x, y in beside(arc.path, outline.width, outline.height, _start(grid, e)):
             spot = around(x, y, outline.width + 3, outline.height + 3)

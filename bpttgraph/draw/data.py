@@ -37,7 +37,9 @@ class Data:
         norms: the size of a link's Jacobian.
         terms: the terms to highlight, one picture each.
         left_out: how many more terms there are.
-        triangle: (t, k) -> norm of dE_t/dwrt through the use at step k.
+        triangle: (t, k) -> norm of dE_t/dwrt through the use at step k. uses: k -> norm of their sum over t.
+        note: one more convention, printed under the picture.
+        immediate: links whose derivative is marked as immediate, ∂⁺.
     """
 
     wrt: str | None = None
@@ -48,6 +50,9 @@ class Data:
     terms: tuple[Term, ...] = ()
     left_out: int = 0
     triangle: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    uses: Mapping[int, float] = field(default_factory=dict)
+    immediate: frozenset[str] = frozenset()
+    note: str = ""
 
     def carries(self, link: str) -> bool:
         return self.carrying is None or link in self.carrying

@@ -110,7 +110,7 @@ def write_dot(layout: Layout, text: bool = True) -> str:
     members: dict[str, list[str]] = {}
     bands = [m for m in layout.marks if m.kind == "band"]
     for m in layout.marks:
-        if m.kind in ("node", "mark", "dot"):
+        if m.kind in ("node", "mark", "dot", "cell"):
             members.setdefault(_band_of(m, bands) if m.kind == "node" else "", []).append(_node(m, height, text))
         elif m.kind in ("edge", "arc", "rail", "stroke"):
             for end in m.ends if m.kind in ("edge", "arc") and m.ends[0] else ():

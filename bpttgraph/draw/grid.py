@@ -192,7 +192,9 @@ class Grid:
 
 def _offset(scene: Scene, ways: Ways, net: Net) -> float:
     """How far outside its column a way turns up or down."""
-    return (50.0 + chain(ways, net) if scene.folded else space_of(scene).turn) + space_of(scene).lane * ways.gutter.index(net)
+    return (50.0 + chain(ways, net) if scene.folded else space_of(scene).turn) + space_of(
+        scene
+    ).lane * ways.gutter.index(net)
 
 
 def chain(ways: Ways, net: Net) -> float:

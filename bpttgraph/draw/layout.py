@@ -12,6 +12,7 @@ from dataclasses import replace
 from .backward import arc_marks
 from .geometry import Path, cut_strokes, rounded
 from .grid import Grid, chain, item_width, make_grid
+from .heat import contributions
 from .labels import Outline, math_label, mathml_label, words
 from .legend import legend_marks
 from .marks import Layout, Mark
@@ -31,6 +32,8 @@ def layout(scene: Scene) -> Layout:
     if scene.view == "paths" and scene.data.terms:
         pictures = [highlight(marks, term, scene, theme) for term in scene.data.terms]
         marks = arrange(pictures, scene.data.terms, scene, theme)
+    if scene.view == "contributions":
+        marks = contributions(marks, scene, theme)
     return legend_marks(scene, theme, marks)
 
 

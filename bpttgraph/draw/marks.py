@@ -17,7 +17,8 @@ class Mark:
 
     Attributes:
         id: for nodes and edges the name of the variable or link; unique within its kind.
-        kind: "band", "rail", "edge", "arc" (a gradient's way back), "stroke", "node", "mark" (a delay square), "dot" or "text".
+        kind: "band", "rail", "edge", "arc" (a gradient's way back), "stroke", "node", "mark" (a delay square), "dot",
+            "cell" (of a matrix) or "text".
         cls: CSS classes.
         box: centre, width and height, for boxes and ellipses.
         path: a chain of Béziers, for lines; up to and including an arrow's tip.

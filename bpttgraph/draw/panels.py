@@ -90,4 +90,3 @@ def arrange(pictures: list[list[Mark]], terms: tuple[Term, ...], scene: Scene, t
         made = marks + caption(term, scene, theme, left + 18.0, top - 10, k + 1)
         out += [replace(moved(m, dx, dy), panel=f"p{k + 1}-") for m in made]
     return out
-

@@ -81,7 +81,7 @@ class Scene:
     rows: Rows
     legend: tuple[tuple[str, str], ...]
     hidden: dict[str, Item] = field(default_factory=dict)
-    data: Data = Data()
+    data: Data = field(default_factory=Data)
 
     def item(self, name: str) -> Item:
         """The item of that name, drawn or folded away."""
@@ -90,7 +90,7 @@ class Scene:
 
 def _check(option: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
-        listed = ", ".join(map(repr, allowed))
+        listed = ", ".join(repr(a) for a in allowed if a is not None)
         raise BPTTError(f"{option}={value!r} is not something a picture can do", f"choose one of {listed}")
 
 
@@ -230,6 +230,8 @@ def build_scene(
     if view == "backward":
         legend = [("faded:", "arrow of the computation"), *_gradient_legend(data)]
         legend += [("edge:parameter", _EDGE_WORDS["parameter"])] if "parameter" in classes else []
+    elif view == "contributions" and data.triangle:
+        legend = [(k, w + "; colour: norm, all t" if k == "edge:parameter" else w) for k, w in legend]
     elif view == "paths":
         legend = [("gradient:", "a factor of this term"), ("pale:", "not part of this term")]
     cuts = {e.cut for e in edges}
@@ -241,7 +243,7 @@ def build_scene(
     title = graph.title
     if view in GRADIENT_VIEWS:
         what = "inputs, targets and other parameters" if view == "backward" else "targets and other parameters"
-        notes = (*notes, f"{what} are left out")
+        notes = (*notes, f"{what} are left out", *([data.note] if data.note else []))
         title += _heading(view, data)
     return Scene(
         title,

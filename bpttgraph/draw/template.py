@@ -16,6 +16,7 @@ __all__ = ["ROW_HEIGHT", "Net", "Space", "Template", "build_templates", "loops",
 
 ROW_HEIGHT = 30.0
 
+
 @dataclass(frozen=True, slots=True)
 class Space:
     """Distances: between ports of a node, nodes of a row, lanes of a channel, columns, and so on.
@@ -52,6 +53,7 @@ _NARROW = Space()
 def space_of(scene: Scene) -> Space:
     """How far apart things stand in this view."""
     return _ROOMY if scene.view == "backward" else _NARROW
+
 
 Net = tuple[str, str, int, int]  # arrows that share a way: source block and base, delay, and the step modulo the delay
 Kind = tuple[str | None, str]  # block, and "step" or "outside"

@@ -65,7 +65,8 @@ def gather(
         raise BPTTError("only view='paths' shows one term", "leave t and k out, or write view='paths'")
     if view == "contributions":
         triangle, uses = _triangle(u, name, numbers)
-        return Data(wrt=name, triangle=triangle, uses=uses)
+        note = "numbers of a random instance, seed 0" if numbers is None else ""
+        return Data(wrt=name, triangle=triangle, uses=uses, note=note)
     if view != "backward":
         return Data(wrt=name, terms=terms, left_out=left_out)
     carrying = None if whole else _carrying(d)
