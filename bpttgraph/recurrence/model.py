@@ -403,6 +403,12 @@ class Recurrence:
 
         return Unrolled(self, steps=steps, loss=loss, sizes=sizes, truncate=truncate, inputs=inputs, reduce=reduce)
 
+    def derive(self, wrt: str, loss: str = "every", **options: Any) -> Any:
+        """∂E/∂wrt for a symbolic number of steps: recursions, NumPy code, closed form (see `derive.SymbolicDerivation`)."""
+        from ..derive import SymbolicDerivation
+
+        return SymbolicDerivation(self, wrt, loss, **options)
+
     @property
     def folded(self) -> VariableGraph:
         """The folded graph for pictures: one node a variable, links with their delay."""
