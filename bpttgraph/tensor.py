@@ -229,11 +229,31 @@ def _index(key: Any) -> tuple[Any, ...]:
             )
         if isinstance(k, np.ndarray) and k.flags.writeable:
             k = k.copy()
+        elif isinstance(k, np.integer):
+            k = int(k)
         out.append(k)
     return tuple(out)
 
 
-_PLAIN = (float, int)
+def _stored(node: Tensor, key: tuple[Any, ...]) -> tuple[Tensor, Tensor | None]:
+    """What was assigned to this very place, if that can be seen from the indices; else the value to index.
+
+    A loop that fills `h[:, t]` and reads `h[:, t - 1]` reads what it stored: the graph shows the recurrence, not the array around it.
+    """
+    if not all(isinstance(k, int | slice) for k in key):
+        return node, None
+    while node.op is A.put:
+        place = node.attrs["key"]
+        if place == key:
+            stored: Any = node.args[1]
+            if stored.shape == np.shape(node.value[key]) and np.asarray(stored.value).dtype == np.asarray(node.value).dtype:
+                return node, stored
+            break
+        pairs = [(a, b) for a, b in zip(place, key) if isinstance(a, int) and isinstance(b, int)]
+        if not all(isinstance(k, int | slice) for k in place) or not any(a != b and (a < 0) == (b < 0) for a, b in pairs):
+            break
+        node = node.args[0]  # type: ignore[assignment]
+    return node, None
 
 
 def _forward(op: Primitive) -> Callable[[Tensor, Any], Any]:
@@ -532,14 +552,23 @@ class Tensor(Node):
         return matmul(other, self)
 
     def __getitem__(self, key: Any) -> Any:
-        return A.getitem(self, key=_index(key))
+        index = _index(key)
+        node, stored = _stored(self if self.latest is None else self.latest, index)
+        return stored if stored is not None else A.getitem(node, key=index)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if _recording.off:
             raise BPTTError(
                 "assignment into a Tensor inside no_grad would not be recorded", "change x.data, which is a plain array"
             )
-        self.latest = A.put(self, value, key=_index(key))
+        index = _index(key)
+        if isinstance(value, Tensor) and value.op is not None and value.name is None and value.latest is None:
+            from .assignment import assigned_name
+
+            name = assigned_name(self, index)
+            if name:
+                value.named(name)
+        self.latest = A.put(self, value, key=index)
 
     # -- derivatives ----------------------------------------------------------------------------------------------------
 
