@@ -16,6 +16,7 @@ import numpy as np
 from .errors import BPTTError
 from .graph import Node
 from .primitives import (
+    Primitive,
     Shape,
     _choose,
     _dims,
@@ -80,7 +81,7 @@ log10 = elementwise(
 exp2 = elementwise("exp2", lambda x: 2.0**x, lambda y, x: float(np.log(2)) * y)
 tan = elementwise("tan", np.tan, lambda y, x: 1.0 + square(y))
 sinh = elementwise("sinh", np.sinh, lambda y, x: cosh(x))
-cosh = elementwise("cosh", np.cosh, lambda y, x: sinh(x))
+cosh: Primitive = elementwise("cosh", np.cosh, lambda y, x: sinh(x))
 arcsin = elementwise("arcsin", np.arcsin, lambda y, x: 1.0 / sqrt(1.0 - square(x)))
 arccos = elementwise("arccos", np.arccos, lambda y, x: -1.0 / sqrt(1.0 - square(x)))
 arctan = elementwise("arctan", np.arctan, lambda y, x: 1.0 / (1.0 + square(x)))
@@ -111,20 +112,20 @@ rint = elementwise(
 trunc = elementwise("trunc", lambda x: np.trunc(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
 nan_to_num = elementwise("nan_to_num", lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
                          lambda y, x, nan, posinf, neginf: finite(x), analytic=False)  # fmt: skip
-finite = elementwise("finite", _finite, None, symbol="1_finite")
+finite: Primitive = elementwise("finite", _finite, None, symbol="1_finite")
 stop_gradient = elementwise("stop_gradient", lambda x: x, None, symbol="stop")
 # The value of one branch, whatever the other one is; `autodiff` keeps the branch not taken out of the derivative too.
 select = elementwise("select", _choose, None, lambda y, m, a, b: as_number(m),
                      lambda y, m, a, b: 1.0 - as_number(m), symbol="where")  # fmt: skip
-as_number = elementwise("as_number", lambda m: np.asarray(m, bool) * 1.0, None, symbol="1")
+as_number: Primitive = elementwise("as_number", lambda m: np.asarray(m, bool) * 1.0, None, symbol="1")
 
 # -- complex numbers: linear over the reals only. A cotangent g of y pairs with a change v as Re(g·v). -----------------------
 
-real = linear("real", lambda x: np.real(x), lambda s: s, lambda g, slot, node: real(g), "Re", analytic=False)
+real: Primitive = linear("real", lambda x: np.real(x), lambda s: s, lambda g, slot, node: real(g), "Re", analytic=False)
 imag = linear("imag", lambda x: np.imag(x), lambda s: s, lambda g, slot, node: -1j * real(g), "Im", analytic=False)
-conj = linear("conj", np.conj, lambda s: s, lambda g, slot, node: conj(g), analytic=False)
+conj: Primitive = linear("conj", np.conj, lambda s: s, lambda g, slot, node: conj(g), analytic=False)
 # Casts remember where they come from, because the transpose goes back there.
-cast = linear("cast", lambda x, dtype, origin: np.asarray(x).astype(dtype)[()], lambda s, dtype, origin: s,
+cast: Primitive = linear("cast", lambda x, dtype, origin: np.asarray(x).astype(dtype)[()], lambda s, dtype, origin: s,
               lambda g, slot, node: cast(g, dtype=node.attrs["origin"], origin=node.attrs["dtype"]), notation="hidden", analytic=False)  # fmt: skip
 
 
@@ -200,7 +201,7 @@ permute = linear("permute", _permute_value, _shape_by_running(_permute_value), _
 join = linear("join", _join_value, _shape_by_running(_join_value), _join_back, "concat", joint=True)
 getitem = linear("getitem", lambda x, key: x[key], _shape_by_running(lambda x, key: x[key]),
                  lambda g, slot, node: scatter(g, key=node.attrs["key"], shape=node.args[0].shape), "[]", "postfix")  # fmt: skip
-scatter = linear(
+scatter: Primitive = linear(
     "scatter",
     _scatter_value,
     lambda s, key, shape: shape,
@@ -208,7 +209,7 @@ scatter = linear(
     "place",
 )
 put = linear("put", _put_value, lambda x, v, key: x, _put_back, "put", joint=True)
-cumsum = linear("cumsum", _cumsum_value, lambda s, axis, reverse: s,
+cumsum: Primitive = linear("cumsum", _cumsum_value, lambda s, axis, reverse: s,
                 lambda g, slot, node: cumsum(g, axis=node.attrs["axis"], reverse=not node.attrs["reverse"]))  # fmt: skip
 
 

@@ -56,7 +56,7 @@ def primitive(
     """
     if value is None:
         return lambda f: primitive(f, name=name, symbol=symbol, derivative=derivative, kink=kink, analytic=analytic)
-    title: str = name or getattr(value, "__name__", "primitive")
+    title = str(name or getattr(value, "__name__", "primitive"))
     title = "primitive" if title == "<lambda>" else title
     if title in TABLE:
         raise BPTTError(f"there is already an operation called {title}", "choose another name")

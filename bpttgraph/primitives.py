@@ -206,12 +206,12 @@ _transpose = linear("transpose", _swap, lambda s: s[:-2] + (s[-1], s[-2]), lambd
 concat = linear("concat", _concat_value, _concat_shape, _concat_transpose, joint=True)
 take = linear("take", lambda x, start, stop: x[..., start:stop], lambda s, start, stop: (stop - start,),
               lambda g, slot, node: pad(g, before=node.attrs["start"], after=node.args[0].shape[0] - node.attrs["stop"]))  # fmt: skip
-pad = linear("pad", _pad_value, lambda s, before, after: (s[0] + before + after,),
+pad: Primitive = linear("pad", _pad_value, lambda s, before, after: (s[0] + before + after,),
              lambda g, slot, node: take(g, start=node.attrs["before"], stop=g.shape[0] - node.attrs["after"]))  # fmt: skip
 diag = linear("diag", lambda x: x[..., :, None] * np.eye(x.shape[-1], dtype=x.dtype), lambda s: (s[0], s[0]), lambda g, slot, node: diagonal(g))
-diagonal = linear("diagonal", _diagonal_value, lambda s: (s[0],), lambda g, slot, node: diag(g))
+diagonal: Primitive = linear("diagonal", _diagonal_value, lambda s: (s[0],), lambda g, slot, node: diag(g))
 _batch_sum = linear("batch_sum", _batch_sum_value, lambda s, rank: s, lambda g, slot, node: batch_copy(g, node.args[0]), "Σ_batch")
-batch_copy = linear("batch_copy", lambda g, like: g, lambda g, like: g, lambda g, slot, node: None if slot else batch_sum(g), notation="hidden")
+batch_copy: Primitive = linear("batch_copy", lambda g, like: g, lambda g, like: g, lambda g, slot, node: None if slot else batch_sum(g), notation="hidden")
 
 
 def expand(x: Any, shape: Shape) -> Any:
@@ -304,12 +304,12 @@ def _vecmat_shape(a: Shape, b: Shape) -> Shape:
 _Pair = tuple[Any, Any]
 mul = elementwise("mul", lambda a, b: a * b, lambda y, a, b: b, lambda y, a, b: a, symbol="∘", notation="infix")
 matvec = bilinear("matvec", _matvec_value, _matvec_shape, lambda g, a, x: outer(g, x), lambda g, a, x: vecmat(g, a), "", "infix")
-vecmat = bilinear("vecmat", lambda x, a: x @ a if a.ndim == 2 else (x[..., None, :] @ a)[..., 0, :], _vecmat_shape,
+vecmat: Primitive = bilinear("vecmat", lambda x, a: x @ a if a.ndim == 2 else (x[..., None, :] @ a)[..., 0, :], _vecmat_shape,
                   lambda g, x, a: matvec(a, g), lambda g, x, a: outer(x, g), "", "infix")  # fmt: skip
-matmat = bilinear("matmat", lambda a, b: a @ b, _matmat_shape, lambda g, a, b: matmat(g, transpose(b)), lambda g, a, b: matmat(transpose(a), g),
+matmat: Primitive = bilinear("matmat", lambda a, b: a @ b, _matmat_shape, lambda g, a, b: matmat(g, transpose(b)), lambda g, a, b: matmat(transpose(a), g),
                   "", "infix")  # fmt: skip
 dot = bilinear("dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: last(g) * b, lambda g, a, b: a * last(g))
-outer = bilinear("outer", lambda a, b: a[..., :, None] * b[..., None, :], lambda a, b: (a[0], b[0]),
+outer: Primitive = bilinear("outer", lambda a, b: a[..., :, None] * b[..., None, :], lambda a, b: (a[0], b[0]),
                  lambda g, a, b: matvec(g, b), lambda g, a, b: vecmat(a, g))  # fmt: skip
 
 
@@ -455,15 +455,15 @@ exp = elementwise("exp", _quick("exp"), lambda y, x: y)
 log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x)
 sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y)
 sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x))
-cos = elementwise("cos", _quick("cos"), lambda y, x: -sin(x))
+cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x))
 absolute = elementwise("abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x)
 clip = elementwise("clip", lambda x, low, high: np.where(np.real(x) < low, low, np.where(np.real(x) > high, high, x)),
                    lambda y, x, low, high: step(x - low) * step(high - x),
                    kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)))  # fmt: skip
 div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
-ratio = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix")
-pow_ = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0), lambda y, a, b: ylog(y, a), symbol="^", notation="infix")
-ylog = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="·log", notation="infix")
+ratio: Primitive = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix")
+pow_: Primitive = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0), lambda y, a, b: ylog(y, a), symbol="^", notation="infix")
+ylog: Primitive = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="·log", notation="infix")
 power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent), lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
 maximum = elementwise("maximum", lambda a, b: _choose((np.real(a) > np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(a, b),
