@@ -253,7 +253,10 @@ def batch_sum(x: Any) -> Any:
 
 def sum_to(g: Any, target: Any) -> Any:
     """Undo broadcasting: sum `g` over whatever was repeated to bring `target` to the shape of `g` (batch included)."""
-    have, want = _dims(g), target.shape
+    want = target.shape
+    if not want and g.__class__ is float:
+        return g
+    have = _dims(g)
     if have != want:
         extra = len(have) - len(want)
         axes = tuple(i - len(have) for i, n in enumerate(have) if i < extra or (want[i - extra] == 1 and n != 1))
@@ -463,7 +466,7 @@ clip = elementwise("clip", lambda x, low, high: np.where(np.real(x) < low, low, 
 div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
 ratio: Primitive = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix")
 pow_: Primitive = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0), lambda y, a, b: ylog(y, a), symbol="^", notation="infix")
-ylog: Primitive = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="·log", notation="infix")
+ylog: Primitive = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="ylog")
 power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent), lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
 maximum = elementwise("maximum", lambda a, b: _choose((np.real(a) > np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(a, b),

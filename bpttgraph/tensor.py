@@ -280,6 +280,17 @@ def _forward(op: Primitive) -> Callable[[Tensor, Any], Any]:
     return method
 
 
+def _unary(op: Primitive) -> Callable[[Tensor], Any]:
+    compute = op.value
+
+    def method(self: Tensor) -> Any:
+        a = self if self.latest is None else self.latest
+        value = compute(a.value)
+        return _constant(value) if _recording.off else _make(op, (a,), _NO_ATTRS, value)
+
+    return method
+
+
 def _reflected(op: Primitive) -> Callable[[Tensor, Any], Any]:
     def method(self: Tensor, other: Any) -> Any:
         if _foreign(other):
@@ -530,8 +541,7 @@ class Tensor(Node):
     def __rpow__(self, other: Any) -> Any:
         return P.pow_(other, self)
 
-    def __neg__(self) -> Any:
-        return P.neg(self)
+    __neg__ = _unary(P.neg)
 
     def __pos__(self) -> Any:
         return self
@@ -597,6 +607,10 @@ class Tensor(Node):
         return _constant(self.data)
 
     # -- methods ----------------------------------------------------------------------------------------------------------
+
+    # The commonest methods, and all others by `__getattr__`.
+    tanh, relu, sigmoid = _unary(P.tanh), _unary(P.relu), _unary(P.sigmoid)
+    exp, log = _unary(P.exp), _unary(P.log)
 
     @property
     def T(self) -> Any:
@@ -688,15 +702,14 @@ def reverse_values(
             if g is None:
                 continue
             op = node.op
+            values = [a.value for a in args]
             for slot, arg in enumerate(args):
                 serial = arg.serial
-                if (
-                    (targets is not None and serial not in on_path)
-                    or serial < since
-                    or (arg.op is None and "value" in arg.attrs)
-                ):
+                if serial < since or (targets is not None and serial not in on_path):
                     continue
-                part = _pull(op, node, slot, arg, g)
+                if arg.op is None and "value" in arg.attrs:
+                    continue
+                part = _pull(op, node, slot, arg, g, values)
                 if part is None:
                     continue
                 before = sums.get(serial)
@@ -705,34 +718,35 @@ def reverse_values(
     return {node: _like(sums[node.serial], node.value) for node in wanted if node.serial in sums}
 
 
-def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any) -> Any:
+def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) -> Any:
     """What a cotangent `g` of `node`, a number or an array, contributes to its argument."""
     kind = op.kind
     if kind == "elementwise":
         partial = op.rule[slot]
         if partial is None:
             return None
-        p = partial(node.value, *[a.value for a in node.args], **node.attrs)
+        p = partial(node.value, *values, **node.attrs) if node.attrs else partial(node.value, *values)
         part = g * p
         if part.__class__ is float:
             if part - part != 0.0 and (g == 0.0 or p == 0.0):  # 0 · ∞ at an entry that nobody reads
                 part = 0.0
-        elif not np.all(np.isfinite(part)):
+            return part
+        if not np.all(np.isfinite(part)):
             part = np.where((g == 0) | (p == 0), 0.0, part)
     elif kind == "linear":
         part = op.rule(g, slot, node)
         if part is None:
             return None
     elif kind == "bilinear":
-        part = op.rule[slot](g, *[a.value for a in node.args], **node.attrs)
+        part = op.rule[slot](g, *values, **node.attrs)
     elif kind == "vjp":
-        part = vjp_rule(op, slot)(g, node.value, *[a.value for a in node.args], **node.attrs)
+        part = vjp_rule(op, slot)(g, node.value, *values, **node.attrs)
         if part is None:
             return None
     else:  # own: the tangent of an unknown small change, run on zeros and transposed
         t = arg.blank()
         with _recorded():
-            tangent = op.rule(t, slot, node.value, *[a.value for a in node.args], **node.attrs)
+            tangent = op.rule(t, slot, node.value, *values, **node.attrs)
             if not isinstance(tangent, Tensor):
                 return None
             part = reverse_values({tangent: g}, [t], since=t.serial).get(t)

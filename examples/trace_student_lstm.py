@@ -15,7 +15,7 @@ def sigmoid(a):
     return 1 / (1 + np.exp(-a))
 
 
-def lstm_forward(x, Wx, Wh, b, h0):
+def loss(x, Wx, Wh, b, h0):
     """x: (T, N, D), time-major; the last h scores the sequence."""
     T, N, D = x.shape
     H = h0.shape[1]
@@ -36,13 +36,13 @@ rng = np.random.default_rng(0)
 T, N, D, H = 4, 2, 3, 5
 data = rng.normal(size=(T, N, D)), rng.normal(size=(D, 4 * H)), rng.normal(size=(H, 4 * H)) / 2, rng.normal(size=4 * H), rng.normal(size=(N, H))
 
-graph = bg.trace(lstm_forward, *data)
+graph = bg.trace(loss, *data)
 named = [node.name for node in graph if node.name]
 print(f"{len(graph)} nodes, {len(graph.edges)} edges; named: {', '.join(named)}")
 
 draw(variables_of(graph, "the student's LSTM")).save("student_lstm.svg")
 print("drawn: student_lstm.svg")
 
-report = bg.gradcheck(lstm_forward, data)
+report = bg.gradcheck(loss, data)
 print(report)
-assert report.right and lstm_forward(*data) == bg.value_and_grad(lstm_forward)(*data)[0]
+assert report.right and loss(*data) == bg.value_and_grad(loss)(*data)[0]
