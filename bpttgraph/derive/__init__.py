@@ -13,9 +13,10 @@ from .mathml import to_mathml
 from .paths import Run, Unrolled
 from .printers import to_text
 from .read import equation, formula
+from .symbolic import SymbolicDerivation
 from .to_sympy import to_sympy
 
 __all__ = [
-    "Contact", "Derivation", "Local", "Run", "Statement", "Term", "Unrolled", "equation", "evaluate", "formula",
+    "Contact", "Derivation", "Local", "Run", "Statement", "SymbolicDerivation", "Term", "Unrolled", "equation", "evaluate", "formula",
     "local_jacobian", "to_latex", "to_mathml", "to_sympy", "to_text",
 ]  # fmt: skip

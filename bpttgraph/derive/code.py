@@ -1,0 +1,278 @@
+"""The recursions as NumPy code that a student could have written.
+
+One function: forward values and parameters in, gradients out. Every sequence is an array whose row t is step t, so that
+h[0] is the initial state and the code reads like the formulas. The arrays have a row of zeros beyond the last step (two
+where an equation reaches two steps ahead), and so have the adjoints: that is their terminal condition.
+"""
+
+from __future__ import annotations
+
+import keyword
+import re
+import unicodedata
+from fractions import Fraction
+
+from .adjoints import Adjoints
+from .expr import Expr, Ones, Product, Tagged, Transpose, split_sign
+from .printers import ATOM, FRACTION, HADAMARD, POSTFIX, PRODUCT, QUOTIENT, SUM, Printer
+from .recursions import Loop, Recursion, Recursions, names_of
+
+__all__ = ["CodePrinter", "numpy_code", "python_name"]
+
+_NUMPY = {"tanh", "exp", "log", "sin", "cos", "sqrt", "abs", "sum", "maximum", "minimum", "sign", "dot"}
+_HELPERS = {
+    "sigmoid": "def sigmoid(x):\n    return 1 / (1 + np.exp(-x))\n",
+    "softmax": "def softmax(x):\n    e = np.exp(x - np.max(x))\n    return e / np.sum(e)\n",
+    "step": "def step(x):\n    return (x > 0) * 1.0\n",
+}
+
+
+def python_name(name: str) -> str:
+    """A name of the equations as a Python identifier (its step stays an index); ASCII wherever a textbook letter allows.
+
+    >>> python_name("h\u0304[t+1]"), python_name("δ_h[t]"), python_name("encoder.W_hh"), python_name("x\u0302[t]")
+    ('dh[t+1]', 'delta_h[t]', 'encoder_W_hh', 'x_hat[t]')
+    """
+    base, bracket, step = name.partition("[")
+    block, dot, base = base.rpartition(".")
+    text = unicodedata.normalize("NFD", base)
+    bars = text.count("\u0304")
+    text = text.replace("\u0304", "", 1) if bars else text
+    for mark, word in (("\u0304", "_bar"), ("\u0302", "_hat"), ("\u0303", "_tilde")):
+        text = text.replace(mark, word)
+    text = "".join(_letter(c) for c in text).replace("'", "_prime")
+    text = re.sub(r"\W", "_", text)
+    if bars:
+        text = "d" + text
+    if keyword.iskeyword(text):
+        text += "_"
+    return (f"{re.sub(chr(92) + 'W', '_', block)}_" if dot else "") + text + bracket + step
+
+
+def _letter(c: str) -> str:
+    words = {"α": "alpha", "β": "beta", "δ": "delta", "μ": "mu", "σ": "sigma", "θ": "theta", "ρ": "rho", "φ": "phi"}
+    return words.get(c, c)
+
+
+class CodePrinter(Printer):
+    """NumPy code: vectors are one-dimensional arrays."""
+
+    fraction = QUOTIENT
+    derivative = ATOM
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.helpers: dict[str, None] = {}
+
+    def pair(self, e: Expr) -> tuple[str, int]:
+        if isinstance(e, Tagged):
+            return self.pair(e.arg)
+        if isinstance(e, Product) and e.shape:
+            return self.matrix_product(e)
+        if isinstance(e, Ones):
+            return f"np.ones({e.shape[0]})", ATOM
+        if isinstance(e, Transpose) and e.arg.shape[1] == 1:
+            return self.pair(e.arg)  # a row vector is a one-dimensional array, too
+        return self._others(e)
+
+    def _others(self, e: Expr) -> tuple[str, int]:
+        from .expr import Diag, Dot, Hadamard, Identity, Rows, Stack, Zeros
+
+        if isinstance(e, Diag):
+            return f"np.diag({self.show(e.arg)})", ATOM
+        if isinstance(e, Hadamard):
+            return " * ".join(self.show(f, FRACTION) for f in e.factors), HADAMARD
+        if isinstance(e, Dot):
+            return f"np.dot({self.show(e.left)}, {self.show(e.right)})", ATOM
+        if isinstance(e, Identity):
+            return f"np.eye({e.shape[0]})", ATOM
+        if isinstance(e, Zeros):
+            return f"np.zeros({e.shape[0] if e.shape[1] == 1 else e.shape})", ATOM
+        if isinstance(e, Stack):
+            return f"np.concatenate([{', '.join(self.show(p) for p in e.parts)}])", ATOM
+        if isinstance(e, Rows):
+            return f"{self.show(e.arg, POSTFIX)}[{e.start}:{e.stop}]", POSTFIX
+        return super().pair(e)
+
+    def matrix_product(self, e: Product) -> tuple[str, int]:
+        lead = [self.show(f, FRACTION) for f in e.factors if not f.shape]
+        factors = [f for f in e.factors if f.shape]
+        outer = len(factors) == 2 and factors[0].shape[1] == 1 and factors[1].shape[0] == 1
+        if outer:
+            left, right = (self.show(f) for f in factors)
+            text, strength = f"np.outer({left}, {right})", ATOM
+        elif len(factors) == 1:
+            text, strength = self.show(factors[0], FRACTION), FRACTION
+        else:
+            text, strength = " @ ".join(self.show(f, FRACTION) for f in factors), PRODUCT
+        if not lead:
+            return text, strength
+        return " * ".join([*lead, f"({text})" if " @ " in text else text]), HADAMARD
+
+    def name(self, name: str) -> tuple[str, int]:
+        return python_name(name), ATOM
+
+    def number(self, value: int | float | Fraction) -> tuple[str, int]:
+        if isinstance(value, Fraction) and value.denominator != 1:
+            return f"{value.numerator} / {value.denominator}", QUOTIENT
+        return repr(value if not isinstance(value, Fraction) else int(value)), ATOM
+
+    def brackets(self, text: str) -> str:
+        return f"({text})"
+
+    square = brackets
+
+    def signed_sum(self, terms: list[tuple[int, str]]) -> str:
+        first = ("-" if terms[0][0] < 0 else "") + terms[0][1]
+        return first + "".join((" - " if s < 0 else " + ") + text for s, text in terms[1:])
+
+    def minus(self, text: str) -> str:
+        return "-" + text
+
+    def times(self, factors: list[tuple[Expr, str]]) -> str:
+        return " * ".join(text for _, text in factors)
+
+    def infix(self, symbol: str, parts: list[str]) -> str:
+        return " * ".join(parts)
+
+    def powered(self, base: Expr, exponent: Expr) -> str:
+        return f"{self.show(base, ATOM)}**{self.show(exponent, ATOM)}"
+
+    def quotient(self, top: Expr, bottom: Expr) -> str:
+        return f"{self.show(top, PRODUCT)} / {self.show(bottom, ATOM)}"
+
+    def transposed(self, text: str) -> str:
+        return (f"({text})" if " " in text and not text.endswith(")") else text) + ".T"
+
+    def word(self, word: str) -> str:
+        return word
+
+    def applied(self, e: object, symbol: str, args: object) -> tuple[str, int]:
+        from .expr import Apply
+
+        assert isinstance(e, Apply)
+        name, shown = e.op.name, [self.show(a) for a in e.args]
+        if e.op.notation == "hidden":
+            return self.pair(e.args[0])
+        if name in _NUMPY:
+            return f"np.{name}({', '.join(shown)})", ATOM
+        self.helpers[name] = None
+        return f"{name}({', '.join(shown)})", ATOM
+
+
+def numpy_code(recursions: Recursions, adjoints: Adjoints, function: str) -> str:
+    """The source of `function(T, values…)`, which returns a dict of gradients by name."""
+    printer = CodePrinter()
+    statements = recursions.statements
+    made = set(recursions.lines)
+    blocks = [b for b in recursions.last if b] or [""]
+    body = [f"{python_name(line.key)} = np.zeros_like({python_name(line.of)})" for line in recursions.lines.values()]
+    for loop in recursions.loops:
+        body += _loop(loop, statements, printer)
+    gradients = [r for r in statements if r.kind == "gradient"]
+    body += _sums(gradients, printer)
+    read = [line.of for line in recursions.lines.values()] + [r.of for r in gradients if "[" not in r.of]
+    inputs = {python_name(name): None for name in read}
+    for r in statements:
+        for name in sorted(names_of(r.terms)):
+            base = name.partition("[")[0]
+            if base not in made and base not in ("t", "T") and base not in {g.key for g in gradients if g.uses == ()}:
+                inputs[python_name(base)] = None
+    args = [_length(b) for b in blocks] + [n for n in sorted(inputs) if not n.startswith("T_") and n != "T"]
+    names = ", ".join(f'"{r.key}": {_gradient_name(r.key)}' for r in gradients)
+    lines = [f"def {function}({', '.join(args)}):", *["    " + b for b in body], f"    return {{{names}}}"]
+    helpers = "\n\n".join(_HELPERS[h] for h in printer.helpers if h in _HELPERS)
+    return "import numpy as np\n\n\n" + (helpers + "\n\n" if helpers else "") + "\n".join(lines) + "\n"
+
+
+def _length(block: str) -> str:
+    return f"T_{block}" if block else "T"
+
+
+def _bound(text: str, block: str) -> str:
+    return text.replace("T", _length(block)).replace("+", " + ").replace("-", " - ") if "T" in text else text
+
+
+def _index(text: str, block: str) -> str:
+    return text.replace("T", _length(block))
+
+
+def _sum_text(terms: tuple[Expr, ...], printer: CodePrinter) -> str:
+    if not terms:
+        return "0"
+    signed = [split_sign(t) for t in terms]
+    plain = [(s, t.arg if isinstance(t, Tagged) else t) for s, t in signed]
+    return printer.signed_sum([(s, printer.show(t, SUM + 1 if s < 0 else SUM)) for s, t in plain])
+
+
+def _loop(loop: Loop, statements: tuple[Recursion, ...], printer: CodePrinter) -> list[str]:
+    """`for t in range(T, 0, -1):` with the statements of one loop; a statement for one step only stands under an `if`."""
+    own = [r for k in loop.keys for r in statements if r.key == k and r.kind in ("adjoint", "delta")]
+    block = loop.block
+    down = loop.direction < 0
+    out: list[str] = []
+    firsts = sorted((_rank(r.first) for r in own), reverse=down)
+    lasts = sorted((_rank(r.last) for r in own), reverse=not down)
+    first, last = firsts[0][1], lasts[0][1]
+    stop = _bound(_shifted(last, -1 if down else 1), block)
+    start = _bound(first, block)
+    out.append(f"for t in range({start}, {stop}, -1):" if down else f"for t in range({start}, {stop}):")
+    for r in own:
+        left = printer.show(r.left)
+        left = _index(left, block) if r.first == r.last else left
+        text = f"{left} = {_indexed(_sum_text(r.terms, printer), block)}"
+        if r.first == r.last:
+            out += [f"    if t == {_bound(r.first, block)}:", "        " + text]
+        elif (r.first, r.last) != (first, last):
+            low, high = (r.last, r.first) if down else (r.first, r.last)
+            out += [f"    if {_bound(low, block)} <= t <= {_bound(high, block)}:", "        " + text]
+        else:
+            out.append("    " + text)
+    return out
+
+
+def _indexed(text: str, block: str) -> str:
+    """Indices such as [T] or [T-1] with the name of the block's length."""
+    return re.sub(r"(\w+)\[T", lambda m: f"{m[1]}[{_length(_block_in(m[1]) or block)}", text)
+
+
+def _block_in(name: str) -> str:
+    return next((b for b in ("encoder", "decoder") if name.startswith(b + "_")), "")
+
+
+def _rank(text: str) -> tuple[int, str]:
+    """Order of bounds: numbers below everything relative to T."""
+    return (10**6 + int(text[1:] or 0), text) if text.startswith("T") else (int(text), text)
+
+
+def _shifted(text: str, by: int) -> str:
+    if text.startswith("T"):
+        n = int(text[1:] or 0) + by
+        return "T" + (f"{n:+d}" if n else "")
+    return str(int(text) + by)
+
+
+def _gradient_name(key: str) -> str:
+    return "d" + re.sub(r"\W+", "_", python_name(key)).strip("_")
+
+
+def _sums(gradients: list[Recursion], printer: CodePrinter) -> list[str]:
+    """The gradients: all sums over the same steps in one loop."""
+    out: list[str] = []
+    loops: dict[tuple[str, str, str], list[str]] = {}
+    for r in gradients:
+        name = _gradient_name(r.key)
+        if "[" not in r.of:
+            out.append(f"{name} = np.zeros_like({python_name(r.of)})")
+        for low, high, block, terms in r.uses:
+            text = _indexed(_sum_text(terms, printer), block)
+            if low:
+                loops.setdefault((low, high, block), []).append(f"    {name} += {text}")
+            else:
+                out.append(f"{name} = {text}")
+    for (low, high, block), lines in loops.items():
+        if low == high:
+            out += [f"t = {_bound(low, block)}", *[line.strip() for line in lines]]
+        else:
+            out += [f"for t in range({_bound(low, block)}, {_bound(_shifted(high, 1), block)}):", *lines]
+    return out

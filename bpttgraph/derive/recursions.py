@@ -1,0 +1,334 @@
+"""The backward recursions for a symbolic number of steps: what a programmer implements.
+
+They are read off a short unrolling. The statement of a middle step is taken as the general one; at every other step it
+must say the same, apart from summands whose adjoint does not exist there (those are the terminal conditions: adjoints
+beyond the last step are 0). A step where it says something else, such as T when only the last loss counts, gets a
+statement of its own. So nothing is guessed: a cell that is not regular in this sense shows more lines.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from .adjoints import Adjoints, Part, Piece
+from .expr import BigSum, Expr, Symbol, add, num
+from .layout import FORMS
+from .steps import at_steps, rebased, renamed, step_text
+
+__all__ = ["Recursion", "Recursions"]
+
+_NAME = re.compile(r"(.*)\[(-?\d+)\]$")
+
+
+def steps_from(text: str, last: int) -> int:
+    """The number that a text such as T-1 or 2 stands for."""
+    return int(text) if text.lstrip("-").isdigit() else last + int(text[1:] or 0)
+
+
+def without_step(name: str) -> tuple[str, int | None]:
+    match = _NAME.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Recursion:
+    """`left` = sum of `terms` for the steps from `first` to `last` (texts such as "T", "1"), in that order.
+
+    `kind` is "adjoint", "delta", "gradient" or "terminal"; `of` is the variable, without its step.
+    `uses` of a gradient: (first, last, block, summands for step t), whose sums are the terms.
+    """
+
+    key: str
+    kind: str
+    left: Expr
+    terms: tuple[Expr, ...]
+    first: str = ""
+    last: str = ""
+    block: str = ""
+    dims: tuple[int, ...] = ()
+    of: str = ""
+    uses: tuple[tuple[str, str, str, tuple[Expr, ...]], ...] = ()
+
+    @property
+    def range(self) -> str:
+        """For which steps, in words of mathematics."""
+        if not self.first or self.kind in ("terminal", "gradient"):
+            return ""
+        return f"t = {self.first}" if self.first == self.last else f"t = {self.first}, …, {self.last}"
+
+    def latex(self) -> str:
+        text = FORMS["latex"](self.terms, self.left)
+        return text + (rf", \qquad {self.range.replace('…', chr(92) + 'dots')}" if self.range else "")
+
+    def unicode(self) -> str:
+        return FORMS["unicode"](self.terms, self.left) + (f"    for {self.range}" if self.range else "")
+
+    def typst(self) -> str:
+        return FORMS["typst"](self.terms, self.left) + (f', quad "{self.range}"' if self.range else "")
+
+    def mathml(self) -> str:
+        text = FORMS["mathml"](self.terms, self.left)
+        if not self.range:
+            return text
+        return text.replace("</math>", f'<mspace width="2em"/><mtext>{self.range}</mtext></math>')
+
+    def __str__(self) -> str:
+        return self.unicode()
+
+
+@dataclass(slots=True)
+class Loop:
+    """Keys computed together, step by step, downwards (−1) or upwards (+1) in time."""
+
+    keys: list[str]
+    direction: int
+    block: str
+
+
+@dataclass(slots=True)
+class _Line:
+    """All that is known of one adjoint over the steps."""
+
+    key: str
+    kind: str
+    block: str
+    dims: tuple[int, ...]
+    of: str
+    parts: dict[int, Part] = field(default_factory=dict)
+    general: tuple[Piece, ...] | None = None
+    span: tuple[int, int] = (0, 0)
+    special: dict[int, tuple[Piece, ...]] = field(default_factory=dict)
+
+
+class Recursions:
+    """The recursions of an unrolling of `last` steps (per block), read as symbolic."""
+
+    def __init__(self, adjoints: Adjoints, last: dict[str, int]):
+        self.adjoints, self.last = adjoints, last
+        self.middle = {b: n // 2 + 1 for b, n in last.items()}
+        self.names = {p.name for p in adjoints.parts if p.kind != "gradient"}
+        self.lines: dict[str, _Line] = {}
+        for part in adjoints.parts:
+            if part.kind != "gradient" and without_step(part.name)[1] is not None:
+                self._collect(part)
+        for line in self.lines.values():
+            self._generalise(line)
+        self.loops = self._loops()
+
+    def block_of(self, name: str) -> str:
+        return self.adjoints.paths.variables[name].block or ""
+
+    def _collect(self, part: Part) -> None:
+        key, step = without_step(part.name)
+        dims = part.left.dims if isinstance(part.left, Symbol) else ()
+        line = self.lines.setdefault(key, _Line(key, part.kind, self.block_of(part.of), dims, without_step(part.of)[0]))
+        line.parts[step or 0] = part
+
+    def _relative(self, pieces: list[Piece], step: int, block: str, letter: str = "t") -> tuple[Piece, ...]:
+        change = rebased(letter, step)
+
+        def rename(name: str) -> str:
+            # names of another block do not move with this one: they stand at its own T, or at a fixed step
+            other = name.rpartition(".")[0]
+            if other and other in self.last and other != block:
+                end = self.last.get(other)
+                return rebased("T", end)(name) if end and name.endswith(f"[{end}]") else name
+            return change(name)
+
+        return tuple(Piece(rename(p.source), rename(p.target), renamed(p.expr, rename)) for p in pieces)
+
+    def _exists(self, piece: Piece, step: int) -> bool:
+        """Whether a summand of the general statement has its adjoint at this step."""
+        change = at_steps({"t": step})
+        wanted = {change(n) for n in names_of(piece.expr)} & self._adjoint_like(piece, step)
+        return all(n in self.names for n in wanted)
+
+    def _adjoint_like(self, piece: Piece, step: int) -> set[str]:
+        change = at_steps({"t": step})
+        return {change(n) for n in names_of(piece.expr) if n.rpartition("[")[0] in self.lines}
+
+    def _generalise(self, line: _Line) -> None:
+        last, middle = self.last[line.block], self.middle[line.block]
+        relative = {s: self._relative(p.pieces, s, line.block) for s, p in line.parts.items()}
+        general = relative.get(middle)
+        for s in sorted(relative):
+            if general is not None and 1 <= s <= last + 1:
+                want = {(p.source, p.target, p.expr) for p in general if self._exists(p, s)}
+                if {(p.source, p.target, p.expr) for p in relative[s]} == want:
+                    line.span = (s if line.general is None else line.span[0], s)
+                    line.general = general
+                    continue
+            letter_pieces = self._absolute(line.parts[s], s, line.block)
+            line.special[s] = letter_pieces
+
+    def _absolute(self, part: Part, step: int, block: str) -> tuple[Piece, ...]:
+        """A statement of one step only, relative to T near the end, with numbers near the start."""
+        if step > self.middle[block]:
+            return self._relative(part.pieces, self.last[block], block, "T")
+        return tuple(Piece(p.source, p.target, p.expr) for p in part.pieces)
+
+    def place(self, step: int, block: str) -> str:
+        """A step of the unrolling as a text: "1", "T", "T-1"."""
+        return step_text("T", step - self.last[block]) if step > self.middle[block] else str(step)
+
+    def ends(self, low: int, high: int, block: str) -> tuple[str, str]:
+        """The ends of a range of steps: one that reaches the middle starts at a number and ends relative to T."""
+        middle = self.middle[block]
+        last = step_text("T", high - self.last[block]) if high >= middle else str(high)
+        if low == high:
+            return last, last
+        return (str(low) if low <= middle else step_text("T", low - self.last[block])), last
+
+    # -- the order of computation
+
+    def needs(self, line: _Line) -> set[tuple[str, int]]:
+        """(key, offset) of the adjoints that the general statement reads."""
+        found = set()
+        for piece in line.general or ():
+            for name in names_of(piece.expr):
+                base, _, step = name.rpartition("[")
+                if base in self.lines and step.startswith("t"):
+                    found.add((base, int(step[1:-1] or 0)))
+        return found
+
+    def _loops(self) -> list[Loop]:
+        """Loops in an order in which every statement finds what it reads."""
+        import networkx
+
+        graph = networkx.DiGraph()
+        graph.add_nodes_from(self.lines)
+        for key, line in self.lines.items():
+            for piece in (*(line.general or ()), *[p for s in line.special.values() for p in s]):
+                graph.add_edges_from((n.rpartition("[")[0], key) for n in names_of(piece.expr) if n.rpartition("[")[0] in self.lines)
+        place = {key: i for i, key in enumerate(self.lines)}
+        condensed = networkx.condensation(graph)
+        made: list[Loop] = []
+        rank = {c: min(place[k] for k in condensed.nodes[c]["members"]) for c in condensed}
+        for c in networkx.lexicographical_topological_sort(condensed, key=lambda c: rank[c]):
+            members = condensed.nodes[c]["members"]
+            offsets = {o for k in members for n, o in self.needs(self.lines[k])}
+            within = {o for k in members for n, o in self.needs(self.lines[k]) if n in members}
+            direction = 1 if min(within, default=0) < 0 else -1
+            keys = self._ordered(members, place)
+            block = self.lines[keys[0]].block
+            joins = made and made[-1].block == block and (
+                made[-1].direction == direction or not (within - {0})) and all(o * made[-1].direction <= 0 for o in offsets)
+            if joins:
+                made[-1].keys += keys
+            else:
+                made.append(Loop(keys, direction, block))
+        return made
+
+    def _ordered(self, members: set[str], place: dict[str, int]) -> list[str]:
+        import networkx
+
+        inner = networkx.DiGraph()
+        inner.add_nodes_from(members)
+        for k in members:
+            inner.add_edges_from((n, k) for n, o in self.needs(self.lines[k]) if o == 0 and n in members and n != k)
+        return list(networkx.lexicographical_topological_sort(inner, key=lambda k: place[k]))
+
+    # -- what is printed
+
+    def left(self, line: _Line, step: str) -> Symbol:
+        return Symbol((line.dims[0], 1) if len(line.dims) == 1 else line.dims, f"{line.key}[{step}]", line.dims)
+
+    @property
+    def statements(self) -> tuple[Recursion, ...]:
+        """Terminal conditions, recursions in order of computation, accumulations."""
+        made: list[Recursion] = []
+        beyond: dict[str, set[int]] = {}
+        for reader in self.lines.values():
+            for key, offset in self.needs(reader):
+                step = reader.span[offset > 0] + offset
+                if offset and step not in self.lines[key].parts:
+                    beyond.setdefault(key, set()).add(step)
+        for key, line in self.lines.items():
+            for step in sorted(beyond.get(key, ())):
+                at = self.place(step, line.block)
+                made.append(Recursion(key, "terminal", self.left(line, at), (num(0),), at, at, line.block, line.dims))
+        for loop in self.loops:
+            for key in loop.keys:
+                made += self._line(self.lines[key], loop.direction)
+        for part in self.adjoints.parts:
+            if without_step(part.name)[1] is None or part.kind == "gradient":
+                made += self._accumulation(part)
+        return tuple(made)
+
+    def _line(self, line: _Line, direction: int) -> list[Recursion]:
+        made = []
+        for s in sorted(line.special, reverse=direction < 0):
+            at = self.place(s, line.block)
+            pieces = line.special[s]
+            made.append(self._made(line.key, line.kind, self.left(line, at), pieces, at, at, line))
+        if line.general is not None:
+            low, high = self.ends(*line.span, line.block)
+            first, last = (high, low) if direction < 0 else (low, high)
+            entry = self._made(line.key, line.kind, self.left(line, "t"), line.general, first, last, line)
+            made.append(entry)
+        return made
+
+    @staticmethod
+    def _made(key: str, kind: str, left: Expr, pieces: tuple[Piece, ...], first: str, last: str, line: _Line) -> Recursion:
+        return Recursion(key, kind, left, tuple(p.expr for p in pieces), first, last, line.block, line.dims, line.of)
+
+    def _accumulation(self, part: Part) -> list[Recursion]:
+        """A gradient: the uses of all steps added up, one Σ for those that look alike."""
+        v = self.adjoints.paths.variables
+        dims, own = v[part.of].shape, v[part.of]
+        if own.step is not None:
+            block = own.block or ""
+            terms = tuple(p.expr for p in self._absolute(part, own.step, block))
+            return [Recursion(part.name, part.kind, part.left, terms, "", "", block, dims, part.of, (("", "", block, terms),))]
+        groups: dict[tuple[str, Expr], list[int]] = {}
+        for p in part.pieces:
+            target = v.get(p.target)
+            step, block = (target.step or 0, target.block or "") if target is not None else (0, "")
+            relative = self._relative([p], step, block)[0].expr if target is not None and target.step is not None else p.expr
+            groups.setdefault((block, relative), []).append(step)
+        uses: dict[tuple[str, str, str], list[Expr]] = {}
+        for (block, e), steps in groups.items():
+            low, high = self.ends(min(steps), max(steps), block)
+            uses.setdefault((low, high, block), []).append(e)
+        terms = tuple(_sum(low, high, add(*found)) for (low, high, _), found in uses.items())
+        kept = tuple((low, high, block, tuple(found)) for (low, high, block), found in uses.items())
+        return [Recursion(part.name, part.kind, part.left, terms, "", "", "", dims, part.of, kept)]
+
+
+def _sum(low: str, high: str, body: Expr) -> Expr:
+    def bound(text: str) -> Expr:
+        if text.lstrip("-").isdigit():
+            return num(int(text))
+        head, offset = text[0], text[1:]
+        return add(Symbol((), head, ()), num(int(offset))) if offset else Symbol((), head, ())
+
+    if low == high:  # one step only: no sum
+        return renamed(body, lambda n: _moved(n, low))
+    return BigSum(body.shape, "t", bound(low), bound(high), body)
+
+
+def _moved(name: str, low: str) -> str:
+    """The name with T−1, say, in the place of t."""
+    match = re.fullmatch(r"(.*)\[t([+-]\d+)?\]", name)
+    if match is None:
+        return name
+    offset = int(match[2] or 0)
+    if low.lstrip("-").isdigit():
+        return f"{match[1]}[{int(low) + offset}]"
+    return f"{match[1]}[{step_text('T', int(low[1:] or 0) + offset)}]"
+
+
+def names_of(e: object) -> set[str]:
+    """The names of all symbols in a formula."""
+    found: set[str] = set()
+    todo: list[object] = [e]
+    while todo:
+        x = todo.pop()
+        if isinstance(x, Symbol):
+            found.add(x.name)
+        elif isinstance(x, tuple):
+            todo.extend(x)
+        elif isinstance(x, Expr):
+            todo.extend(getattr(x, f) for f in x.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
+    return found

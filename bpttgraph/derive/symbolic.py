@@ -1,0 +1,172 @@
+"""Derivations for a symbolic number of steps T: backward recursions, NumPy code, closed forms."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..errors import BPTTError, nearest
+from .adjoints import Adjoints
+from .derivation import Derivation
+from .expr import Expr
+from .recursions import Recursion, Recursions, names_of, steps_from, without_step
+from .steps import fill
+
+if TYPE_CHECKING:
+    from ..recurrence import Recurrence
+
+__all__ = ["SymbolicDerivation"]
+
+
+class SymbolicDerivation:
+    """∂E/∂`wrt` for any number of steps T.
+
+    Args:
+        recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]`, or "all" parameters.
+        loss: "every" or "last". truncate, sizes, inputs: as for `Recurrence.unroll`.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> g = SymbolicDerivation(bg.cell("rnn"), "W_hh")
+        >>> for line in g.recursions:
+        ...     print(line)
+        δ_h[T+1] = 0
+        δ_y[t] = yₜ − targetₜ    for t = T, …, 1
+        h̄ₜ = W_hyᵀ δ_y[t]
+           + W_hhᵀ δ_h[t+1]    for t = T, …, 1
+        δ_h[t] = (1 − hₜ²) ∘ h̄ₜ    for t = T, …, 1
+        ∂E/∂W_hh = ∑[t=1..T] δ_h[t] hₜ₋₁ᵀ
+    """
+
+    def __init__(
+        self,
+        recurrence: Recurrence,
+        wrt: str,
+        loss: str = "every",
+        truncate: str | int | None = None,
+        sizes: Any = None,
+        inputs: str = "every",
+    ):
+        if loss not in ("every", "last"):
+            raise BPTTError(f"loss={loss!r} has no general form", 'write loss="every" or "last", or unroll some steps')
+        self.recurrence, self.wrt, self.loss, self.truncate = recurrence, wrt, loss, truncate
+        self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs}
+        reach = max([abs(r.delay) for r in recurrence.reads if r.delay is not None] + [1])
+        self.reach = reach
+        n = max(2 * reach + 4, recurrence.steps_hint)
+        self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
+        self.names = list(self.reference.parameters) if wrt == "all" else [wrt]
+        for name in self.names:
+            if name not in self.reference.vgraph.variables:
+                raise BPTTError(f"there is no variable {name} in this recurrence",
+                                nearest(name, [*self.reference.parameters, "all"]))  # fmt: skip
+        self._first = Derivation(self.reference, self.names[0])
+        self.adjoints = Adjoints(self._first._factors, self.names)
+
+    @property
+    def windowed(self) -> bool:
+        """Whether truncation depends on the loss step, so that no single recursion computes it."""
+        return self.truncate is not None and self.truncate not in ("one-step", "carousel", "none")
+
+    @cached_property
+    def _recursions(self) -> Recursions:
+        if self.windowed:
+            raise BPTTError(
+                f"truncate={self.truncate!r} cuts differently for different losses: no one recursion computes it",
+                "use .closed_form, or .at(steps=…).factored_at(\"matrix\") with one recursion a loss",
+            )
+        return Recursions(self.adjoints, {b or "": n for b, n in self.reference.steps.items()})
+
+    @cached_property
+    def recursions(self) -> tuple[Recursion, ...]:
+        """Terminal conditions, one statement for each adjoint in order of computation, and the sum for each parameter."""
+        return self._recursions.statements
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        _ = self.adjoints.parts
+        return tuple(self.adjoints.assumptions)
+
+    # -- printers
+
+    def latex(self) -> str:
+        """The recursions, one a line."""
+        return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(r.latex() for r in self.recursions) + "\n\\end{gathered}"
+
+    def unicode(self) -> str:
+        return "\n".join(r.unicode() for r in self.recursions)
+
+    def mathml(self) -> str:
+        """One `<math>` element a recursion, one below the other."""
+        return "\n".join(r.mathml() for r in self.recursions)
+
+    def code(self, name: str = "gradients") -> str:
+        """The recursions as a NumPy function: forward values in, gradients out. See `numpy_code`."""
+        from .code import numpy_code
+
+        return numpy_code(self._recursions, self.adjoints, name)
+
+    # -- instances
+
+    def instantiate(self, steps: Any) -> dict[str, tuple[Expr, ...]]:
+        """The symbolic recursions at a number of steps: the name of each adjoint -> its summands."""
+        last = {b: steps[b or None] if isinstance(steps, dict) else steps for b in self._recursions.last}
+        made: dict[str, list[Expr]] = {}
+        for r in self.recursions:
+            if r.kind in ("terminal", "gradient"):
+                continue
+            n = last[r.block]
+            low, high = sorted((steps_from(r.first, n), steps_from(r.last, n)))
+            if steps_from(r.first, n) < steps_from(r.last, n) and self._downward(r):
+                continue  # an empty range, such as T−1 … 1 for T = 1
+            for s in range(low, high + 1):
+                values = {"t": s, "T": n}
+                name = f"{r.key}[{s}]"
+                if name not in made:
+                    made[name] = [fill(e, values) for e in r.terms]
+        keys = set(self._recursions.lines)
+        out: dict[str, tuple[Expr, ...]] = {}
+        for name, terms in made.items():
+            out[name] = tuple(e for e in terms if not any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e)))
+        for r in self.recursions:
+            if r.kind == "gradient":
+                found: list[Expr] = []
+                for low_text, high_text, block, uses in r.uses:
+                    n = last.get(block, max(last.values()))
+                    span = [0] if not low_text else range(steps_from(low_text, n), steps_from(high_text, n) + 1)
+                    found += [fill(e, {"t": s, "T": n}) for s in span for e in uses]
+                out[r.key] = tuple(e for e in found if not any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e)))
+        return out
+
+    def _downward(self, r: Recursion) -> bool:
+        return next((loop.direction < 0 for loop in self._recursions.loops if r.key in loop.keys), True)
+
+    def at(self, steps: Any) -> Derivation:
+        """The derivation for a number of steps: that of the unrolled recurrence, checked to be the symbolic one at `steps`.
+
+        Raises:
+            BPTTError: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
+        """
+        u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+        d = Derivation(u, self.names[0])
+        adjoints = Adjoints(d._factors, self.names, split=self.adjoints._several)
+        if len(self.names) == 1:
+            d.__dict__["adjoints"] = adjoints
+        if not self.windowed:
+            want = {p.name: {fill(x.expr, {}) for x in p.pieces} for p in adjoints.parts}
+            got = {name: set(terms) for name, terms in self.instantiate(steps).items()}
+            n = min(u.steps.values())
+            for name in {**want, **got}:
+                step = without_step(name)[1]
+                # an adjoint before the first step is not computed; an initial state may also be read by the last step
+                if (name not in want and step is not None and step < 1) or (step == 0 and n <= self.reach):
+                    continue
+                if want.get(name) != got.get(name):
+                    raise BPTTError(f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this")
+        return d
+
+    def _repr_latex_(self) -> str:
+        return f"$$\n{self.latex()}\n$$"
+
+    def __repr__(self) -> str:
+        return f"<SymbolicDerivation ∂E/∂{self.wrt} of {self.recurrence.title}, loss at {self.loss} step>"

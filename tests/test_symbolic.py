@@ -1,0 +1,127 @@
+"""Symbolic T: recursions that instantiate to the unrolled statements, and NumPy code that computes the gradient."""
+
+import inspect
+from typing import Any
+
+import numpy as np
+import pytest
+from truth import CELLS, bound
+
+import bpttgraph as bg
+from bpttgraph.derive.code import python_name
+from bpttgraph.errors import BPTTError
+
+
+def arguments(u: bg.Unrolled, run: bg.Run, names: Any) -> list[Any]:
+    """What the printed code asks for: sequences as arrays whose row t is step t."""
+    given: dict[str, Any] = {}
+    for name, v in u.vgraph.variables.items():
+        value = run.array(name)[0] if u.node(name).batched else run.array(name)
+        if v.step is None:
+            given[python_name(name)] = value
+        else:
+            base = python_name(name.partition("[")[0])
+            rows = given.setdefault(base, np.zeros((max(u.steps.values()) + 3, *value.shape)))
+            rows[v.step] = value
+    for block, n in u.steps.items():
+        given[f"T_{block}" if block else "T"] = n
+    return [given[n] for n in names]
+
+
+def run_code(name: str, loss: str, steps: tuple[int, ...]) -> None:
+    rec = bound(name)
+    space: dict[str, Any] = {}
+    exec(rec.derive("all", loss=loss).code(), space)
+    function = space["gradients"]
+    for T in steps:
+        u = rec.unroll(T, loss=loss)
+        run = u.run(u.instance(seed=T))
+        got = function(*arguments(u, run, inspect.signature(function).parameters))
+        assert set(got) >= set(u.parameters)
+        for w in u.parameters:
+            assert np.allclose(got[w], run.gradient(w), rtol=1e-9, atol=1e-11), w
+
+
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("loss", ["every", "last"])
+def test_recursions_and_code(name: str, loss: str):
+    g = bound(name).derive("all", loss=loss)
+    for T in (1, 2, 5):
+        g.at(T)
+    run_code(name, loss, (3,))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("loss", ["every", "last"])
+def test_recursions_and_code_everywhere(name: str, loss: str):
+    rec = bound(name)
+    for wrt in rec.unroll(2).parameters:
+        g = rec.derive(wrt, loss=loss)
+        for T in range(1, 7):
+            assert g.at(T).factored_at("matrix")[-1].variable == wrt
+    run_code(name, loss, (1, 2, 3, 4, 5))
+
+
+def text(g: Any) -> list[str]:
+    return [str(r) for r in g.recursions]
+
+
+def test_rnn_recursions():
+    assert text(bg.cell("rnn").derive("W_hh", loss="last")) == [
+        "δ_y[T] = y[T] − target[T]    for t = T",
+        "h̄[T] = W_hyᵀ δ_y[T]    for t = T",
+        "h̄ₜ = W_hhᵀ δ_h[t+1]    for t = T-1, …, 1",
+        "δ_h[t] = (1 − hₜ²) ∘ h̄ₜ    for t = T, …, 1",
+        "∂E/∂W_hh = ∑[t=1..T] δ_h[t] hₜ₋₁ᵀ",
+    ]
+
+
+def test_peephole_recursions_as_greff_prints_them():
+    got = text(bg.cell("lstm-peephole").derive("all"))
+    for want in [
+        "c̄ₜ = p_o ∘ δ_o[t]\n   + oₜ ∘ (1 − tanh(cₜ)²) ∘ h̄ₜ\n   + p_i ∘ δ_i[t+1]\n   + p_f ∘ δ_f[t+1]\n"
+        "   + fₜ₊₁ ∘ c̄ₜ₊₁    for t = T, …, 1",
+        "δ_f[t] = fₜ ∘ (1 − fₜ) ∘ cₜ₋₁ ∘ c̄ₜ    for t = T, …, 1",
+        "δ_i[t] = iₜ ∘ (1 − iₜ) ∘ gₜ ∘ c̄ₜ    for t = T, …, 1",
+        "δ_g[t] = (1 − gₜ²) ∘ iₜ ∘ c̄ₜ    for t = T, …, 1",
+        "∂E/∂p_i = ∑[t=1..T] cₜ₋₁ ∘ δ_i[t]",
+        "∂E/∂p_o = ∑[t=1..T] cₜ ∘ δ_o[t]",
+        "∂E/∂U_f = ∑[t=1..T] δ_f[t] hₜ₋₁ᵀ",
+        "c̄[T+1] = 0",
+    ]:
+        assert want in got, want
+
+
+def test_a_backward_layer_runs_forwards():
+    got = text(bg.cell("bidirectional").derive("U_r"))
+    assert "δ_r[0] = 0" in got and any(s.startswith("r̄ₜ = V_rᵀ ȳₜ\n") and s.endswith("for t = 1, …, T") for s in got)
+
+
+def test_blocks_meet():
+    got = text(bg.cell("seq2seq").derive("encoder.W_hh"))
+    assert "δᵉⁿᶜ_h[T] = (1 − hᵉⁿᶜ[T]²) ∘ h̄ᵈᵉᶜ₀    for t = T" in got
+
+
+@pytest.mark.parametrize("truncate", ["one-step", "carousel"])
+def test_structural_truncation(truncate: str):
+    g = bg.cell("lstm").derive("U_f", truncate=truncate)
+    for T in (1, 2, 4):
+        g.at(T)
+    assert "U_iᵀ" not in g.unicode() and ("fₜ₊₁ ∘ c̄ₜ₊₁" in g.unicode()) == (truncate == "carousel")
+
+
+def test_windows_have_no_single_recursion():
+    g = bg.cell("rnn").derive("W_hh", truncate="sliding:2")
+    with pytest.raises(BPTTError, match="different losses"):
+        _ = g.recursions
+    assert g.at(4).count == 7
+
+
+def test_printers_and_errors():
+    g = bg.cell("lstm").derive("U_f")
+    assert r"\bar{c}_{t}" in g.latex() and g.mathml().count("<math") == len(g.recursions)
+    with pytest.raises(BPTTError, match="every"):
+        bg.cell("rnn").derive("W_hh", loss="2,3")
+    with pytest.raises(BPTTError, match="W_hx"):
+        bg.cell("rnn").derive("W_hx")
