@@ -126,7 +126,8 @@ imag = linear("imag", lambda x: np.imag(x), lambda s: s, lambda g, slot, node: -
 conj: Primitive = linear("conj", np.conj, lambda s: s, lambda g, slot, node: conj(g), analytic=False)
 # Casts remember where they come from, because the transpose goes back there.
 cast: Primitive = linear("cast", lambda x, dtype, origin: np.asarray(x).astype(dtype)[()], lambda s, dtype, origin: s,
-              lambda g, slot, node: cast(g, dtype=node.attrs["origin"], origin=node.attrs["dtype"]), notation="hidden", analytic=False)  # fmt: skip
+              lambda g, slot, node: cast(g, dtype=node.attrs["origin"], origin=node.attrs["dtype"]),
+              notation="hidden", analytic=False)  # fmt: skip
 
 
 # -- rearrangements ----------------------------------------------------------------------------------------------------------

@@ -53,7 +53,8 @@ def pullback(node: Node, slot: int, g: Node) -> Node | None:
 def vjp_rule(op: Primitive, slot: int) -> Callable[..., Any]:
     """The VJP that a user stated for an argument of his operation."""
     if op.rule is None or slot >= len(op.rule):
-        raise BPTTError(f"{op.name} has no derivative for its argument number {slot}", f"state it: bg.defvjp({op.name}, lambda g, y, *args: …)")
+        raise BPTTError(f"{op.name} has no derivative for its argument number {slot}",
+                        f"state it: bg.defvjp({op.name}, lambda g, y, *args: …)")  # fmt: skip
     return op.rule[slot] or (lambda *_, **__: None)
 
 
@@ -116,7 +117,9 @@ def backward(seeds: Mapping[Node, Node], targets: Iterable[Node], cut: Container
     wanted = set(targets)
     on_path: set[int] = {node.serial for node in wanted}
     for node in order:  # a node is on a path if one of its arguments is
-        if node.serial not in on_path and any(a.serial in on_path and (a.serial, node.serial, i) not in cut for i, a in enumerate(node.args)):
+        if node.serial in on_path:
+            continue
+        if any(a.serial in on_path and (a.serial, node.serial, i) not in cut for i, a in enumerate(node.args)):
             on_path.add(node.serial)
     result = Backward(contributions={target: [] for target in wanted})
     sums = result.adjoints

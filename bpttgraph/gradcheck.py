@@ -4,7 +4,8 @@ The reverse pass (with a random cotangent) is compared, entry by entry, with an 
 through the recorded graph where every operation is analytic, otherwise central differences with Richardson's extrapolation and error
 estimate. Errors are measured in u·S: unit roundoff times the sum of the absolute values of all path products.
 
-At a kink (ReLU at 0, a tie in a maximum) a difference quotient means nothing: such entries are counted as undecidable, with the operation named.
+At a kink (ReLU at 0, a tie in a maximum) a difference quotient means nothing: such entries are counted as undecidable, with the
+operation named.
 Arguments with more than `MOST_ENTRIES` entries are checked along random directions, at a cost that does not depend on their size.
 """
 
@@ -131,7 +132,9 @@ class _Probe:
         biggest = max([float(np.max(np.abs(t.value), initial=1.0)) for t in self.inputs] + [1.0])
         h = 1e-2 * biggest / max(1.0, float(np.max(np.abs(direction))))
         # Two ladders of steps: a wide one for smooth functions, a narrow one for a point near a singularity.
-        return min((self._ladder(direction, h), self._ladder(direction, h / 20)), key=lambda found: (bool(found[2]), found[1]))
+        return min(
+            (self._ladder(direction, h), self._ladder(direction, h / 20)), key=lambda found: (bool(found[2]), found[1])
+        )
 
     def _ladder(self, direction: Array, h: float) -> tuple[float, float, str]:
         crossed, noise = "", 0.0
@@ -168,7 +171,9 @@ def _magnitudes(outputs: Sequence[Node]) -> dict[int, Any]:
             size[node.serial] = m[0]
         elif op.name in ("div", "ratio"):
             below = np.abs(node.args[1].value)  # type: ignore[attr-defined]
-            size[node.serial] = np.where(np.asarray(m[0]) == 0, 0.0, m[0] * m[1] / np.where(below == 0, np.inf, below) ** 2)
+            size[node.serial] = np.where(
+                np.asarray(m[0]) == 0, 0.0, m[0] * m[1] / np.where(below == 0, np.inf, below) ** 2
+            )
         else:
             size[node.serial] = np.maximum(value, np.abs(op.value(*m, **node.attrs)))
     return size
@@ -307,9 +312,10 @@ def _compare(
     worst = int(np.argmax(ratios))
     one = unit * (scale[worst] + floor)
     error = abs(truths[worst] - given[worst])
+    oracle = COMPLEX if use_complex else DIFFERENCES
     report.findings.append(Finding(
-        what, COMPLEX if use_complex else DIFFERENCES, bool(max(ratios) <= 1), places[worst], given[worst], truths[worst], error, one, error / one,
-        radii[worst] / one, len(given), undecided, ", ".join(dict.fromkeys(notes)), not use_complex,
+        what, oracle, bool(max(ratios) <= 1), places[worst], given[worst], truths[worst], error, one, error / one, radii[worst] / one,
+        len(given), undecided, ", ".join(dict.fromkeys(notes)), not use_complex,
     ))  # fmt: skip
 
 
@@ -359,6 +365,32 @@ def check_grads(
     return _done(report, raises)
 
 
+def _pulled(f: Any, kwargs: Any, probe: _Probe, cotangents: Sequence[Any]) -> Callable[..., Any]:
+    """The gradients of `f` for fixed cotangents, as a function."""
+
+    def pulled(*xs: Any) -> Any:
+        _, pull = vjp(f, *xs, **kwargs)
+        return [g for i in probe.chosen for g in leaves(pull(rebuild(probe.call.result, cotangents))[i])]
+
+    return pulled
+
+
+def _pushed(f: Any, kwargs: Any, probe: _Probe, tangents: Sequence[Any]) -> Callable[..., Any]:
+    """The change of `f` along fixed tangents, as a function."""
+
+    def pushed(*xs: Any) -> Any:
+        fixed = list(xs)
+
+        def only(*chosen: Any) -> Any:
+            for i, value in zip(probe.chosen, chosen):
+                fixed[i] = value
+            return f(*fixed, **kwargs)
+
+        return leaves(jvp(only, tuple(xs[i] for i in probe.chosen), tuple(tangents))[1])
+
+    return pushed
+
+
 def _check_orders(
     report: Report, f: Any, args: Any, kwargs: Any, order: int, modes: tuple[str, ...], rng: Any, path: str, oracle: str
 ) -> None:
@@ -372,23 +404,9 @@ def _check_orders(
     cotangents = [np.real(g) if not np.iscomplexobj(o.value) else g for g, o in zip(probe.cotangents, probe.outputs)]
     for mode in modes:
         if mode == "rev":
-
-            def derived(*xs: Any) -> Any:
-                _, pull = vjp(f, *xs, **kwargs)
-                return [g for i in probe.chosen for g in leaves(pull(rebuild(probe.call.result, cotangents))[i])]
+            derived = _pulled(f, kwargs, probe, cotangents)
         else:
-            tangents = probe.call.shaped([probe._random(rng, t.value) for t in probe.inputs])
-
-            def derived(*xs: Any) -> Any:
-                fixed = list(xs)
-
-                def only(*chosen: Any) -> Any:
-                    for i, value in zip(probe.chosen, chosen):
-                        fixed[i] = value
-                    return f(*fixed, **kwargs)
-
-                return leaves(jvp(only, tuple(xs[i] for i in probe.chosen), tuple(tangents))[1])
-
+            derived = _pushed(f, kwargs, probe, probe.call.shaped([probe._random(rng, t.value) for t in probe.inputs]))
         _check_orders(
             report,
             derived,

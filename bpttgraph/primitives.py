@@ -127,11 +127,15 @@ def elementwise(
     return _add(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, kink, analytic=analytic))
 
 
-def linear(name: str, value: Callable[..., Any], shape: Any, transpose: Any, symbol: str = "", notation: str = "call", **more: Any) -> Primitive:
+def linear(
+    name: str, value: Callable[..., Any], shape: Any, transpose: Any, symbol: str = "", notation: str = "call", **more: Any
+) -> Primitive:
     return _add(Primitive(name, "linear", value, shape, transpose, symbol or name, notation, **more))
 
 
-def bilinear(name: str, value: Callable[..., Any], shape: Any, left: Any, right: Any, symbol: str = "", notation: str = "call") -> Primitive:
+def bilinear(
+    name: str, value: Callable[..., Any], shape: Any, left: Any, right: Any, symbol: str = "", notation: str = "call"
+) -> Primitive:
     return _add(Primitive(name, "bilinear", value, shape, (left, right), symbol or name, notation))
 
 
@@ -202,16 +206,18 @@ identity = linear("identity", lambda x: x, _same, lambda g, slot, node: g, notat
 _expand = linear("expand", _expand_value, lambda s, shape, rank: shape, lambda g, slot, node: sum_to(g, node.args[0]), notation="hidden")
 _sum = linear("sum", lambda x, axes: np.sum(x, axis=axes), lambda s, axes: _axes(s, axes), _sum_transpose)
 _reshape = linear("reshape", _move, lambda s, shape, rank: shape, lambda g, slot, node: reshape(g, shape=node.args[0].shape))
-_transpose = linear("transpose", _swap, lambda s: s[:-2] + (s[-1], s[-2]), lambda g, slot, node: transpose(g), "ᵀ", "postfix")
+_transpose = linear("transpose", _swap, lambda s: (*s[:-2], s[-1], s[-2]), lambda g, slot, node: transpose(g), "ᵀ", "postfix")
 concat = linear("concat", _concat_value, _concat_shape, _concat_transpose, joint=True)
 take = linear("take", lambda x, start, stop: x[..., start:stop], lambda s, start, stop: (stop - start,),
               lambda g, slot, node: pad(g, before=node.attrs["start"], after=node.args[0].shape[0] - node.attrs["stop"]))  # fmt: skip
 pad: Primitive = linear("pad", _pad_value, lambda s, before, after: (s[0] + before + after,),
              lambda g, slot, node: take(g, start=node.attrs["before"], stop=g.shape[0] - node.attrs["after"]))  # fmt: skip
-diag = linear("diag", lambda x: x[..., :, None] * np.eye(x.shape[-1], dtype=x.dtype), lambda s: (s[0], s[0]), lambda g, slot, node: diagonal(g))
+diag = linear("diag", lambda x: x[..., :, None] * np.eye(x.shape[-1], dtype=x.dtype), lambda s: (s[0], s[0]),
+              lambda g, slot, node: diagonal(g))  # fmt: skip
 diagonal: Primitive = linear("diagonal", _diagonal_value, lambda s: (s[0],), lambda g, slot, node: diag(g))
 _batch_sum = linear("batch_sum", _batch_sum_value, lambda s, rank: s, lambda g, slot, node: batch_copy(g, node.args[0]), "Σ_batch")
-batch_copy: Primitive = linear("batch_copy", lambda g, like: g, lambda g, like: g, lambda g, slot, node: None if slot else batch_sum(g), notation="hidden")
+batch_copy: Primitive = linear("batch_copy", lambda g, like: g, lambda g, like: g,
+                               lambda g, slot, node: None if slot else batch_sum(g), notation="hidden")  # fmt: skip
 
 
 def expand(x: Any, shape: Shape) -> Any:
@@ -309,7 +315,8 @@ mul = elementwise("mul", lambda a, b: a * b, lambda y, a, b: b, lambda y, a, b: 
 matvec = bilinear("matvec", _matvec_value, _matvec_shape, lambda g, a, x: outer(g, x), lambda g, a, x: vecmat(g, a), "", "infix")
 vecmat: Primitive = bilinear("vecmat", lambda x, a: x @ a if a.ndim == 2 else (x[..., None, :] @ a)[..., 0, :], _vecmat_shape,
                   lambda g, x, a: matvec(a, g), lambda g, x, a: outer(x, g), "", "infix")  # fmt: skip
-matmat: Primitive = bilinear("matmat", lambda a, b: a @ b, _matmat_shape, lambda g, a, b: matmat(g, transpose(b)), lambda g, a, b: matmat(transpose(a), g),
+matmat: Primitive = bilinear("matmat", lambda a, b: a @ b, _matmat_shape,
+                             lambda g, a, b: matmat(g, transpose(b)), lambda g, a, b: matmat(transpose(a), g),
                   "", "infix")  # fmt: skip
 dot = bilinear("dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: last(g) * b, lambda g, a, b: a * last(g))
 outer: Primitive = bilinear("outer", lambda a, b: a[..., :, None] * b[..., None, :], lambda a, b: (a[0], b[0]),
@@ -465,9 +472,11 @@ clip = elementwise("clip", lambda x, low, high: np.where(np.real(x) < low, low, 
                    kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)))  # fmt: skip
 div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
 ratio: Primitive = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix")
-pow_: Primitive = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0), lambda y, a, b: ylog(y, a), symbol="^", notation="infix")
+pow_: Primitive = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0),
+                              lambda y, a, b: ylog(y, a), symbol="^", notation="infix")  # fmt: skip
 ylog: Primitive = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="ylog")
-power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent), lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")
+power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent),
+                     lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")  # fmt: skip
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
 maximum = elementwise("maximum", lambda a, b: _choose((np.real(a) > np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(a, b),
                       lambda y, a, b: above(b, a), symbol="max", kink=lambda a, b: a - b)  # fmt: skip
@@ -559,7 +568,8 @@ largest = own("max", lambda x: np.max(np.real(x), axis=-1) if not np.iscomplexob
 
 def _no_number(name: str) -> Callable[..., Any]:
     def value(*_: Any, **__: Any) -> Any:
-        raise BPTTError(f"{name} is abstract: it has no numbers", f'bind it: --let {name}=tanh on the command line, let={{"{name}": "tanh"}} in Python')
+        raise BPTTError(f"{name} is abstract: it has no numbers",
+                        f'bind it: --let {name}=tanh on the command line, let={{"{name}": "tanh"}} in Python')  # fmt: skip
 
     return value
 

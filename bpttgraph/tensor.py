@@ -1,7 +1,8 @@
 """Tensor: a node that knows its value. The eager, NumPy-mannered front of the graph.
 
-`x = tensor([1.0, 2.0]); y = (x * x).sum()` computes at once and records every step as a node, so the same graph that is run here can
-be drawn, printed and differentiated. `y.backward()` fills `x.grad`; the transformations of `transforms` (`grad`, `vjp`, `jvp`, …) build on it.
+`x = tensor([1.0, 2.0]); y = (x * x).sum()` computes at once and records every step as a node, so the same graph that is run here
+can be drawn, printed and differentiated. `y.backward()` fills `x.grad`; the transformations of `transforms` (`grad`, `vjp`,
+`jvp`, …) build on it.
 
 * Shapes are NumPy's; a Python number stays a Python number, so that scalar graphs are quick.
 * Nothing is destroyed: `backward` twice gives the same `grad` twice. It *replaces* `grad`, it does not add to it.
@@ -246,11 +247,16 @@ def _stored(node: Tensor, key: tuple[Any, ...]) -> tuple[Tensor, Tensor | None]:
         place = node.attrs["key"]
         if place == key:
             stored: Any = node.args[1]
-            if stored.shape == np.shape(node.value[key]) and np.asarray(stored.value).dtype == np.asarray(node.value).dtype:
+            if (
+                stored.shape == np.shape(node.value[key])
+                and np.asarray(stored.value).dtype == np.asarray(node.value).dtype
+            ):
                 return node, stored
             break
         pairs = [(a, b) for a, b in zip(place, key) if isinstance(a, int) and isinstance(b, int)]
-        if not all(isinstance(k, int | slice) for k in place) or not any(a != b and (a < 0) == (b < 0) for a, b in pairs):
+        if not all(isinstance(k, int | slice) for k in place) or not any(
+            a != b and (a < 0) == (b < 0) for a, b in pairs
+        ):
             break
         node = node.args[0]  # type: ignore[assignment]
     return node, None
@@ -690,7 +696,7 @@ def reverse_values(
     if targets is not None:
         on_path = {t.serial for t in targets}
         for node in order:
-            if node.serial not in on_path and any([a.serial in on_path for a in node.args]):
+            if node.serial not in on_path and any(a.serial in on_path for a in node.args):
                 on_path.add(node.serial)
     sums: dict[int, Any] = {node.serial: g for node, g in seeds.items()}
     with np.errstate(all="ignore"):
@@ -702,7 +708,7 @@ def reverse_values(
             if g is None:
                 continue
             op = node.op
-            values = [a.value for a in args]
+            values = [a.value for a in args]  # type: ignore[attr-defined]
             for slot, arg in enumerate(args):
                 serial = arg.serial
                 if serial < since or (targets is not None and serial not in on_path):

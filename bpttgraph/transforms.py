@@ -105,7 +105,8 @@ class _Call:
                 raise BPTTError(f"{name} was called with {len(args)} positional argument(s), so there is no argument number {n}",
                                 "arguments to differentiate by are positional, counted from 0")  # fmt: skip
         try:
-            named = list(inspect.signature(f).parameters)
+            kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+            named = [p.name for p in inspect.signature(f).parameters.values() if p.kind in kinds]
         except (TypeError, ValueError):
             named = []
         self.start = next(_serial)  # a Tensor with a lower number is the caller's
@@ -118,8 +119,11 @@ class _Call:
                 found = leaves(args[n])
                 for x in found:
                     if not _numeric(x):
-                        raise BPTTError(f"argument {n} of {name} has {'None' if x is None else f'a {type(x).__name__}'} in it, by which there is no derivative",
-                                        "differentiate by numbers and arrays only; choose them with argnums=")  # fmt: skip
+                        what = "None" if x is None else f"a {type(x).__name__}"
+                        raise BPTTError(
+                            f"argument {n} of {name} has {what} in it, by which there is no derivative",
+                            "differentiate by numbers and arrays only; choose them with argnums=",
+                        )
                 fresh = [_fresh(x, label_) for x, label_ in zip(found, _names(args[n], label))]
                 self.inputs += fresh
                 self.tree.append(args[n])

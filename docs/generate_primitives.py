@@ -37,7 +37,11 @@ def _print(node: Any) -> str:
     try:
         return "`" + (to_text(formula(node)) if isinstance(node, Node) else str(node)) + "`"
     except Exception:  # an operation that has no reading as a formula: its structure is named instead
-        return f"`{node.op.name}({', '.join(map(repr, node.args))})`" if isinstance(node, Node) and node.op else f"`{node!r}`"
+        return (
+            f"`{node.op.name}({', '.join(map(repr, node.args))})`"
+            if isinstance(node, Node) and node.op
+            else f"`{node!r}`"
+        )
 
 
 def _row(op: Primitive) -> str:
@@ -48,9 +52,16 @@ def _row(op: Primitive) -> str:
         args = [leaf(n, (2,)) for n in (names[:count] if count > 1 else ["x"])]
         y = leaf("y", (2,))
         for rule, arg in zip(op.rule, args):
-            rules.append(f"∂y/∂{arg.name} = " + ("none" if rule is None else _print(rule(y, *args, **SETTINGS.get(op.name, {})))))
+            rules.append(
+                f"∂y/∂{arg.name} = " + ("none" if rule is None else _print(rule(y, *args, **SETTINGS.get(op.name, {}))))
+            )
     elif op.kind == "bilinear" and not isinstance(op.rule, EveryArgument):
-        shapes = {"matvec": ((2, 3), (3,), (2,)), "vecmat": ((2,), (2, 3), (3,)), "matmat": ((2, 3), (3, 4), (2, 4)), "dot": ((3,), (3,), ())}
+        shapes = {
+            "matvec": ((2, 3), (3,), (2,)),
+            "vecmat": ((2,), (2, 3), (3,)),
+            "matmat": ((2, 3), (3, 4), (2, 4)),
+            "dot": ((3,), (3,), ()),
+        }
         a, b, g = (leaf(n, s) for n, s in zip(("A", "B", "g"), shapes.get(op.name, ((2,), (3,), (2, 3)))))
         rules = [f"{n} ← {_print(rule(g, a, b))}" for n, rule in zip("AB", op.rule)]
     elif op.kind == "own":

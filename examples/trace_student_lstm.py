@@ -17,7 +17,7 @@ def sigmoid(a):
 
 def loss(x, Wx, Wh, b, h0):
     """x: (T, N, D), time-major; the last h scores the sequence."""
-    T, N, D = x.shape
+    T, N, _ = x.shape
     H = h0.shape[1]
     h = np.zeros((T, N, H), like=x)
     c = np.zeros((T, N, H), like=x)
@@ -34,7 +34,13 @@ def loss(x, Wx, Wh, b, h0):
 
 rng = np.random.default_rng(0)
 T, N, D, H = 4, 2, 3, 5
-data = rng.normal(size=(T, N, D)), rng.normal(size=(D, 4 * H)), rng.normal(size=(H, 4 * H)) / 2, rng.normal(size=4 * H), rng.normal(size=(N, H))
+data = (
+    rng.normal(size=(T, N, D)),
+    rng.normal(size=(D, 4 * H)),
+    rng.normal(size=(H, 4 * H)) / 2,
+    rng.normal(size=4 * H),
+    rng.normal(size=(N, H)),
+)
 
 graph = bg.trace(loss, *data)
 named = [node.name for node in graph if node.name]

@@ -48,8 +48,12 @@ class Machine(RuleBasedStateMachine):
 
     def combine(self, name: str, a: Any, b: Any) -> Any:
         ours = {
-            "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / (2 + b**2), "maximum": np.maximum,
-        }[name]  # fmt: skip
+            "add": lambda a, b: a + b,
+            "sub": lambda a, b: a - b,
+            "mul": lambda a, b: a * b,
+            "div": lambda a, b: a / (2 + b**2),
+            "maximum": np.maximum,
+        }[name]
         naive = getattr(a[0], name)(b[0])
         if np.abs(naive.value).max() > 100:  # keep the numbers of a size at which they can be compared
             a, b, naive = (a[0].tanh(), a[1].tanh()), (b[0].tanh(), b[1].tanh()), None
@@ -59,7 +63,13 @@ class Machine(RuleBasedStateMachine):
     def scalar_pair(self, name: str, a: Any, b: Any) -> Any:
         return self.combine(name, a, b)
 
-    @rule(target=vectors, name=st.sampled_from(["add", "sub", "mul", "div", "maximum"]), a=vectors, b=st.one_of(vectors, scalars), swap=st.booleans())
+    @rule(
+        target=vectors,
+        name=st.sampled_from(["add", "sub", "mul", "div", "maximum"]),
+        a=vectors,
+        b=st.one_of(vectors, scalars),
+        swap=st.booleans(),
+    )
     def vector_pair(self, name: str, a: Any, b: Any, swap: bool) -> Any:
         return self.combine(name, *((b, a) if swap else (a, b)))
 

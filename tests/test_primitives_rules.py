@@ -33,14 +33,18 @@ def inside(r: np.random.Generator, s: tuple[int, ...]) -> Any:
 
 
 DOMAIN = {
-    **dict.fromkeys(["log", "sqrt", "log1p", "log2", "log10", "reciprocal", "ratio", "div", "pow", "ylog", "power"], positive),
+    **dict.fromkeys(
+        ["log", "sqrt", "log1p", "log2", "log10", "reciprocal", "ratio", "div", "pow", "ylog", "power"], positive
+    ),
     **dict.fromkeys(["arcsin", "arccos", "arctanh", "tan"], inside),
     "arccosh": lambda r, s: r.uniform(1.2, 3.0, size=s),
     "mod": lambda r, s: r.uniform(0.7, 1.0, size=s) * r.choice([0.3, 2.2, 5.1], size=s),
 }
 ATTRS: dict[str, dict[str, Any]] = {
-    "clip": {"low": -0.5, "high": 0.5}, "power": {"exponent": 2.5}, "nan_to_num": {"nan": 0.0, "posinf": None, "neginf": None},
-}  # fmt: skip
+    "clip": {"low": -0.5, "high": 0.5},
+    "power": {"exponent": 2.5},
+    "nan_to_num": {"nan": 0.0, "posinf": None, "neginf": None},
+}
 NODES_ONLY = {"batch_sum", "batch_copy", "batch_outer"}  # the batch is an axis of its own only for recurrences
 FLAT = {"as_number", "finite", "top_mask", "stop_gradient"}  # no derivative: asked directly
 
@@ -70,25 +74,44 @@ def lead(f: Any, *tails: tuple[int, ...], draw: Any = normal) -> Any:
 
 
 CASES: dict[str, Any] = {
-    "add": fixed(P.add, (3, 2), (2,)), "sub": fixed(P.sub, (2,), (3, 2)), "neg": lead(P.neg, (2,)), "identity": lead(P.identity, (2,)),
-    "expand": fixed(lambda x: P.expand(x, shape=(2, 3, 2)), (3, 1)), "sum": fixed(lambda x: P.total(x, (-1, -3)), (2, 3, 2)),
-    "reshape": fixed(lambda x: P.reshape(x, shape=(3, 4)), (2, 6)), "transpose": fixed(P.transpose, (2, 3)),
-    "concat": fixed(P.concat, (2,), (3,)), "take": fixed(lambda x: P.take(x, start=1, stop=3), (5,)), "pad": fixed(lambda x: P.pad(x, before=1, after=2), (3,)),
-    "diag": fixed(P.diag, (3,)), "diagonal": fixed(P.diagonal, (3, 3)),
-    "matvec": fixed(P.matvec, (2, 3), (3,)), "vecmat": fixed(P.vecmat, (2,), (2, 3)), "matmat": fixed(P.matmat, (2, 2, 3), (3, 4)),
-    "dot": lead(P.dot, (3,), (3,)), "outer": fixed(P.outer, (2,), (3,)),
-    "softmax": lead(P.softmax, (3,)), "log_softmax": lead(P.log_softmax, (3,)), "logsumexp": lead(P.logsumexp, (3,)), "max": lead(P.largest, (4,)),
-    "norm": lead(P.norm, (3,)), "squared_error": lead(P.squared_error, (3,), (3,)), "cross_entropy": lead(P.cross_entropy, (3,), (3,), draw=positive),
+    "add": fixed(P.add, (3, 2), (2,)),
+    "sub": fixed(P.sub, (2,), (3, 2)),
+    "neg": lead(P.neg, (2,)),
+    "identity": lead(P.identity, (2,)),
+    "expand": fixed(lambda x: P.expand(x, shape=(2, 3, 2)), (3, 1)),
+    "sum": fixed(lambda x: P.total(x, (-1, -3)), (2, 3, 2)),
+    "reshape": fixed(lambda x: P.reshape(x, shape=(3, 4)), (2, 6)),
+    "transpose": fixed(P.transpose, (2, 3)),
+    "concat": fixed(P.concat, (2,), (3,)),
+    "take": fixed(lambda x: P.take(x, start=1, stop=3), (5,)),
+    "pad": fixed(lambda x: P.pad(x, before=1, after=2), (3,)),
+    "diag": fixed(P.diag, (3,)),
+    "diagonal": fixed(P.diagonal, (3, 3)),
+    "matvec": fixed(P.matvec, (2, 3), (3,)),
+    "vecmat": fixed(P.vecmat, (2,), (2, 3)),
+    "matmat": fixed(P.matmat, (2, 2, 3), (3, 4)),
+    "dot": lead(P.dot, (3,), (3,)),
+    "outer": fixed(P.outer, (2,), (3,)),
+    "softmax": lead(P.softmax, (3,)),
+    "log_softmax": lead(P.log_softmax, (3,)),
+    "logsumexp": lead(P.logsumexp, (3,)),
+    "max": lead(P.largest, (4,)),
+    "norm": lead(P.norm, (3,)),
+    "squared_error": lead(P.squared_error, (3,), (3,)),
+    "cross_entropy": lead(P.cross_entropy, (3,), (3,), draw=positive),
     "top_mask": lead(lambda x: P.top_mask(x) * x, (3,)),
-    "permute": fixed(lambda x: A.permute(x, order=(-1, -3, -2)), (2, 3, 4)), "join": fixed(lambda a, b: A.join(a, b, axis=-2), (2, 3), (1, 3)),
+    "permute": fixed(lambda x: A.permute(x, order=(-1, -3, -2)), (2, 3, 4)),
+    "join": fixed(lambda a, b: A.join(a, b, axis=-2), (2, 3), (1, 3)),
     "getitem": fixed(lambda x: A.getitem(x, key=(slice(None), np.array([0, 2, 0]))), (2, 3)),
     "scatter": fixed(lambda x: A.scatter(x, key=(np.array([0, 2, 0]),), shape=(4,)), (3,)),
     "put": fixed(lambda x, v: A.put(x, v, key=(np.array([0, 2, 0]),)), (4,), (3,)),
     "cumsum": fixed(lambda x: A.cumsum(x, axis=-2, reverse=False), (3, 2)),
     "einsum": fixed(lambda a, b: A.einsum(a, b, spec="iij,jk->ki"), (2, 2, 3), (3, 4)),
-    "real": fixed(lambda x: A.real(x * (1 + 2j)), (3,)), "imag": fixed(lambda x: A.imag(x * (1 + 2j)), (3,)), "conj": fixed(lambda x: A.real(A.conj(x * (1 + 2j)) * 1j), (3,)),
+    "real": fixed(lambda x: A.real(x * (1 + 2j)), (3,)),
+    "imag": fixed(lambda x: A.imag(x * (1 + 2j)), (3,)),
+    "conj": fixed(lambda x: A.real(A.conj(x * (1 + 2j)) * 1j), (3,)),
     "cast": fixed(lambda x: A.cast(x * x, dtype=np.dtype(np.longdouble), origin=np.dtype(float)), (3,)),
-}  # fmt: skip
+}
 
 
 def case_of(op: Primitive) -> Any:
@@ -138,8 +161,6 @@ def mutants(op: Primitive) -> list[Any]:
     return [scaled(op.rule)]
 
 
-
-
 def found_out(name: str) -> None:
     op = TABLE[name]
     if name in FLAT:
@@ -186,7 +207,13 @@ def test_rules_of_the_batch(name: str) -> None:
     r = np.random.default_rng(0)
     W, x, g = leaf("W", (2, 3)), leaf("x", (3,), batched=True), leaf("g", (2,), batched=True)
     w, b = leaf("w", (3,)), leaf("b", (3,))
-    values = {W: r.normal(size=(2, 3)), x: r.normal(size=(4, 3)), g: r.normal(size=(4, 2)), w: r.normal(size=3), b: r.normal(size=3)}
+    values = {
+        W: r.normal(size=(2, 3)),
+        x: r.normal(size=(4, 3)),
+        g: r.normal(size=(4, 2)),
+        w: r.normal(size=3),
+        b: r.normal(size=3),
+    }
 
     def second(source: Any, target: Any, through: Any) -> Any:
         first = backward({source: constant(1.0) if not source.shape else g}, [through]).adjoints[through]
@@ -214,7 +241,11 @@ def test_rules_of_the_batch(name: str) -> None:
     assert check()
     op = TABLE[name]
     before = op.rule
-    scaled = tuple(lambda *a, r=r: r(*a) * 1.01 for r in before) if isinstance(before, tuple) else lambda *a: before(*a) * 1.01
+    scaled = (
+        tuple(lambda *a, r=r: r(*a) * 1.01 for r in before)
+        if isinstance(before, tuple)
+        else lambda *a: before(*a) * 1.01
+    )
     object.__setattr__(op, "rule", scaled)
     try:
         assert not check()

@@ -34,9 +34,21 @@ def test_reused_values_and_repeated_backward() -> None:
 def test_reflected_operators_and_scalars() -> None:
     x = bg.tensor(2.0)
     for y, value, slope in [
-        (1 + x, 3.0, 1.0), (1 - x, -1.0, -1.0), (3 * x, 6.0, 3.0), (1 / x, 0.5, -0.25), (2**x, 4.0, 4 * math.log(2)), (x**3, 8.0, 12.0), (-x, -2.0, -1.0),
-        (x % 1.5, 0.5, 1.0), (abs(-x), 2.0, 1.0), (x**0, 1.0, 0.0), (x**-1, 0.5, -0.25), (+x, 2.0, 1.0), (x / 4, 0.5, 0.25), (x - 1, 1.0, 1.0),
-    ]:  # fmt: skip
+        (1 + x, 3.0, 1.0),
+        (1 - x, -1.0, -1.0),
+        (3 * x, 6.0, 3.0),
+        (1 / x, 0.5, -0.25),
+        (2**x, 4.0, 4 * math.log(2)),
+        (x**3, 8.0, 12.0),
+        (-x, -2.0, -1.0),
+        (x % 1.5, 0.5, 1.0),
+        (abs(-x), 2.0, 1.0),
+        (x**0, 1.0, 0.0),
+        (x**-1, 0.5, -0.25),
+        (+x, 2.0, 1.0),
+        (x / 4, 0.5, 0.25),
+        (x - 1, 1.0, 1.0),
+    ]:
         x.grad = None
         y.backward()
         assert y.item() == pytest.approx(value) and x.grad == pytest.approx(slope)
@@ -63,34 +75,85 @@ def test_depth_is_no_recursion() -> None:
 
     value, slope = bg.value_and_grad(rnn)(0.9)
     step = 1e-6
-    assert slope == pytest.approx((bg.value_and_grad(rnn)(0.9 + step)[0] - bg.value_and_grad(rnn)(0.9 - step)[0]) / (2 * step), rel=1e-6)
+    assert slope == pytest.approx(
+        (bg.value_and_grad(rnn)(0.9 + step)[0] - bg.value_and_grad(rnn)(0.9 - step)[0]) / (2 * step), rel=1e-6
+    )
     assert type(value) is float
 
 
 @pytest.mark.parametrize("shapes", [((2, 3), (3,)), ((2, 1), (1, 3)), ((), (2, 2)), ((1,), (4,)), ((2, 3, 1), (1, 4))])
 def test_broadcasting_is_undone(shapes: Any) -> None:
     a, b = (RNG.normal(size=s) + 3 for s in shapes)
-    for f in (lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, np.maximum, np.logaddexp, np.hypot):
+    for f in (
+        lambda a, b: a + b,
+        lambda a, b: a - b,
+        lambda a, b: a * b,
+        lambda a, b: a / b,
+        np.maximum,
+        np.logaddexp,
+        np.hypot,
+    ):
         assert bg.check_grads(f, (a, b)).right
 
 
 @pytest.mark.parametrize(
     "f",
     [
-        lambda x: np.sum(x, axis=(0, 2), keepdims=True), lambda x: x.mean(axis=1), lambda x: np.max(x, axis=(0, 1)), lambda x: x.min(),
-        lambda x: x.reshape(3, -1), lambda x: x.transpose(2, 0, 1), lambda x: x.T, lambda x: np.swapaxes(x, 0, 2), lambda x: np.moveaxis(x, 0, -1),
-        lambda x: x[1, :, ::-1], lambda x: x[:, [0, 2, 0]], lambda x: x[np.array([True, False])], lambda x: x[..., None, 1], lambda x: x[-1][0],
-        lambda x: np.concatenate([x, 2 * x], axis=1), lambda x: np.stack([x, x * x], axis=-1), lambda x: np.split(x, 3, axis=1)[2],
-        lambda x: np.where(x > 0, x, 2 * x), lambda x: np.clip(x, -0.5, 0.5), lambda x: np.einsum("ijk,ilk->jl", x, x), lambda x: np.einsum("...k->...", x),
-        lambda x: np.linalg.norm(x), lambda x: np.linalg.norm(x, axis=1), lambda x: np.outer(x[0, 0], x[1, 1]), lambda x: np.log1p(x * x),
-        lambda x: x.softmax(axis=1), lambda x: x.log_softmax(), lambda x: x.logsumexp(axis=(0, 2)), lambda x: np.cumsum(x, axis=1), lambda x: np.prod(x, axis=2),
-        lambda x: np.var(x, axis=0), lambda x: np.std(x), lambda x: np.tile(x, (2, 1, 2)), lambda x: np.repeat(x, 2, axis=0), lambda x: np.sort(x, axis=1),
-        lambda x: np.broadcast_to(x, (2, 2, 3, 4)), lambda x: np.tensordot(x, x, ((0, 2), (0, 2))), lambda x: x @ x[0].T, lambda x: x[0, 0] @ x.transpose(0, 2, 1),
-        lambda x: x @ x[0, 0], lambda x: np.matmul(x, x.transpose(0, 2, 1)), lambda x: np.dot(x, x[0].T), lambda x: np.kron(x[0], x[1]), lambda x: np.pad(x, 1),
-        lambda x: np.diff(x, axis=1), lambda x: np.triu(x[0]), lambda x: np.trace(x), lambda x: np.roll(x, 1, axis=2), lambda x: np.add.reduce(x, axis=1),
-        lambda x: np.hstack([x, x]), lambda x: np.vstack([x[0, 0], x[0, 1]]), lambda x: np.linalg.norm(x, ord=1, axis=0), lambda x: np.full_like(x, x[0, 0, 0]),
+        lambda x: np.sum(x, axis=(0, 2), keepdims=True),
+        lambda x: x.mean(axis=1),
+        lambda x: np.max(x, axis=(0, 1)),
+        lambda x: x.min(),
+        lambda x: x.reshape(3, -1),
+        lambda x: x.transpose(2, 0, 1),
+        lambda x: x.T,
+        lambda x: np.swapaxes(x, 0, 2),
+        lambda x: np.moveaxis(x, 0, -1),
+        lambda x: x[1, :, ::-1],
+        lambda x: x[:, [0, 2, 0]],
+        lambda x: x[np.array([True, False])],
+        lambda x: x[..., None, 1],
+        lambda x: x[-1][0],
+        lambda x: np.concatenate([x, 2 * x], axis=1),
+        lambda x: np.stack([x, x * x], axis=-1),
+        lambda x: np.split(x, 3, axis=1)[2],
+        lambda x: np.where(x > 0, x, 2 * x),
+        lambda x: np.clip(x, -0.5, 0.5),
+        lambda x: np.einsum("ijk,ilk->jl", x, x),
+        lambda x: np.einsum("...k->...", x),
+        lambda x: np.linalg.norm(x),
+        lambda x: np.linalg.norm(x, axis=1),
+        lambda x: np.outer(x[0, 0], x[1, 1]),
+        lambda x: np.log1p(x * x),
+        lambda x: x.softmax(axis=1),
+        lambda x: x.log_softmax(),
+        lambda x: x.logsumexp(axis=(0, 2)),
+        lambda x: np.cumsum(x, axis=1),
+        lambda x: np.prod(x, axis=2),
+        lambda x: np.var(x, axis=0),
+        lambda x: np.std(x),
+        lambda x: np.tile(x, (2, 1, 2)),
+        lambda x: np.repeat(x, 2, axis=0),
+        lambda x: np.sort(x, axis=1),
+        lambda x: np.broadcast_to(x, (2, 2, 3, 4)),
+        lambda x: np.tensordot(x, x, ((0, 2), (0, 2))),
+        lambda x: x @ x[0].T,
+        lambda x: x[0, 0] @ x.transpose(0, 2, 1),
+        lambda x: x @ x[0, 0],
+        lambda x: np.matmul(x, x.transpose(0, 2, 1)),
+        lambda x: np.dot(x, x[0].T),
+        lambda x: np.kron(x[0], x[1]),
+        lambda x: np.pad(x, 1),
+        lambda x: np.diff(x, axis=1),
+        lambda x: np.triu(x[0]),
+        lambda x: np.trace(x),
+        lambda x: np.roll(x, 1, axis=2),
+        lambda x: np.add.reduce(x, axis=1),
+        lambda x: np.hstack([x, x]),
+        lambda x: np.vstack([x[0, 0], x[0, 1]]),
+        lambda x: np.linalg.norm(x, ord=1, axis=0),
+        lambda x: np.full_like(x, x[0, 0, 0]),
     ],
-)  # fmt: skip
+)
 def test_numpy_manners(f: Any) -> None:
     x = np.random.default_rng(3).normal(size=(2, 3, 4))
     assert np.allclose(f(bg.tensor(x)).data, f(x) if _works(f, x) else f(bg.tensor(x)).data)
@@ -185,7 +248,9 @@ def test_parameters_may_be_dicts_lists_and_tuples() -> None:
         return scale * ((p["W"] @ x + p["layers"][0]) ** 2).sum() * p["layers"][1][0], {"seen": x}
 
     g, aux = bg.grad(loss, has_aux=True)(p, np.ones(2), scale=2.0)
-    assert set(g) == {"W", "layers"} and g["W"].shape == (2, 2) and g["layers"][1] == (16.0,) and np.all(aux["seen"] == 1)
+    assert (
+        set(g) == {"W", "layers"} and g["W"].shape == (2, 2) and g["layers"][1] == (16.0,) and np.all(aux["seen"] == 1)
+    )
     value, gs = bg.value_and_grad(lambda a, b: a * b, (0, 1))(2.0, 5.0)
     assert value == 10.0 and gs == (5.0, 2.0)
     assert bg.grad(lambda a, b: a * b, -1)(2.0, 5.0) == 2.0
@@ -193,7 +258,9 @@ def test_parameters_may_be_dicts_lists_and_tuples() -> None:
 
 def test_linearize_vjp_and_gradients() -> None:
     y, push = bg.linearize(lambda a, b: {"p": a * b, "s": a + b}, 2.0, 3.0)
-    assert y == {"p": 6.0, "s": 5.0} and push(1.0, 0.0) == {"p": 3.0, "s": 1.0} and push(0.0, 1.0) == {"p": 2.0, "s": 1.0}
+    assert (
+        y == {"p": 6.0, "s": 5.0} and push(1.0, 0.0) == {"p": 3.0, "s": 1.0} and push(0.0, 1.0) == {"p": 2.0, "s": 1.0}
+    )
     W = bg.tensor(RNG.normal(size=(2, 2)), name="W")
     x = bg.tensor([1.0, 2.0], name="x")
     g = bg.gradients(np.tanh(W @ x).sum(), {"W": W, "x": x})
@@ -247,10 +314,22 @@ def test_dtypes() -> None:
 
 
 @pytest.mark.parametrize("far", [1000.0, -1000.0])
-@pytest.mark.parametrize("f", [
-    lambda x: x.tanh(), lambda x: x.sigmoid(), lambda x: x.softplus(), lambda x: x.softmax(), lambda x: x.log_softmax(), lambda x: x.logsumexp(),
-    lambda x: np.logaddexp(x, 0.0), lambda x: x.relu(), lambda x: x.silu(), lambda x: x.gelu(), lambda x: x.elu(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x.tanh(),
+        lambda x: x.sigmoid(),
+        lambda x: x.softplus(),
+        lambda x: x.softmax(),
+        lambda x: x.log_softmax(),
+        lambda x: x.logsumexp(),
+        lambda x: np.logaddexp(x, 0.0),
+        lambda x: x.relu(),
+        lambda x: x.silu(),
+        lambda x: x.gelu(),
+        lambda x: x.elu(),
+    ],
+)
 def test_far_out_nothing_overflows(f: Any, far: float) -> None:  # warnings are errors here
     value, pull = bg.vjp(f, np.array([far, 0.0, 1.0]))
     (g,) = pull(np.ones_like(value))
@@ -303,7 +382,9 @@ def test_own_operations() -> None:
     from bpttgraph.derive.read import formula
     from bpttgraph.graph import leaf
 
-    swish = bg.primitive(lambda x: x / (1 + np.exp(-x)), name="swish", derivative=lambda y, x: y + (1 - y) / (1 + np.exp(-x)))
+    swish = bg.primitive(
+        lambda x: x / (1 + np.exp(-x)), name="swish", derivative=lambda y, x: y + (1 - y) / (1 + np.exp(-x))
+    )
     assert bg.check_grads(swish, (np.array([0.3, -2.0]),), oracle="complex").right
     assert to_text(formula(swish(leaf("z[1]", (2,))))) == "swish(z₁)"
     rotate = bg.primitive(lambda x, k: np.roll(x, 1) * k, name="rotate")
