@@ -393,8 +393,8 @@ def _command(
     "--view",
     default="forward",
     show_default=True,
-    help="forward (unrolled), folded (with delay loops), backward (gradient arcs), paths (chain-rule terms) or "
-    "contributions (the (t, k) triangle).",
+    help="forward (unrolled), folded (with delay loops), backward (gradient arcs), paths (chain-rule terms), "
+    "contributions (the (t, k) triangle) or cell (the inside of one step).",
 )
 @click.option("--wrt", metavar="NAME", help="For views of a gradient: what it is by.  [default: the recurrent weights]")
 @click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
@@ -409,7 +409,7 @@ def _command(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The file: .svg, .png, .pdf or .dot.  [default: NAME-VIEW.svg]",
+    help="The file: .svg, .png, .pdf, .dot, .tikz or .tex.  [default: NAME-VIEW.svg]",
 )
 def draw(
     source: str,
@@ -424,7 +424,7 @@ def draw(
     let: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Draw the computation graph: folded, unrolled, with its gradient, term by term, or by contributions."""
+    """Draw the computation graph: folded, unrolled, with its gradient, term by term, by contributions, or one step."""
     rec = _load(source, let)
     style: dict[str, Any] = {"labels": labels, "theme": theme}
     if view == "folded":

@@ -11,11 +11,12 @@ if TYPE_CHECKING:
     from ..variables import VariableGraph
     from .data import Data
     from .figure import Figure
+    from .network import Network
 
-__all__ = ["GRADIENT_VIEWS", "VIEWS", "draw", "engine_report"]
+__all__ = ["GRADIENT_VIEWS", "VIEWS", "draw", "draw_network", "engine_report"]
 
 GRADIENT_VIEWS = ("backward", "paths", "contributions")
-VIEWS = ("folded", "forward", *GRADIENT_VIEWS)
+VIEWS = ("folded", "forward", *GRADIENT_VIEWS, "cell")
 
 
 def draw(
@@ -39,6 +40,16 @@ def draw(
     from .scene import build_scene
 
     return Figure(build_scene(graph, view, fold, labels, theme, data))
+
+
+def draw_network(network: Network, labels: str = "math", theme: str = "light", view: str = "cell") -> Figure:
+    """Draw parts and wires that belong to no grid: the inside of a step, or an expression."""
+    from .figure import Figure
+    from .network import network_scene
+    from .scene import check_style
+
+    check_style(labels, theme)
+    return Figure(network_scene(network, labels, theme, view), network)
 
 
 def engine_report() -> list[dict[str, object]]:

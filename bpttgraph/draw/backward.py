@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..names import to_mathml, to_unicode
+from ..names import to_latex, to_mathml, to_unicode
 from .geometry import Path, Point, parallel
 from .grid import Grid
 from .labels import Outline, mathml_label, stacked, words
@@ -38,6 +38,12 @@ def fraction(edge: Edge, immediate: bool = False) -> tuple[str, str]:
     top, bottom = to_mathml(edge.target), to_mathml(edge.source)
     mathml = f"<mfrac><mrow>{sign}{top}</mrow><mrow><mo>∂</mo>{bottom}</mrow></mfrac>"
     return mathml, f"∂{'⁺' * plus}{to_unicode(edge.target)}/∂{to_unicode(edge.source)}"
+
+
+def _tex(edge: Edge, immediate: bool, norm: float | None) -> str:
+    plus = "^{+}" * (immediate or edge.cls == "parameter")
+    out = rf"\frac{{\partial{plus} {to_latex(edge.target)}}}{{\partial {to_latex(edge.source)}}}"
+    return out if norm is None else rf"\substack{{\displaystyle {out}\\ {_number(norm)}}}"
 
 
 def _number(norm: float) -> str:
@@ -134,7 +140,16 @@ def arc_marks(grid: Grid, drawn: list[Mark], obstacles: list[Mark]) -> list[Mark
                 crowd.add(spot)
                 ink = theme.gradient_ink
                 found.append(
-                    Mark(f"{e.id} label", "text", "jacobian", arc.style, label=outline, label_at=(x, y), ink=ink)
+                    Mark(
+                        f"{e.id} label",
+                        "text",
+                        "jacobian",
+                        arc.style,
+                        label=outline,
+                        label_at=(x, y),
+                        ink=ink,
+                        tex=_tex(e, e.id in scene.data.immediate, scene.data.norms.get(e.id)),
+                    )
                 )
                 break
     return arcs + found

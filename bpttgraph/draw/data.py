@@ -22,6 +22,7 @@ class Term:
     links: tuple[str, ...]
     mathml: str = ""
     text: str = ""
+    latex: str = ""
     norm: float | None = None
 
 

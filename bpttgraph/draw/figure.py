@@ -1,4 +1,4 @@
-"""A finished picture: its scene, its layout, and the four formats, each made when first asked for."""
+"""A finished picture: its scene, its layout, and its formats, each made when first asked for."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .dot import write_dot
 from .engines import render_svg
 from .layout import layout
 from .marks import Layout
+from .network import Network, network_layout
 from .scene import Scene
 
 __all__ = ["Figure"]
@@ -27,12 +28,14 @@ class Figure:
         engine, engine_note: who drew the SVG, and why an engine before it could not (one line, usually empty).
     """
 
-    def __init__(self, scene: Scene):
-        self.scene = scene
+    def __init__(self, scene: Scene, network: Network | None = None):
+        self.scene, self.network = scene, network
 
     @cached_property
     def layout(self) -> Layout:
         """All coordinates."""
+        if self.network is not None:
+            return network_layout(self.network, self.scene)
         return layout(self.scene)
 
     @cached_property
@@ -56,6 +59,20 @@ class Figure:
         return self._rendered[2]
 
     @cached_property
+    def tikz(self) -> str:
+        """The picture as a `tikzpicture`, for a LaTeX document."""
+        from .tikz import write_tikz
+
+        return write_tikz(self.layout)
+
+    @cached_property
+    def tex(self) -> str:
+        """The same as a LaTeX document of one page."""
+        from .tikz import write_tex
+
+        return write_tex(self.layout)
+
+    @cached_property
     def pdf(self) -> bytes:
         from .pdf import write_pdf
 
@@ -74,8 +91,11 @@ class Figure:
         """Write the picture; the ending of the name says which format. Nothing half-written is ever left behind."""
         target = Path(path)
         suffix = target.suffix.lower()
-        if suffix not in (".svg", ".png", ".pdf", ".dot"):
-            raise BPTTError(f"a picture cannot be saved as {target.name!r}", "end the name in .svg, .png, .pdf or .dot")
+        if suffix not in (".svg", ".png", ".pdf", ".dot", ".tikz", ".tex"):
+            raise BPTTError(
+                f"a picture cannot be saved as {target.name!r}",
+                "end the name in .svg, .png, .pdf or .dot, or in .tikz or .tex",
+            )
         made = getattr(self, suffix[1:])
         data = made if isinstance(made, bytes) else made.encode()
         try:

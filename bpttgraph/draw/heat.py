@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from ..names import to_mathml, to_unicode
+from ..names import to_latex, to_mathml, to_unicode
 from .geometry import rounded
 from .labels import mathml_label, words
 from .marks import Mark
@@ -134,7 +134,8 @@ def _matrix(scene: Scene, theme: Theme, scale: Scale, x0: float, y0: float) -> t
     text("matrix words 1", before.text, x + before.width / 2, y + heading.height / 2)
     x += before.width + 7
     marks.append(Mark("matrix name", "text", "matrix", Style(), label=heading,
-                      label_at=(x + heading.width / 2, y + heading.height / 2), ink=theme.ink))  # fmt: skip
+                      label_at=(x + heading.width / 2, y + heading.height / 2), ink=theme.ink,
+                      tex=rf"\frac{{\mathrm{{d}}E_t}}{{\mathrm{{d}}{to_latex(wrt)}}}"))  # fmt: skip
     after = words("through the use at step k", 10.0)
     text("matrix words 2", after.text, x + heading.width + 7 + after.width / 2, y + heading.height / 2)
     y += heading.height + 26

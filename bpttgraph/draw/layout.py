@@ -193,5 +193,6 @@ def _delays(grid: Grid) -> list[Mark]:
             f"<mrow><mi>t</mi><mo>{sense}</mo><mn>{abs(e.delay)}</mn></mrow>", f"t{sense}{abs(e.delay)}", 11.0
         )
         box = (x, y, max(30.0, label.width + 8), 18.0)
-        seen[net] = Mark(f"delay {e.source} {e.delay}", "mark", "delay", grid.theme.node["delay"], box=box, label=label)
+        seen[net] = Mark(f"delay {e.source} {e.delay}", "mark", "delay", grid.theme.node["delay"], box=box, label=label,
+                         tex=f"t{'-' if e.delay > 0 else '+'}{abs(e.delay)}")  # fmt: skip
     return list(seen.values())

@@ -55,6 +55,10 @@ def _sample(key: str, x: float, y: float, theme: Theme, index: int) -> list[Mark
             Mark(f"legend {index} {k}", "stroke", "legend cut-mark", theme.edge["mark"], path=p)
             for k, p in enumerate(strokes)
         ]
+    if what == "op":
+        circle = replace(theme.node["value"], shape="ellipse")
+        box = (x + _SAMPLE / 2, y, 15.0, 15.0)
+        return [Mark(f"legend {index}", "mark", "legend op", circle, box=box)]
     style = theme.node["delay" if what == "delay" else name]
     inset = 4.0 if style.double else 0.0
     box = (x + _SAMPLE / 2, y, _SAMPLE - 4 - inset, 14.0 - inset / 2)
@@ -99,9 +103,8 @@ def legend_marks(scene: Scene, theme: Theme, drawing: list[Mark]) -> Layout:
         at = (MARGIN + title.width / 2, MARGIN + 8)
         body.append(Mark("title", "text", "title", Style(), label=title, label_at=at, ink=theme.ink))
     steps = ", ".join(s.label for s in scene.slots if s.label)
-    description = f"{scene.title}: {len(scene.items)} nodes, {len(scene.edges)} arrows; {steps}. " + "; ".join(
-        scene.notes
-    )
+    nodes, arrows = (sum(m.kind == k for m in drawing) for k in ("node", "edge"))
+    description = f"{scene.title}: {nodes} nodes, {arrows} arrows; {steps}. " + "; ".join(scene.notes)
     height = y + rise + MARGIN - 8
     return Layout(
         round(width + 2 * MARGIN, 2), round(height, 2), theme.paper, theme.ink, scene.title, description, tuple(body)

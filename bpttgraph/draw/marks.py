@@ -25,6 +25,7 @@ class Mark:
         label, label_at, ink: words or mathematics, by default in the middle of the box.
         title: the tooltip and what a screen reader says.
         ends: source and target of an edge.
+        tex: the label as LaTeX mathematics, where it is not the name of a node.
         panel: which of several pictures on one page it belongs to; ids are unique within a panel.
     """
 
@@ -40,6 +41,7 @@ class Mark:
     title: str = ""
     ends: tuple[str, str] = ("", "")
     panel: str = ""
+    tex: str = ""
 
     @property
     def label_point(self) -> Point:

@@ -56,7 +56,9 @@ def caption(term: Term, scene: Scene, theme: Theme, x: float, y: float, number: 
         y -= formula.height / 2
         at = (x + formula.width / 2, y)
         ink = theme.gradient_ink
-        out.append(Mark(f"term {number}", "text", "formula", Style(), label=formula, label_at=at, ink=ink))
+        out.append(
+            Mark(f"term {number}", "text", "formula", Style(), label=formula, label_at=at, ink=ink, tex=term.latex)
+        )
         y -= formula.height / 2 + 8
     at = (x + heading.width / 2, y - heading.height / 2)
     out.append(Mark(f"heading {number}", "text", "heading", Style(), label=heading, label_at=at, ink=theme.ink))

@@ -16,7 +16,7 @@ from .data import Data, reduced
 from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES
 
-__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene"]
+__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene", "check_style"]
 
 AUTO_FOLD = 8
 _HEAD, _TAIL = 3, 2  # steps kept before and after the ellipsis
@@ -92,6 +92,12 @@ def _check(option: str, value: object, allowed: tuple[object, ...]) -> None:
     if value not in allowed:
         listed = ", ".join(repr(a) for a in allowed if a is not None)
         raise BPTTError(f"{option}={value!r} is not something a picture can do", f"choose one of {listed}")
+
+
+def check_style(labels: str, theme: str) -> None:
+    """The options that every picture has."""
+    _check("labels", labels, ("math", "text"))
+    _check("theme", theme, tuple(THEMES))
 
 
 def _describe(v: Variable) -> str:
@@ -183,8 +189,9 @@ def build_scene(
     """Decide what is shown. The options are those of `draw`."""
     _check("view", view, (None, *VIEWS))
     _check("fold", fold, ("auto", True, False))
-    _check("labels", labels, ("math", "text"))
-    _check("theme", theme, tuple(THEMES))
+    check_style(labels, theme)
+    if view == "cell":
+        raise BPTTError("the inside of a step is not in this graph", "draw the unrolled recurrence with view='cell'")
     if view is not None and (view == "folded") != graph.folded:
         wrong = "an unrolled" if view == "folded" else "the folded"
         raise BPTTError(f"view={view!r} does not fit {wrong} graph", "draw the other graph, or leave the view out")

@@ -6,6 +6,7 @@ not show it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -127,10 +128,15 @@ def _terms(d: Any, t: int | None, k: int | None, run: Any, most: int) -> tuple[t
         )  # fmt: skip
     total = sum(n for (a, b), n in d.count_by_step.items() if t in (None, a) and k in (None, b))
     return tuple(
-        Term(x.loss_step, x.use_step, x.links, x.mathml(), x.unicode(),
+        Term(x.loss_step, x.use_step, x.links, x.mathml(), x.unicode(), _one_line(x.latex()),
              None if run is None else float(np.linalg.norm(np.ravel(x.value(run)))))
         for x in found
     ), total - len(found)  # fmt: skip
+
+
+def _one_line(latex: str) -> str:
+    """The inside of an environment of one line."""
+    return re.sub(r"\\(begin|end)\{[a-z]+\*?\}|&", "", latex).strip()
 
 
 def _triangle(

@@ -665,7 +665,8 @@ class Unrolled:
         """The picture (see `draw.Figure`).
 
         Args:
-            view: "forward", or a view of the gradient by `wrt`: "backward", "paths" (of loss step `t` and use `k`), "contributions".
+            view: "forward", or a view of the gradient by `wrt`: "backward", "paths" (of loss step `t` and use `k`), "contributions";
+                "cell" for the inside of one step.
             data: an instance, such as `u.instance()`; widths and numbers show the norms of the local Jacobians on it.
         """
         from ..draw import GRADIENT_VIEWS, draw
@@ -674,6 +675,11 @@ class Unrolled:
             from .drawing import gather
 
             options["data"] = gather(self, view, wrt, t, k, data)
+        if view == "cell":
+            from ..draw import draw_network
+            from .inside import inside
+
+            return draw_network(inside(self), **options)
         return draw(self.vgraph, view=view, fold=fold, **options)
 
     def _repr_svg_(self) -> str:
