@@ -204,7 +204,7 @@ def compile_plan(outputs: Sequence[Node]) -> Plan:
 def evaluate(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[Any]:
     """Numbers for `outputs`, given arrays for the leaves.
 
-    >>> from bpttgraph.graph import leaf
+    >>> from bpttgraph.graph import constant, leaf
     >>> from bpttgraph.primitives import tanh
     >>> x = leaf("x")
     >>> y = tanh(x)

@@ -1,8 +1,12 @@
-"""A student's own NumPy forward pass of an LSTM, as handed in: traced into a graph, drawn, and its gradient checked.
+"""A student's own NumPy forward pass of an LSTM over arrays: traced into a graph, drawn, and its gradient checked.
 
-The code fills state arrays step by step, as homework code does. One word of it had to change: `np.zeros(...)` got `like=x`, so that the
-arrays can hold what has a derivative. It still runs on plain arrays.
+One thing had to change: `np.zeros(...)` got `like=x`, so that the arrays can hold what has a derivative. It still runs on plain arrays.
+Run: python examples/trace_student_lstm.py [folder]
 """
+
+import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
@@ -11,44 +15,24 @@ from bpttgraph.draw import draw
 from bpttgraph.traced_variables import variables_of
 
 
-def sigmoid(a):
-    return 1 / (1 + np.exp(-a))
-
-
-def loss(x, Wx, Wh, b, h0):
-    """x: (T, N, D), time-major; the last h scores the sequence."""
-    T, N, _ = x.shape
-    H = h0.shape[1]
-    h = np.zeros((T, N, H), like=x)
-    c = np.zeros((T, N, H), like=x)
+def loss(x, Wx, Wh, b, h0):  # x is (T, N, D), time-major
+    (T, N, _), H = x.shape, h0.shape[1]
+    h, c = np.zeros((T, N, H), like=x), np.zeros((T, N, H), like=x)
     for t in range(T):
-        h_prev = h[t - 1] if t > 0 else h0
-        c_prev = c[t - 1] if t > 0 else np.zeros((N, H))
+        h_prev, c_prev = (h[t - 1], c[t - 1]) if t > 0 else (h0, np.zeros((N, H)))
         a = x[t] @ Wx + h_prev @ Wh + b
-        i, f, o = sigmoid(a[:, :H]), sigmoid(a[:, H : 2 * H]), sigmoid(a[:, 2 * H : 3 * H])
-        g = np.tanh(a[:, 3 * H :])
-        c[t] = f * c_prev + i * g
+        i, f, o = (1 / (1 + np.exp(-a[:, k * H : (k + 1) * H])) for k in range(3))
+        c[t] = f * c_prev + i * np.tanh(a[:, 3 * H :])
         h[t] = o * np.tanh(c[t])
     return np.sum(h[-1] ** 2) / 2 + np.mean(h * h)
 
 
+folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
 rng = np.random.default_rng(0)
 T, N, D, H = 4, 2, 3, 5
-data = (
-    rng.normal(size=(T, N, D)),
-    rng.normal(size=(D, 4 * H)),
-    rng.normal(size=(H, 4 * H)) / 2,
-    rng.normal(size=4 * H),
-    rng.normal(size=(N, H)),
-)
+data = [rng.normal(size=s) * 0.7 for s in ((T, N, D), (D, 4 * H), (H, 4 * H), (4 * H,), (N, H))]
 
 graph = bg.trace(loss, *data)
-named = [node.name for node in graph if node.name]
-print(f"{len(graph)} nodes, {len(graph.edges)} edges; named: {', '.join(named)}")
-
-draw(variables_of(graph, "the student's LSTM")).save("student_lstm.svg")
-print("drawn: student_lstm.svg")
-
-report = bg.gradcheck(loss, data)
-print(report)
-assert report.right and loss(*data) == bg.value_and_grad(loss)(*data)[0]
+print(f"{len(graph)} nodes, {len(graph.edges)} edges; named: {' '.join(node.name for node in graph if node.name)}")
+draw(variables_of(graph, "the student's LSTM")).save(folder / "student_lstm.svg")
+print(bg.gradcheck(loss, tuple(data)))

@@ -65,6 +65,11 @@ def seq2seq(out: str, folder: Path) -> None:
     assert {p.name for p in folder.iterdir()} == {"seq2seq.svg", "seq2seq-editable.svg"}
 
 
+def student(out: str, folder: Path) -> None:
+    assert "named: x Wx Wh b h0 c[1] h[1] c[2] h[2] c[3] h[3] c[4] h[4] loss" in out and "Right:" in out
+    assert {p.name for p in folder.iterdir()} == {"student_lstm.svg"}
+
+
 CLAIMS: dict[str, Callable[[str, Path], None]] = {
     "lecture_to_handout": handout,
     "which_term_is_missing": missing,
@@ -73,6 +78,7 @@ CLAIMS: dict[str, Callable[[str, Path], None]] = {
     "own_cell": own,
     "step_function": step,
     "seq2seq_picture": seq2seq,
+    "trace_student_lstm": student,
 }
 
 
