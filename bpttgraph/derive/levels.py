@@ -18,7 +18,7 @@ from .numeric import _Values
 if TYPE_CHECKING:
     from .derivation import Derivation
 
-__all__ = ["LEVELS", "by_entries", "inlined", "matrix_gradient", "with_numbers"]
+__all__ = ["LEVELS", "Known", "by_entries", "inlined", "matrix_gradient", "shaped", "with_numbers"]
 
 LEVELS = ("chain", "local", "matrix", "elements", "numbers")
 
@@ -26,7 +26,7 @@ LEVELS = ("chain", "local", "matrix", "elements", "numbers")
 # -- numbers of statements
 
 
-class _Known(Mapping[str, Any]):
+class Known(Mapping[str, Any]):
     """Values by name: the adjoints made so far, then the run."""
 
     def __init__(self, run: Any, names: Any):
@@ -54,7 +54,7 @@ def matrix_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
 def _summands(adjoints: Adjoints, run: Any) -> dict[str, list[Any]]:
     """The value of every summand of every gradient, shaped as the gradient is."""
     paths = adjoints.paths
-    known = _Known(run, paths.variables)
+    known = Known(run, paths.variables)
     found: dict[str, list[Any]] = {}
     for part in adjoints.parts:
         values = [_spread(matrix_value(p.expr, known), p.expr.shape, part, adjoints) for p in part.pieces]
@@ -62,7 +62,7 @@ def _summands(adjoints: Adjoints, run: Any) -> dict[str, list[Any]]:
             node = paths.unrolled.node(part.of)
             batch = node.batched and getattr(run, "batch", None) is not None
             zero = np.zeros(((run.batch,) if batch else ()) + node.shape)
-            found[part.of] = [zero + _shaped(v, node.shape, batch) for v in values] or [zero]
+            found[part.of] = [zero + shaped(v, node.shape, batch) for v in values] or [zero]
         elif values:
             total = sum(values[1:], values[0])
             dims = part.left.dims if isinstance(part.left, Symbol) else ()
@@ -78,7 +78,7 @@ def _spread(value: Any, shape: tuple[int, ...], part: Any, adjoints: Adjoints) -
     return value
 
 
-def _shaped(value: Any, dims: tuple[int, ...], batch: bool) -> Any:
+def shaped(value: Any, dims: tuple[int, ...], batch: bool) -> Any:
     value = value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value
     extra = value.ndim - len(dims)
     return value if batch or not extra else np.sum(value, axis=tuple(range(extra)))

@@ -14,6 +14,7 @@ from .steps import fill
 
 if TYPE_CHECKING:
     from ..recurrence import Recurrence
+    from .closed import ClosedForm
 
 __all__ = ["SymbolicDerivation"]
 
@@ -47,9 +48,12 @@ class SymbolicDerivation:
         sizes: Any = None,
         inputs: str = "every",
     ):
+        from ..recurrence.truncation import parse_truncation
+
         if loss not in ("every", "last"):
             raise BPTTError(f"loss={loss!r} has no general form", 'write loss="every" or "last", or unroll some steps')
         self.recurrence, self.wrt, self.loss, self.truncate = recurrence, wrt, loss, truncate
+        self.truncation = parse_truncation(truncate)
         self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs}
         reach = max([abs(r.delay) for r in recurrence.reads if r.delay is not None] + [1])
         self.reach = reach
@@ -86,6 +90,23 @@ class SymbolicDerivation:
     def assumptions(self) -> tuple[str, ...]:
         _ = self.adjoints.parts
         return tuple(self.adjoints.assumptions)
+
+    @cached_property
+    def closed_form(self) -> ClosedForm:
+        """Σ over losses, Σ over uses, descending Π of step Jacobians (see `ClosedForm`); for one parameter.
+
+        >>> import bpttgraph as bg
+        >>> print(bg.cell("rnn").derive("b_h").closed_form)
+        ∂E/∂b_h = ∑[t=1..T] ∑[k=1..t] ∂Eₜ/∂hₜ · (∏[j=t..k+1] ∂hⱼ/∂hⱼ₋₁) · ∂⁺hₖ/∂b_h
+        ∂hⱼ/∂hⱼ₋₁ = diag(1 − hⱼ²) W_hh
+        ∂⁺hₖ/∂b_h = diag(1 − hₖ²)
+        ∂Eₜ/∂hₜ = −(targetₜ/yₜ)ᵀ (diag(yₜ) − yₜ yₜᵀ) W_hy
+        """
+        from .closed import ClosedForm
+
+        if self.wrt == "all":
+            raise BPTTError("a closed form is that of one parameter", "name it: derive(\"W_hh\")")
+        return ClosedForm(self, self.wrt)
 
     # -- printers
 
