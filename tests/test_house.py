@@ -37,7 +37,7 @@ FORBIDDEN = {
     "primitives": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
     "autodiff": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
     "variables": {"recurrence", "derive", "draw", "check", "document", "cli", "graph"},
-    "draw": {"recurrence", "derive", "check", "document", "cli", "graph"},
+    "draw": {"recurrence", "derive", "check", "document", "cli"},
     "derive": {"draw", "recurrence", "document", "cli"},
     "check": {"draw", "document", "cli"},
     "recurrence": {"document", "cli"},

@@ -250,10 +250,26 @@ BAD: dict[str, tuple[Any, str, str]] = {
     ),
     "a size nobody has": (lambda: RNN.unroll(3, sizes={"hidden": 3}), "sizes: there is no hidden", ""),
     "a size of 0": (lambda: RNN.unroll(3, sizes={"h": 0}), "sizes: h=0 is not a size", 'sizes={"h": 3}'),
-    "arguments of numbers": (lambda: bg.recurrence("h[t] = clip(h[t-1])").unroll(3, sizes=1), "clip takes 3 arguments, not 1", "functions"),
-    "no such block": (lambda: bg.recurrence("h[t] = tanh(h[t-1] + encoder.h[T])"), "there is no block encoder", "encoder:"),
-    "outside the blocks": (lambda: bg.recurrence("y[t] = tanh(x[t])\nencoder:\nh[t] = tanh(h[t-1])"), "y stands outside the blocks", "encoder.y"),
-    "a sum over its own future": (lambda: bg.recurrence("h[t] = tanh(sum_t h[t-1])"), "h is defined by itself", "[t-1]"),
+    "arguments of numbers": (
+        lambda: bg.recurrence("h[t] = clip(h[t-1])").unroll(3, sizes=1),
+        "clip takes 3 arguments, not 1",
+        "functions",
+    ),
+    "no such block": (
+        lambda: bg.recurrence("h[t] = tanh(h[t-1] + encoder.h[T])"),
+        "there is no block encoder",
+        "encoder:",
+    ),
+    "outside the blocks": (
+        lambda: bg.recurrence("y[t] = tanh(x[t])\nencoder:\nh[t] = tanh(h[t-1])"),
+        "y stands outside the blocks",
+        "encoder.y",
+    ),
+    "a sum over its own future": (
+        lambda: bg.recurrence("h[t] = tanh(sum_t h[t-1])"),
+        "h is defined by itself",
+        "[t-1]",
+    ),
     "abstract": (
         lambda: _run(bg.cell("rnn-traditional").unroll(3)),
         "g_1, g_2 are abstract: there are no numbers",
