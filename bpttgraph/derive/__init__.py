@@ -15,8 +15,9 @@ from .printers import to_text
 from .read import equation, formula
 from .symbolic import SymbolicDerivation
 from .to_sympy import to_sympy
+from .typst import to_typst
 
 __all__ = [
     "Contact", "Derivation", "Local", "Run", "Statement", "SymbolicDerivation", "Term", "Unrolled", "equation", "evaluate", "formula",
-    "local_jacobian", "to_latex", "to_mathml", "to_sympy", "to_text",
+    "local_jacobian", "to_latex", "to_mathml", "to_sympy", "to_text", "to_typst",
 ]  # fmt: skip

@@ -320,6 +320,9 @@ class ClosedForm:
     def mathml(self) -> str:
         return "\n".join(s.mathml() for s in self.statements)
 
+    def typst(self) -> str:
+        return " \\\n".join(s.typst() for s in self.statements)
+
     def __str__(self) -> str:
         return self.unicode()
 

@@ -169,6 +169,10 @@ class Derivation:
         """A `<math>` element; every factor and every term carries the ids of its links as `data-id`."""
         return self._written(level, "mathml", data)
 
+    def typst(self, level: str = "chain", data: Any = None) -> str:
+        """Typst mathematics, without dollar signs."""
+        return self._written(level, "typst", data)
+
     def statement(self, level: str = "chain", form: str = "latex", data: Any = None) -> str:
         """∂E/∂W = …, as "latex", "unicode", "mathml" or "typst"."""
         return self._written(level, form, data, left=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .expr import Expr, num, partial, tagged
-from .layout import latex_sum, mathml_sum, unicode_sum
+from .layout import latex_sum, mathml_sum, typst_sum, unicode_sum
 from .terms import Factors, gradient_of, tagged_product
 
 __all__ = ["Statement", "factored_statements"]
@@ -32,6 +32,9 @@ class Statement:
 
     def mathml(self) -> str:
         return mathml_sum(self.terms, self.left)
+
+    def typst(self) -> str:
+        return typst_sum(self.terms, self.left)
 
     def __str__(self) -> str:
         return self.unicode()

@@ -9,8 +9,9 @@ from .expr import Expr, Num, Tagged, Zeros, split_sign
 from .latex import LatexPrinter
 from .mathml import MathMLPrinter
 from .printers import QUOTIENT, Printer, UnicodePrinter
+from .typst import TypstPrinter
 
-__all__ = ["FORMS", "latex_sum", "mathml_sum", "signed_terms", "unicode_sum"]
+__all__ = ["FORMS", "latex_sum", "mathml_sum", "signed_terms", "typst_sum", "unicode_sum"]
 
 _ZERO = Num((), 0)
 
@@ -94,4 +95,13 @@ def mathml_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
     return f'<math {namespace} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
 
 
-FORMS = {"latex": latex_sum, "unicode": unicode_sum, "mathml": mathml_sum}
+def typst_sum(terms: Sequence[Expr], left: Expr | None = None) -> str:
+    """The same as Typst mathematics, the summands aligned behind the equals sign."""
+    printer = TypstPrinter()
+    signed = _shown(printer, terms) or [(1, "0")]
+    lead = f"{printer.show(left)} &= " if left is not None else "&"
+    out = lead + ("- " if signed[0][0] < 0 else "") + signed[0][1]
+    return out + "".join(f" \\\n  &quad {'-' if s < 0 else '+'} {text}" for s, text in signed[1:])
+
+
+FORMS = {"latex": latex_sum, "unicode": unicode_sum, "mathml": mathml_sum, "typst": typst_sum}

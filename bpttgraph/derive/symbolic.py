@@ -121,6 +121,10 @@ class SymbolicDerivation:
         """One `<math>` element a recursion, one below the other."""
         return "\n".join(r.mathml() for r in self.recursions)
 
+    def typst(self) -> str:
+        """The recursions as Typst mathematics, one below the other."""
+        return " \\\n".join(r.typst() for r in self.recursions)
+
     def code(self, name: str = "gradients") -> str:
         """The recursions as a NumPy function: forward values in, gradients out. See `numpy_code`."""
         from .code import numpy_code
