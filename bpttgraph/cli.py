@@ -409,7 +409,7 @@ def _command(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The file: .svg, .png, .pdf, .dot, .tikz or .tex.  [default: NAME-VIEW.svg]",
+    help="The file: .svg, .png, .pdf, .dot, .tikz or .tex; or .html, a page to walk through the gradient.  [default: NAME-VIEW.svg]",
 )
 def draw(
     source: str,
@@ -432,6 +432,9 @@ def draw(
     else:
         unrolled = _unroll(rec, options)
         t, k = ([_whole(s, "term") for s in term.split(",")] + [None])[:2] if term else (None, None)
+        if output is not None and output.suffix.lower() == ".html":
+            _page(unrolled, wrt, theme, output)
+            return
         if wrt is not None or term or numbers:
             style |= {"wrt": wrt, "t": t, "k": k, "data": unrolled.instance() if numbers else None}
         figure = unrolled.draw(view=view, fold="auto" if fold is None else fold, **style)
@@ -444,6 +447,17 @@ def draw(
         click.echo(f"note: {note}", err=True)
     if figure.engine_note and target.suffix == ".svg":
         click.echo(f"note: {figure.engine_note}", err=True)
+    click.echo(f"wrote {target}")
+
+
+def _page(unrolled: Unrolled, wrt: str | None, theme: str, target: Path) -> None:
+    """The page that walks through a gradient, for `draw -o x.html`."""
+    from .page import build_page
+
+    if target.parent != Path() and not target.parent.is_dir():
+        raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")
+    with _busy("writing"):
+        _write({target: build_page(unrolled, wrt, theme=theme).encode()})
     click.echo(f"wrote {target}")
 
 

@@ -19,7 +19,7 @@ from .routes import travel
 from .scene import Edge
 from .template import ROW_HEIGHT
 
-__all__ = ["arc_marks", "fraction", "width_of"]
+__all__ = ["arc_marks", "fraction", "fraction_of", "width_of"]
 
 ASIDE = 10.0
 
@@ -32,12 +32,16 @@ def width_of(norm: float | None, plain: float) -> float:
 
 
 def fraction(edge: Edge, immediate: bool = False) -> tuple[str, str]:
-    """∂target/∂source as MathML and in words; ∂⁺ if it is immediate, as always by a parameter."""
-    plus = immediate or edge.cls == "parameter"
-    sign = "<msup><mo>∂</mo><mo>+</mo></msup>" if plus else "<mo>∂</mo>"
-    top, bottom = to_mathml(edge.target), to_mathml(edge.source)
+    """The fraction of an arrow; ∂⁺ if it is immediate, as always by a parameter."""
+    return fraction_of(edge.target, edge.source, immediate or edge.cls == "parameter")
+
+
+def fraction_of(target: str, source: str, immediate: bool = False) -> tuple[str, str]:
+    """∂target/∂source as MathML and in words."""
+    sign = "<msup><mo>∂</mo><mo>+</mo></msup>" if immediate else "<mo>∂</mo>"
+    top, bottom = to_mathml(target), to_mathml(source)
     mathml = f"<mfrac><mrow>{sign}{top}</mrow><mrow><mo>∂</mo>{bottom}</mrow></mfrac>"
-    return mathml, f"∂{'⁺' * plus}{to_unicode(edge.target)}/∂{to_unicode(edge.source)}"
+    return mathml, f"∂{'⁺' * immediate}{to_unicode(target)}/∂{to_unicode(source)}"
 
 
 def _tex(edge: Edge, immediate: bool, norm: float | None) -> str:
