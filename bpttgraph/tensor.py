@@ -24,7 +24,7 @@ from . import array_primitives as A
 from . import primitives as P
 from .autodiff import vjp_rule
 from .errors import BPTTError
-from .graph import Node, _serial, needed
+from .graph import Node, _serial
 from .primitives import Primitive, sum_to
 
 __all__ = ["PromotionNote", "Tensor", "detach", "no_grad", "reverse_values", "stop_gradient", "tensor"]
@@ -605,7 +605,7 @@ class Tensor(Node):
                 f"backward() starts from a scalar, but this Tensor has shape {node.shape}",
                 "reduce it to the loss, such as y.sum().backward(), or give the cotangent: y.backward(np.ones_like(y.data))",
             )
-        for other, g in reverse_values({node: _seed(node, grad)}).items():
+        for other, g in _reverse({node: _seed(node, grad)}, None):
             other.grad = g
 
     def detach(self) -> Tensor:
@@ -688,40 +688,78 @@ def detach(x: Any) -> Any:
 def reverse_values(
     seeds: Mapping[Tensor, Any], targets: Iterable[Tensor] | None = None, since: int = -1
 ) -> dict[Tensor, Any]:
-    """The reverse pass as numbers: the cotangents of `targets`, or of everything that `seeds` depend on.
+    """The reverse pass as numbers: the cotangents of `targets`, or of everything that `seeds` depend on."""
+    chosen = None if targets is None else list(targets)
+    return dict(_reverse(seeds, chosen, since))
 
-    It applies the same rules as `autodiff.backward`, to arrays instead of nodes: one loop over the nodes in reverse order.
+
+def _reverse(seeds: Mapping[Tensor, Any], targets: list[Tensor] | None, since: int = -1) -> Iterator[tuple[Tensor, Any]]:
+    """Each Tensor with its cotangent, as soon as that is complete.
+
+    It applies the same rules as `autodiff.backward`, to numbers and arrays instead of nodes: one loop over the nodes in reverse order.
     """
-    order = needed(seeds, since)
-    if targets is not None:
-        on_path = {t.serial for t in targets}
-        for node in order:
-            if node.serial not in on_path and any(a.serial in on_path for a in node.args):
-                on_path.add(node.serial)
+    found: dict[int, Any] = {}
+    stack: list[Any] = list(seeds)
+    while stack:  # as `graph.needed`, without constants
+        node = stack.pop()
+        serial = node.serial
+        if serial not in found and serial >= since:
+            found[serial] = node
+            for arg in node.args:
+                if arg.op is not None or not arg.attrs:
+                    stack.append(arg)
+    order = sorted(found)
+    wanted = None if targets is None else {t.serial for t in targets}
+    if wanted is not None:  # only what lies on a path to a target
+        on_path = set(wanted)
+        for serial in order:
+            if serial not in on_path and any(a.serial in on_path for a in found[serial].args):
+                on_path.add(serial)
+        order = [serial for serial in order if serial in on_path]
+        found = {serial: found[serial] for serial in order}
     sums: dict[int, Any] = {node.serial: g for node, g in seeds.items()}
     with np.errstate(all="ignore"):
-        for node in reversed(order):
+        for serial in reversed(order):
+            g = sums.pop(serial, None)
+            if g is None:
+                continue
+            node = found[serial]
+            value = node.value
+            number = g.__class__ is float and value.__class__ is float
+            if wanted is None or serial in wanted:
+                yield node, (g if number else _like(g, value))
             args = node.args
             if not args:
                 continue
-            g = sums.get(node.serial)
-            if g is None:
-                continue
             op = node.op
-            values = [a.value for a in args]  # type: ignore[attr-defined]
-            for slot, arg in enumerate(args):
+            quick = None if not number else op.rule if op.kind == "elementwise" else _FACTORS.get(op.name)
+            slot = -1
+            for arg in args:
+                slot += 1
                 serial = arg.serial
-                if serial < since or (targets is not None and serial not in on_path):
+                if serial not in found:  # too old, on no path to a target, or a constant
                     continue
-                if arg.op is None and "value" in arg.attrs:
-                    continue
-                part = _pull(op, node, slot, arg, g, values)
-                if part is None:
-                    continue
+                if quick is None or arg.value.__class__ is not float:
+                    part = _pull(op, node, slot, arg, g, [a.value for a in args])
+                    if part is None:
+                        continue
+                else:  # a number through an operation entry by entry: nothing to broadcast, nothing to convert
+                    partial = quick[slot]
+                    if partial.__class__ is float:
+                        part = g * partial
+                    elif partial is None:
+                        continue
+                    else:
+                        p = partial(value, *[a.value for a in args], **node.attrs)
+                        part = g * p
+                        if part - part != 0.0 and (g == 0.0 or p == 0.0):  # 0 · ∞ at an entry that nobody reads
+                            part = 0.0
                 before = sums.get(serial)
                 sums[serial] = part if before is None else before + part
-    wanted: Iterable[Any] = order if targets is None else targets
-    return {node: _like(sums[node.serial], node.value) for node in wanted if node.serial in sums}
+
+
+# Linear operations that are the same at every entry: what multiplies the cotangent of a number.
+_FACTORS: dict[str, tuple[float, ...]] = {"add": (1.0, 1.0), "sub": (1.0, -1.0), "neg": (-1.0,), "identity": (1.0,)}
 
 
 def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) -> Any:
