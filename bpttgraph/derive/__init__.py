@@ -10,14 +10,17 @@ from .factored import Statement
 from .latex import to_latex
 from .local import Contact, Local, local_jacobian
 from .mathml import to_mathml
+from .notation import NOTATIONS, in_notation, legend
 from .paths import Run, Unrolled
 from .printers import to_text
 from .read import equation, formula
 from .symbolic import SymbolicDerivation
 from .to_sympy import to_sympy
 from .typst import to_typst
+from .worked import WorkedStep
 
 __all__ = [
-    "Contact", "Derivation", "Local", "Run", "Statement", "SymbolicDerivation", "Term", "Unrolled", "equation", "evaluate", "formula",
-    "local_jacobian", "to_latex", "to_mathml", "to_sympy", "to_text", "to_typst",
+    "NOTATIONS", "Contact", "Derivation", "Local", "Run", "Statement", "SymbolicDerivation", "Term", "Unrolled",
+    "WorkedStep", "equation", "evaluate", "formula", "in_notation", "legend", "local_jacobian", "to_latex", "to_mathml",
+    "to_sympy", "to_text", "to_typst",
 ]  # fmt: skip

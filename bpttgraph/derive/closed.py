@@ -41,6 +41,7 @@ from .expr import (
     subtract,
 )  # fmt: skip
 from .factored import Statement
+from .notation import in_notation
 from .steps import fill, rebased, renamed
 from .terms import gradient_of
 
@@ -255,6 +256,28 @@ class ClosedForm:
         right: Expr = Blocks(left.shape, rows) if len(self.states) > 1 else rows[0][0]
         return Statement("", "", left, (right,))
 
+    def _stacked(self) -> tuple[Statement, ...]:
+        """∂⁺s_k/∂θ block by block, and the row ∂E_t/∂s_t with 0 for the states that the loss does not read."""
+        v, made = self.variables, []
+        columns = jacobian_shape((), v[self.wrt].shape) or (1, 1)
+        uses = []
+        for state in self.states:
+            size = (jacobian_shape(v[state].shape, ()) or (1, 1))[0]
+            uses.append((self.dependent(state, self.wrt) or Zeros((size, columns[1])),))
+        use = Partial((self._size(), columns[1]), self._vector("k", self.states), self.wrt, True)
+        made.append(Statement("", "", use, (Blocks(use.shape, self.shifted(tuple(uses), "k")),)))
+        for head in self.heads[:1]:
+            row = tuple(
+                partial(head, (), x, v[x].shape, immediate=True)
+                if self.row(head, x) is not None else Zeros((1, (jacobian_shape(v[x].shape, ()) or (1, 1))[0]))
+                for x in self.states
+            )  # fmt: skip
+            if any(isinstance(x, Partial) for x in row):
+                name = self.shifted(Symbol((), head, ()), "t").name
+                left = Partial((1, self._size()), name, self._vector("t", self.states))
+                made.append(Statement("", "", left, (Blocks(left.shape, (self.shifted(row, "t"),)),)))
+        return tuple(made)
+
     def _size(self) -> int:
         return sum(int(np.prod(self.variables[n].shape)) for n in self.states)
 
@@ -308,8 +331,10 @@ class ClosedForm:
     def statements(self) -> tuple[Statement, ...]:
         """The closed form, its block Jacobian if there are several states, and what each symbol stands for."""
         main = Statement(self.wrt, self.paths.total, self.first.left_side, (self.expr,))
-        blocks = (self.jacobian,) if len(self.states) > 1 and self._uses_states else ()
-        return (main, *blocks, *(self.where if self._uses_states else ()))
+        blocks = (self.jacobian, *self._stacked()) if len(self.states) > 1 and self._uses_states else ()
+        found = (main, *blocks, *(self.where if self._uses_states else ()))
+        n = self.g.notation
+        return tuple(Statement(s.variable, s.loss, in_notation(s.left, n, s is main), in_notation(s.terms, n)) for s in found)
 
     def latex(self) -> str:
         return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(s.latex() for s in self.statements) + "\n\\end{gathered}"

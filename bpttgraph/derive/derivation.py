@@ -15,7 +15,7 @@ Layout: Jacobians ∂y/∂x are dim y × dim x; a gradient has the shape of its 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
@@ -27,9 +27,11 @@ from .expr import Expr, Partial, add, partial, tagged
 from .factored import Statement, factored_statements
 from .layout import FORMS, latex_sum, mathml_sum, unicode_sum
 from .levels import LEVELS, by_entries, inlined, matrix_gradient, with_numbers
+from .notation import checked, in_notation
 from .numeric import Numbers
 from .paths import Path, Paths, Run, Unrolled
 from .terms import Factors, as_gradient
+from .worked import WorkedStep, worked
 
 __all__ = ["Derivation", "Term"]
 
@@ -94,9 +96,10 @@ class Derivation:
         unrolled: the unrolled recurrence.
         wrt: a parameter (`W_hh`), an initial state (`h[0]`), an input (`x[1]`) or any variable between.
         cap: at most so many terms are written out.
+        notation: "pascanu" (∂⁺ is immediate), "werbos" (∂⁺ is total), "goodfellow" (copies W⁽ᵗ⁾) or "d2l"; see `notation`.
     """
 
-    def __init__(self, unrolled: Unrolled, wrt: str, cap: int = 200):
+    def __init__(self, unrolled: Unrolled, wrt: str, cap: int = 200, notation: str = "pascanu"):
         if wrt not in unrolled.vgraph.variables:
             raise BPTTError(
                 f"there is no variable {wrt} in this recurrence", nearest(wrt, list(unrolled.vgraph.variables))
@@ -104,6 +107,7 @@ class Derivation:
         self.unrolled, self.wrt, self.cap = unrolled, wrt, cap
         self.paths = Paths(unrolled, wrt)
         self.conventions: tuple[str, ...] = tuple(unrolled.conventions)
+        self.notation = checked(notation)
         self._factors = Factors(self.paths)
 
     # -- how many
@@ -188,7 +192,9 @@ class Derivation:
         if level == "elements":
             final = self.factored_at(level)[-1]
             return forms[form](final.terms, final.left if left else None)
-        return forms[form](self.exprs(level), self.left_side if left else None)
+        terms, lead = self.exprs(level), self.left_side
+        lead = in_notation(lead, self.notation, gradient=True)
+        return forms[form](in_notation(terms, self.notation), lead if left else None)
 
     def sympy(self, level: str = "chain") -> Any:
         """The sum as a SymPy object; see `to_sympy` for its symbols."""
@@ -218,10 +224,14 @@ class Derivation:
     def factored_at(self, level: str, entry: tuple[int | str, ...] | None = None) -> tuple[Statement, ...]:
         """The statements at a level; at `elements`, of one `entry`, such as (1, 2), or of all with letters."""
         if level == "matrix":
-            return self.adjoints.statements
-        if level == "elements":
-            return by_entries(self, entry)
-        return factored_statements(self._factors, _checked(level))
+            found = self.adjoints.statements
+        elif level == "elements":
+            found = by_entries(self, entry)
+        else:
+            found = factored_statements(self._factors, _checked(level))
+        if self.notation == "pascanu":
+            return found
+        return tuple(replace(s, left=in_notation(s.left, self.notation, True), terms=in_notation(s.terms, self.notation)) for s in found)
 
     @cached_property
     def adjoints(self) -> Adjoints:
@@ -233,6 +243,10 @@ class Derivation:
         """What the simplification of level `matrix` takes for granted, in words."""
         _ = self.adjoints.parts
         return tuple(self.adjoints.assumptions)
+
+    def worked(self, detail: str = "lecture") -> list[WorkedStep]:
+        """The way to the result, one rule a step with its reason: "slide", "lecture" or "full" (see `worked`)."""
+        return worked(self, detail)
 
     def _repr_latex_(self) -> str:
         return f"$$\n{self.statement()}\n$$"

@@ -9,6 +9,7 @@ from ..errors import BPTTError, nearest
 from .adjoints import Adjoints
 from .derivation import Derivation
 from .expr import Expr
+from .notation import checked
 from .recursions import Recursion, Recursions, names_of, steps_from, without_step
 from .steps import fill
 
@@ -25,6 +26,7 @@ class SymbolicDerivation:
     Args:
         recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]`, or "all" parameters.
         loss: "every" or "last". truncate, sizes, inputs: as for `Recurrence.unroll`.
+        notation: of the closed form, as for `Derivation`.
 
     Example:
         >>> import bpttgraph as bg
@@ -47,12 +49,14 @@ class SymbolicDerivation:
         truncate: str | int | None = None,
         sizes: Any = None,
         inputs: str = "every",
+        notation: str = "pascanu",
     ):
         from ..recurrence.truncation import parse_truncation
 
         if loss not in ("every", "last"):
             raise BPTTError(f"loss={loss!r} has no general form", 'write loss="every" or "last", or unroll some steps')
         self.recurrence, self.wrt, self.loss, self.truncate = recurrence, wrt, loss, truncate
+        self.notation = checked(notation)
         self.truncation = parse_truncation(truncate)
         self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs}
         reach = max([abs(r.delay) for r in recurrence.reads if r.delay is not None] + [1])
@@ -173,7 +177,7 @@ class SymbolicDerivation:
             BPTTError: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
         u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
-        d = Derivation(u, self.names[0])
+        d = Derivation(u, self.names[0], notation=self.notation)
         adjoints = Adjoints(d._factors, self.names, split=self.adjoints._several)
         if len(self.names) == 1:
             d.__dict__["adjoints"] = adjoints

@@ -1,0 +1,42 @@
+"""Worked derivations: the way to the result, within a budget of steps, each with its reason."""
+
+import pytest
+from truth import CELLS, bound
+
+import bpttgraph as bg
+from bpttgraph.errors import BPTTError
+
+
+def test_the_rnn_on_a_board():
+    steps = bg.cell("rnn").unroll(3).derive("W_hh").worked("lecture")
+    reasons = [s.reason for s in steps]
+    assert reasons[0] == "E is the sum of the losses at steps 1, 2 and 3, and so is its derivative"
+    assert "read at steps 1, 2 and 3: one summand for each step" in reasons[1]
+    assert "h₂ reaches the loss through h₃ and y₂: one summand for each way" in reasons
+    assert any("collapse to y₃ minus the target" in r for r in reasons)
+    assert steps[-1].formula.unicode() == "∂E/∂W_hh = δ_h[1] h₀ᵀ\n         + δ_h[2] h₁ᵀ\n         + δ_h[3] h₂ᵀ"
+    assert "W_hh->h[1]" in steps[1].links
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_every_cell_at_every_detail(name: str):
+    u = bound(name).unroll(3)
+    for wrt in list(u.parameters)[:2]:
+        slide, lecture, full = (u.derive(wrt).worked(detail) for detail in ("slide", "lecture", "full"))
+        assert 2 <= len(slide) <= len(lecture) <= len(full)
+        assert slide[-1] == lecture[-1] == full[-1]
+        for step in full:
+            formula, reason = step
+            assert reason and formula.latex() and step.mathml().startswith("<math") and step.typst()
+
+
+def test_lecture_does_not_grow_with_time():
+    a, b = (len(bg.cell("lstm").unroll(t).derive("U_f").worked("lecture")) for t in (4, 8))
+    assert a == b
+
+
+def test_initial_states_missing_paths_and_errors():
+    u = bg.cell("rnn").unroll(2, loss="last")
+    assert "through every equation that reads it" in u.derive("h[0]").worked("slide")[0].reason
+    with pytest.raises(BPTTError, match="lecture"):
+        u.derive("W_hh").worked("lectur")
