@@ -50,7 +50,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789+-()abcdefghijklmnoprstuvwxyz", "⁰¹�
 _SUBSCRIPTABLE = frozenset("0123456789+-−=()aehijklmnoprstuvx")
 _SUPERSCRIPTABLE = frozenset("0123456789+-()abcdefghijklmnoprstuvwxyz")
 _SHAPE = re.compile(r"(?:(?P<block>[^.\[\]]+)\.)?(?P<base>[^\[\].]+)(?:\[(?P<step>[^\[\]]+)\])?", re.DOTALL)
-_DERIVATIVE = re.compile(r"[d∂](\w+?)_[d∂](\w+)")
+_DERIVATIVE = re.compile(r"[d∂](\w+?)_[d∂]([\w\u0300-\u036f\u20d7]+)")
 _LATEX_SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", '"': "''",
