@@ -732,7 +732,7 @@ def _reverse(seeds: Mapping[Tensor, Any], targets: list[Tensor] | None, since: i
             if not args:
                 continue
             op = node.op
-            quick = None if not number else op.rule if op.kind == "elementwise" else _FACTORS.get(op.name)
+            quick: Any = None if not number else op.rule if op.kind == "elementwise" else _FACTORS.get(op.name)
             slot = -1
             for arg in args:
                 slot += 1
