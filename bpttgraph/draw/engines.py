@@ -21,7 +21,7 @@ from .dot import write_dot
 from .marks import Layout
 from .svg import mark_id, write_svg
 
-__all__ = ["EngineFailure", "engine_report", "render_svg"]
+__all__ = ["EngineFailure", "engine_report", "program_on_path", "render_svg", "run_engine"]
 
 TIME_LIMIT = 20.0
 _CODE = (
@@ -37,7 +37,7 @@ class EngineFailure(Exception):
     """An engine could not draw; the message is one line."""
 
 
-def _run(command: list[str], dot: str, engine: str) -> str:
+def run_engine(command: list[str], dot: str, engine: str) -> str:
     try:
         done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIME_LIMIT, check=False)
     except subprocess.TimeoutExpired:
@@ -61,7 +61,7 @@ def _pygraphviz(dot: str) -> str:
         raise EngineFailure("pygraphviz needs a Python program to run in, and there is none here")
     if importlib.util.find_spec("pygraphviz") is None:
         raise EngineFailure("pygraphviz is not installed")
-    return _run(WORKER, dot, "pygraphviz")
+    return run_engine(WORKER, dot, "pygraphviz")
 
 
 def _program() -> str | None:
@@ -72,7 +72,12 @@ def _on_path(dot: str) -> str:
     program = _program()
     if program is None:
         raise EngineFailure("no Graphviz program on the PATH")
-    return _run([program, "-Knop2", "-Tsvg"], dot, "Graphviz")
+    return run_engine([program, "-Knop2", "-Tsvg"], dot, "Graphviz")
+
+
+def program_on_path() -> str | None:
+    """Graphviz' `dot`, where there is one."""
+    return shutil.which("dot")
 
 
 _ENGINES: dict[str, Callable[[str], str]] = {"pygraphviz": _pygraphviz, "graphviz": _on_path}

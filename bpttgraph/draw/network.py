@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..names import to_latex, to_mathml, to_unicode
+from .free import place_by_dot
 from .geometry import Path, join, rounded
 from .labels import Outline, mathml_label, stacked, words
 from .layers import Layers, arrange_layers
@@ -113,7 +114,10 @@ def _ports(
     return out
 
 
-def network_layout(net: Network, scene: Scene, placed: Layers | None = None) -> Layout:
+LARGE = 40  # above so many parts, dot arranges better than we do
+
+
+def network_layout(net: Network, scene: Scene) -> Layout:
     """All coordinates."""
     theme = THEMES[scene.theme]
     names = list(net.parts)
@@ -121,7 +125,14 @@ def network_layout(net: Network, scene: Scene, placed: Layers | None = None) -> 
     style = {n: _style(p, theme) for n, p in net.parts.items()}
     size = {n: _box(labels[n], style[n], p) for n, p in net.parts.items()}
     pairs = [(w.source, w.target) for w in net.wires]
-    layers = placed or arrange_layers(names, pairs, {n: s[1] for n, s in size.items()}, net.first, net.top)
+    if len(names) > LARGE and not net.top:
+        places, _ = place_by_dot(names, size, pairs)
+        if places is not None:
+            middles, paths = places
+            boxes = {n: (18 + middles[n][0], middles[n][1], *size[n]) for n in names}
+            moved = [tuple((18 + x, y) for x, y in path) for path in paths]
+            return legend_marks(scene, theme, _marks(net, theme, style, labels, boxes, moved))
+    layers = arrange_layers(names, pairs, {n: s[1] for n, s in size.items()}, net.first, net.top)
     count = max([*(int(c) for c in layers.column.values()), 0]) + 1
     wide = [max([size[n][0] for n in names if layers.column[n] == c], default=24.0) for c in range(count)]
     centre, x = [], 18.0
@@ -129,29 +140,31 @@ def network_layout(net: Network, scene: Scene, placed: Layers | None = None) -> 
         centre.append(x + w / 2)
         x += w + _GAP
     ports = _ports(layers, net.wires, size)
+    paths = [_way(layers, i, wire, centre, wide, size, ports) for i, wire in enumerate(net.wires)]
+    boxes = {n: (centre[layers.column[n]], layers.y[n], *size[n]) for n in names}
+    return legend_marks(scene, theme, _marks(net, theme, style, labels, boxes, paths))
+
+
+def _marks(
+    net: Network,
+    theme: Theme,
+    style: dict[str, Style],
+    labels: dict[str, Outline],
+    boxes: dict[str, tuple[float, float, float, float]],
+    paths: list[Path],
+) -> list[Mark]:
     marks: list[Mark] = []
     order = {"parameter": 0, "forward": 2, "recurrent": 1, "cell-line": 3}
-    for i, wire in sorted(enumerate(net.wires), key=lambda p: order.get(p[1].cls, 0)):
-        path = _way(layers, i, wire, centre, wide, size, ports)
-        marks.append(
-            Mark(
-                wire.id,
-                "edge",
-                f"edge {wire.cls}",
-                theme.edge[wire.cls],
-                path=path,
-                title=wire.title,
-                ends=(wire.source, wire.target),
-            )
-        )
+    for wire, path in sorted(zip(net.wires, paths), key=lambda p: order.get(p[0].cls, 0)):
+        ends, cls = (wire.source, wire.target), f"edge {wire.cls}"
+        marks.append(Mark(wire.id, "edge", cls, theme.edge[wire.cls], path=path, title=wire.title, ends=ends))
     for n, part in net.parts.items():
-        box = (centre[layers.column[n]], layers.y[n], *size[n])
-        cls = f"node {part.style}"
         tex = part.tex or (to_latex(n) if not part.mathml else "")
+        title = part.title or to_unicode(n)
         marks.append(
-            Mark(n, "node", cls, style[n], box=box, label=labels[n], title=part.title or to_unicode(n), tex=tex)
+            Mark(n, "node", f"node {part.style}", style[n], box=boxes[n], label=labels[n], title=title, tex=tex)
         )
-    return legend_marks(scene, theme, marks)
+    return marks
 
 
 def _way(
