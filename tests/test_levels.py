@@ -144,3 +144,11 @@ def test_linear_size_and_time():
     u = bg.cell("lstm").unroll(50)
     parts = all_adjoints(u, list(u.parameters)).parts
     assert len(parts) == 50 * 6 + 12 and time.perf_counter() - start < 4
+
+
+@pytest.mark.parametrize(("name", "wrt"), [("rnn", "W_hh"), ("lstm-peephole", "p_f"), ("gru", "h[0]"), ("rnn-abstract", "w_h")])
+@pytest.mark.parametrize("batch", [None, 2])
+def test_the_check_covers_the_statements(name: str, wrt: str, batch: int | None):
+    u = bound(name).unroll(3)
+    report = u.derive(wrt).check(u.instance(seed=1, batch=batch))
+    assert report.right and any("level matrix" in f.what for f in report.findings)

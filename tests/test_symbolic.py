@@ -71,7 +71,7 @@ def test_rnn_recursions():
     assert text(bg.cell("rnn").derive("W_hh", loss="last")) == [
         "δ_y[T] = y[T] − target[T]    for t = T",
         "h̄[T] = W_hyᵀ δ_y[T]    for t = T",
-        "h̄ₜ = W_hhᵀ δ_h[t+1]    for t = T-1, …, 1",
+        "h̄ₜ = W_hhᵀ δ_h[t+1]    for t = T−1, …, 1",
         "δ_h[t] = (1 − hₜ²) ∘ h̄ₜ    for t = T, …, 1",
         "∂E/∂W_hh = ∑[t=1..T] δ_h[t] hₜ₋₁ᵀ",
     ]

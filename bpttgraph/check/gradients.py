@@ -69,8 +69,16 @@ def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = No
         value, truth = np.asarray(derivation.value(run)), run.gradient(derivation.wrt)
         if truth.ndim > value.ndim:
             truth = truth.sum(axis=0)
-        sizes, radii = (_readings(run, derivation.wrt)[i].sum(axis=(0, 1)).reshape(value.shape) for i in (0, 1))
+        # the readings are sums over the batch: bounds for each example of an initial state
+        sizes, radii = (np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1))
         what = f"the sum of the {derivation.count} terms at level local"
+        report.findings.append(_finding(what, "the reverse pass", value, truth, sizes, radii, 2.0**-53))
+    if derivation.adjoints.closed:  # linear in the steps, so also where there are too many terms
+        run = u.run({k: _wide(v) for k, v in (u.instance(seed=0) if data is None else data).items()})
+        value, truth = np.asarray(derivation.value_at("matrix", run)), run.gradient(derivation.wrt)
+        truth = truth.sum(axis=0) if truth.ndim > value.ndim else truth
+        sizes, radii = (np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1))
+        what = f"the {len(derivation.adjoints.parts)} statements at level matrix"
         report.findings.append(_finding(what, "the reverse pass", value, truth, sizes, radii, 2.0**-53))
     return report
 

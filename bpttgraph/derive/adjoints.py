@@ -20,6 +20,7 @@ from .expr import (
     Neg,
     Num,
     Ones,
+    Partial,
     Tagged,
     Zeros,
     neg,
@@ -130,6 +131,11 @@ class Adjoints:
     @property
     def statements(self) -> tuple[Statement, ...]:
         return tuple(p.statement for p in self.parts)
+
+    @property
+    def closed(self) -> bool:
+        """Whether every statement is a formula: no derivative of an abstract function is left in it."""
+        return not any(_has_partial(p.expr) for part in self.parts for p in part.pieces)
 
     def _part_of_wrt(self, w: str) -> Part:
         v, total = self.paths.variables[w], self.paths.total
@@ -278,3 +284,16 @@ def untagged(e: Expr) -> Expr:
         return untagged(e.arg)
     return neg(untagged(e.arg)) if isinstance(e, Neg) else e
 
+
+
+def _has_partial(e: object) -> bool:
+    todo: list[object] = [e]
+    while todo:
+        x = todo.pop()
+        if isinstance(x, Partial):
+            return True
+        if isinstance(x, tuple):
+            todo.extend(x)
+        elif isinstance(x, Expr):
+            todo.extend(getattr(x, f) for f in x.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
+    return False

@@ -273,7 +273,7 @@ class Derivation:
         return matrix_gradient(self.adjoints, run)[self.wrt]
 
     def check(self, data: Any = None) -> Any:
-        """Compare the gradient, every (t, k) of its triangle and the sum of the terms with the oracles on `data`: a `Report`."""
+        """Compare the gradient, every (t, k) of its triangle and the formulas of the levels with the oracles on `data`: a `Report`."""
         from ..check import check_derivation
 
         return check_derivation(self, data)

@@ -55,11 +55,12 @@ class Recursion:
         """For which steps, in words of mathematics."""
         if not self.first or self.kind in ("terminal", "gradient"):
             return ""
-        return f"t = {self.first}" if self.first == self.last else f"t = {self.first}, …, {self.last}"
+        text = f"t = {self.first}" if self.first == self.last else f"t = {self.first}, …, {self.last}"
+        return text.replace("-", "−")
 
     def latex(self) -> str:
         text = FORMS["latex"](self.terms, self.left)
-        return text + (rf", \qquad {self.range.replace('…', chr(92) + 'dots')}" if self.range else "")
+        return text + (rf", \qquad {self.range.replace('…', chr(92) + 'dots').replace('−', '-')}" if self.range else "")
 
     def unicode(self) -> str:
         return FORMS["unicode"](self.terms, self.left) + (f"    for {self.range}" if self.range else "")
