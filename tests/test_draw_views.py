@@ -208,3 +208,8 @@ def test_views_of_hostile_names() -> None:
         data = Data("W<b>", terms=(term,), triangle={(1, 1): 1.0}, uses={1: 1.0}, jacobians={links[0].id: "<img>"})
         svg = draw(graph, view, data=data).svg
         assert "<script" not in svg and "<img" not in svg and svg.startswith("<svg")
+
+
+def test_one_term_of_many_is_found_without_walking_through_the_others() -> None:
+    p = unrolled("lstm", 40).draw("paths", wrt="U_f", t=40, k=39).layout
+    assert "5 terms" in p.title

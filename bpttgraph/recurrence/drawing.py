@@ -7,7 +7,7 @@ not show it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -117,7 +117,7 @@ def _terms(d: Any, t: int | None, k: int | None, run: Any, most: int) -> tuple[t
 
     from ..draw.data import Term
 
-    chosen = (x for x in d._all_terms() if t in (None, x.loss_step) and k in (None, x.use_step))
+    chosen = _chosen(d, t, k)
     found = list(islice(chosen, most))
     if not found:
         known = ", ".join(f"t={a} k={b}" for a, b in sorted(d.count_by_step)[:12])
@@ -132,6 +132,28 @@ def _terms(d: Any, t: int | None, k: int | None, run: Any, most: int) -> tuple[t
              None if run is None else float(np.linalg.norm(np.ravel(x.value(run)))))
         for x in found
     ), total - len(found)  # fmt: skip
+
+
+def _chosen(d: Any, t: int | None, k: int | None) -> Iterator[Any]:
+    """The terms of loss step t through the use at step k, without walking through the others: there may be 5^50."""
+    from ..derive.derivation import Term
+    from ..derive.paths import Path
+
+    if t is None and k is None:
+        yield from d._all_terms()
+        return
+    paths = d.paths
+    for step, head in paths.heads:
+        if t not in (None, step):
+            continue
+        leads = paths._numbers(((step, head),))
+        for use in sorted(paths.readers.get(d.wrt, ()), key=lambda x: (paths.step_of(x.target), paths.order[x.target])):
+            at = paths.step_of(use.target)
+            if k not in (None, at) or use.target not in leads or not paths.passes(use, step):
+                continue
+            for links in paths._from(use, step, head, leads):
+                p = Path(step, at, head, links)
+                yield Term(step, at, p.names, tuple(x.id for x in links), p, d)
 
 
 def _one_line(latex: str) -> str:
