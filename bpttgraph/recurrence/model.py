@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..variables import VariableGraph
     from .unroll import Unrolled
 
-__all__ = ["Definition", "Read", "Recurrence", "children", "names_in"]
+__all__ = ["Definition", "Read", "Recurrence", "calls", "children", "names_in"]
 
 _LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
 
@@ -133,7 +133,7 @@ class Recurrence:
         folded, fold_notes, self.folded_steps = _fold_steps(list(program.equations))
         notes += fold_notes
         equations = _bind(folded, self.let, program.text)
-        for call in (c for e in equations for c in _calls(e.right)):
+        for call in (c for e in equations for c in calls(e.right)):
             self._check_arguments(call)
         self.equations = tuple(e.text for e in equations)
         self.definitions = [self._definition(e) for e in equations]
@@ -475,17 +475,18 @@ def _bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[
     changed = [replace(e, right=rebuild(e.right, change)) for e in equations]
     unknown = set(bindings) - used
     if unknown:
-        calls = sorted({e.function for q in equations for e in _calls(q.right) if canonical(e.function) not in FUNCTIONS})
+        calls = sorted({e.function for q in equations for e in calls(q.right) if canonical(e.function) not in FUNCTIONS})
         hint = nearest(sorted(unknown)[0], calls) if calls else "this recurrence has no abstract function: leave let out"
         raise BPTTError(f"let: no equation calls {', '.join(sorted(unknown))}", hint)
     return [replace(e, right=rebuild(e.right, change)) for e in changed] if bindings else changed
 
 
-def _calls(e: Expr) -> Iterator[Call]:
+def calls(e: Expr) -> Iterator[Call]:
+    """Every function call in an expression."""
     if isinstance(e, Call):
         yield e
     for child in children(e):
-        yield from _calls(child)
+        yield from calls(child)
 
 
 def _fold_steps(equations: list[Equation]) -> tuple[list[Equation], list[str], int]:

@@ -18,7 +18,7 @@ from ..errors import BPTTError, nearest
 from ..graph import Graph, Node, Use, constant, leaf, needed
 from ..variables import Link, Variable, VariableGraph
 from .functions import FUNCTIONS, canonical
-from .model import Component, Definition, Recurrence, components, names_in
+from .model import Component, Definition, Recurrence, calls, components, names_in
 from .shapes import infer
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
 from .truncation import Truncation, parse_truncation
@@ -631,7 +631,16 @@ class Unrolled:
         if self.inputs == "feedback":
             found.append("after the first step the input is the last output")
         found.append("truncation: " + (self.truncation.text if self.truncation else "none, the full gradient"))
+        if self._softmax_of_a_number:
+            found.append("the softmax of a single number is always 1, so a loss behind it is constant: give y a size")
         return (*found, *self.recurrence.conventions)
+
+    @cached_property
+    def _softmax_of_a_number(self) -> bool:
+        """In the all-scalar reading a softmax says nothing: whoever asked for it should know."""
+        vectors = any(self.shapes[name] for name in (*self.recurrence.inputs, *self.recurrence.defined))
+        called = (c.function for d in self.recurrence.definitions for c in calls(d.right))
+        return not vectors and any(name in ("softmax", "log_softmax") for name in called)
 
     # -- the readings -------------------------------------------------------------------------------------------------
 
@@ -652,11 +661,11 @@ class Unrolled:
         """Numbers: loss, values and gradients on `data` (see `instance` for its form)."""
         return self._numbers.run(data)
 
-    def derive(self, wrt: str, cap: int = 200) -> Any:
+    def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu") -> Any:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""
         from ..derive import Derivation
 
-        return Derivation(self, wrt, cap=cap)
+        return Derivation(self, wrt, cap=cap, notation=notation)
 
     def draw(
         self, view: str = "forward", fold: Any = "auto", *, wrt: str | None = None, t: int | None = None,
