@@ -475,8 +475,8 @@ def _bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[
     changed = [replace(e, right=rebuild(e.right, change)) for e in equations]
     unknown = set(bindings) - used
     if unknown:
-        calls = sorted({e.function for q in equations for e in calls(q.right) if canonical(e.function) not in FUNCTIONS})
-        hint = nearest(sorted(unknown)[0], calls) if calls else "this recurrence has no abstract function: leave let out"
+        known = sorted({e.function for q in equations for e in calls(q.right) if canonical(e.function) not in FUNCTIONS})
+        hint = nearest(sorted(unknown)[0], known) if known else "this recurrence has no abstract function: leave let out"
         raise BPTTError(f"let: no equation calls {', '.join(sorted(unknown))}", hint)
     return [replace(e, right=rebuild(e.right, change)) for e in changed] if bindings else changed
 
