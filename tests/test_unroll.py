@@ -328,3 +328,9 @@ def test_sums_of_no_terms_and_losses_of_matrices(text: str) -> None:
 def test_softmax_of_a_matrix_must_say_along_what() -> None:
     with pytest.raises(bg.BPTTError, match="softmax takes a vector"):
         bg.recurrence("M[t] = softmax(0.5 M[t-1] + outer(x[t], x[t]))").unroll(2)
+
+
+def test_a_misspelt_function_is_pointed_out() -> None:
+    rec = bg.recurrence("h[t] = tahn(W h[t-1] + x[t])")
+    assert rec.abstract == ("tahn",) and "did you mean tanh?" in rec.notes[0]
+    assert bg.recurrence("h[t] = phi(W h[t-1] + x[t])").notes == ()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +142,10 @@ class Recurrence:
         self._classify(notes)
         self.reads = self.find_reads(self.definitions)
         self.order = components(self.definitions, self.reads, self.text)
+        for name in self.abstract:
+            close = get_close_matches(name, FUNCTIONS, n=1, cutoff=0.75)
+            if close:
+                notes.append(f"{name} is not a known function and stays abstract; did you mean {close[0]}?")
         self.notes = tuple(notes)
 
     def _check_arguments(self, call: Call) -> None:
