@@ -70,14 +70,18 @@ def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = No
         if truth.ndim > value.ndim:
             truth = truth.sum(axis=0)
         # the readings are sums over the batch: bounds for each example of an initial state
-        sizes, radii = (np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1))
+        sizes, radii = (
+            np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1)
+        )
         what = f"the sum of the {derivation.count} terms at level local"
         report.findings.append(_finding(what, "the reverse pass", value, truth, sizes, radii, 2.0**-53))
     if derivation.adjoints.closed:  # linear in the steps, so also where there are too many terms
         run = u.run({k: _wide(v) for k, v in (u.instance(seed=0) if data is None else data).items()})
         value, truth = np.asarray(derivation.value_at("matrix", run)), run.gradient(derivation.wrt)
         truth = truth.sum(axis=0) if truth.ndim > value.ndim else truth
-        sizes, radii = (np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1))
+        sizes, radii = (
+            np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1)
+        )
         what = f"the {len(derivation.adjoints.parts)} statements at level matrix"
         report.findings.append(_finding(what, "the reverse pass", value, truth, sizes, radii, 2.0**-53))
     return report
@@ -117,7 +121,7 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
         steps = sorted(np.random.default_rng(0).choice(steps, MOST_STEPS, replace=False).tolist())
     measured = {k: np.zeros((losses, len(entries))) for k in steps}
     rough = {k: (np.zeros((losses, len(entries))), np.zeros((losses, len(entries)))) for k in steps}
-    kinks = Kinks()
+    kinks, kinks_of = Kinks(), {k: Kinks() for k in steps}
     with np.errstate(all="ignore"):
         for heads, cut in u._numbers.groups():
             probe = Probe(u, name, heads, cut, exact.leaves)
@@ -129,7 +133,7 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
                     continue
                 rows = [h.step - 1 for h in heads]
                 np.add.at(measured[k], rows, probe.complex_step(k, entries).sum(axis=-1) * u.weight)
-                value, error = probe.differences(k, entries)
+                value, error = probe.differences(k, entries, kinks_of[k])
                 np.add.at(rough[k][0], rows, value.sum(axis=-1) * u.weight)
                 np.add.at(rough[k][1], rows, error.sum(axis=-1) * u.weight)
     found = np.asarray(run.gradient(name))
@@ -139,8 +143,7 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
         gradient, differences, estimate = (a.sum(axis=1, keepdims=True) for a in (gradient, differences, estimate))
     contributions, roundings = _readings(exact, name)
     scale = contributions.reshape(-1, size).sum(axis=0)[entries][:, None]
-    crossed = np.zeros(len(entries), bool) if kinks.crossed is None else np.any(kinks.crossed.reshape(2, -1), axis=0)
-    keep = ~crossed
+    keep = kinks.kept(len(entries))
     names = [np.unravel_index(int(e), target.shape) if target.shape else () for e in entries]
     index = [
         (*(int(i) for i in names[p]), *((b,) if flat.shape[1] > 1 else ()))
@@ -181,9 +184,21 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
     label = f"each dE_t/d{name} through the use at step k"
     report.findings.append(_entries(label, COMPLEX, whole, true, size_of, tk, unit, radius_of, None, ""))
     value, error = (np.stack([rough[k][i] for k in steps], axis=1) for i in (0, 1))
-    kept3 = np.broadcast_to(keep, whole.shape).reshape(-1)
+    kept_of = np.stack([kinks_of[k].kept(len(entries)) for k in steps])
+    unit_of = next((found.unit for found in kinks_of.values() if found.unit), "")
     report.findings.append(
-        _entries(label, DIFFERENCES, whole, value, size_of, tk, unit, radius_of + 10 * error, kept3, kinks.unit)
+        _entries(
+            label,
+            DIFFERENCES,
+            whole,
+            value,
+            size_of,
+            tk,
+            unit,
+            radius_of + 10 * error,
+            np.broadcast_to(kept_of, whole.shape).reshape(-1),
+            unit_of,
+        )
     )
     summed = run.contributions(name).reshape(-1, size).sum(axis=0)[entries][:, None]
     report.findings.append(

@@ -35,6 +35,12 @@ class Kinks:
         self.crossed: Array | None = None
         self.unit = ""
 
+    def kept(self, entries: int) -> Array:
+        """Which entries are decidable."""
+        if self.crossed is None:
+            return np.ones(entries, bool)
+        return ~np.any(self.crossed.reshape(2, -1), axis=0)
+
     def look(self, plan: Plan, base: list[Any], moved: list[Any], count: int, name: Any) -> None:
         for node in plan.nodes:
             if node.op is None or node.op.kink is None:
@@ -189,4 +195,5 @@ class Probe:
             table = [(power * b - a) / (power - 1) for a, b in pairwise(table)]
             power *= 4
         best = table[0]
-        return best, np.abs(best - last[-1]) + 4 * noise
+        # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an estimate should be
+        return best, np.abs(last[0] - last[1]) + 4 * noise

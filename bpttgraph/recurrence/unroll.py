@@ -202,10 +202,11 @@ class Unrolled:
             return
         blocks = {d.block for d in every}
         last = max(self.steps[b] for b in blocks if b in self.steps)
+        counted = set(self.loss_steps)
         times = range(1, last + 1) if part.direction > 0 else range(last, 0, -1)
         for t in times:
             for d in part.definitions:
-                if d.bases[0] in self._loss_bases and t not in self.loss_steps:
+                if d.bases[0] in self._loss_bases and t not in counted:
                     continue
                 if (d.bases[0], t + d.offset) in self._overridden:
                     continue
