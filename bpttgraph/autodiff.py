@@ -21,7 +21,7 @@ from .errors import BPTTError
 from .graph import Node, needed
 from .primitives import Primitive, expand, sum_to
 
-__all__ = ["Backward", "backward", "compile_plan", "evaluate", "evaluate_absolute", "forward", "pullback", "pushforward"]
+__all__ = ["Backward", "backward", "evaluate", "evaluate_absolute", "forward", "pullback", "pushforward"]
 
 EdgeKey = tuple[int, int, int]
 """An edge: the serial numbers of source and target, and the slot."""
@@ -194,11 +194,6 @@ class Plan:
             if i not in given:
                 slots[i] = function(*[slots[a] for a in args], **attrs)
         return slots
-
-
-def compile_plan(outputs: Sequence[Node]) -> Plan:
-    """Prepare the graph of `outputs` for evaluation."""
-    return Plan(outputs)
 
 
 def evaluate(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[Any]:

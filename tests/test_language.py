@@ -307,6 +307,6 @@ def test_a_caret_under_latex_points_into_the_text_as_typed() -> None:
 
 
 def test_importing_is_cheap_in_modules() -> None:
-    code = "import sys, bpttgraph.recurrence.language; print(sorted({'lark', 'sympy'} & sys.modules.keys()))"
+    code = "import sys, bpttgraph.recurrence.language; print(sorted({'lark', 'sympy', 'numpy'} & sys.modules.keys()))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -129,7 +129,6 @@ class Recurrence:
         self.program = program
         self.blocks = program.blocks
         self.let = dict(let or {})
-        self._given = conventions
         notes = list(program.notes)
         folded, fold_notes, self.folded_steps = _fold_steps(list(program.equations))
         notes += fold_notes
