@@ -1,0 +1,42 @@
+"""`bpttgraph cells`: the cell library."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command("cells")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_cells(name: str | None, as_json: bool) -> None:
+    """List the cell library, or print the equations and citation of one cell."""
+    import json
+
+    from ..recurrence.library import cell, cells, describe
+
+    if name is not None:
+        rec = cell(name)
+        if as_json:
+            click.echo(
+                json.dumps(
+                    {**describe(name.partition(":")[0]), "equations": list(rec.equations), "source_text": rec.source},
+                    indent=2,
+                    ensure_ascii=False,
+                )
+            )
+        else:
+            click.echo(rec.source.rstrip())
+        return
+    rows = [describe(n) for n in cells()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    width = max(len(r["name"]) for r in rows)
+    for row in rows:
+        variants = f"  [{' '.join(row['variants'])}]" if row["variants"] else ""
+        click.echo(f"{row['name']:<{width}}  {row['title']}{variants}")

@@ -1,0 +1,194 @@
+"""What the commands share: options, reading a recurrence, unrolling it, writing files whole or not at all."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import BPTTError, nearest
+
+if TYPE_CHECKING:
+    from ..recurrence import Recurrence, Unrolled
+
+__all__ = ["busy", "default_wrt", "load", "pairs", "shared", "unroll", "whole", "write"]
+
+MAX_BYTES = 200_000
+
+
+Option = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def shared(*names: str) -> Option:
+    """The options that several commands share."""
+    table: dict[str, Option] = {
+        "steps": click.option(
+            "--steps", metavar="T", help="Number of steps; for blocks encoder=4,decoder=2.  [default: 3]"
+        ),
+        "loss": click.option("--loss", default="every", show_default=True, help="every, last, or steps such as 2,3."),
+        "truncate": click.option(
+            "--truncate", metavar="HOW", help="sliding:4 (or 4), chunk:4, '8;4' (BPTT(h;h')), one-step, carousel."
+        ),
+        "let": click.option(
+            "--let",
+            "let",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Bind an abstract function: --let phi=tanh, --let 'f(x, h; w, u)=tanh(w x + u h)'.",
+        ),
+        "size": click.option(
+            "--size",
+            "size",
+            multiple=True,
+            metavar="NAME=N",
+            help="A size: --size h=3; --size 1 for the all-scalar reading.",
+        ),
+        "inputs": click.option(
+            "--inputs",
+            default="every",
+            show_default=True,
+            help="every, first (zero afterwards) or feedback (the last output).",
+        ),
+        "reduce": click.option("--reduce", default="sum", show_default=True, help="sum or mean over the loss steps."),
+    }
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(names):
+            function = table[name](function)
+        return function
+
+    return decorate
+
+
+# -- reading the arguments -----------------------------------------------------------------------------------------------
+
+
+def pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
+    found = {}
+    for value in values:
+        # the name may itself hold brackets and commas, f(x, h; w) = …: the first = outside brackets separates
+        name, mark, rest = value.partition("=")
+        if not mark or not name.strip() or not rest.strip():
+            raise BPTTError(
+                f"--{option} {value!r} is not NAME=VALUE",
+                f"write --{option} {'phi=tanh' if option == 'let' else 'h=3'}",
+            )
+        found[name.strip()] = rest.strip()
+    return found
+
+
+def whole(text: str, option: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise BPTTError(
+            f"--{option} {text!r} is not a whole number", f"write --{option} {'h=3' if option == 'size' else '3'}"
+        ) from None
+
+
+def load(source: str, let: tuple[str, ...]) -> Recurrence:
+    """The recurrence that CELL, FILE or - stands for."""
+    from ..recurrence import cell, cells, recurrence
+
+    bindings = pairs(let, "let")
+    if source == "-":
+        return recurrence(_decode(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input"), bindings or None)
+    if source.partition(":")[0] in cells():
+        return cell(source, bindings or None)
+    path = Path(source)
+    if path.is_file():
+        with path.open("rb") as file:
+            text = _decode(file.read(MAX_BYTES + 1), source)
+        rec = recurrence(text, bindings or None)
+        rec.title = path.stem
+        return rec
+    raise BPTTError(
+        f"there is no cell and no file {source!r}", nearest(source, cells()) + " (bpttgraph cells lists them all)"
+    )
+
+
+def _decode(data: bytes, where: str) -> str:
+    if len(data) > MAX_BYTES:
+        raise BPTTError(f"{where} is longer than {MAX_BYTES:,} bytes", "give the equations of one recurrence")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BPTTError(
+            f"{where} is not UTF-8 text (byte {error.start})", "save the equations as plain UTF-8 text"
+        ) from None
+
+
+def unroll(rec: Recurrence, options: dict[str, Any]) -> Unrolled:
+    steps: Any = options.get("steps")
+    if steps is not None:
+        steps = (
+            {k: whole(v, "steps") for k, v in pairs(tuple(steps.split(",")), "steps").items()}
+            if "=" in steps
+            else whole(steps, "steps")
+        )
+    loss: Any = options.get("loss", "every")
+    if loss not in ("every", "last"):
+        loss = [whole(s, "loss") for s in str(loss).split(",")]
+    size = options.get("size", ())
+    sizes: Any = 1 if size == ("1",) else {k: _size(v) for k, v in pairs(size, "size").items()} or None
+    return rec.unroll(
+        steps, loss, sizes, options.get("truncate"), options.get("inputs", "every"), options.get("reduce", "sum")
+    )
+
+
+def _size(text: str) -> Any:
+    parts = [whole(p, "size") for p in text.replace("x", ",").split(",")]
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def default_wrt(unrolled: Unrolled) -> str:
+    """The parameter that teaches most: the one that stands beside a state read from the step before."""
+    state_links = {link.target for link in unrolled.links if link.delay}
+    for name, node in unrolled.parameters.items():
+        for use in node.uses:
+            carried = any(a.role in ("state", "initial") for a in use.node.args)
+            if use.variable in state_links and carried:
+                return name
+    return next(iter(unrolled.parameters), None) or next(
+        v.name for v in unrolled.vgraph.variables.values() if v.role in ("initial", "input")
+    )
+
+
+@contextmanager
+def busy(text: str) -> Iterator[None]:
+    """A spinner on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
+def write(files: dict[Path, bytes]) -> None:
+    """Write files that are complete in memory: under temporary names first, then renamed."""
+    import os
+    import tempfile
+
+    pending: list[tuple[str, Path]] = []
+    try:
+        for path, data in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+            pending.append((name, path))
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            os.chmod(name, 0o644)
+        for name, path in pending:
+            os.replace(name, path)
+    except OSError as error:
+        for name, _ in pending:
+            Path(name).unlink(missing_ok=True)
+        raise BPTTError(
+            f"cannot write {error.filename or 'the output'}: {error.strerror}", "choose another place with -o"
+        ) from None

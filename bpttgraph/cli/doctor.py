@@ -1,0 +1,57 @@
+"""`bpttgraph doctor`: which engine draws and why, and what is installed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    pass
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def doctor(as_json: bool) -> None:
+    """Say which drawing engine is used and why, and which optional parts are installed."""
+    import json
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from ..draw import engine_report
+
+    def installed(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    base = ("bpttgraph", "numpy", "sympy", "networkx", "graphviz", "pygraphviz", "ziamath", "click", "rich")
+    optional = {
+        "torch": "compares with nn.RNN, nn.LSTM, nn.GRU in the tests",
+        "pytest": "runs the tests",
+        "hypothesis": "runs the tests",
+    }
+    engines = engine_report()
+    found = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {p: installed(p) for p in base},
+        "optional": {p: installed(p) for p in optional},
+        "engines": engines,
+    }
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    click.echo(f"Python {found['python']} on {found['platform']}")
+    for package in base:
+        click.echo(f"  {package:<12} {installed(package) or 'MISSING: pip install ' + package}")
+    click.echo("Optional")
+    for package, use in optional.items():
+        click.echo(f"  {package:<12} {installed(package) or 'not installed'} ({use})")
+    click.echo("Drawing engines, in order")
+    for engine in engines:
+        mark = "used" if engine["used"] else "available" if engine["available"] else "missing"
+        version_text = f" {engine['version']}" if engine["version"] else ""
+        reason = f": {engine['reason']}" if engine["reason"] else ""
+        click.echo(f"  {engine['name']!s:<12} {mark}{version_text}{reason}")

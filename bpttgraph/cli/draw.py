@@ -1,0 +1,88 @@
+"""`bpttgraph draw`: one picture, or the page that walks through a gradient."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import BPTTError
+from .common import busy, load, shared, unroll, whole, write
+
+if TYPE_CHECKING:
+    from ..recurrence import Unrolled
+
+
+@click.command()
+@click.argument("source", metavar="CELL|FILE|-")
+@click.option(
+    "--view",
+    default="forward",
+    show_default=True,
+    help="forward (unrolled), folded (with delay loops), backward (gradient arcs), paths (chain-rule terms), "
+    "contributions (the (t, k) triangle) or cell (the inside of one step).",
+)
+@click.option("--wrt", metavar="NAME", help="For views of a gradient: what it is by.  [default: the recurrent weights]")
+@click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
+@click.option("--numbers", is_flag=True, help="For views of a gradient: norms, on a random instance (seed 0).")
+@shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
+@click.option("--fold/--no-fold", default=None, help="Hide the middle steps; by default above 8 steps.")
+@click.option(
+    "--labels", default="math", show_default=True, help="math (outlines, no font needed) or text (for vector editors)."
+)
+@click.option("--theme", default="light", show_default=True, help="light, print or dark.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The file: .svg, .png, .pdf, .dot, .tikz or .tex; or .html, a page to walk through the gradient.  [default: NAME-VIEW.svg]",
+)
+def draw(
+    source: str,
+    view: str,
+    wrt: str | None,
+    term: str | None,
+    numbers: bool,
+    fold: bool | None,
+    labels: str,
+    theme: str,
+    output: Path | None,
+    let: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Draw the computation graph: folded, unrolled, with its gradient, term by term, by contributions, or one step."""
+    rec = load(source, let)
+    style: dict[str, Any] = {"labels": labels, "theme": theme}
+    if view == "folded":
+        figure = rec.draw(**style)
+    else:
+        unrolled = unroll(rec, options)
+        t, k = ([whole(s, "term") for s in term.split(",")] + [None])[:2] if term else (None, None)
+        if output is not None and output.suffix.lower() == ".html":
+            _page(unrolled, wrt, theme, output)
+            return
+        if wrt is not None or term or numbers:
+            style |= {"wrt": wrt, "t": t, "k": k, "data": unrolled.instance() if numbers else None}
+        figure = unrolled.draw(view=view, fold="auto" if fold is None else fold, **style)
+    target = output or Path(f"{rec.title.replace(':', '-')}-{view}.svg")
+    if target.parent != Path() and not target.parent.is_dir():
+        raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")
+    with busy("drawing"):
+        figure.save(target)
+    for note in rec.notes:
+        click.echo(f"note: {note}", err=True)
+    if figure.engine_note and target.suffix == ".svg":
+        click.echo(f"note: {figure.engine_note}", err=True)
+    click.echo(f"wrote {target}")
+
+
+def _page(unrolled: Unrolled, wrt: str | None, theme: str, target: Path) -> None:
+    """The page that walks through a gradient, for `draw -o x.html`."""
+    from ..page import build_page
+
+    if target.parent != Path() and not target.parent.is_dir():
+        raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")
+    with busy("writing"):
+        write({target: build_page(unrolled, wrt, theme=theme).encode()})
+    click.echo(f"wrote {target}")
