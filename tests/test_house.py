@@ -40,7 +40,8 @@ FORBIDDEN = {
     "draw": {"recurrence", "derive", "check", "document", "cli"},
     "derive": {"draw", "recurrence", "document", "cli"},
     "check": {"draw", "document", "cli"},
-    "recurrence": {"document", "cli"},
+    "recurrence": {"document", "cli", "homework"},
+    "homework": {"draw", "document", "cli"},
 }
 
 
