@@ -18,7 +18,7 @@ from .numeric import _Values
 if TYPE_CHECKING:
     from .derivation import Derivation
 
-__all__ = ["LEVELS", "Known", "by_entries", "inlined", "matrix_gradient", "shaped", "with_numbers"]
+__all__ = ["LEVELS", "Known", "by_entries", "inlined", "literal", "matrix_gradient", "shaped", "summands", "with_numbers"]
 
 LEVELS = ("chain", "local", "matrix", "elements", "numbers")
 
@@ -48,10 +48,10 @@ class Known(Mapping[str, Any]):
 
 def matrix_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
     """The gradients of `wrt` by the statements of level `matrix`, one after the other; nothing of the reverse pass takes part."""
-    return {n: sum(parts[1:], parts[0]) if parts else 0.0 for n, parts in _summands(adjoints, run).items()}
+    return {n: sum(parts[1:], parts[0]) if parts else 0.0 for n, parts in summands(adjoints, run).items()}
 
 
-def _summands(adjoints: Adjoints, run: Any) -> dict[str, list[Any]]:
+def summands(adjoints: Adjoints, run: Any) -> dict[str, list[Any]]:
     """The value of every summand of every gradient, shaped as the gradient is."""
     paths = adjoints.paths
     known = Known(run, paths.variables)
@@ -156,7 +156,7 @@ def with_numbers(d: Derivation, data: Any, form: str, left: bool) -> str:
 
     data = d.unrolled.instance(seed=0) if data is None else data  # type: ignore[attr-defined]
     run = d.unrolled.run(data)  # type: ignore[attr-defined]
-    values = _summands(d.adjoints, run)[d.wrt]
+    values = summands(d.adjoints, run)[d.wrt]
     right = bool(check_gradients(d.unrolled, [d.wrt], data, triangle=False))  # type: ignore[arg-type]
     total = sum(values[1:], values[0])
     own = bool(np.allclose(total, run.gradient(d.wrt), rtol=1e-10, atol=1e-12))
@@ -164,13 +164,13 @@ def with_numbers(d: Derivation, data: Any, form: str, left: bool) -> str:
     write = FORMS[form]
     pieces = d.adjoints.parts[-1].pieces
     lead = d.left_side if left else None
-    shown = [(p.expr, _number(v)) for p, v in zip(pieces, values)]
+    shown = [(p.expr, literal(v)) for p, v in zip(pieces, values)]
     lines = [write(tuple(e for e, _ in shown), lead), write(tuple(x for _, x in shown), None)]
-    lines.append(write((_number(total),), d.left_side))
+    lines.append(write((literal(total),), d.left_side))
     return _joined(lines, form, mark)
 
 
-def _number(value: Any) -> Expr:
+def literal(value: Any) -> Expr:
     """Numbers to four digits; a vector as a row that is turned, to save room."""
     array = np.asarray(value, float)
     if array.ndim > 2:  # the examples of a batch, one below the other
