@@ -1,7 +1,7 @@
 """What a document is made of, whatever it is written in: blocks of text, formulas, tables, one picture.
 
-The content is put together once from these blocks; HTML and Markdown only decide how each block looks. A formula is
-kept in both notations, so neither writer has to know where it came from.
+The content is put together once from these blocks; the writers only decide how each block looks. A formula is
+kept as MathML (which Typst's is made from) and as LaTeX, so no writer has to know where it came from.
 """
 
 from __future__ import annotations
@@ -129,10 +129,13 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
+    """`svg` for pages and Typst, `tikz` for LaTeX; `file` is its name beside a Markdown document."""
+
     svg: str
     alt: str
     caption: Text
     file: str = "forward.svg"
+    tikz: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,4 +176,4 @@ def _picture(u: Unrolled, figure: Figure | None) -> list[Block]:
     if any(link.cut for link in u.vgraph.links):
         caption += " Cut edges carry values forward, but no gradient back."
     alt = f"Unrolled graph of {_cell_title(u)} over {_steps(u)}"
-    return [Heading(2, ("The forward picture",), "picture"), Picture(figure.svg, alt, (caption,))]
+    return [Heading(2, ("The forward picture",), "picture"), Picture(figure.svg, alt, (caption,), tikz=figure.tikz)]
