@@ -22,7 +22,7 @@ VIEWS = ("folded", "forward", *GRADIENT_VIEWS, "cell")
 def draw(
     graph: VariableGraph,
     view: str | None = None,
-    fold: bool | str = "auto",
+    fold: bool | str | tuple[int, int] = "auto",
     labels: str = "math",
     theme: str = "light",
     data: Data | None = None,
@@ -31,7 +31,8 @@ def draw(
 
     Args:
         view: one of `VIEWS`; by default "folded" or "forward", what the graph is.
-        fold: "auto" shows the first three and last two of more than eight steps, True always does, False never.
+        fold: "auto" shows the first three and last two of more than eight steps, True always does, False never;
+            (head, tail) shows so many first and last steps.
         labels: "math" for outlines that need no font, "text" for text that a vector editor can change.
         theme: "light", "print" (no tints) or "dark".
         data: what a view of a gradient shows besides the graph (see `data.Data`).

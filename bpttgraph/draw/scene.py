@@ -117,7 +117,7 @@ def _describe_link(link: Link, delay: int) -> str:
     return text
 
 
-def _slots(graph: VariableGraph, fold: bool | str) -> tuple[list[Slot], dict[str, int], set[str]]:
+def _slots(graph: VariableGraph, fold: bool | str | tuple[int, int]) -> tuple[list[Slot], dict[str, int], set[str]]:
     """The columns, the column of each variable, and the names that are folded away."""
     blocks = list(dict.fromkeys(v.block for v in graph.variables.values() if v.role not in ("parameter", "total")))
     groups: dict[tuple[int, float], list[Variable]] = {}
@@ -127,14 +127,15 @@ def _slots(graph: VariableGraph, fold: bool | str) -> tuple[list[Slot], dict[str
     slots: list[Slot] = []
     column: dict[str, int] = {}
     hidden: set[str] = set()
+    head, tail = fold if isinstance(fold, tuple) else (_HEAD, _TAIL)
     for (index, step), members in sorted(groups.items()):
         block = blocks[index]
         length = graph.steps.get(block, 0)
         folds = length > AUTO_FOLD if fold == "auto" else bool(fold)
         outside = all(v.role == "initial" for v in members)
-        if folds and not graph.folded and _HEAD < step <= length - _TAIL:
-            count = length - _TAIL - _HEAD
-            if step == _HEAD + 1:  # the first hidden one
+        if folds and not graph.folded and head < step <= length - tail:
+            count = length - tail - head
+            if step == head + 1:  # the first hidden one
                 label = f"t = {step} … {step + count - 1}" if count > 1 else f"t = {step}"
                 slots.append(Slot("ellipsis", block, None, label, count))
             hidden.update(v.name for v in members)
@@ -181,14 +182,15 @@ _EDGE_WORDS = {
 def build_scene(
     graph: VariableGraph,
     view: str | None = None,
-    fold: bool | str = "auto",
+    fold: bool | str | tuple[int, int] = "auto",
     labels: str = "math",
     theme: str = "light",
     data: Data | None = None,
 ) -> Scene:
     """Decide what is shown. The options are those of `draw`."""
     _check("view", view, (None, *VIEWS))
-    _check("fold", fold, ("auto", True, False))
+    if not isinstance(fold, tuple):
+        _check("fold", fold, ("auto", True, False))
     check_style(labels, theme)
     if view == "cell":
         raise BPTTError("the inside of a step is not in this graph", "draw the unrolled recurrence with view='cell'")
