@@ -19,13 +19,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from .errors import BPTTError
-from .graph import Node, Traced
+from .graph import Node, Traced, leaf
 
 Shape = tuple[int, ...]
 
@@ -77,6 +78,19 @@ class Primitive:
         if self.kind == "elementwise" or self.name in ("add", "sub"):
             args = tuple(a if a.is_constant or len(a.shape) == len(shape) else expand(a, shape=shape) for a in args)
         return Node(self, args, attrs, shape, any(a.batched for a in args))
+
+    @cached_property
+    def partials(self) -> tuple[Any, ...] | None:
+        """The partial derivatives of an operation on single numbers: functions of (y, *args), plain numbers, or None for none.
+
+        A linear operation that is the same at every entry has a constant for each argument: what its transpose makes of 1.
+        """
+        if self.kind == "elementwise":
+            return tuple(self.rule)
+        if self.name not in ("add", "sub", "neg", "identity"):
+            return None
+        node = Node(self, (leaf("a"), leaf("b")), {}, (), False)
+        return tuple(self.rule(1.0, slot, node) for slot in range(2))
 
     def __repr__(self) -> str:
         return f"Primitive({self.name})"

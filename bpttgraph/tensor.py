@@ -693,21 +693,86 @@ def reverse_values(
     return dict(_reverse(seeds, chosen, since))
 
 
-def _reverse(seeds: Mapping[Tensor, Any], targets: list[Tensor] | None, since: int = -1) -> Iterator[tuple[Tensor, Any]]:
-    """Each Tensor with its cotangent, as soon as that is complete.
+def _reverse(seeds: Mapping[Tensor, Any], targets: list[Tensor] | None, since: int = -1) -> Iterable[tuple[Tensor, Any]]:
+    """Each Tensor with its cotangent.
 
     It applies the same rules as `autodiff.backward`, to numbers and arrays instead of nodes: one loop over the nodes in reverse order.
     """
-    found: dict[int, Any] = {}
-    stack: list[Any] = list(seeds)
+    found: dict[int, Any] = {node.serial: node for node in seeds if node.serial >= since}
+    stack: list[Any] = list(found.values())
+    numbers = targets is None
     while stack:  # as `graph.needed`, without constants
-        node = stack.pop()
-        serial = node.serial
-        if serial not in found and serial >= since:
-            found[serial] = node
-            for arg in node.args:
-                if arg.op is not None or not arg.attrs:
-                    stack.append(arg)
+        for arg in stack.pop().args:
+            serial = arg.serial
+            if serial not in found and serial >= since:
+                if arg.op is None:
+                    numbers = numbers and (arg.value.__class__ is float or arg.value.__class__ is int)
+                    if arg.attrs:
+                        continue
+                found[serial] = arg
+                stack.append(arg)
+    if numbers:
+        with np.errstate(all="ignore"):
+            sums = _reverse_numbers(found, {node.serial: g for node, g in seeds.items()})
+        if sums is not None:
+            return zip(map(found.__getitem__, sums), sums.values())
+    return _reverse_arrays(found, seeds, targets)
+
+
+def _reverse_numbers(found: dict[int, Any], sums: dict[int, Any]) -> dict[int, Any] | None:
+    """The reverse pass of a program of single numbers, the chain rule and nothing else; None if it holds anything else."""
+    rules: dict[Primitive, Any] = {}
+    for serial in sorted(found, reverse=True):
+        if serial not in sums:
+            continue
+        node = found[serial]
+        op, args, y, g = node.op, node.args, node.value, sums[serial]
+        if not args:
+            continue
+        if op in rules:
+            partials = rules[op]
+        else:
+            partials = rules[op] = op.partials
+        if partials is None or y.__class__ is not float or g.__class__ is not float:
+            return None
+        if len(args) == 2:  # the two arguments spelled out: half of the time of a scalar program goes by here
+            a, b = args
+            u, v = a.value, b.value
+            p, q = partials
+            serial = a.serial
+            if serial in found and p is not None:
+                part = g * p if p.__class__ is float else g * p(y, u, v)
+                if part != part:  # perhaps 0 · ∞, at a branch that was not taken
+                    return None
+                if serial in sums:
+                    sums[serial] += part
+                else:
+                    sums[serial] = part
+            serial = b.serial
+            if serial in found and q is not None:
+                part = g * q if q.__class__ is float else g * q(y, u, v)
+                if part != part:
+                    return None
+                if serial in sums:
+                    sums[serial] += part
+                else:
+                    sums[serial] = part
+        elif len(args) == 1 and partials[0] is not None:
+            (a,), p = args, partials[0]
+            part = g * p if p.__class__ is float else g * p(y, a.value, **node.attrs)
+            if part != part:
+                return None
+            if a.serial in found:
+                sums[a.serial] = sums[a.serial] + part if a.serial in sums else part
+        elif len(args) > 2:
+            return None
+    return sums
+
+
+def _reverse_arrays(
+    found: dict[int, Any], seeds: Mapping[Tensor, Any], targets: list[Tensor] | None
+) -> Iterator[tuple[Tensor, Any]]:
+    """The reverse pass on arrays, each cotangent given away as soon as it is complete."""
     order = sorted(found)
     wanted = None if targets is None else {t.serial for t in targets}
     if wanted is not None:  # only what lies on a path to a target
@@ -724,42 +789,23 @@ def _reverse(seeds: Mapping[Tensor, Any], targets: list[Tensor] | None, since: i
             if g is None:
                 continue
             node = found[serial]
-            value = node.value
-            number = g.__class__ is float and value.__class__ is float
+            value, op, args = node.value, node.op, node.args
             if wanted is None or serial in wanted:
-                yield node, (g if number else _like(g, value))
-            args = node.args
+                yield node, _like(g, value)
             if not args:
                 continue
-            op = node.op
-            quick: Any = None if not number else op.rule if op.kind == "elementwise" else _FACTORS.get(op.name)
-            slot = -1
-            for arg in args:
-                slot += 1
+            values = [a.value for a in args]
+            for slot, arg in enumerate(args):
                 serial = arg.serial
                 if serial not in found:  # too old, on no path to a target, or a constant
                     continue
-                if quick is None or arg.value.__class__ is not float:
-                    part = _pull(op, node, slot, arg, g, [a.value for a in args])
-                    if part is None:
-                        continue
-                else:  # a number through an operation entry by entry: nothing to broadcast, nothing to convert
-                    partial = quick[slot]
-                    if partial.__class__ is float:
-                        part = g * partial
-                    elif partial is None:
-                        continue
-                    else:
-                        p = partial(value, *[a.value for a in args], **node.attrs)
-                        part = g * p
-                        if part - part != 0.0 and (g == 0.0 or p == 0.0):  # 0 · ∞ at an entry that nobody reads
-                            part = 0.0
-                before = sums.get(serial)
-                sums[serial] = part if before is None else before + part
-
-
-# Linear operations that are the same at every entry: what multiplies the cotangent of a number.
-_FACTORS: dict[str, tuple[float, ...]] = {"add": (1.0, 1.0), "sub": (1.0, -1.0), "neg": (-1.0,), "identity": (1.0,)}
+                part = _pull(op, node, slot, arg, g, values)
+                if part is None:
+                    continue
+                if serial in sums:
+                    sums[serial] += part
+                else:
+                    sums[serial] = part
 
 
 def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) -> Any:

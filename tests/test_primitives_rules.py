@@ -255,3 +255,19 @@ def test_rules_of_the_batch(name: str) -> None:
 
 def leaf_like(x: Any, values: dict[Any, Any]) -> Any:
     return P.identity(x)
+
+
+def test_only_functions_of_one_number_have_settings() -> None:
+    """The reverse pass of scalar programs passes settings (an exponent, a slope) on for one argument only."""
+    import inspect
+
+    for primitive in TABLE.values():
+        if primitive.kind == "elementwise" and len(primitive.rule) == 2 and not isinstance(primitive.value, np.ufunc):
+            assert len(inspect.signature(primitive.value).parameters) == 2, primitive.name
+
+
+def test_partials_of_sums_come_from_their_transpose() -> None:
+    assert TABLE["add"].partials == (1.0, 1.0)
+    assert TABLE["sub"].partials == (1.0, -1.0)
+    assert TABLE["neg"].partials[0] == -1.0
+    assert TABLE["matvec"].partials is None
