@@ -14,6 +14,7 @@ from .notation import NOTATIONS, in_notation, legend
 from .paths import Run, Unrolled
 from .printers import to_text
 from .read import equation, formula
+from .same import same
 from .symbolic import SymbolicDerivation
 from .to_sympy import to_sympy
 from .typst import to_typst
@@ -21,6 +22,6 @@ from .worked import WorkedStep
 
 __all__ = [
     "NOTATIONS", "Contact", "Derivation", "Local", "Run", "Statement", "SymbolicDerivation", "Term", "Unrolled",
-    "WorkedStep", "equation", "evaluate", "formula", "in_notation", "legend", "local_jacobian", "to_latex", "to_mathml",
+    "WorkedStep", "equation", "evaluate", "formula", "in_notation", "legend", "local_jacobian", "same", "to_latex", "to_mathml",
     "to_sympy", "to_text", "to_typst",
 ]  # fmt: skip

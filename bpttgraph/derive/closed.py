@@ -10,7 +10,7 @@ off an unrolling once. By a matrix, ∂⁺s_k/∂θ has three indices: it is pri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -154,8 +154,13 @@ class ClosedForm:
         v = self.variables
         if not reaches:
             return None
-        immediate = v[source].role == "parameter"
+        # d2l writes f for the function of one step, so that the derivative by the state before is one of f, too
+        immediate = v[source].role == "parameter" or self._by_f
         return partial(state, v[state].shape, source, v[source].shape, immediate=immediate)
+
+    @property
+    def _by_f(self) -> bool:
+        return self.g.notation == "d2l" and len(self.states) == 1
 
     def _product(self, links: list[Link]) -> Expr:
         return product(*[self.factors.local_expr(x) for x in links])
@@ -196,7 +201,8 @@ class ClosedForm:
                 if row is not None:
                     left = partial(head, v[head].shape, state, v[state].shape, immediate=earlier or len(self.states) > 1)
                     made.append(Where(self.shifted(left, "t"), self.shifted(row, "t")))
-        return tuple(w.statement for w in made)
+        # of an abstract function, the symbol is all that can be said
+        return tuple(w.statement for w in made if w.left != w.right)
 
     def row(self, head: str, state: str) -> Expr | None:
         """∂⁺E_t/∂state with all other states held fixed; None if E_t does not read it so."""
@@ -284,7 +290,7 @@ class ClosedForm:
     def _step_symbol(self) -> Partial:
         n = self._size()
         shape = () if n == 1 and not self.variables[self.states[0]].shape else (n, n)
-        return Partial(shape, self._vector("j", self.states), self._vector("j", self.before).replace("[j]", "[j-1]"), False)
+        return Partial(shape, self._vector("j", self.states), self._vector("j", self.before).replace("[j]", "[j-1]"), self._by_f)
 
     @cached_property
     def expr(self) -> Expr:
@@ -304,15 +310,15 @@ class ClosedForm:
                 name = self.shifted(Symbol((), head, ()), "t").name
                 row = Partial(() if scalar else (1, n), name, self._vector("t", self.states))
                 if any(self.row(head, s) is not None for s in self.states) and self._uses_states:
-                    inner = BigSum((), "k", self.lowest(), t, Product(() if scalar else (1, columns), (row, chain, use)))
-                    body.append(inner)
+                    inner = Product(() if scalar else (1, columns), (row, chain, use))
+                    body.append(BigSum(inner.shape, "k", self.lowest(), t, inner))
                 if any(self.row(head, s) is not None for s in self.before) and self._uses_states:
                     earlier = self._vector("t", self.before)
                     earlier = "s[t-1]" if len(self.states) > 1 else earlier
                     row2 = Partial(row.shape, name, earlier, True)
                     shorter = BigProduct(jacobian.shape, "j", add(k, num(1)), add(t, neg(num(1))), jacobian)
-                    body.append(BigSum((), "k", self.lowest(), add(t, neg(num(1))),
-                                       Product(() if scalar else (1, columns), (row2, shorter, use))))  # fmt: skip
+                    inner = Product(() if scalar else (1, columns), (row2, shorter, use))
+                    body.append(BigSum(inner.shape, "k", self.lowest(), add(t, neg(num(1))), inner))
         for head in self.heads[:1]:
             if self.within(head, self.wrt, {*self.states, *self.before}):
                 name = self.shifted(Symbol((), head, ()), "t").name
@@ -382,7 +388,8 @@ class ClosedForm:
         body = add(*self.shifted(tuple(losses), "t")) if losses else num(0)
         right = _last(body) if self.g.loss == "last" else BigSum(body.shape, "t", num(1), Symbol((), "T", ()), body)
         made.append(Statement(self.wrt, self.paths.total, self.first.left_side, (right,)))
-        return tuple(made)
+        n = self.g.notation
+        return tuple(replace(s, left=in_notation(s.left, n, s is made[-1]), terms=in_notation(s.terms, n)) for s in made)
 
     def contributions(self, u: Any, run: Any) -> Any:
         """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the batch."""
@@ -393,8 +400,6 @@ class ClosedForm:
 
 def _last(e: Any) -> Any:
     """t = T throughout."""
-    from dataclasses import fields, replace
-
     if isinstance(e, tuple):
         return tuple(_last(x) for x in e)
     if isinstance(e, Symbol):
