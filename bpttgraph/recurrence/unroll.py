@@ -17,10 +17,10 @@ from .. import primitives as P
 from ..errors import BPTTError, nearest
 from ..graph import Graph, Node, Use, constant, leaf, needed
 from ..variables import Link, Variable, VariableGraph
-from .functions import FUNCTIONS, canonical
+from .expressions import build, named_parts
 from .model import Component, Definition, Recurrence, calls, components, names_in
 from .shapes import infer
-from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
+from .syntax import Binary, Equation, Expr, Index, Name, Reduce
 from .truncation import Truncation, parse_truncation
 
 if TYPE_CHECKING:
@@ -229,22 +229,7 @@ class Unrolled:
                 raise BPTTError(f"{error.message} (in {d.text}, step {t})", error.hint,
                                 text=self.recurrence.text, span=d.right.span) from None  # fmt: skip
             raise
-        start = 0
-        if len(d.bases) > 1 and not node.shape:  # one number for all of a stack
-            node = P.expand(node, shape=(sum((self.shapes[b] or (1,))[0] for b in d.bases),))
-        for base in d.bases:
-            shape = self.shapes[base]
-            if len(d.bases) > 1:
-                stop = start + (shape[0] if shape else 1)
-                value = P.take(node, start=start, stop=stop)
-                start = stop
-            else:
-                value = node
-            if value.shape != shape:
-                wider = len(value.shape) <= len(shape) and value.shape != (1,)
-                value = P.expand(value, shape=shape) if wider else P.reshape(value, shape=shape)
-            if value.name is not None or value.op is None:
-                value = P.identity(value)
+        for base, value in named_parts(node, d.bases, self.shapes):
             column = None if t is None else self._column(d, t, step)
             role = "initial" if d.kind == "fixed" and step is not None and not 1 <= step <= self.columns else "value"
             self._register(value, base, step, d.block, column, role)
@@ -294,34 +279,8 @@ class Unrolled:
         return self._nodes[key]
 
     def _expression(self, e: Expr, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
-        """An equation's right side as nodes. Recursion is over the equation, whose depth the parser bounds, never over time."""
-
-        def go(x: Expr) -> Node:
-            return self._expression(x, d, t, bound)
-
-        if isinstance(e, Number):
-            return constant(float(e.value))
-        if isinstance(e, Name):
-            return self._name(e, d, t, bound)
-        if isinstance(e, Negate):
-            if isinstance(e.operand, Number):
-                return constant(-float(e.operand.value))
-            return -go(e.operand)
-        if isinstance(e, Transposed):
-            return P.transpose(go(e.operand))
-        if isinstance(e, Stack):
-            return FUNCTIONS["concat"].build(*[go(i) for i in e.items])
-        if isinstance(e, Reduce):
-            return self._reduce(e, d, t, bound)
-        if isinstance(e, Binary):
-            return _OPERATORS[e.operator](go(e.left), go(e.right))
-        assert isinstance(e, Call)
-        args = [go(a) for a in (*e.args, *e.parameters)]
-        function = FUNCTIONS.get(canonical(e.function))
-        if function is not None:
-            return function.build(*args)
-        shape = None if len(args) == 1 else self.shapes[d.bases[0]]
-        return P.abstract_function(e.function, shape)(*args)
+        """An equation's right side as nodes, at step t."""
+        return build(e, lambda name: self._name(name, d, t, bound), lambda r: self._reduce(r, d, t, bound), self.shapes[d.bases[0]])
 
     def _name(self, e: Name, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
         rec = self.recurrence
@@ -701,11 +660,6 @@ class Unrolled:
 
 ALL = range(-1, 1 << 40)
 """The losses of every step."""
-
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": P.add, "-": P.sub, "*": P.mul, "/": P.div, "^": P.power, "@": P.matmul, " ": P.matmul,
-}  # fmt: skip
-
 
 def interior_edges(target: Node) -> list[tuple[Node, Node, int]]:
     """The edges by which a variable's equation reads named variables, as (source, consumer, slot), in order of appearance."""
