@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .numpy_front import array, stack, zeros
     from .recurrence import Recurrence, Run, Unrolled, recurrence
     from .recurrence.library import cell, cells
+    from .replay import Replay, replay
     from .tensor import Tensor, detach, no_grad, stop_gradient, tensor
     from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, linearize, trace, value_and_grad, vjp
 
@@ -58,6 +59,8 @@ _WHERE = {
     "linearize": "transforms",
     "no_grad": "tensor",
     "primitive": "extend",
+    "Replay": "replay",
+    "replay": "replay",
     "recurrence": "recurrence",
     "stack": "numpy_front",
     "stop_gradient": "tensor",
@@ -69,9 +72,9 @@ _WHERE = {
 }
 
 __all__ = [
-    "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Report", "Run", "Tensor", "Unrolled", "array", "cell",
+    "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Replay", "Report", "Run", "Tensor", "Unrolled", "array", "cell",
     "cells", "check_grads", "defvjp", "detach", "grad", "gradcheck", "gradients", "hessian", "hvp", "jacobian", "jvp",
-    "linearize", "no_grad", "primitive", "recurrence", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "vjp",
+    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "vjp",
     "zeros",
 ]  # fmt: skip
 
