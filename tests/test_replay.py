@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 import bpttgraph as bg
 
-
 OPERATIONS: list[Callable[[Any, Any], Any]] = [
     lambda a, b: a + b,
     lambda a, b: a - b,
