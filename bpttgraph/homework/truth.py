@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..graph import Node
     from ..recurrence import Run, Unrolled
 
-__all__ = ["U", "Truth"]
+__all__ = ["Truth", "U"]
 
 Array = np.ndarray[Any, Any]
 U = 2.0**-53
