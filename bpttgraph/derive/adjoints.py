@@ -32,9 +32,11 @@ from .expr import (
     tagged,
     transpose,
 )  # fmt: skip
+from .expr import stack as stacked
 from .factored import Statement
 from .local import Local, local_jacobian
 from .read import Reader
+from .stacked import Stacked, stacks
 from .terms import Factors
 from .transposed import outer_of, turned_times
 
@@ -50,7 +52,7 @@ class Piece:
     source: str
     target: str
     expr: Expr
-    link: Link | None = None
+    ids: str = ""
 
 
 @dataclass(slots=True)
@@ -64,6 +66,7 @@ class Part:
     step: int
     left: Expr
     pieces: list[Piece] = field(default_factory=list)
+    members: tuple[str, ...] = ()  # of the adjoint of a stack
 
     @property
     def statement(self) -> Statement:
@@ -88,6 +91,7 @@ class Adjoints:
         self._split = split
         self._bars: dict[tuple[str, str], Local] = {}
         self._scales: dict[str, Expr] = {}
+        self._stacks = stacks(self.paths.unrolled, self.paths.variables)
 
     # -- pre-activations
 
@@ -99,11 +103,11 @@ class Adjoints:
         fits = (node.op.kind == "elementwise" and node.op.name not in _LINEAR) or node.op.name in ("softmax", "log_softmax")
         return node.args[0] if fits and node.args[0].op is not None and len(node.shape) < 2 else None
 
-    def _local(self, target: str, source: str) -> Local:
-        """∂(pre-activation of target, or target)/∂source."""
-        key = (target, source)
+    def _local(self, target: str, source: str, stack: Node | None = None) -> Local:
+        """∂(pre-activation of target, or target)/∂source; of the whole `stack` that target belongs to."""
+        key = (target if stack is None else f"[{target}]", source)
         if key not in self._bars:
-            inner = self.pre(target)
+            inner = stack or self.pre(target)
             self._bars[key] = local_jacobian(self._node(target) if inner is None else inner, self._node(source))
         return self._bars[key]
 
@@ -175,16 +179,42 @@ class Adjoints:
             if name in losses and not links:
                 known[name] = self.weight
                 continue
-            pieces = [self._piece(x, known) for x in links]
+            pieces = [self._piece(*x) for x in self._read_by(links, known, made, mark, total)]
             if name in losses:
                 pieces.insert(0, Piece(name, "", self.weight))
             known[name] = self._conclude(name, v.shape, v.step or 0, pieces, mark, total, made)
         for w in self.wrt:
             if w in losses:
                 final[w].pieces.append(Piece(w, "", self.weight))
-            for link in paths.readers.get(w, ()):
-                if link.target in known and paths.passes(link, step):
-                    final[w].pieces += self._gradient(link, known[link.target])
+            links = [x for x in paths.readers.get(w, ()) if x.target in known and paths.passes(x, step)]
+            for reader in self._read_by(links, known, made, mark, total):
+                final[w].pieces += self._gradient(*reader)
+
+    def _read_by(
+        self, links: list[Link], known: dict[str, Expr], made: list[Part], mark: str, total: str
+    ) -> list[tuple[str, str, Expr, str, Local]]:
+        """Who reads a variable: source, target, adjoint of the target, ids, local Jacobian; all rows of a stacked equation at once."""
+        found: list[tuple[str, str, Expr, str, Local]] = []
+        targets = {x.target: x.id for x in links}
+        for x in links:
+            stack = self._stacks.get(x.target)
+            if stack is None or not all(m in targets and known[m].shape for m in stack.members):
+                found.append((x.source, x.target, known[x.target], x.id, self._local(x.target, x.source)))
+            elif x.target == stack.members[0]:
+                ids = " ".join(targets[m] for m in stack.members)
+                adjoint = self._whole(stack, known, made, mark, total)
+                found.append((x.source, x.target, adjoint, ids, self._local(x.target, x.source, stack.node)))
+        return found
+
+    def _whole(self, stack: Stacked, known: dict[str, Expr], made: list[Part], mark: str, total: str) -> Expr:
+        """The adjoint of a stacked equation, one below the other; its statement is made when it is first read."""
+        left = symbol(delta_name(stack.name, mark), stack.node.shape)
+        if left.name not in known:
+            v, value = self.paths.variables[stack.members[0]], stacked(*[known[m] for m in stack.members])
+            value = value if stack.own is None else turned_times(stack.own, value)
+            made.append(Part(left.name, v.name, "delta", total, v.step or 0, left, [Piece(v.name, "", value)], stack.members))
+            known[left.name] = left
+        return left
 
     def _conclude(
         self, name: str, shape: tuple[int, ...], step: int, pieces: list[Piece], mark: str, total: str, made: list[Part]
@@ -207,7 +237,7 @@ class Adjoints:
         for piece in rest:
             value = turned_times(own, untagged(piece.expr)) if own is not None else product(
                 transpose(partial(name, shape, delta.name, inner.shape)), untagged(piece.expr))  # fmt: skip
-            out.pieces.append(Piece(name, piece.target, _tag(value, piece.link), piece.link))
+            out.pieces.append(Piece(name, piece.target, _tag(value, piece.ids), piece.ids))
         made.append(out)
         return delta
 
@@ -224,29 +254,28 @@ class Adjoints:
                 target = self._reader(loss.args[1])
                 scale = self._scales[piece.target]
                 seen = product(scale, subtract(symbol(name, node.shape), target))
-                simple.append(Piece(name, piece.target, _tag(seen, piece.link), piece.link))
+                simple.append(Piece(name, piece.target, _tag(seen, piece.ids), piece.ids))
                 self.assumptions["each target is a distribution (one-hot, or entries that sum to 1)"] = None
             else:
                 rest.append(piece)
         return simple, rest
 
-    def _piece(self, link: Link, known: dict[str, Expr]) -> Piece:
-        """What one link contributes to the adjoint of its source."""
-        v, adjoint = self.paths.variables, known[link.target]
-        self._scales[link.target] = adjoint
-        found = self._local(link.target, link.source)
-        if found.jacobian is None:
-            j: Expr = partial(link.target, v[link.target].shape, link.source, v[link.source].shape,
-                              immediate=self.paths.immediate(link))  # fmt: skip
-            return Piece(link.source, link.target, _tag(product(transpose(j), adjoint), link), link)
-        return Piece(link.source, link.target, _tag(turned_times(found.jacobian, adjoint), link), link)
+    def _piece(self, source: str, target: str, adjoint: Expr, ids: str, local: Local) -> Piece:
+        """What one equation contributes to the adjoint of a variable that it reads."""
+        v = self.paths.variables
+        self._scales[target] = adjoint
+        if local.jacobian is None:
+            link = next(x for x in self.paths.readers[source] if x.target == target)
+            j: Expr = partial(target, v[target].shape, source, v[source].shape, immediate=self.paths.immediate(link))
+            return Piece(source, target, _tag(product(transpose(j), adjoint), ids), ids)
+        return Piece(source, target, _tag(turned_times(local.jacobian, adjoint), ids), ids)
 
     def along(self, links: tuple[Link, ...]) -> list[Expr]:
         """One path alone, from the loss down to the variable: its product, simplified and shaped like the variable."""
         value = self.weight
         for link in links[:-1]:
             name = link.source
-            piece = self._piece(link, {link.target: value})
+            piece = self._piece(*self._alone(link, value))
             inner = self.pre(name)
             if inner is not None:
                 simple, _ = self._softmax_pieces(name, [piece])
@@ -255,26 +284,28 @@ class Adjoints:
                     value = untagged(simple[0].expr) if simple else turned_times(own or value, untagged(piece.expr))
                     continue
             value = untagged(piece.expr)
-        return [p.expr for p in self._gradient(links[-1], value)] if links else [value]
+        return [p.expr for p in self._gradient(*self._alone(links[-1], value))] if links else [value]
 
-    def _gradient(self, link: Link, adjoint: Expr) -> list[Piece]:
+    def _alone(self, link: Link, adjoint: Expr) -> tuple[str, str, Expr, str, Local]:
+        return link.source, link.target, adjoint, link.id, self._local(link.target, link.source)
+
+    def _gradient(self, source: str, target: str, adjoint: Expr, ids: str, local: Local) -> list[Piece]:
         """What one use contributes to the gradient, shaped like the parameter."""
-        found = self._local(link.target, link.source)
-        if found.contacts is None:
-            return [self._piece(link, {link.target: adjoint})]
+        if local.contacts is None:
+            return [self._piece(source, target, adjoint, ids, local)]
         pieces = []
-        for c in found.contacts:
+        for c in local.contacts:
             left = turned_times(c.left, adjoint)
             made = outer_of(c.right, left) if c.flipped else outer_of(left, c.right)
-            pieces.append(Piece(link.source, link.target, _tag(made, link), link))
+            pieces.append(Piece(source, target, _tag(made, ids), ids))
         return pieces
 
 
-def _tag(e: Expr, link: Link | None) -> Expr:
+def _tag(e: Expr, ids: str) -> Expr:
     sign, rest = split_sign(e)
-    if link is None or isinstance(rest, Zeros | Num | Ones):
+    if not ids or isinstance(rest, Zeros | Num | Ones):
         return e
-    seen = tagged(rest, link.id)
+    seen = tagged(rest, ids)
     return seen if sign > 0 else neg(seen)
 
 

@@ -166,12 +166,13 @@ def numpy_code(recursions: Recursions, adjoints: Adjoints, function: str) -> str
     statements = recursions.statements
     made = set(recursions.lines)
     blocks = [b for b in recursions.last if b] or [""]
-    body = [f"{python_name(line.key)} = np.zeros_like({python_name(line.of)})" for line in recursions.lines.values()]
+    body = [f"{python_name(line.key)} = np.zeros_like({_like(line.of, line.members)})" for line in recursions.lines.values()]
     for loop in recursions.loops:
         body += _loop(loop, statements, printer)
     gradients = [r for r in statements if r.kind == "gradient"]
     body += _sums(gradients, printer)
-    read = [line.of for line in recursions.lines.values()] + [r.of for r in gradients if "[" not in r.of]
+    read = [name for line in recursions.lines.values() for name in line.members or (line.of,)]
+    read += [r.of for r in gradients if "[" not in r.of]
     inputs = {python_name(name): None for name in read}
     for r in statements:
         for name in sorted(names_of(r.terms)):
@@ -183,6 +184,11 @@ def numpy_code(recursions: Recursions, adjoints: Adjoints, function: str) -> str
     lines = [f"def {function}({', '.join(args)}):", *["    " + b for b in body], f"    return {{{names}}}"]
     helpers = "\n\n".join(_HELPERS[h] for h in printer.helpers if h in _HELPERS)
     return "import numpy as np\n\n\n" + (helpers + "\n\n" if helpers else "") + "\n".join(lines) + "\n"
+
+
+def _like(of: str, members: tuple[str, ...]) -> str:
+    """The array whose shape an adjoint has: that of its variable, or of all the variables of a stack."""
+    return f"np.concatenate([{', '.join(map(python_name, members))}], axis=1)" if members else python_name(of)
 
 
 def _length(block: str) -> str:

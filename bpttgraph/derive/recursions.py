@@ -96,6 +96,7 @@ class _Line:
     block: str
     dims: tuple[int, ...]
     of: str
+    members: tuple[str, ...] = ()
     parts: dict[int, Part] = field(default_factory=dict)
     general: tuple[Piece, ...] | None = None
     span: tuple[int, int] = (0, 0)
@@ -123,7 +124,8 @@ class Recursions:
     def _collect(self, part: Part) -> None:
         key, step = without_step(part.name)
         dims = part.left.dims if isinstance(part.left, Symbol) else ()
-        line = self.lines.setdefault(key, _Line(key, part.kind, self.block_of(part.of), dims, without_step(part.of)[0]))
+        members = tuple(without_step(m)[0] for m in part.members)
+        line = self.lines.setdefault(key, _Line(key, part.kind, self.block_of(part.of), dims, without_step(part.of)[0], members))
         line.parts[step or 0] = part
 
     def _relative(self, pieces: list[Piece], step: int, block: str, letter: str = "t") -> tuple[Piece, ...]:

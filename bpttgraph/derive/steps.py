@@ -13,7 +13,7 @@ from typing import Any
 
 from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, product
 
-__all__ = ["at_steps", "fill", "rebased", "renamed", "step_text", "value_of"]
+__all__ = ["at_steps", "fill", "rebased", "renamed", "step_text", "substituted", "value_of"]
 
 _STEP = re.compile(r"\[(-?\d+)\]")
 _SYMBOLIC = re.compile(r"\[([A-Za-z]\w*)((?:[+-]\d+)?)\]")
@@ -43,6 +43,18 @@ def renamed(e: Any, change: Callable[[str], str]) -> Any:
     if isinstance(e, Num):
         return e
     return replace(e, **{f.name: renamed(getattr(e, f.name), change) for f in fields(e) if f.name not in ("shape", "op", "attrs")})
+
+
+def substituted(e: Any, part: Expr, instead: Expr) -> Any:
+    """The formula with `instead` in every place of `part`."""
+    if e == part:
+        return instead
+    if isinstance(e, tuple):
+        return tuple(substituted(x, part, instead) for x in e)
+    if not isinstance(e, Expr) or isinstance(e, Num):
+        return e
+    kept = ("shape", "op", "attrs", "arg_dims")
+    return replace(e, **{f.name: substituted(getattr(e, f.name), part, instead) for f in fields(e) if f.name not in kept})
 
 
 def rebased(letter: str, base: int) -> Callable[[str], str]:

@@ -118,6 +118,15 @@ def to_sympy(e: Expr, known: Mapping[str, Any] | None = None) -> Any:
             return sympy.ImmutableMatrix(sympy.ones(*shape))
         case Zeros(shape):
             return sympy.ImmutableMatrix(sympy.zeros(*shape))
+        case Stack(shape, blocks) if known is not None:
+            # what is known may be long: a block is put in its place by a product and is not written out
+            start = 0
+            pieces = []
+            for block in blocks:
+                place = sympy.ImmutableMatrix(shape[0], block.shape[0], lambda i, j, s=start: int(i == s + j))
+                pieces.append(sympy.MatMul(place, to_sympy(block, known)))
+                start += block.shape[0]
+            return sympy.MatAdd(*pieces)
         case Stack(_, blocks):
             return sympy.ImmutableMatrix(sympy.Matrix.vstack(*[sympy.Matrix(_explicit(to_sympy(b, known))) for b in blocks]))
         case Rows(_, arg, start, stop):
