@@ -1,0 +1,134 @@
+"""Documents as Typst, and as PDF through the `typst` wheel: one file, pictures inside, no package, no network.
+
+What a user wrote stands in quoted strings only, which Typst never reads as code. Formulas are cut into pieces
+(`typst_math`), and Typst chooses where a line ends.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from ..derive.typst import quoted
+from ..errors import BPTTError
+from .blocks import (
+    Block,
+    Bullets,
+    Code,
+    Display,
+    Heading,
+    Inline,
+    Math,
+    Mono,
+    Para,
+    Picture,
+    Row,
+    Strong,
+    Table,
+    Text,
+    Verdict,
+)
+from .fonts import asset
+from .typst_math import pieces, typst_math
+
+if TYPE_CHECKING:
+    from . import Document
+
+__all__ = ["compile_pdf", "write_typst"]
+
+_MARKS = {"right": ('rgb("0b6b3a")', "✓"), "wrong": ('rgb("b3261e")', "✗"), "none": ("luma(45%)", "–")}
+_WIDE = 30  # letters of a formula in a table's cell from which its column takes all the room there is
+
+
+def _string(text: str) -> str:
+    """Text as a string: control characters but line ends are left out."""
+    return quoted(
+        "".join(c if c >= " " and not "\ud800" <= c <= "\udfff" else "\n" if c == "\n" else " " for c in text)
+    )
+
+
+def _inline(part: Inline) -> str:
+    match part:
+        case Math():
+            return f"${typst_math(part.mathml)}$"
+        case Mono(text):
+            return f"#raw({_string(text)})"
+        case Strong(text):
+            return f"#strong({_string(text)})"
+    return f"#{_string(part)}"
+
+
+def _run(text: Text) -> str:
+    return "".join(map(_inline, text))
+
+
+def _parts(m: Math) -> str:
+    """A formula as arguments of `row` or `formula`."""
+    shown = {"part": "$display({})$", "times": "times", "infix": "infix(${}$)"}
+    return ", ".join(shown[kind].format(text) for kind, text in pieces(m.mathml) if text)
+
+
+def _row(r: Row) -> str:
+    given = [("left", r.left and f"$display({typst_math(r.left.mathml)})$")]
+    given += [("relation", r.relation and f"${r.relation}$"), ("note", r.note and f"${typst_math(r.note.mathml)}$")]
+    named = [f"{key}: {value}" for key, value in given if value] + (["rule: true"] if r.rule else [])
+    return f"  row({', '.join([*named, _parts(r.right)])}),"
+
+
+def _cell(text: Text) -> str:
+    whole = text[0] if len(text) == 1 else None
+    return f"[#formula({_parts(whole)})]" if isinstance(whole, Math) else f"[{_run(text)}]"
+
+
+def _table(t: Table) -> str:
+    wide = [any(isinstance(p, Math) and p.width > _WIDE for row in t.rows for p in row[i]) for i in range(len(t.head))]
+    columns = ", ".join("1fr" if w else "auto" for w in wide)
+    lines = ["  table.header(" + ", ".join(map(_cell, t.head)) + "),"]
+    lines += ["  " + ", ".join(map(_cell, row)) + "," for row in t.rows]
+    body = "\n".join(lines)
+    numbers = "true" if t.style == "triangle" else "false"
+    return f"#caption[{_run(t.caption)}]\n#grid-of(({columns},), numbers: {numbers},\n{body}\n)"
+
+
+def _block(b: Block) -> str:
+    match b:
+        case Heading(level, text, _):
+            return "=" * level + " " + _run(text)
+        case Para(text, style):
+            return f"#{style}[{_run(text)}]" if style in ("lead", "note") else _run(text)
+        case Bullets(items):
+            return "\n".join(f"- {_run(item)}" for item in items)
+        case Code(text, _):
+            return f"#raw({_string(text)}, block: true)"
+        case Display(rows, _):
+            return "#lines(\n" + "\n".join(map(_row, rows)) + "\n)"
+        case Table():
+            return _table(b)
+        case Picture(svg, alt, caption, _):
+            return f"#picture({_string(svg)}, {_string(alt)})[{_run(caption)}]"
+        case Verdict(state, text):
+            colour, mark = _MARKS[state]
+            return f'#verdict({colour}, "{mark}")[{_run(text)}]'
+    raise TypeError(f"not a block: {b!r}")
+
+
+def write_typst(document: Document) -> str:
+    """The Typst source."""
+    head = f"#set document(title: {_string(document.title)}, date: none)\n"
+    return head + asset("page.typ") + "\n" + "\n\n".join(map(_block, document.blocks)) + "\n"
+
+
+def compile_pdf(source: str) -> bytes:
+    """The PDF of a Typst source, with Typst's own fonts and the math font of the HTML page; the same bytes each time.
+
+    Raises:
+        BPTTError: the `typst` package is not installed.
+    """
+    try:
+        import typst
+    except ImportError as error:
+        raise BPTTError("a PDF document needs the typst package", "run: pip install 'bpttgraph[typst]'") from error
+    fonts = str(files("ziamath") / "fonts")  # STIX Two Math, whole
+    made = typst.compile(source.encode(), font_paths=[fonts], ignore_system_fonts=True, timestamp=0)
+    assert isinstance(made, bytes)
+    return made
