@@ -10,12 +10,13 @@ from bpttgraph.errors import BPTTError
 def test_the_rnn_on_a_board():
     steps = bg.cell("rnn").unroll(3).derive("W_hh").worked("lecture")
     reasons = [s.reason for s in steps]
-    assert reasons[0] == "E is the sum of the losses at steps 1, 2 and 3, and so is its derivative"
-    assert "read at steps 1, 2 and 3: one summand for each step" in reasons[1]
+    assert reasons[0].startswith("W_hh is one parameter, but steps 1, 2 and 3 each read it")
+    assert "a change of W_hh changes h₁, h₂ and h₃ directly, and their effects on the loss add up" in reasons[0]
+    assert reasons[1].startswith("E is the sum of the losses at steps 1, 2 and 3, so its derivative is the sum of theirs")
     assert "h₂ reaches the loss through h₃ and y₂: one summand for each way" in reasons
     assert any("collapse to y₃ minus the target" in r for r in reasons)
     assert steps[-1].formula.unicode() == "∂E/∂W_hh = δ_h[1] h₀ᵀ\n         + δ_h[2] h₁ᵀ\n         + δ_h[3] h₂ᵀ"
-    assert "W_hh->h[1]" in steps[1].links
+    assert steps[0].links == ("W_hh->h[1]", "W_hh->h[2]", "W_hh->h[3]")
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -28,6 +29,23 @@ def test_every_cell_at_every_detail(name: str):
         for step in full:
             formula, reason = step
             assert reason and formula.latex() and step.mathml().startswith("<math") and step.typst()
+
+
+NOTED = {
+    "pascanu": "dE/dW_hh = dE/dh₁ · ∂⁺h₁/∂W_hh",
+    "werbos": "∂⁺E/∂W_hh = ∂⁺E/∂h₁ · ∂h₁/∂W_hh",
+    "goodfellow": "dE/dW_hh = dE/dh₁ · ∂h₁/∂W⁽¹⁾_hh",
+    "d2l": "∂E/∂W_hh = ∂E/∂h₁ · ∂f_h[1]/∂W_hh",
+}
+
+
+@pytest.mark.parametrize("notation", NOTED)
+def test_every_step_is_in_the_notation(notation: str):
+    steps = bg.cell("rnn").unroll(2).derive("W_hh", notation=notation).worked("full")
+    assert steps[0].formula.unicode().splitlines()[0] == NOTED[notation]
+    text = "\n".join(s.formula.unicode() for s in steps)
+    assert ("∂⁺E" in text) == (notation == "werbos") and ("∂⁺h" in text) == (notation == "pascanu")
+    assert "dE" not in text or notation in ("pascanu", "goodfellow")
 
 
 def test_lecture_does_not_grow_with_time():

@@ -8,8 +8,8 @@ the result), "lecture" (every kind of step once), "full" (every statement of eve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..errors import BPTTError, nearest
@@ -17,23 +17,38 @@ from ..names import to_unicode
 from .adjoints import Part
 from .expr import Expr, Tagged, num, partial, product
 from .factored import Statement
+from .notation import in_notation
 
 if TYPE_CHECKING:
     from .derivation import Derivation
 
-__all__ = ["DETAILS", "WorkedStep", "worked"]
+__all__ = ["DETAILS", "Name", "WorkedStep", "local_rule", "worked"]
 
 DETAILS = ("slide", "lecture", "full")
 
 
+class Name(str):
+    """The name of a variable within a reason, so that a document can set it as mathematics."""
+
+
 @dataclass(frozen=True, slots=True)
 class WorkedStep:
-    """One line of the board: a formula and why it holds. `rule` names the kind of step; `links` the edges it walks."""
+    """One line of the board: a formula and why it holds.
+
+    Attributes:
+        words: the reason, as text and names. rule: the kind of step: "uses", "losses", "chain", "local", "adjoint",
+            "delta", "gradient" or "none". links: the edges that the formula walks.
+    """
 
     formula: Statement
-    reason: str
+    words: tuple[str, ...]
     rule: str
     links: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The reason as plain text."""
+        return "".join(to_unicode(w) if isinstance(w, Name) else w for w in self.words)
 
     def latex(self) -> str:
         return self.formula.latex()
@@ -50,12 +65,12 @@ class WorkedStep:
     def __str__(self) -> str:
         return self.unicode()
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Statement | str]:
         return iter((self.formula, self.reason))
 
 
 def worked(d: Derivation, detail: str = "lecture") -> list[WorkedStep]:
-    """The steps of a derivation; each unpacks as (formula, reason).
+    """The steps of a derivation in its notation; each unpacks as (formula, reason).
 
     >>> import bpttgraph as bg
     >>> for formula, reason in bg.cell("rnn").unroll(2).derive("W_hh").worked("slide")[:1]:
@@ -64,19 +79,24 @@ def worked(d: Derivation, detail: str = "lecture") -> list[WorkedStep]:
     """
     if detail not in DETAILS:
         raise BPTTError(f'there is no detail "{detail}"', nearest(detail, list(DETAILS)))
+    wrt = Name(d.wrt)
     if d.count == 0:
         nothing = Statement(d.wrt, d.paths.total, d.left_side, (num(0),))
-        return [WorkedStep(nothing, f"no path leads from {to_unicode(d.wrt)} to a loss that counts", "none")]
-    steps: list[WorkedStep] = []
-    if detail != "slide":
-        steps += _over_losses(d)
+        return [WorkedStep(nothing, ("no path leads from ", wrt, " to a loss that counts"), "none")]
     *chain, uses = d.factored_at("chain")
-    steps.append(WorkedStep(uses, _uses_reason(d), "uses", _links(uses.terms)))
+    steps = [WorkedStep(uses, _uses_reason(d), "uses", _links(uses.terms))]
     if detail != "slide":
+        steps += [_noted(s, d) for s in _over_losses(d)]
         steps += _chain(d, chain, detail)
-        steps += _locals(d)
-    steps += _adjoints(d, detail)
-    return steps
+        steps += [_noted(s, d) for s in _locals(d)]
+    return steps + [_noted(s, d) for s in _adjoints(d, detail)]
+
+
+def _noted(step: WorkedStep, d: Derivation) -> WorkedStep:
+    """In the notation of the derivation."""
+    f, gradient = step.formula, step.rule in ("losses", "gradient")
+    shown = replace(f, left=in_notation(f.left, d.notation, gradient), terms=in_notation(f.terms, d.notation))
+    return replace(step, formula=shown)
 
 
 def _over_losses(d: Derivation) -> list[WorkedStep]:
@@ -87,21 +107,23 @@ def _over_losses(d: Derivation) -> list[WorkedStep]:
     terms = tuple(product(weight, partial(name, (), d.wrt, v[d.wrt].shape, total=True)) for _, name in heads)
     left = partial(d.paths.total, (), d.wrt, v[d.wrt].shape, total=True)
     mean = "the mean" if d.paths.unrolled.weight != 1 else "the sum"
-    reason = f"{to_unicode(d.paths.total)} is {mean} of the losses at steps {_list(t for t, _ in heads)}, and so is its derivative"
+    steps = _list(t for t, _ in heads)
+    reason = (Name(d.paths.total), f" is {mean} of the losses at steps {steps}, so its derivative is {mean} of theirs: "
+              "the same terms, sorted by loss")  # fmt: skip
     return [WorkedStep(Statement(d.wrt, d.paths.total, left, terms), reason, "losses")]
 
 
-def _uses_reason(d: Derivation) -> str:
-    name = to_unicode(d.wrt)
+def _uses_reason(d: Derivation) -> tuple[str, ...]:
+    name = Name(d.wrt)
     steps = sorted({k for _, k in d.count_by_step})
     if d.paths.variables[d.wrt].role == "parameter":
         if len(steps) == 1:
-            return f"{name} is read at step {steps[0]} only: the immediate derivative there times the total derivative by what reads it"
-        return (
-            f"{name} is one parameter, read at steps {_list(steps)}: one summand for each step, the immediate derivative "
-            f"there times the total derivative by what reads {name}"
-        )
-    return f"{name} reaches the loss through every equation that reads it: one summand for each"
+            return (name, f" is read at step {steps[0]} only: the immediate derivative there times the total derivative by what reads it")
+        readers = _words([Name(x.partition("->")[2]) for x in _links(d.factored_at("chain")[-1].terms)])
+        return (name, f" is one parameter, but steps {_list(steps)} each read it: a change of ", name, " changes ", *readers,
+                " directly, and their effects on the loss add up. So there is one summand for each use: how the loss changes with "
+                "what is computed there, times how that changes with ", name, ", all else held fixed")  # fmt: skip
+    return (name, " reaches the loss through every equation that reads it: one summand for each")
 
 
 def _chain(d: Derivation, statements: list[Statement], detail: str) -> list[WorkedStep]:
@@ -118,14 +140,13 @@ def _chain(d: Derivation, statements: list[Statement], detail: str) -> list[Work
     return made
 
 
-def _chain_reason(name: str, links: tuple[str, ...]) -> str:
-    shown = to_unicode(name)
-    ways = [to_unicode(x.split("->")[1]) for x in links]
+def _chain_reason(name: str, links: tuple[str, ...]) -> tuple[str, ...]:
+    ways = [Name(x.split("->")[1]) for x in links]
     if not ways:
-        return f"{shown} is a loss itself"
+        return (Name(name), " is a loss itself")
     if len(ways) == 1:
-        return f"{shown} is read by {ways[0]} only, so there is one way on"
-    return f"{shown} reaches the loss through {_words(ways)}: one summand for each way"
+        return (Name(name), " is read by ", ways[0], " only, so there is one way on")
+    return (Name(name), " reaches the loss through ", *_words(ways), ": one summand for each way")
 
 
 def _locals(d: Derivation) -> list[WorkedStep]:
@@ -143,21 +164,24 @@ def _locals(d: Derivation) -> list[WorkedStep]:
             continue
         seen.add(kind)
         op = paths.unrolled.node(link.target).op
-        why = _rule(op.name if op is not None else "")
+        rule = local_rule(op.name if op is not None else "")
+        why = f"; {rule}" if rule else ""
         formula = Statement(link.source, link.target, d._factors.partial(link), (jacobian,))
-        made.append(WorkedStep(formula, f"from the equation of {to_unicode(link.target)}, all else held fixed{why}", "local", (link.id,)))
+        reason = ("from the equation of ", Name(link.target), f", all else held fixed{why}")
+        made.append(WorkedStep(formula, reason, "local", (link.id,)))
     return made
 
 
-def _rule(op: str) -> str:
+def local_rule(op: str) -> str:
+    """Why the derivative of an operation is what it is, in a few words; empty if there is nothing to say."""
     return {
-        "tanh": "; tanh′ = 1 − tanh², written with the value itself",
-        "sigmoid": "; σ′ = σ (1 − σ), written with the value itself",
-        "relu": "; relu′ is 1 where the argument is positive, else 0",
-        "softmax": "; every probability depends on every score",
-        "cross_entropy": "; −log yᵢ has the derivative −1/yᵢ",
-        "squared_error": "; the square's 2 cancels the ½",
-        "mul": "; the other factor stays, as a diagonal matrix",
+        "tanh": "tanh′ = 1 − tanh², written with the value itself",
+        "sigmoid": "σ′ = σ (1 − σ), written with the value itself",
+        "relu": "relu′ is 1 where the argument is positive, else 0",
+        "softmax": "every probability depends on every score",
+        "cross_entropy": "−log yᵢ has the derivative −1/yᵢ",
+        "squared_error": "the square's 2 cancels the ½",
+        "mul": "the other factor stays, as a diagonal matrix",
     }.get(op, "")
 
 
@@ -181,22 +205,23 @@ def _adjoints(d: Derivation, detail: str) -> list[WorkedStep]:
     return made
 
 
-def _adjoint_reason(d: Derivation, part: Part) -> str:
-    of, name = to_unicode(part.of), to_unicode(part.name)
+def _adjoint_reason(d: Derivation, part: Part) -> tuple[str, ...]:
+    of, name = Name(part.of), Name(part.name)
     if part.kind == "gradient":
         if len(d.paths.variables[part.of].shape) == 2:
-            return f"each use adds an outer product, the adjoint of what reads {of} times what {of} multiplies there"
-        return f"each use adds its adjoint, and the result has the shape of {of}"
+            return ("each use adds an outer product: the adjoint of what reads ", of, ", times what ", of, " multiplies there")
+        return ("each use adds its adjoint, and the result has the shape of ", of)
     if part.kind == "adjoint":
-        ways = [to_unicode(p.target) for p in part.pieces if p.target]
-        through = f", one summand for each of {_words(ways)}" if len(ways) > 1 else ""
-        return f"{name} is dE/d{of} as a column: the Jacobians are turned{through}"
+        ways = [Name(p.target) for p in part.pieces if p.target]
+        through: tuple[str, ...] = (", one summand for each of ", *_words(ways)) if len(ways) > 1 else ()
+        return (name, " is the total derivative by ", of, " as a column, so the Jacobians are transposed", *through)
     op = d.paths.unrolled.node(part.of).op
     kind = op.name if op is not None else ""
     pieces = {d.paths.unrolled.node(p.target).op for p in part.pieces if p.target}
     if kind == "softmax" and any(o is not None and o.name == "cross_entropy" for o in pieces):
-        return f"softmax and cross entropy together: the terms collapse to {of} minus the target, because the target sums to 1"
-    return f"{name} goes back through {op.symbol or kind if op is not None else kind} to what it is applied to, entry by entry"
+        return ("softmax and cross entropy together: the terms collapse to ", of, " minus the target, because the target sums to 1")
+    function = op.symbol or kind if op is not None else kind
+    return (name, f" goes back through {function} to what it is applied to, entry by entry")
 
 
 def _links(terms: Iterable[Expr]) -> tuple[str, ...]:
@@ -220,10 +245,17 @@ def _offset(name: str, link: str) -> int | None:
 
 
 def _list(numbers: Iterable[int]) -> str:
-    return _words([str(n) for n in numbers])
+    return "".join(_words([str(n) for n in numbers]))
 
 
-def _words(items: list[str]) -> str:
-    if len(items) > 6:
-        items = [*items[:3], "…", items[-1]]
-    return ", ".join(items[:-1]) + " and " + items[-1] if len(items) > 1 else items[0] if items else "none"
+def _words(items: Sequence[str]) -> tuple[str, ...]:
+    """
+    >>> "".join(_words(["a", "b", "c"]))
+    'a, b and c'
+    """
+    shown = [*items[:3], "…", items[-1]] if len(items) > 6 else list(items)
+    out: list[str] = []
+    for i, item in enumerate(shown):
+        out += [" and " if i == len(shown) - 1 else ", "] if i else []
+        out.append(item)
+    return tuple(out) or ("none",)

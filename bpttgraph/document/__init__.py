@@ -6,10 +6,10 @@ where Markdown knows mathematics. Both say the same, from the same blocks, and d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..check import Report
@@ -52,22 +52,44 @@ def build(
     *,
     command: str = "",
     figure: Figure | None = None,
+    detail: str = "lecture",
+    level: Sequence[str] | None = None,
+    notation: str = "pascanu",
+    data: Mapping[str, Any] | None = None,
 ) -> Document:
     """Put a document together.
 
     Args:
-        unrolled: the unrolled recurrence. wrt: the parameters (or other variables) to derive by; one section each.
+        unrolled: the unrolled recurrence.
+        wrt: the parameters (or other variables) to derive by, one section each; "all" for the full backward pass of the
+            cell: every parameter and initial state, with recursions, block Jacobians and code for any number of steps.
         report: what the check found; None if there could be none (abstract functions).
         command: the command that repeats it. figure: the forward picture; drawn here if not given.
+        detail: "slide" (the idea and the result), "lecture" (every kind of step once) or "full" (everything).
+        level: the levels that stand beside the worked derivation, of "chain", "local", "matrix", "elements" and
+            "numbers"; None for what suits the detail.
+        notation: "pascanu", "werbos", "goodfellow" or "d2l".
+        data: the instance whose numbers are printed; by default the one of seed 0.
+
+    Raises:
+        BPTTError: for a variable, detail, level or notation that does not exist.
 
     Example:
         >>> import bpttgraph as bg
         >>> u = bg.cell("rnn").unroll(steps=3)
         >>> build(u, "W_hh").title
         'Recurrent network: ∂E/∂W_hh over 3 steps'
+        >>> build(u, "all", detail="slide").title
+        'Recurrent network: the full backward pass'
     """
+    from .choice import Choice
     from .content import blocks_of, page_title
+    from .whole import everything
 
-    names = [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
+    levels = None if level is None else (level,) if isinstance(level, str) else tuple(level)
+    choice = Choice(unrolled, report, command, detail, levels, notation, data)
+    whole = wrt == "all" or list(wrt) == ["all"]
+    names = everything(unrolled) if whole else [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
     picture = figure if figure is not None else unrolled.draw()
-    return Document(page_title(unrolled, names), tuple(blocks_of(unrolled, names, report, command, picture)))
+    blocks = blocks_of(choice, names, picture, whole)
+    return Document(page_title(unrolled, names, whole), tuple(blocks))

@@ -17,6 +17,7 @@ from ..names import to_latex as name_latex
 from ..names import to_mathml as name_mathml
 
 __all__ = [
+    "Beside",
     "Block",
     "Bullets",
     "Code",
@@ -139,6 +140,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class Beside:
+    """A picture beside the formulas that it shows; below them where there is no room (and in formats that only go down)."""
+
+    blocks: tuple[Block, ...]
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """The result of the check: `state` is "right", "wrong" or "none"."""
 
@@ -146,7 +155,7 @@ class Verdict:
     text: Text
 
 
-Block = Heading | Para | Bullets | Code | Display | Table | Picture | Verdict
+Block = Heading | Para | Bullets | Code | Display | Table | Picture | Beside | Verdict
 
 
 def para(*parts: Inline, style: str = "") -> Para:

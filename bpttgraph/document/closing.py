@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..derive.notation import legend
 from ..names import to_unicode
 from .blocks import Block, Bullets, Code, Heading, Math, Mono, Strong, Table, Text, Verdict, para
 
@@ -18,6 +19,13 @@ _D = Math("<mi>∂</mi>", r"\partial", 1)
 _TOTAL = Math('<mi mathvariant="normal">d</mi>', r"\mathrm{d}", 1)
 
 
+_GRADIENT: Text = (
+    "The gradient itself, ",
+    Math("<mrow><mo>∂</mo><mi>E</mi><mo>/</mo><mo>∂</mo><mi>W</mi></mrow>", r"\partial E / \partial W", 5),
+    ", is a total derivative; its sign is the customary one.",
+)
+
+
 def _fraction(top: str, below: str) -> Math:
     d = '<mo lspace="0" rspace="0">∂</mo>'
     return Math(
@@ -27,7 +35,7 @@ def _fraction(top: str, below: str) -> Math:
     )
 
 
-def reading_blocks(u: Unrolled) -> list[Block]:
+def reading_blocks(u: Unrolled, notation: str = "pascanu") -> list[Block]:
     """Conventions of notation, the ones that change what a formula says."""
     a, b = Math("<mi>a</mi>", "a", 1), Math("<mi>b</mi>", "b", 1)
     items: list[Text] = [
@@ -42,21 +50,7 @@ def reading_blocks(u: Unrolled) -> list[Block]:
             " (numerator layout), so factors multiply from the loss backwards, left to right. "
             "A gradient by a parameter has the shape of that parameter.",
         ),
-        (
-            _PLUS,
-            " is the ",
-            Strong("immediate"),
-            " partial derivative: through one equation only, with every other name in it held fixed. It is written "
-            "where a plain ",
-            _D,
-            " could be misread, because the same name also acts by another route. ",
-            _TOTAL,
-            " is the total derivative, with all routes added up. "
-            "This is the notation of Pascanu, Mikolov and Bengio (2013). Beware: Werbos (1974, 1990) "
-            "writes ",
-            _PLUS,
-            " for the opposite, the total (“ordered”) derivative.",
-        ),
+        _derivatives(notation),
         (
             Math("<mo>∘</mo>", r"\circ", 1),
             " is the elementwise product; quotients, powers and functions of a vector act entry by entry, "
@@ -95,8 +89,32 @@ def reading_blocks(u: Unrolled) -> list[Block]:
     return out
 
 
-def check_blocks(u: Unrolled, report: Report | None, command: str) -> list[Block]:
-    """The verdict, the unit of error in one sentence, the table of findings, and the command that repeats it."""
+def _derivatives(notation: str) -> Text:
+    """What ∂, ∂⁺ and d mean; the literature does not agree."""
+    if notation != "pascanu":
+        return (Strong("Derivatives."), f" {legend(notation)[:1].upper()}{legend(notation)[1:]}. ", *_GRADIENT)
+    return (
+        _PLUS,
+        " is the ",
+        Strong("immediate"),
+        " partial derivative: through one equation only, with every other name in it held fixed. It is written "
+        "where a plain ",
+        _D,
+        " could be misread, because the same name also acts by another route. ",
+        _TOTAL,
+        " is the total derivative, with all routes added up. ",
+        *_GRADIENT,
+        " This is the notation of Pascanu, Mikolov and Bengio (2013). Beware: Werbos (1974, 1990) writes ",
+        _PLUS,
+        " for the opposite, the total (“ordered”) derivative.",
+    )
+
+
+def check_blocks(u: Unrolled, report: Report | None, command: str, brief: bool = False) -> list[Block]:
+    """The verdict, the unit of error in one sentence, the table of findings, and the command that repeats it.
+
+    `brief` keeps the verdict and the command.
+    """
     out: list[Block] = [Heading(2, ("The check",), "check")]
     if report is None or not report.findings:
         if u.recurrence.abstract:
@@ -115,6 +133,8 @@ def check_blocks(u: Unrolled, report: Report | None, command: str) -> list[Block
             )
         else:
             out.append(Verdict("none", ("No check was run for this document.",)))
+    elif brief:
+        out.append(Verdict("right" if report.right else "wrong", (report.verdict,)))
     else:
         out.append(Verdict("right" if report.right else "wrong", (report.verdict,)))
         out.append(

@@ -1,6 +1,7 @@
 """What a derivation's document says, in reading order, as blocks that every format can write.
 
-Pure functions of an unrolled recurrence, the variables to derive by, and the report of a check: no clock, no files.
+Pure functions of a `Choice` (the unrolled recurrence, the report of its check, the options) and the variables to derive
+by: no clock, no files.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from .blocks import (
     Math,
     Picture,
     Row,
-    Strong,
     Table,
     Text,
     name,
@@ -31,27 +31,36 @@ from .blocks import (
 )
 from .closing import check_blocks, reading_blocks
 from .equations import row_of
-from .gradient import derivation_blocks, ratio, shape_words
+from .gradient import derivation_blocks
+from .lines import ratio, shape_words
+from .whole import whole_blocks
 
 if TYPE_CHECKING:
-    from ..check import Report
     from ..draw.figure import Figure
     from ..recurrence import Unrolled
+    from .choice import Choice
 
 __all__ = ["blocks_of", "page_title"]
 
 
-def blocks_of(
-    u: Unrolled, wrt: Sequence[str], report: Report | None, command: str, figure: Figure | None
-) -> list[Block]:
-    """The whole document."""
-    derivations = [Derivation(u, w, cap=10**9) for w in wrt]
-    out: list[Block] = [Heading(1, _title(u, wrt), "top"), *_lead(u), *_opening(u), *_names(u), *_picture(u, figure)]
-    for d in derivations:
-        out += derivation_blocks(d, u.recurrence.abstract, len(derivations))
-    out += reading_blocks(u)
-    out += check_blocks(u, report, command)
-    return out
+def blocks_of(choice: Choice, wrt: Sequence[str], figure: Figure | None, whole: bool = False) -> list[Block]:
+    """The whole document; `whole` if it is the backward pass of a cell, all gradients together."""
+    u, brief = choice.unrolled, choice.detail == "slide"
+    derivations = [Derivation(u, w, cap=10**9, notation=choice.notation) for w in wrt]
+    out: list[Block] = [Heading(1, _whole_title(u) if whole else _title(u, wrt), "top"), *_lead(u, choice)]
+    out += _equations(u)
+    if whole:
+        if not brief:
+            out += [*_names(u), *_picture(u, figure)]
+        out += whole_blocks(derivations, choice)
+    else:
+        for d in derivations:
+            out += derivation_blocks(d, choice, len(derivations))
+        if not brief:
+            out += [*_picture(u, figure), *_names(u)]
+    if not brief:
+        out += reading_blocks(u, choice.notation)
+    return out + check_blocks(u, choice.report, choice.command, brief) + ([] if brief else _source(u))
 
 
 def _full_title(u: Unrolled) -> str:
@@ -84,20 +93,37 @@ def _title(u: Unrolled, wrt: Sequence[str]) -> Text:
     return (*out, " over " + _steps(u))
 
 
-def page_title(u: Unrolled, wrt: Sequence[str]) -> str:
+def _whole_title(u: Unrolled) -> Text:
+    return (_cell_title(u) + ": the full backward pass",)
+
+
+def page_title(u: Unrolled, wrt: Sequence[str], whole: bool = False) -> str:
     """The title as plain text, for a window or a tab."""
+    if whole:
+        return f"{_cell_title(u)}: the full backward pass"
     names = ", ".join(f"∂{to_unicode(_total(u))}/∂{to_unicode(w)}" for w in wrt)
     return f"{_cell_title(u)}: {names} over {_steps(u)}"
 
 
-def _lead(u: Unrolled) -> list[Block]:
-    return [para(_full_title(u) + ".", style="lead")] if _full_title(u) != _cell_title(u) else []
+_AUTHORS = {
+    "pascanu": "Pascanu et al. (2013)",
+    "werbos": "Werbos (1990)",
+    "goodfellow": "Goodfellow et al. (2016)",
+    "d2l": "Dive into Deep Learning",
+}
 
 
-def _opening(u: Unrolled) -> list[Block]:
+def _lead(u: Unrolled, choice: Choice) -> list[Block]:
+    """Under the title: which cell exactly, and every convention on which the formulas depend."""
+    full = _full_title(u)
+    which = [full + "."] if full != _cell_title(u) else []
+    conventions = "; ".join(u.conventions)
+    notation = _AUTHORS[choice.notation]
+    return [para(*which, *([" "] if which else []), f"{conventions}; notation of {notation}.", style="lead")]
+
+
+def _equations(u: Unrolled) -> list[Block]:
     rec = u.recurrence
-    head = fields(rec.source)
-    written = "\n".join(line for line in rec.source.strip().splitlines() if not line.startswith("# ")).strip("\n")
     rows: list[Row] = []
     seen: set[int] = set()
     for d in rec.definitions:
@@ -105,12 +131,18 @@ def _opening(u: Unrolled) -> list[Block]:
             seen.add(id(d))
             block = words(d.block) if d.block else None
             rows.append(_noted(row_of(d.equation, partial(rec.key, block=d.block)), block))
+    return [Heading(2, ("The equations",), "equations"), Display(tuple(rows), "The equations")]
+
+
+def _source(u: Unrolled) -> list[Block]:
+    """The equations as they were given, and where they are from."""
+    rec = u.recurrence
+    written = "\n".join(line for line in rec.source.strip().splitlines() if not line.startswith("# ")).strip("\n")
     out: list[Block] = [
-        Heading(2, ("The equations",), "equations"),
+        Heading(2, ("The equations as written",), "source"),
         Code(written or rec.source, "The equations as written"),
     ]
-    out.append(Display(tuple(rows), "The equations, typeset"))
-    for source in head.get("source", []):
+    for source in fields(rec.source).get("source", []):
         out.append(para("Source: " + source + ("" if source.endswith(".") else "."), style="note"))
     return out
 
@@ -165,7 +197,6 @@ def _names(u: Unrolled) -> list[Block]:
     ]
     if rec.notes:
         out += [para("What had to be assumed while reading the equations:"), Bullets(tuple((n,) for n in rec.notes))]
-    out += [para(Strong("Conventions.")), Bullets(tuple((c,) for c in u.conventions))]
     return out
 
 

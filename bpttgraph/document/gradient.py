@@ -1,109 +1,78 @@
-"""The sections of one gradient: the count, the sum over paths, local Jacobians, and the factored form."""
+"""The sections of one gradient: the worked derivation, then the levels that were asked for, then any number of steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..derive import Derivation
 from ..derive.expr import Add, Expr
 from ..derive.layout import signed_terms
-from .blocks import (
-    Block,
-    Display,
-    Heading,
-    Inline,
-    Math,
-    Para,
-    Row,
-    Strong,
-    Table,
-    Text,
-    formula,
-    name,
-    para,
-    words,
-)
-from .jacobians import local_rows
+from ..derive.levels import literal, summands
+from ..derive.notation import in_notation
+from .blocks import Block, Display, Heading, Inline, Math, Para, Row, Strong, Table, Text, formula, name, para, words
+from .board import board_blocks
+from .lines import is_step, led, listed, ratio, shape_words, statement_rows
+from .symbolic import symbolic_blocks
 
 if TYPE_CHECKING:
-    from ..derive import Statement, Term
+    from collections.abc import Sequence
 
-__all__ = ["derivation_blocks", "ratio", "shape_words"]
+    from ..derive import Statement, Term
+    from .choice import Choice
+
+__all__ = ["derivation_blocks", "number_rows"]
 
 LONGEST = {"chain": 80, "local": 40}  # terms written out; longer sums are begun, and their factored form says the rest
 LONGEST_OF_MANY = {"chain": 24, "local": 12}  # the same where many gradients share one document
 MANY = 3  # gradients
 SHOWN = 12  # terms of such a beginning
-ONE_LINE = 64  # letters of a statement of the factored form that stay in one line
-USES = 24  # uses of the parameter in the last line of the factored form
 STATEMENTS = 48  # statements of the factored form written out in full
 TRIANGLE = 10  # steps of the table of counts before it is folded
+ENTRIES = 36  # of a matrix of numbers that is printed
+USES = 8  # matrices of numbers printed one below the other
+
+_D = Math('<mi mathvariant="normal">d</mi>', r"\mathrm{d}", 1)
 
 
-def ratio(top: str, below: str) -> Math:
-    """∂E/∂W in one line, for headings."""
-    a, b = name(top), name(below)
-    mathml = f"<mrow><mo>∂</mo>{a.mathml}<mo>/</mo><mo>∂</mo>{b.mathml}</mrow>"
-    return Math(mathml, rf"\partial {a.latex} / \partial {b.latex}", a.width + b.width + 3)
-
-
-def shape_words(shape: tuple[int, ...]) -> str:
-    if not shape:
-        return "number"
-    return f"column of {shape[0]}" if len(shape) == 1 else " × ".join(map(str, shape))
-
-
-def derivation_blocks(d: Derivation, abstract: Sequence[str], gradients: int) -> list[Block]:
+def derivation_blocks(d: Derivation, choice: Choice, gradients: int) -> list[Block]:
     """Everything about ∂E/∂wrt; `gradients` is how many such sections the document has."""
     many, longest = gradients > 1, LONGEST if gradients <= MANY else LONGEST_OF_MANY
-    u, w = d.unrolled, d.wrt
-    at, level = (f"-{w}", 3) if many else ("", 2)
-    out: list[Block] = [Heading(2, ("The gradient ", ratio(d.paths.total, w)), f"gradient{at}")] if many else []
-    out.append(Heading(level, ("How many chain-rule terms",), f"count{at}"))
+    at, level = (f"-{d.wrt}", 3) if many else ("", 2)
+    out: list[Block] = [Heading(2, ("The gradient ", ratio(d.paths.total, d.wrt)), f"gradient{at}")] if many else []
     if d.count == 0:
-        return [*out, para("No path leads from ", name(w), " to a loss that counts, so this gradient is 0.")]
-    out += [_why(d), _triangle(d)]
-    out.append(Heading(level, ("The chain rule, path by path",), f"chain{at}"))
-    out += [_sum_intro(d, longest["chain"]), _sum_display(d, "chain", longest["chain"])]
-    rows, remarks, by_matrix = local_rows(d, abstract)
-    if not rows:  # abstract functions throughout: nothing to put in
-        return [*out, *remarks, *_factored(d, level, at, ("chain",))]
-    out.append(Heading(level, ("The local Jacobians",), f"jacobians{at}"))
-    out.append(
-        para(
-            "Every factor above is the derivative of one equation with everything else it reads held fixed. "
-            "These are all the kinds there are; the step is written ",
-            name("t"),
-            ".",
-        )
-    )
-    if by_matrix:
-        out.append(
-            para(
-                "By a matrix the derivative has three indices. It is therefore given by what it does to the row ",
-                Math("<mi>r</mi>", "r", 1),
-                " of factors to its left: the result already has the shape of the matrix.",
-            )
-        )
-    out.append(Table(("Local Jacobians, one row for each kind of link.",), (("factor",), ("local Jacobian",)), rows))
-    out += remarks
-    out.append(Heading(level, ("With the local Jacobians put in",), f"local{at}"))
-    begun = f" These are the first {SHOWN} of {d.count:,}." if d.count > longest["local"] else ""
-    out.append(
-        para(
-            "The same terms in the same order, each shaped like ",
-            name(w),
-            _with_shape(u.vgraph.variables[w].shape) + "." + begun,
-        )
-    )
-    out.append(_sum_display(d, "local", longest["local"]))
-    out += _factored(d, level, at)
+        return [*out, para("No path leads from ", name(d.wrt), " to a loss that counts, so this gradient is 0.")]
+    out += board_blocks(d, choice, level, at)
+    if "numbers" in choice.levels:
+        out += _numbers(d, choice, level, at)
+    if not many:
+        out += symbolic_blocks(choice, [d.wrt], whole=False, level=level)
+    if "chain" in choice.levels:
+        out += _chain(d, choice, longest["chain"], level, at)
+    if "local" in choice.levels and d.adjoints.closed:
+        out += _local(d, choice, longest["local"], level, at)
+    if "matrix" in choice.levels and choice.detail != "full":  # the full board has every statement of it
+        text = "All statements, in order of computation: the adjoints of every step, then the gradient."
+        out += _statements(d, d.factored_at("matrix"), "At level matrix", text, f"matrix{at}", level)
+    if "elements" in choice.levels:
+        text = "The same, read entry by entry."
+        out += _statements(d, d.factored_at("elements"), "Entry by entry", text, f"elements{at}", level)
     return out
 
 
-def _with_shape(shape: tuple[int, ...]) -> str:
-    return f", {shape_words(shape)}" if shape else ", a number"
+# -- level chain
+
+
+def _chain(d: Derivation, choice: Choice, longest: int, level: int, at: str) -> list[Block]:
+    out: list[Block] = [Heading(level, ("All chain-rule terms, path by path",), f"chain{at}"), _why(d), _triangle(d)]
+    out += [_sum_intro(d, longest), _sum_display(d, "chain", longest)]
+    if choice.detail == "full" or d.count > longest:
+        text = "Written once for every variable, each link is used once: work grows linearly with the steps, and no path is listed."
+        out += _statements(
+            d, d.factored_at("chain"), "Factored: what a program computes", text, f"factored{at}", level + 1
+        )
+    return out
 
 
 def _why(d: Derivation) -> Para:
@@ -114,15 +83,11 @@ def _why(d: Derivation) -> Para:
     terms = "1 term" if d.count == 1 else f"{d.count:,} terms"
     start: list[Inline] = [Strong(terms), ". "]
     if v.role == "parameter":
-        used = "step" if len(steps) == 1 else "steps"
+        used = "the step" if len(steps) == 1 else "the steps"
         start += [
+            "Multiplied out, the gradient is one product for every path from a use of ",
             name(w),
-            f" is one parameter that the equations read at {used} {_list(steps)}. Each use is an immediate partial ",
-        ]
-        start += [Math("<msup><mo>∂</mo><mo>+</mo></msup>", r"\partial^{+}", 1)]
-        start += [
-            f" of its own; the gradient adds up, over {_losses(losses)} and over the uses, "
-            "one product for every path between them."
+            f" (at {used} {listed(steps)}) to {_losses(losses)}.",
         ]
     else:
         start += [
@@ -136,13 +101,7 @@ def _why(d: Derivation) -> Para:
 
 
 def _losses(losses: list[int]) -> str:
-    return f"the loss at step {losses[0]}" if len(losses) == 1 else f"the losses at the steps {_list(losses)}"
-
-
-def _list(numbers: list[int]) -> str:
-    if len(numbers) > 6 and numbers == list(range(numbers[0], numbers[-1] + 1)):
-        return f"{numbers[0]} to {numbers[-1]}"
-    return ", ".join(map(str, numbers[:-1])) + (" and " if len(numbers) > 1 else "") + str(numbers[-1])
+    return f"the loss at step {losses[0]}" if len(losses) == 1 else f"the losses at the steps {listed(losses)}"
 
 
 def _triangle(d: Derivation) -> Table:
@@ -158,12 +117,12 @@ def _triangle(d: Derivation) -> Table:
 
     head: tuple[Text, ...] = (
         ("loss ╲ use",),
-        *[(_is("k", k),) if k is not None else ("⋯",) for k in shown_k],
+        *[(is_step("k", k),) if k is not None else ("⋯",) for k in shown_k],
         ("together",),
     )
     rows = [
         (
-            (_is("t", t),) if t is not None else ("⋮",),
+            (is_step("t", t),) if t is not None else ("⋮",),
             *[cell(t, k) for k in shown_k],
             (f"{totals[t]:,}",) if t is not None else ("⋮",),
         )
@@ -177,10 +136,6 @@ def _triangle(d: Derivation) -> Table:
         f" (row): {d.count:,} in all.",
     )
     return Table(caption, head, tuple(rows), "triangle")
-
-
-def _is(letter: str, value: int) -> Math:
-    return Math(f"<mrow><mi>{letter}</mi><mo>=</mo><mn>{value}</mn></mrow>", f"{letter}={value}", 3)
 
 
 def _folded(steps: list[int]) -> list[int | None]:
@@ -208,22 +163,17 @@ def _sum_display(d: Derivation, level: str, longest: int) -> Display:
     rows: list[Row] = []
     before: Term | None = None
     for term in terms:
-        for part in _parts(term.expr(level)):
+        for part in _parts(in_notation(term.expr(level), d.notation)):
             (sign, e), *_ = signed_terms([part])
             first = not rows
-            note = (
-                None
-                if before is not None and (before.loss_step, before.use_step) == (term.loss_step, term.use_step)
-                else _place(term)
-            )
-            rule = before is not None and before.loss_step != term.loss_step
+            same = before is not None and (before.loss_step, before.use_step) == (term.loss_step, term.use_step)
             rows.append(
                 Row(
-                    _led(formula(e), sign, first),
-                    formula(d.left_side) if first else None,
+                    led(formula(e), sign, first),
+                    formula(in_notation(d.left_side, d.notation, gradient=True)) if first else None,
                     "=" if first else "+" if sign > 0 else "−",
-                    note,
-                    rule,
+                    None if same else _place(term),
+                    before is not None and before.loss_step != term.loss_step,
                 )
             )
             before = term
@@ -244,65 +194,47 @@ def _place(term: Term) -> Math:
     return Math(mathml, rf"(t={term.loss_step},\ k={term.use_step})", 8)
 
 
-def _led(m: Math, sign: int, first: bool) -> Math:
-    if not first or sign > 0:
-        return m
-    return Math(f'<mrow><mo form="prefix">−</mo>{m.mathml}</mrow>', f"-{m.latex}", m.width + 1)
+# -- level local
 
 
-def _factored(d: Derivation, level: int, at: str, forms: tuple[str, ...] = ("chain", "local")) -> list[Block]:
+def _local(d: Derivation, choice: Choice, longest: int, level: int, at: str) -> list[Block]:
+    w = d.wrt
+    begun = f" These are the first {SHOWN} of {d.count:,}." if d.count > longest else ""
+    shape = d.unrolled.vgraph.variables[w].shape
+    shaped = f", {shape_words(shape)}." if shape else ", a number."
     out: list[Block] = [
-        Heading(level, ("Factored: what a program computes",), f"factored{at}"),
-        para(
-            "Written once for every variable, last step first, each link is used once: "
-            "the work grows linearly with the steps, "
-            "and no path is ever listed. ",
-            Math('<mi mathvariant="normal">d</mi>', r"\mathrm{d}", 1),
-            " marks a total derivative: everything behind it is already added up.",
-        ),
+        Heading(level, ("With the local Jacobians put in",), f"local{at}"),
+        para("The terms path by path, in the same order, each shaped like ", name(w), shaped + begun),
+        _sum_display(d, "local", longest),
     ]
-    labels = {"chain": "The adjoints, as partial derivatives", "local": "The adjoints, with the local Jacobians put in"}
-    for form in forms:
-        statements = _by_step(d, d.factored_at(form))
-        keep = len(statements) if len(statements) <= STATEMENTS else STATEMENTS // 2
-        rows: list[Row] = []
-        skipped = len(statements) - keep - 1
-        for i, s in enumerate(statements):
-            if skipped > 0 and keep <= i < len(statements) - 1:
-                if i == keep:
-                    rows.append(Row(words(f"⋮ in the same way for {skipped} more"), None, ""))
-                continue
-            signed = [pair for term in s.terms for pair in _signed(term)] or signed_terms([])
-            total = len(signed)
-            rule = s.variable == d.wrt and len(rows) > 0
-            if s.variable != d.wrt and sum(formula(e).width + 3 for _, e in signed) <= ONE_LINE:
-                rows.append(Row(_in_line(signed), formula(s.left), "=", None, rule))
-                continue
-            for j, (sign, e) in enumerate(signed):
-                if total > USES and SHOWN <= j < total - 2:
-                    if j == SHOWN:
-                        rows.append(Row(words(f"… {total - SHOWN - 2} more uses"), None, "+"))
-                    continue
-                relation = "=" if j == 0 else "+" if sign > 0 else "−"
-                rows.append(
-                    Row(
-                        _led(formula(e), sign, j == 0),
-                        formula(s.left) if j == 0 else None,
-                        relation,
-                        None,
-                        rule=j == 0 and rule,
-                    )
-                )
-        if form == "local":
-            out.append(
-                para(
-                    "With the local Jacobians. The adjoints are rows here; only the last line has the shape of ",
-                    name(d.wrt),
-                    ".",
-                )
-            )
-        out.append(Display(tuple(rows), labels[form]))
+    if choice.detail == "full":
+        text = "Factored, with the local Jacobians. The total derivatives are rows here; only the last line has the shape of the gradient."
+        out += _statements(d, d.factored_at("local"), "", text, "", level)
     return out
+
+
+# -- factored forms
+
+
+def _statements(
+    d: Derivation, statements: Sequence[Statement], title: str, text: str, anchor: str, level: int
+) -> list[Block]:
+    """Statements of a factored form, one a line if they are short."""
+    ordered = _by_step(d, statements)
+    keep = len(ordered) if len(ordered) <= STATEMENTS else STATEMENTS // 2
+    skipped = len(ordered) - keep - 1
+    rows: list[Row] = []
+    for i, s in enumerate(ordered):
+        if skipped > 0 and keep <= i < len(ordered) - 1:
+            if i == keep:
+                rows.append(Row(words(f"⋮ in the same way for {skipped} more"), None, ""))
+            continue
+        last = s.variable == d.wrt
+        rows += statement_rows(s, split=last, rule=last and bool(rows))
+    head: list[Block] = [Heading(level, (title,), anchor)] if title else []
+    total: list[Inline] = [" ", _D, " marks a total derivative: everything behind it is already added up."]
+    shown = total if title.startswith("Factored") and d.notation in ("pascanu", "goodfellow") else []
+    return [*head, para(text, *shown), Display(tuple(rows), title or "The factored form")]
 
 
 def _by_step(d: Derivation, statements: Sequence[Statement]) -> list[Statement]:
@@ -315,27 +247,48 @@ def _by_step(d: Derivation, statements: Sequence[Statement]) -> list[Statement]:
         for link in d.unrolled.vgraph.links
         if link.source in place and link.target in place
     )
-    return list(statements) if late or len({s.loss for s in front}) > 1 else made
+    return list(statements) if late or len({s.loss for s in front}) > 1 or len(place) < len(made) else made
 
 
-def _in_line(signed: list[tuple[int, Expr]]) -> Math:
-    """A short sum in one line."""
-    parts = [formula(e) for _, e in signed]
-    mathml, latex = "", ""
-    for (sign, _), m in zip(signed, parts):
-        form = "infix" if mathml else "prefix"
-        shown = sign < 0 or bool(mathml)
-        mathml += (f'<mo form="{form}">{"−" if sign < 0 else "+"}</mo>' if shown else "") + m.mathml
-        latex += ((" - " if sign < 0 else " + ") if shown else "") + m.latex
-    return Math(f"<mrow>{mathml}</mrow>", latex.strip(), sum(m.width + 3 for m in parts))
+# -- level numbers
 
 
-def _signed(term: Expr) -> list[tuple[int, Expr]]:
-    from ..derive.layout import signed_terms as split
-    from ..derive.nodes import Num, Zeros
-    from ..derive.nodes import Tagged as Tag
+def _numbers(d: Derivation, choice: Choice, level: int, at: str) -> list[Block]:
+    head = Heading(level, ("In numbers",), f"numbers{at}")
+    if not choice.has_numbers:
+        functions = ", ".join(choice.unrolled.recurrence.abstract)
+        return [head, para(f"There are none: {functions} stay abstract.")]
+    mark = {
+        "✓": " The mark ✓ says that the check at the end of this document found it right.",
+        "✗": " The check found an error.",
+    }
+    caption = "Each summand on the instance of the check, to four digits; then their sum." + mark.get(choice.mark, "")
+    return [head, Table((caption,), (("",), ("formula",), ("value",)), number_rows(d, choice))]
 
-    inner = term.arg if isinstance(term, Tag) else term
-    if isinstance(inner, Zeros) or inner == Num((), 0):
-        return []
-    return split([term])
+
+def number_rows(d: Derivation, choice: Choice) -> tuple[tuple[Text, ...], ...]:
+    """(which use, its formula, its value), and the sum with the mark of the check."""
+    values = [np.asarray(v, float) for v in summands(d.adjoints, choice.run)[d.wrt]]
+    pieces = d.adjoints.parts[-1].pieces
+    variables = d.unrolled.vgraph.variables
+    rows: list[tuple[Text, ...]] = []
+    if len(values) > 1:
+        for i, (piece, value) in enumerate(zip(pieces, values)):
+            if len(values) > USES and USES - 2 <= i < len(values) - 1:
+                if i == USES - 2:
+                    rows.append((("⋮",), (f"{len(values) - USES + 1} more",), ("⋮",)))
+                continue
+            target = variables.get(piece.target)
+            use: Text = (is_step("k", target.step),) if target is not None and target.step is not None else ("",)
+            rows.append((use, (formula(in_notation(piece.expr, d.notation)),), _value(value)))
+    total = sum(values[1:], values[0])
+    left = formula(in_notation(d.left_side, d.notation, gradient=True))
+    mark: Text = (" ", Strong(choice.mark)) if choice.mark else ()
+    rows.append((("sum" if len(values) > 1 else "",), (left,), (*_value(total), *mark)))
+    return tuple(rows)
+
+
+def _value(value: np.ndarray) -> Text:
+    if value.size <= ENTRIES:
+        return (formula(literal(value)),)
+    return (f"{' × '.join(map(str, value.shape))} numbers, norm {float(np.linalg.norm(value)):.4g}",)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from .blocks import (
+    Beside,
     Block,
     Bullets,
     Code,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["write_html"]
 
 _NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML implies it; leaving it out keeps pages small
+WIDEST = 1500  # a wider picture is scrolled instead of shrunk to the page: its labels would be too small
 _MARKS = {"right": "✓", "wrong": "✗", "none": "–"}
 
 
@@ -112,12 +114,20 @@ def _table(t: Table, number: int) -> str:
     )
 
 
-def _picture(p: Picture) -> str:
-    svg = p.svg[p.svg.index("<svg") :].rstrip()
+def _picture(p: Picture, number: int) -> str:
+    svg = _own_ids(p.svg[p.svg.index("<svg") :].rstrip(), f"p{number}-")
+    width = re.match(r'<svg[^>]* width="([0-9.]+)"', svg)
+    fit = " fit" if width and float(width[1]) <= WIDEST else ""
     return (
-        f'<figure><div class="picture" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
+        f'<figure><div class="picture{fit}" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
         f"<figcaption>{_run(p.caption)}</figcaption></figure>"
     )
+
+
+def _own_ids(svg: str, prefix: str) -> str:
+    """The picture with ids of its own: two pictures of one page may name the same things."""
+    svg = re.sub(r'(?<![-\w])id="', f'id="{prefix}', svg)
+    return re.sub(r'(href="|url\()#', rf"\g<1>#{prefix}", svg)
 
 
 def _block(b: Block, number: int) -> str:
@@ -135,7 +145,10 @@ def _block(b: Block, number: int) -> str:
         case Table():
             return _table(b, number)
         case Picture():
-            return _picture(b)
+            return _picture(b, number)
+        case Beside(blocks, picture):
+            left = "".join(_block(x, number) for x in blocks)
+            return f'<div class="beside"><div>{left}</div>{_picture(picture, number)}</div>'
         case Verdict(state, text):
             mark = f'<span class="mark" aria-hidden="true">{_MARKS[state]}</span>'
             return f'<p class="verdict {state}">{mark} {_run(text)}</p>'

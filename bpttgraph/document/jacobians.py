@@ -10,6 +10,8 @@ from typing import Any
 from ..derive import Derivation, to_latex
 from ..derive.expr import Expr, Partial, Symbol, add, outer, product, transpose
 from ..derive.mathml import above
+from ..derive.notation import in_notation
+from ..derive.worked import local_rule
 from ..names import to_unicode
 from ..variables import Link
 from .blocks import Block, Math, Text, formula, name, para
@@ -20,8 +22,10 @@ MANY = 16  # steps beyond which only the first and the last ones are looked at
 _STEP = re.compile(r"(.*)\[(\d+)\]", re.DOTALL)
 
 
-def local_rows(d: Derivation, abstract: Sequence[str]) -> tuple[tuple[tuple[Text, ...], ...], list[Block], bool]:
-    """Rows (factor, local Jacobian), remarks to stand below, and whether a factor by a matrix is among them."""
+def local_rows(
+    d: Derivation, abstract: Sequence[str], notation: str = "pascanu"
+) -> tuple[tuple[tuple[Text, ...], ...], list[Block], bool]:
+    """Rows (factor, local Jacobian, why), remarks to stand below, and whether a factor by a matrix is among them."""
     rows: dict[str, tuple[Text, ...]] = {}
     remarks: list[Block] = []
     by_matrix = open_forms = closed = False
@@ -29,7 +33,7 @@ def local_rows(d: Derivation, abstract: Sequence[str]) -> tuple[tuple[tuple[Text
     for link in _links(d):
         left, right, matrix = _forms(d, link)
         change = _relative(d, link)
-        left = _renamed(left, change)
+        left = in_notation(_renamed(left, change), notation)
         shown = to_latex(left)
         made: Text = ("not in closed form: kept as it is",)
         if right is not None:
@@ -45,7 +49,9 @@ def local_rows(d: Derivation, abstract: Sequence[str]) -> tuple[tuple[tuple[Text
             made = (arrow if matrix else formula(right),)
         else:
             open_forms = True
-        rows.setdefault(shown, ((formula(left),), made))
+        op = d.unrolled.node(link.target).op
+        why = local_rule(op.name if op is not None else "") if right is not None and not matrix else ""
+        rows.setdefault(shown, ((formula(left),), made, (why,)))
         if not remarks and _softmax_loss(d, link):
             remarks.append(_softmax_remark(d, link, change))
     if open_forms and abstract:

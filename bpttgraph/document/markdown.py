@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from .blocks import (
+    Beside,
     Block,
     Bullets,
     Code,
@@ -112,6 +113,8 @@ def _block(b: Block) -> str:
             return _table(b)
         case Picture(_, alt, caption, file):
             return f"![{_text(alt)}]({file})\n\n{_run(caption)}"
+        case Beside(blocks, picture):
+            return "\n\n".join(map(_block, (*blocks, picture)))
         case Verdict(state, text):
             return f"> **{_MARKS[state].strip()}** {_run(text)}"
     raise TypeError(f"not a block: {b!r}")

@@ -1,0 +1,67 @@
+"""What is asked of a document: how much of the way it shows, at which levels, in which notation, checked how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ..derive.levels import LEVELS
+from ..derive.notation import checked
+from ..derive.worked import DETAILS
+from ..errors import BPTTError, nearest
+
+if TYPE_CHECKING:
+    from ..check import Report
+    from ..recurrence import Unrolled
+
+__all__ = ["DEFAULT_LEVELS", "Choice"]
+
+DEFAULT_LEVELS = {"slide": (), "lecture": ("chain", "numbers"), "full": LEVELS}
+"""What stands in a document besides the worked derivation, which ends at level matrix."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The options of `build`, and the run whose numbers are printed.
+
+    Raises:
+        BPTTError: for a detail, level or notation that does not exist.
+    """
+
+    unrolled: Unrolled
+    report: Report | None = None
+    command: str = ""
+    detail: str = "lecture"
+    level: tuple[str, ...] | None = None
+    notation: str = "pascanu"
+    data: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.detail not in DETAILS:
+            raise BPTTError(f'there is no detail "{self.detail}"', nearest(self.detail, list(DETAILS)))
+        for level in self.level or ():
+            if level not in LEVELS:
+                raise BPTTError(f'a derivation has no level "{level}"', nearest(level, list(LEVELS)))
+        checked(self.notation)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """In the order of the levels, whatever the order in which they were asked for."""
+        chosen = DEFAULT_LEVELS[self.detail] if self.level is None else self.level
+        return tuple(x for x in LEVELS if x in chosen)
+
+    @property
+    def has_numbers(self) -> bool:
+        return not self.unrolled.recurrence.abstract
+
+    @cached_property
+    def run(self) -> Any:
+        """The run whose numbers are printed: on `data`, or on the instance of seed 0."""
+        return self.unrolled.run(self.unrolled.instance(seed=0) if self.data is None else self.data)
+
+    @property
+    def mark(self) -> str:
+        """✓ if the check found everything right, ✗ if not, nothing if there was none."""
+        return "" if self.report is None or not self.report.findings else "✓" if self.report.right else "✗"

@@ -1,0 +1,196 @@
+"""The sections for a symbolic number of steps T: recursions, sums over the uses, closed form, NumPy code, forward mode.
+
+What a recurrence does not have (a closed form, a general form for chosen losses) is not left out in silence: one
+sentence says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..derive.recursions import Recursion, names_of
+from ..errors import BPTTError
+from .blocks import Block, Code, Display, Heading, Inline, Math, Para, Row, Strong, formula, name, para
+from .closed import closed_blocks, reason, symbolic_of
+from .lines import plain_rows, statement_rows
+
+if TYPE_CHECKING:
+    from ..derive import SymbolicDerivation
+    from .choice import Choice
+
+__all__ = ["symbolic_blocks"]
+
+_T = Math("<mi>T</mi>", "T", 1)
+_DELTA = Math("<mi>δ</mi>", r"\delta", 1)
+_D = '<mi mathvariant="normal">d</mi>'
+_DE_DH = Math(f"<mrow>{_D}<mi>E</mi><mo>/</mo>{_D}<mi>h</mi></mrow>", r"\mathrm{d}E / \mathrm{d}h", 5)
+
+
+def symbolic_blocks(choice: Choice, wrt: Sequence[str], whole: bool, level: int = 2, at: str = "") -> list[Block]:
+    """All sections for T steps.
+
+    Args:
+        wrt: what the gradients are by. whole: all of them share one set of recursions; else there is only one.
+        level: of the heading. at: the end of the anchors.
+    """
+    brief = choice.detail == "slide"
+    title = "The backward pass, for any number of steps " if whole else "For any number of steps "
+    out: list[Block] = [Heading(level, (title, _T), f"symbolic{at}")]
+    try:
+        g = symbolic_of(choice.unrolled, "all" if whole else wrt[0], choice.notation)
+    except BPTTError as error:
+        return [*out, reason("There is no form for every T", error)]
+    if whole or not brief:  # the slide of one gradient has its closed form only
+        out += _recursions(g, choice, wrt if whole else (), level + 1, at)
+    if not (whole and brief):
+        out += closed_blocks(choice, wrt, level + 1, at)
+    if not brief:
+        out += _code(g, level + 1, at)
+    if choice.detail == "full":
+        out += _forward(choice, wrt, level + 1, at)
+    return out
+
+
+# -- recursions and sums
+
+
+def _recursions(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], level: int, at: str) -> list[Block]:
+    head = Heading(level, ("Recursions, and the sum over the uses",), f"recursions{at}")
+    try:
+        statements = list(g.recursions)
+    except BPTTError as error:
+        return [head, reason("There is no recursion that serves all losses", error)]
+    moving = [r for r in statements if r.kind in ("adjoint", "delta")]
+    sums = [r for r in statements if r.kind == "gradient"]
+    sums += _initial(g, choice, wrt, {r.key for r in moving})
+    out: list[Block] = [head, _intro(moving)]
+    terminal = [r for r in statements if r.kind == "terminal"]
+    if terminal:
+        row = Row(formula(terminal[0].terms[0]), _chained([formula(r.left) for r in terminal]), "=")
+        out += [para(Strong("Start."), " Beyond the end there is nothing to come back from:"), Display((row,), "Start")]
+    for loop in g._recursions.loops:
+        out += _loop([r for k in loop.keys for r in moving if r.key == k], loop.direction, choice)
+    shares = "Each parameter is" if len(sums) > 1 else "The parameter is"
+    text = f" {shares} read at every step, and each step adds its share:" if any(r.uses for r in sums) else ""
+    out += [para(Strong("Sum."), text), _display(sums, choice, "The gradients")]
+    if g.assumptions:
+        out.append(para("Taken for granted: " + "; ".join(g.assumptions) + ".", style="note"))
+    if choice.unrolled.weight != 1:
+        text = "These are for the sum of the losses; their mean divides every gradient by the number of losses."
+        out.append(para(text, style="note"))
+    return out
+
+
+def _initial(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], known: set[str]) -> list[Recursion]:
+    """The gradients by initial states, if they need no other adjoints than those that are there."""
+    found: list[Recursion] = []
+    adjoints = set(known)
+    for n in wrt:
+        if n not in g.names:
+            extra = symbolic_of(choice.unrolled, n, choice.notation).recursions
+            read = {x.partition("[")[0] for r in extra if r.kind == "gradient" for x in names_of(r.terms)}
+            needed = {r.key for r in extra if r.kind in ("adjoint", "delta")} & read
+            found += [r for r in extra if r.kind == "gradient" and needed <= adjoints]
+    return found
+
+
+def _intro(moving: Sequence[Recursion]) -> Para:
+    kinds = {r.kind for r in moving}
+    out: list[Inline] = ["What a program computes, in this order."]
+    if "adjoint" in kinds:
+        out += [" A bar marks the adjoint of a value: ", name("h\u0304"), " is ", _DE_DH, " as a column"]
+        out.append(", and " if "delta" in kinds else ".")
+    if "delta" in kinds:
+        out += [
+            " " if "adjoint" not in kinds else "",
+            _DELTA,
+            " the same for what the function of an equation is applied to.",
+        ]
+    return Para(tuple(out))
+
+
+def _chained(parts: Sequence[Math]) -> Math:
+    """a = b = c, as the left side of … = 0."""
+    mathml = "<mo>=</mo>".join(p.mathml for p in parts)
+    return Math(f"<mrow>{mathml}</mrow>", " = ".join(p.latex for p in parts), sum(p.width + 3 for p in parts))
+
+
+def _loop(lines: list[Recursion], direction: int, choice: Choice) -> list[Block]:
+    """The lines of one loop in order of computation; where they hold at different steps, the margin says at which."""
+    border = "0" if direction < 0 else "T+1"
+    after = [r for r in lines if r.first == r.last == border]
+    lines = [r for r in lines if r not in after]
+    ranges = list(dict.fromkeys(r.range for r in lines))
+    way = Strong("Back." if direction < 0 else "Forth.")
+    where = f" In the {lines[0].block}, for " if lines and lines[0].block else " For "
+    out: list[Block] = []
+    if len(ranges) == 1:
+        out += [para(way, where, _span(ranges[0]), ":"), _display(lines, choice, "One step")]
+    elif lines:
+        order = "from the last step to the first" if direction < 0 else "from the first step to the last"
+        text = where.removesuffix("for ") if lines[0].block else " Step by step, "
+        out += [para(way, f"{text}{order}; the margin says at which steps a line holds:")]
+        out.append(_display(lines, choice, "One step", margin=True))
+    if after:
+        out += [para("and once, after all steps:"), _display(after, choice, "At the border")]
+    return out
+
+
+def _display(lines: Sequence[Recursion], choice: Choice, label: str, margin: bool = False) -> Display:
+    rows: list[Row] = []
+    for r in lines:
+        first, *more = plain_rows(r.left, r.terms, choice.notation, gradient=r.kind == "gradient")
+        note = _span(r.range) if margin else first.note
+        rows += [Row(first.right, first.left, first.relation, note, first.rule), *more]
+    return Display(tuple(rows), label)
+
+
+def _span(text: str) -> Math:
+    """t = T, …, 1 as a formula."""
+    parts = []
+    for c in text.replace(" ", ""):
+        tag = "mn" if c.isdigit() else "mi" if c.isalpha() or c == "…" else "mo"
+        parts.append(f"<{tag}>{c}</{tag}>")
+    return Math(f"<mrow>{''.join(parts)}</mrow>", text.replace("…", r"\dots").replace("−", "-"), len(text))
+
+
+# -- code, forward mode
+
+
+def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
+    if g.recurrence.abstract or not g.adjoints.closed:
+        return []
+    try:
+        code = g.code("backward")
+    except BPTTError:
+        return []
+    zeros = "a row of zeros" if g.reach == 1 else f"{g.reach} rows of zeros"
+    return [
+        Heading(level, ("As NumPy code",), f"code{at}"),
+        para(
+            "The values of the forward pass go in, the gradients come out. Row t of an array is step t, row 0 the "
+            f"initial state, and after the last step {'stands' if g.reach == 1 else 'stand'} {zeros}."
+        ),
+        Code(code.strip("\n"), "The backward pass as NumPy code"),
+    ]
+
+
+def _forward(choice: Choice, wrt: Sequence[str], level: int, at: str) -> list[Block]:
+    rows: list[Row] = []
+    for w in wrt:
+        try:
+            statements = symbolic_of(choice.unrolled, w, choice.notation).closed_form.forward
+        except BPTTError:
+            continue
+        rows += [r for s in statements for r in statement_rows(s, choice.notation)]
+    if not rows:
+        return []
+    return [
+        Heading(level, ("Forward mode",), f"forward-mode{at}"),
+        para(
+            "Real-time recurrent learning (Williams and Zipser, 1989) carries the same derivatives along with the "
+            "computation and never goes back:"
+        ),
+        Display(tuple(rows), "Forward mode"),
+    ]
