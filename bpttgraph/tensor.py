@@ -693,7 +693,9 @@ def reverse_values(
     return dict(_reverse(seeds, chosen, since))
 
 
-def _reverse(seeds: Mapping[Tensor, Any], targets: list[Tensor] | None, since: int = -1) -> Iterable[tuple[Tensor, Any]]:
+def _reverse(
+    seeds: Mapping[Tensor, Any], targets: list[Tensor] | None, since: int = -1
+) -> Iterable[tuple[Tensor, Any]]:
     """Each Tensor with its cotangent.
 
     It applies the same rules as `autodiff.backward`, to numbers and arrays instead of nodes: one loop over the nodes in reverse order.
@@ -783,6 +785,7 @@ def _reverse_arrays(
         order = [serial for serial in order if serial in on_path]
         found = {serial: found[serial] for serial in order}
     sums: dict[int, Any] = {node.serial: g for node, g in seeds.items()}
+    summed: set[int] = set()  # arrays made here by adding: nobody else holds them, so they may grow in place
     with np.errstate(all="ignore"):
         for serial in reversed(order):
             g = sums.pop(serial, None)
@@ -791,7 +794,7 @@ def _reverse_arrays(
             node = found[serial]
             value, op, args = node.value, node.op, node.args
             if wanted is None or serial in wanted:
-                yield node, _like(g, value)
+                yield node, _like(g, value, copy=op is None)
             if not args:
                 continue
             values = [a.value for a in args]
@@ -802,10 +805,15 @@ def _reverse_arrays(
                 part = _pull(op, node, slot, arg, g, values)
                 if part is None:
                     continue
-                if serial in sums:
-                    sums[serial] += part
-                else:
+                before = sums.get(serial)
+                if before is None:
                     sums[serial] = part
+                elif serial in summed and before.dtype == part.dtype and before.shape == part.shape:
+                    before += part
+                else:
+                    sums[serial] = before + part
+                    if arg.shape:
+                        summed.add(serial)
 
 
 def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) -> Any:
@@ -821,7 +829,10 @@ def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) ->
             if part - part != 0.0 and (g == 0.0 or p == 0.0):  # 0 · ∞ at an entry that nobody reads
                 part = 0.0
             return part
-        if not np.all(np.isfinite(part)):
+        flat = part.reshape(-1)
+        if not np.isfinite(
+            flat @ flat
+        ):  # one product finds any nan or infinity; that it may overflow itself does no harm
             part = np.where((g == 0) | (p == 0), 0.0, part)
     elif kind == "linear":
         part = op.rule(g, slot, node)
@@ -844,15 +855,24 @@ def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) ->
             return None
     if part.__class__ is float and arg.shape == ():
         return part
+    if part.__class__ is np.ndarray and part.shape == arg.shape and part.dtype == getattr(arg.value, "dtype", None):
+        return part
     part = sum_to(part, arg)
     if np.iscomplexobj(part) and not np.iscomplexobj(arg.value):
         part = np.real(part)
     return part
 
 
-def _like(g: Any, value: Any) -> Any:
-    """A cotangent with the kind of its primal: a number for a number, float32 for float32, its own memory."""
+def _like(g: Any, value: Any, copy: bool = True) -> Any:
+    """A cotangent with the kind of its primal: a number for a number, float32 for float32.
+
+    A leaf gets a copy of its own, which may be written to; other Tensors a read-only look at an array that others may share.
+    """
     if value.__class__ is float:
         return g if g.__class__ is float else np.asarray(g).item()
-    kind = np.asarray(value).dtype
+    kind = value.dtype if value.__class__ is np.ndarray else np.asarray(value).dtype
+    if not copy and g.__class__ is np.ndarray and g.dtype == kind and g.shape == value.shape:
+        look = g.view()
+        look.flags.writeable = False
+        return look
     return np.array(np.broadcast_to(g, np.shape(value)), dtype=kind if kind.kind in "fc" else float)[()]

@@ -394,3 +394,22 @@ def test_own_operations() -> None:
     assert any(n.op is rotate for n in bg.trace(rotate, np.arange(3.0), 2.0))
     wrong = bg.primitive(lambda x: x**2, name="wrong", derivative=lambda y, x: x)
     assert not bg.gradcheck(wrong, 3.0).right
+
+
+def test_a_cotangent_that_two_arguments_share_is_not_summed_in_place() -> None:
+    """`a + b` hands both the same array; what else arrives at `a` must not arrive at `b`."""
+    a, b = bg.tensor(np.ones(2)), bg.tensor(np.ones(2))
+    elsewhere = (a * 5.0).sum() + (a * 7.0).sum()
+    (((a + b) * np.array([1.0, 2.0])).sum() + elsewhere).backward()
+    assert a.grad.tolist() == [13.0, 14.0]
+    assert b.grad.tolist() == [1.0, 2.0]
+
+
+def test_gradients_of_leaves_may_be_written_to_and_others_not() -> None:
+    a, b = bg.tensor(np.ones(2)), bg.tensor(np.ones(2))
+    y = a + b
+    y.sum().backward()
+    a.grad *= 3.0
+    assert b.grad.tolist() == [1.0, 1.0] and y.grad.tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match="read-only"):
+        y.grad *= 2.0
