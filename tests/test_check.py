@@ -196,3 +196,9 @@ def test_large_parameters_are_sampled() -> None:
     report = check_gradients(u, ["W_hh"], triangle=False)
     assert report.right and report.findings[0].entries == 400
     assert "sampled" in str(report)
+
+
+@pytest.mark.parametrize("loss", [[2], [1], [1, 3]])
+def test_losses_that_end_before_the_last_step(loss):
+    report = bg.cell("rnn").unroll(4, loss=loss).derive("W_hh").check()
+    assert report.right and any(f.entries == 4 * 4 * 16 for f in report.findings)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..derive import Derivation
     from ..recurrence import Run, Unrolled
 
-__all__ = ["check_derivation", "check_gradients"]
+__all__ = ["check_derivation", "check_derivations", "check_gradients"]
 
 Array = np.ndarray[Any, Any]
 COMPLEX = "the complex step"
@@ -87,6 +87,17 @@ def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = No
     return report
 
 
+def check_derivations(derivations: Iterable[Derivation], data: Mapping[str, Any] | None = None) -> Report:
+    """The checks of several derivations of one unrolled recurrence as one report (see `check_derivation`)."""
+    first, *others = [check_derivation(d, data) for d in derivations]
+    for report in others:
+        first.findings += report.findings
+        first.broken = first.broken or report.broken
+    if others:
+        first.title = first.title.partition(":")[0] + f": {len(others) + 1} derivations"
+    return first
+
+
 def _wide(value: Any) -> Any:
     array = np.asarray(value)
     return array.astype(np.float64) if array.dtype.kind == "f" else array
@@ -113,7 +124,7 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
     if size > MOST_ENTRIES:
         entries = np.sort(np.random.default_rng(0).choice(size, MOST_ENTRIES, replace=False))
     batch = run.batch or 1
-    losses = max(h.step for h in u.heads)
+    losses = u.steps[u._loss_block]  # rows of the triangle, also of steps without a loss that counts
     gradient = np.zeros((len(entries), batch))
     differences, estimate = np.zeros_like(gradient), np.zeros_like(gradient)
     steps: list[int] = sorted({use.step for use in target.uses if use.step is not None}) if triangle else []
