@@ -5,12 +5,23 @@ Links are named by their ids (`h[1]->h[2]`), variables by their names. Everythin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..variables import VariableGraph
 
-__all__ = ["Data", "Term", "reduced"]
+__all__ = ["Data", "Label", "Term", "reduced"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What stands in a node besides (or instead of) its name. An empty `style` leaves the one of the node's role."""
+
+    mathml: str
+    text: str
+    tex: str
+    style: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,8 @@ class Data:
         triangle: (t, k) -> norm of dE_t/dwrt through the use at step k. uses: k -> norm of their sum over t.
         note: one more convention, printed under the picture.
         immediate: links whose derivative is marked as immediate, ∂⁺.
+        label: asked for each drawn node by its name; None means that its name stands in it.
+        stacked: every variable of a step gets a row of its own, because its label is wide.
     """
 
     wrt: str | None = None
@@ -53,6 +66,8 @@ class Data:
     triangle: Mapping[tuple[int, int], float] = field(default_factory=dict)
     uses: Mapping[int, float] = field(default_factory=dict)
     immediate: frozenset[str] = frozenset()
+    label: Callable[[str], Label | None] | None = None
+    stacked: bool = False
     note: str = ""
 
     def carries(self, link: str) -> bool:

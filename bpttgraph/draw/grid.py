@@ -20,7 +20,9 @@ BUS = 30.0
 
 def item_width(outline: Outline, style: Style) -> float:
     """Room for the label: an ellipse needs more of it than a box."""
-    return max(outline.width * 1.22 + 14 if style.shape == "ellipse" else outline.width + 18, 36.0)
+    if style.shape == "ellipse":
+        return max(outline.width * 1.22 + 14, 30.0 if outline.width < 13 else 36.0)
+    return max(outline.width + 18, 36.0)
 
 
 @dataclass(slots=True)
@@ -226,7 +228,12 @@ def _row_heights(scene: Scene, ways: Ways, templates: dict[tuple[str | None, str
 
 
 def _sides(scene: Scene) -> dict[str, str]:
-    """Rails of parameters that only outputs and losses use run above the bands, all others below."""
+    """Rails of parameters that only outputs and losses use run above the bands, all others below.
+
+    Between operations there is no room above: the arrow to the next operation leaves there.
+    """
+    if scene.data.label is not None:
+        return {i.id: "below" for i in scene.items.values() if i.role == "parameter"}
     lowest: dict[str, int] = {}
     for e in scene.edges:
         if scene.item(e.source).role == "parameter":

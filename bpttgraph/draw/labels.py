@@ -137,7 +137,25 @@ def _word_font() -> Any:
         warnings.simplefilter("ignore", DeprecationWarning)
         import ziafont
 
-        return ziafont.Font()
+        class Plain(ziafont.Font):
+            """Without the tables for kerning and Arabic: reading them takes longer than all the rest of a picture."""
+
+            def _readtables(self) -> None:
+                super()._readtables()
+                for table in ("GPOS", "GSUB"):
+                    self.tables.pop(table, None)
+
+        return Plain()
+
+
+@lru_cache(maxsize=1024)
+def _letter(c: str) -> tuple[str, str, float]:
+    """Key and path of a letter at 12 points (empty for a space), and how far the next letter stands from it."""
+    font = _word_font()
+    glyph = font.glyph(c)
+    path = glyph.svgpath()
+    data = "" if path is None else re.sub(r"\s+", " ", path.get("d", "")).strip()
+    return f"g{zlib.crc32(data.encode()):08x}", data, glyph.advance() * 12 / font.info.layout.unitsperem
 
 
 @lru_cache(maxsize=1)
@@ -154,13 +172,18 @@ def _math_writer() -> Any:
 def words(text: str, size: float = WORD_SIZE) -> Outline:
     """Plain words as an outline. The height is that of the font, so that lines of words share a baseline."""
     shown = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    outline = _collect(_word_font().text(shown or " ", size=24).svgxml(), shown, size / 24)
-    line = _collect(_word_font().text("xd", size=24).svgxml(), "", size / 24)
-    # Glyphs were centred on their ink; hang them from the baseline of the line instead.
-    if not outline.glyphs:
-        return Outline(shown, 0.0, line.height, ())
-    shift = line.glyphs[0].y - outline.glyphs[0].y
-    return Outline(shown, outline.width, line.height, tuple(replace(g, y=g.y + shift) for g in outline.glyphs))
+    glyphs, x = [], 0.0
+    for c in shown:
+        key, data, advance = _letter(c)
+        if data:
+            glyphs.append(Glyph(key, data, x, 0.0, 1.0))
+        x += advance
+    height = -_bounds(_letter("d")[1])[1]
+    left = min([_extent(g)[0] for g in glyphs], default=0.0)
+    right = max([_extent(g)[2] for g in glyphs], default=0.0)
+    scale, cx = size / 12, (left + right) / 2
+    placed = tuple(replace(g, x=(g.x - cx) * scale, y=height / 2 * scale, scale=scale) for g in glyphs)
+    return Outline(shown, (right - left) * scale, height * scale, placed)
 
 
 def stacked(*outlines: Outline, gap: float = 3.5) -> Outline:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .backward import arc_marks
-from .geometry import Path, cut_strokes, rounded
+from .geometry import Path, cut_strokes, parallel, rounded
 from .grid import Grid, chain, item_width, make_grid
 from .heat import contributions
 from .labels import Outline, math_label, mathml_label, words
@@ -18,8 +18,8 @@ from .legend import legend_marks
 from .marks import Layout, Mark
 from .panels import arrange, highlight
 from .routes import travel
-from .scene import Edge, Scene
-from .template import loops, net_of
+from .scene import Edge, Item, Scene
+from .template import ROW_HEIGHT, loops, net_of
 from .theme import Style, Theme
 
 __all__ = ["Layout", "Mark", "layout"]
@@ -39,7 +39,7 @@ def layout(scene: Scene) -> Layout:
 
 def _body(scene: Scene) -> tuple[list[Mark], Grid]:
     """One picture of the graph, without title and legend."""
-    labels = {i.id: math_label(i.id, 13.0 if i.role == "parameter" else 15.0) for i in scene.items.values()}
+    labels = {i.id: _label(i) for i in scene.items.values()}
     band_labels = [words(s.label) for s in scene.slots]
     grid = make_grid(scene, labels, band_labels)
     theme = grid.theme
@@ -54,6 +54,8 @@ def _body(scene: Scene) -> tuple[list[Mark], Grid]:
         if e.target in scene.hidden:
             style = replace(style, head=0.0)
         path = grid.path(e)
+        if e.twin:
+            path = parallel(path, 5.0 * e.twin)
         if e.cls == "parameter":
             ends[e.source] = max(ends.get(e.source, 0.0), path[0][0])
         cls = " ".join(["edge", e.cls, *([f"cut-{e.cut}"] if e.cut else [])])
@@ -76,6 +78,18 @@ def _body(scene: Scene) -> tuple[list[Mark], Grid]:
         cuts += arc_marks(grid, edges, marks + cuts + nodes)
     marks += edges + cuts + nodes
     return marks, grid
+
+
+def _label(item: Item) -> Outline:
+    if item.label is None and item.role == "parameter":
+        label = math_label(item.id, 13.0)
+        return label if label.height <= 14.5 else math_label(item.id, 13.0 * 14.5 / label.height)
+    if item.label is None:
+        return math_label(item.id, 15.0)
+    label = mathml_label(item.label.mathml, item.label.text, 15.0)
+    if label.height > ROW_HEIGHT - 5:  # a fraction: as large as fits
+        label = mathml_label(item.label.mathml, item.label.text, 15.0 * (ROW_HEIGHT - 5) / label.height)
+    return label
 
 
 def _faded(style: Style, theme: Theme) -> Style:
@@ -101,7 +115,8 @@ def _nodes(grid: Grid, labels: dict[str, Outline]) -> list[Mark]:
             box = (grid.rail_x - width / 2, grid.rail_y.get(i.id, grid.bottom + 20), width, 17.0)
         else:
             box = grid.place(i.id)
-        out.append(Mark(i.id, "node", f"node {i.style}", style, box=box, label=labels[i.id], title=i.title))
+        out.append(Mark(i.id, "node", f"node {i.style}", style, box=box, label=labels[i.id], title=i.title,
+                        tex=i.label.tex if i.label else ""))  # fmt: skip
     return out
 
 

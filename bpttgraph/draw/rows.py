@@ -54,8 +54,9 @@ def _raise_along(level: dict[Key, int], links: Iterable[tuple[Key, Key]]) -> Non
             return
 
 
-def assign_rows(graph: VariableGraph) -> Rows:
-    """Rows of every variable that belongs to a step, counted over all blocks alike so that states line up."""
+def assign_rows(graph: VariableGraph, stacked: bool = False) -> Rows:
+    """Rows of every variable that belongs to a step, counted over all blocks alike so that states line up; `stacked`
+    gives each a row of its own."""
     role: dict[Key, str] = {}
     level: dict[Key, int] = {}
     for v in graph.variables.values():
@@ -97,6 +98,8 @@ def assign_rows(graph: VariableGraph) -> Rows:
             states = [k for k in mine if level[k] == height and role[k] in ("state", "initial")]
             split.update({k: (height, 1 + i) for i, k in enumerate(states)})
             split.update({k: (height, 0) for k in mine if level[k] == height and k not in split})
+        if stacked:
+            split = {k: (height, i) for i, (k, (height, _)) in enumerate(sorted(split.items(), key=lambda p: p[1]))}
         ranks = {key: i for i, key in enumerate(sorted(set(split.values())))}
         row.update({k: ranks[split[k]] for k in mine})
     _align(row, role, blocks)

@@ -12,11 +12,11 @@ from ..errors import BPTTError
 from ..names import to_unicode
 from ..variables import Link, Variable, VariableGraph
 from . import GRADIENT_VIEWS, VIEWS
-from .data import Data, reduced
+from .data import Data, Label, reduced
 from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES
 
-__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene", "check_style"]
+__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene", "check_style", "folding"]
 
 AUTO_FOLD = 8
 _HEAD, _TAIL = 3, 2  # steps kept before and after the ellipsis
@@ -48,11 +48,15 @@ class Item:
     row: int
     block: str | None
     title: str
+    label: Label | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """One link. A slot differs from its item's only where the item is hidden: then it is the ellipsis' slot."""
+    """One link. A slot differs from its item's only where the item is hidden: then it is the ellipsis' slot.
+
+    `twin` counts the links between the same two before this one: in a ∘ a both arguments are a.
+    """
 
     id: str
     source: str
@@ -63,6 +67,7 @@ class Edge:
     target_slot: int | None
     cut: str
     title: str
+    twin: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,13 @@ def _describe_link(link: Link, delay: int) -> str:
     return text
 
 
+def folding(length: int, fold: bool | str | tuple[int, int]) -> tuple[int, int] | None:
+    """How many of so many steps stay before and after the ellipsis, if there is one."""
+    if isinstance(fold, tuple):
+        return fold
+    return (_HEAD, _TAIL) if (length > AUTO_FOLD if fold == "auto" else fold) else None
+
+
 def _slots(graph: VariableGraph, fold: bool | str | tuple[int, int]) -> tuple[list[Slot], dict[str, int], set[str]]:
     """The columns, the column of each variable, and the names that are folded away."""
     blocks = list(dict.fromkeys(v.block for v in graph.variables.values() if v.role not in ("parameter", "total")))
@@ -127,13 +139,13 @@ def _slots(graph: VariableGraph, fold: bool | str | tuple[int, int]) -> tuple[li
     slots: list[Slot] = []
     column: dict[str, int] = {}
     hidden: set[str] = set()
-    head, tail = fold if isinstance(fold, tuple) else (_HEAD, _TAIL)
     for (index, step), members in sorted(groups.items()):
         block = blocks[index]
         length = graph.steps.get(block, 0)
-        folds = length > AUTO_FOLD if fold == "auto" else bool(fold)
+        kept = folding(length, fold)
+        head, tail = kept or (0, 0)
         outside = all(v.role == "initial" for v in members)
-        if folds and not graph.folded and head < step <= length - tail:
+        if kept and not graph.folded and head < step <= length - tail:
             count = length - tail - head
             if step == head + 1:  # the first hidden one
                 label = f"t = {step} … {step + count - 1}" if count > 1 else f"t = {step}"
@@ -166,6 +178,7 @@ _NODE_WORDS = {
     "carry": "cell state",
     "value": "gate or value",
     "output": "output",
+    "op": "operation",
     "target": "target",
     "upstream": "given ∂E/∂y",
     "loss": "loss",
@@ -201,17 +214,20 @@ def build_scene(
     view = view or ("folded" if graph.folded else "forward")
     if view in GRADIENT_VIEWS:
         graph = reduced(graph, data, view)
-    rows = assign_rows(graph)
+    rows = assign_rows(graph, data.stacked)
     slots, column, hidden = _slots(graph, fold)
     items: dict[str, Item] = {}
     away: dict[str, Item] = {}
     for v in graph.variables.values():
         style = "carry" if v.carry and v.role == "state" else v.role
         slot = column.get(v.name)
-        item = Item(v.name, v.base, v.role, style, slot, rows.row.get((v.block, v.base), 0), v.block, _describe(v))
+        row = rows.row.get((v.block, v.base), 0)
+        label = data.label(v.name) if data.label is not None and v.name not in hidden else None
+        title = (label.title if label else "") or _describe(v)
+        item = Item(v.name, v.base, v.role, (label.style if label else "") or style, slot, row, v.block, title, label)
         (away if v.name in hidden else items)[v.name] = item
     edges = []
-    seen: set[str] = set()  # the folded graph may read a state at two delays: two links of one id
+    seen: dict[str, list[int]] = {}  # the folded graph may read a state at two delays: two links of one id
     for link in graph.links:
         source, target = graph.variables[link.source], graph.variables[link.target]
         gone = [v for v in (source, target) if v.name in hidden]
@@ -219,8 +235,10 @@ def build_scene(
         if len(gone) == 2 or (gone and None in (column.get(source.name), column.get(target.name))):
             continue
         delay = steps_between(link, graph)
-        name = link.id if link.id not in seen else f"{link.id} ({delay:+d})"
-        seen.add(name)
+        others = seen.setdefault(link.id, [])
+        twin = others.count(delay)
+        name = link.id + f" ({delay:+d})" * bool(others and not twin) + f" {twin + 1}" * bool(twin)
+        others.append(delay)
         edges.append(
             Edge(
                 name,
@@ -232,6 +250,7 @@ def build_scene(
                 column.get(target.name),
                 link.cut,
                 _describe_link(link, delay),
+                twin,
             )
         )
     styles, classes = {i.style for i in items.values()}, {e.cls for e in edges}

@@ -32,7 +32,8 @@ class Space:
     gutter: float = 30.0
     channel: float = 30.0
     wall: float = 6.5  # between free lanes
-    clear: float = 10.0  # an arrow head at the side of a box must not touch the lane beside it
+    clear: float = 10.0  # between a box and the lane beside it
+    head: float = 6.0  # and as much more where an arrow ends at the side of the box
     under: float = 17.0
     turn: float = 11.0
     floor: float = 18.0  # from the lowest row down to the edge of the band
@@ -45,7 +46,7 @@ class Space:
 # Room for a second arrow beside every arrow, and for a fraction beside that.
 _ROOMY = Space(
     port=25.0, outer=46.0, gap=56.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=62.0, turn=38.0, floor=66.0,
-    pad=34.0, side=40.0, radius=20.0, steep=(0.34, 60.0),
+    pad=34.0, side=40.0, radius=20.0, steep=(0.34, 60.0), head=0.0,
 )  # fmt: skip
 _NARROW = Space()
 
@@ -111,14 +112,14 @@ class _Entries:
 
 
 class _Free:
-    """Finds free vertical lanes between the boxes of the rows they pass."""
+    """Finds free vertical lanes between the boxes of the rows they pass; a box is given with the room it needs."""
 
     def __init__(self, boxes: dict[int, list[tuple[float, float]]], label_edge: float, space: Space):
         self.boxes, self.label_edge, self.space = boxes, label_edge, space
         self.used: list[tuple[float, range]] = []
 
     def take(self, wanted: float, rows: range, top: bool = False) -> float:
-        walls = [(a - self.space.clear, b + self.space.clear) for r in rows for a, b in self.boxes.get(r, ())]
+        walls = [span for r in rows for span in self.boxes.get(r, ())]
         walls += [(x - self.space.wall, x + self.space.wall) for x, span in self.used if set(span) & set(rows)]
         if top:  # leave the step's label, top left in the band, alone
             walls.append((-1e6, self.label_edge))
@@ -153,6 +154,7 @@ def build_templates(
     exits: dict[Kind, dict[str, None]] = defaultdict(dict)
     base_row: dict[tuple[Kind, str], int] = {}
     width: dict[tuple[Kind, str], float] = {}
+    sideways = {scene.item(e).base for e in (x.target for x in scene.edges if lanes.get(x.id) is False)}
     for item in scene.items.values():
         if item.slot is not None:
             key = (_kind(item, scene), item.base)
@@ -193,8 +195,9 @@ def build_templates(
             for b in row:
                 t.x[b] = x + t.width[b] / 2
                 x += t.width[b] + space.gap
-            boxes[r] = [(t.x[b] - t.width[b] / 2, t.x[b] + t.width[b] / 2) for b in row]
-        half = max([abs(v) for spans in boxes.values() for span in spans for v in span], default=0.0) + space.pad
+            room = {b: t.width[b] / 2 + space.clear + space.head * (b in sideways) for b in row}
+            boxes[r] = [(t.x[b] - room[b], t.x[b] + room[b]) for b in row]
+        half = max([abs(x) + t.width[b] / 2 for b, x in t.x.items()], default=0.0) + space.pad
         half = max(half, 46.0, label_width + 20) if kind[1] == "step" else half
         free = _Free(boxes, -half + label_width + 16, space)
         _fill(t, entries, directs[kind], taps[kind], exits[kind], base_row, side, free, scene.rows.count, space)

@@ -65,6 +65,7 @@ def _theme(
         "delay": Style(stroke=state, fill=paper, width=1.2, shape="box", radius=1.0),
     }
     node["upstream"] = node["target"]
+    node["op"] = replace(node["value"], shape="ellipse")
     edge = {
         "forward": Style(stroke=ink, width=1.1, head=7.0),
         "recurrent": Style(stroke=state, width=2.0, head=8.0),

@@ -17,10 +17,32 @@ if TYPE_CHECKING:
     from ..draw.data import Data, Term
     from .unroll import Unrolled
 
-__all__ = ["default_wrt", "gather"]
+__all__ = ["default_wrt", "gather", "picture"]
 
 MOST_TERMS = 12  # small multiples on one page
 _MANY = 2000  # above so many links, words that only explain are left out: they are not worth minutes
+
+
+def picture(
+    u: Unrolled, view: str, fold: Any, wrt: str | None, t: int | None, k: int | None, numbers: Mapping[str, Any] | None,
+    detail: str | None, options: dict[str, Any],
+) -> Any:  # fmt: skip
+    """What `Unrolled.draw` returns; its docstring explains the arguments."""
+    from ..draw import GRADIENT_VIEWS, VIEWS, draw, draw_network
+    from .detail import detailed
+
+    if view in VIEWS and view != "forward" and detail is not None:
+        raise BPTTError(f"view={view!r} has no levels of detail", "leave detail out, or draw view='forward'")
+    if view == "cell":
+        from .inside import inside
+
+        return draw_network(inside(u), **options)
+    if view in GRADIENT_VIEWS:
+        return draw(u.vgraph, view=view, fold=fold, data=gather(u, view, wrt, t, k, numbers), **options)
+    if view not in VIEWS or view == "folded":
+        return draw(u.vgraph, view=view, fold=fold, **options)
+    graph, inside_nodes = detailed(u, detail or "names", fold)
+    return draw(graph, view=view, fold=fold, data=inside_nodes, **options)
 
 
 def default_wrt(u: Unrolled) -> str | None:

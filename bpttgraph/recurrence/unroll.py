@@ -621,15 +621,15 @@ class Unrolled:
         """Numbers: loss, values and gradients on `data` (see `instance` for its form)."""
         return self._numbers.run(data)
 
-    def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu") -> Any:
+    def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: Any = ()) -> Any:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""
         from ..derive import Derivation
 
-        return Derivation(self, wrt, cap=cap, notation=notation)
+        return Derivation(self, wrt, cap=cap, notation=notation, onehot=onehot)
 
     def draw(
         self, view: str = "forward", fold: Any = "auto", *, wrt: str | None = None, t: int | None = None,
-        k: int | None = None, data: Mapping[str, Any] | None = None, **options: Any,
+        k: int | None = None, data: Mapping[str, Any] | None = None, detail: str | None = None, **options: Any,
     ) -> Any:  # fmt: skip
         """The picture (see `draw.Figure`).
 
@@ -637,19 +637,12 @@ class Unrolled:
             view: "forward", or a view of the gradient by `wrt`: "backward", "paths" (of loss step `t` and use `k`), "contributions";
                 "cell" for the inside of one step.
             data: an instance, such as `u.instance()`; widths and numbers show the norms of the local Jacobians on it.
+            detail: for view "forward": "variables" (states, outputs, losses), "names" (every named variable, the default),
+                "equations" (every variable with its equation) or "primitives" (every node and edge of `u.graph`).
         """
-        from ..draw import GRADIENT_VIEWS, draw
+        from .drawing import picture
 
-        if view in GRADIENT_VIEWS:
-            from .drawing import gather
-
-            options["data"] = gather(self, view, wrt, t, k, data)
-        if view == "cell":
-            from ..draw import draw_network
-            from .inside import inside
-
-            return draw_network(inside(self), **options)
-        return draw(self.vgraph, view=view, fold=fold, **options)
+        return picture(self, view, fold, wrt, t, k, data, detail, options)
 
     def _repr_svg_(self) -> str:
         return str(self.draw().svg)
