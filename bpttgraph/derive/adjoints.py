@@ -9,7 +9,7 @@ assumes that the target is a distribution (one-hot, or entries that sum to 1), a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from ..graph import Node
@@ -35,6 +35,7 @@ from .expr import (
 from .expr import stack as stacked
 from .factored import Statement
 from .local import Local, local_jacobian
+from .onehot import in_classes
 from .read import Reader
 from .stacked import Stacked, stacks
 from .terms import Factors
@@ -79,16 +80,20 @@ class Adjoints:
     Args:
         factors: of the derivation. wrt: the variables whose gradients are wanted. weight: ∂E/∂E_t.
         split: bases whose adjoint and δ stay two statements; None: wherever the adjoint is a sum.
+        onehot: inputs and targets that hold unit vectors.
     """
 
-    def __init__(self, factors: Factors, wrt: Iterable[str], weight: Expr | None = None, split: set[str] | None = None):
+    def __init__(
+        self, factors: Factors, wrt: Iterable[str], weight: Expr | None = None, split: set[str] | None = None,
+        onehot: frozenset[str] = frozenset(),
+    ):  # fmt: skip
         self.factors, self.paths = factors, factors.paths
         self.wrt = tuple(wrt)
         self.weight = factors.weight if weight is None else weight
         self.assumptions: dict[str, None] = {}
         self._node = self.paths.unrolled.node
         self._reader = Reader()
-        self._split = split
+        self._split, self._onehot = split, onehot
         self._bars: dict[tuple[str, str], Local] = {}
         self._scales: dict[str, Expr] = {}
         self._stacks = stacks(self.paths.unrolled, self.paths.variables)
@@ -130,7 +135,12 @@ class Adjoints:
         final = {w: self._part_of_wrt(w) for w in self.wrt}
         for heads in self.paths.groups():
             self._group(heads, made, final)
-        return (*made, *final.values())
+        parts = (*made, *final.values())
+        for part in parts if self._onehot else ():
+            part.pieces = [replace(p, expr=in_classes(p.expr, self._onehot)) for p in part.pieces]
+        for name in sorted(self._onehot):
+            self.assumptions[f"{name} is one-hot: 𝐞 is the unit vector of its class, so that δ 𝐞ᵀ adds δ to one column"] = None
+        return parts
 
     @property
     def statements(self) -> tuple[Statement, ...]:

@@ -13,9 +13,9 @@ import unicodedata
 from fractions import Fraction
 
 from .adjoints import Adjoints
-from .expr import Expr, Ones, Product, Tagged, Transpose, split_sign
-from .printers import ATOM, FRACTION, HADAMARD, POSTFIX, PRODUCT, QUOTIENT, SUM, Printer
+from .expr import Expr, Ones, Product, Tagged, Transpose, Unit, split_sign, transpose
 from .recursions import Loop, Recursion, Recursions, names_of
+from .walk import ATOM, FRACTION, HADAMARD, POSTFIX, PRODUCT, QUOTIENT, SUM, Printer
 
 __all__ = ["CodePrinter", "numpy_code", "python_name"]
 
@@ -63,6 +63,7 @@ class CodePrinter(Printer):
     def __init__(self) -> None:
         super().__init__()
         self.helpers: dict[str, None] = {}
+        self.size = ""  # of the vector that a statement defines, as code
 
     def pair(self, e: Expr) -> tuple[str, int]:
         if isinstance(e, Tagged):
@@ -76,7 +77,7 @@ class CodePrinter(Printer):
         return self._others(e)
 
     def _others(self, e: Expr) -> tuple[str, int]:
-        from .expr import Diag, Dot, Hadamard, Identity, Rows, Stack, Zeros
+        from .expr import Column, Diag, Dot, Hadamard, Identity, Rows, Stack, Zeros
 
         if isinstance(e, Diag):
             return f"np.diag({self.show(e.arg)})", ATOM
@@ -90,6 +91,10 @@ class CodePrinter(Printer):
             return f"np.zeros({e.shape[0] if e.shape[1] == 1 else e.shape})", ATOM
         if isinstance(e, Stack):
             return f"np.concatenate([{', '.join(self.show(p) for p in e.parts)}])", ATOM
+        if isinstance(e, Unit):
+            return f"np.eye({self.size or e.shape[0]})[{self.show(e.arg)}]", POSTFIX
+        if isinstance(e, Column):
+            return f"{self.show(e.arg, POSTFIX)}[:, {self.show(e.index)}]", POSTFIX
         if isinstance(e, Rows):
             return f"{self.show(e.arg, POSTFIX)}[{e.start}:{e.stop}]", POSTFIX
         return super().pair(e)
@@ -226,6 +231,7 @@ def _loop(loop: Loop, statements: tuple[Recursion, ...], printer: CodePrinter) -
     for r in own:
         left = printer.show(r.left)
         left = _index(left, block) if r.first == r.last else left
+        printer.size = f"{python_name(r.key)}.shape[1]" if len(r.dims) == 1 else ""
         text = f"{left} = {_indexed(_sum_text(r.terms, printer), block)}"
         if r.first == r.last:
             out += [f"    if t == {_bound(r.first, block)}:", "        " + text]
@@ -258,6 +264,20 @@ def _shifted(text: str, by: int) -> str:
     return str(int(text) + by)
 
 
+def _one_line(e: Expr, name: str, printer: CodePrinter) -> str | None:
+    """A summand δ 𝐞ᵀ adds to one column only, 𝐞 δᵀ to one row: that statement; None for all else."""
+    sign, e = split_sign(e)
+    e = e.arg if isinstance(e, Tagged) else e
+    if not isinstance(e, Product) or len(e.factors) != 2 or e.factors[0].shape[1:] != (1,):
+        return None
+    left, right = (f.arg if isinstance(f, Tagged) else f for f in (e.factors[0], transpose(e.factors[1])))
+    right = right.arg if isinstance(right, Tagged) else right
+    for place, one, other in ((":, {}", right, left), ("{}", left, right)):
+        if isinstance(one, Unit):
+            return f"{name}[{place.format(printer.show(one.arg))}] {'-' if sign < 0 else '+'}= {printer.show(other)}"
+    return None
+
+
 def _gradient_name(key: str) -> str:
     return "d" + re.sub(r"\W+", "_", python_name(key)).strip("_")
 
@@ -265,12 +285,19 @@ def _gradient_name(key: str) -> str:
 def _sums(gradients: list[Recursion], printer: CodePrinter) -> list[str]:
     """The gradients: all sums over the same steps in one loop."""
     out: list[str] = []
+    printer.size = ""
     loops: dict[tuple[str, str, str], list[str]] = {}
     for r in gradients:
         name = _gradient_name(r.key)
         if "[" not in r.of:
             out.append(f"{name} = np.zeros_like({python_name(r.of)})")
-        for low, high, block, terms in r.uses:
+        for low, high, block, every in r.uses:
+            single = {x: line for x in every if low and (line := _one_line(x, name, printer)) is not None}
+            if single:
+                loops.setdefault((low, high, block), []).extend("    " + _indexed(line, block) for line in single.values())
+            terms = tuple(x for x in every if x not in single)
+            if not terms and single:
+                continue
             text = _indexed(_sum_text(terms, printer), block)
             if low:
                 loops.setdefault((low, high, block), []).append(f"    {name} += {text}")

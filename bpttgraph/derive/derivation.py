@@ -14,7 +14,7 @@ Layout: Jacobians ∂y/∂x are dim y × dim x; a gradient has the shape of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
@@ -29,6 +29,7 @@ from .layout import FORMS, latex_sum, mathml_sum, unicode_sum
 from .levels import LEVELS, by_entries, inlined, matrix_gradient, with_numbers
 from .notation import checked, in_notation
 from .numeric import Numbers
+from .onehot import checked_classes, in_classes
 from .paths import Path, Paths, Run, Unrolled
 from .terms import Factors, as_gradient
 from .worked import WorkedStep, worked
@@ -97,9 +98,12 @@ class Derivation:
         wrt: a parameter (`W_hh`), an initial state (`h[0]`), an input (`x[1]`) or any variable between.
         cap: at most so many terms are written out.
         notation: "pascanu" (∂⁺ is immediate), "werbos" (∂⁺ is total), "goodfellow" (copies W⁽ᵗ⁾) or "d2l"; see `notation`.
+        onehot: inputs and targets that hold one-hot vectors, as names or "x, target"; see `onehot`.
     """
 
-    def __init__(self, unrolled: Unrolled, wrt: str, cap: int = 200, notation: str = "pascanu"):
+    def __init__(
+        self, unrolled: Unrolled, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: str | Iterable[str] = ()
+    ):
         if wrt not in unrolled.vgraph.variables:
             raise BPTTError(
                 f"there is no variable {wrt} in this recurrence", nearest(wrt, list(unrolled.vgraph.variables))
@@ -108,6 +112,7 @@ class Derivation:
         self.paths = Paths(unrolled, wrt)
         self.conventions: tuple[str, ...] = tuple(unrolled.conventions)
         self.notation = checked(notation)
+        self.onehot = checked_classes(onehot, unrolled.vgraph.variables)
         self._factors = Factors(self.paths)
 
     # -- how many
@@ -146,7 +151,7 @@ class Derivation:
         ids = " ".join(link.id for link in path.links)
         if level == "chain":
             return tagged(self._factors.chain_product(path), ids)
-        return tagged(as_gradient(self._factors, path), ids)
+        return tagged(in_classes(as_gradient(self._factors, path), self.onehot), ids)
 
     @property
     def left_side(self) -> Partial:
@@ -229,6 +234,7 @@ class Derivation:
             found = by_entries(self, entry)
         else:
             found = factored_statements(self._factors, _checked(level))
+            found = tuple(replace(s, terms=in_classes(s.terms, self.onehot)) for s in found) if self.onehot else found
         if self.notation == "pascanu":
             return found
         return tuple(replace(s, left=in_notation(s.left, self.notation, True), terms=in_notation(s.terms, self.notation)) for s in found)
@@ -236,7 +242,7 @@ class Derivation:
     @cached_property
     def adjoints(self) -> Adjoints:
         """The named adjoints of level `matrix`."""
-        return Adjoints(self._factors, [self.wrt])
+        return Adjoints(self._factors, [self.wrt], onehot=self.onehot)
 
     @property
     def assumptions(self) -> tuple[str, ...]:

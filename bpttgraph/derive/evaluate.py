@@ -19,6 +19,7 @@ from .expr import (
     Add,
     Apply,
     Blocks,
+    Column,
     Diag,
     Divide,
     Dot,
@@ -38,6 +39,7 @@ from .expr import (
     Symbol,
     Tagged,
     Transpose,
+    Unit,
     Zeros,
 )  # fmt: skip
 
@@ -115,6 +117,10 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
                 return np.sum(go(left) * go(right), axis=(-2, -1), keepdims=True)
             case Tagged(_, arg, _):
                 return go(arg)
+            case Unit(_, arg):
+                return go(arg)
+            case Column(_, arg, index):
+                return go(arg) @ go(index)
             case Apply():
                 return _apply(e, [go(a) for a in e.args])
             case Entry(_, arg, indices) if all(isinstance(i, int) for i in indices):

@@ -19,6 +19,7 @@ from .nodes import (
     BigProduct,
     BigSum,
     Blocks,
+    Column,
     Diag,
     Divide,
     Dot,
@@ -40,13 +41,14 @@ from .nodes import (
     Symbol,
     Tagged,
     Transpose,
+    Unit,
     Zeros,
 )  # fmt: skip
 
 __all__ = [
-    "Add", "Apply", "BigProduct", "BigSum", "Blocks",
+    "Add", "Apply", "BigProduct", "BigSum", "Blocks", "Column",
     "Diag", "Divide", "Dot", "Entry", "Expr", "Hadamard", "Identity", "Literal", "Neg", "Num", "Ones",
-    "Partial", "Power", "Product", "Rows", "Shape", "Stack", "Symbol", "Tagged", "Transpose", "Zeros", "add",
+    "Partial", "Power", "Product", "Rows", "Shape", "Stack", "Symbol", "Tagged", "Transpose", "Unit", "Zeros", "add",
     "diag", "divide", "dot", "hadamard", "identity", "jacobian_shape", "joined", "matrix_shape", "neg", "num",
     "outer", "partial", "power", "product", "rows", "signed", "split_sign", "stack", "subtract", "symbol", "tagged",
     "transpose",

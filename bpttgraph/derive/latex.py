@@ -6,7 +6,8 @@ from fractions import Fraction
 
 from ..names import to_latex as name_to_latex
 from .expr import Apply, Expr, Num, Partial, Tagged
-from .printers import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, plain_number
+from .walk import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer
+from .width import plain_number
 
 __all__ = ["LatexPrinter", "to_latex"]
 
@@ -100,6 +101,12 @@ class LatexPrinter(Printer):
 
     def slice(self, text: str, start: str, stop: str) -> str:
         return rf"\left[{text}\right]_{{{start}:{stop}}}"
+
+    def unit_vector(self, text: str) -> str:
+        return rf"\mathbf{{e}}_{{{text}}}"
+
+    def column(self, text: str, index: str) -> str:
+        return rf"\left[{text}\right]_{{:,{index}}}"
 
     def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
         return rf"\left({text}\right)_{{{','.join(map(str, indices))}}}"

@@ -12,7 +12,8 @@ from xml.sax.saxutils import escape, quoteattr
 from ..names import to_mathml as name_to_mathml
 from ..names import to_unicode
 from .expr import Expr, Partial
-from .printers import ATOM, FRACTION, QUOTIENT, Printer, plain_number
+from .walk import ATOM, FRACTION, QUOTIENT, Printer
+from .width import plain_number
 
 __all__ = ["MathMLPrinter", "attribute", "to_mathml"]
 
@@ -128,6 +129,13 @@ class MathMLPrinter(Printer):
     def slice(self, text: str, start: str, stop: str) -> str:
         inside = row("<mo>[</mo>", text, "<mo>]</mo>")
         return f"<msub>{inside}{row(f'<mn>{start}</mn><mo>:</mo><mn>{stop}</mn>')}</msub>"
+
+    def unit_vector(self, text: str) -> str:
+        return f"<msub><mi>𝐞</mi>{text}</msub>"
+
+    def column(self, text: str, index: str) -> str:
+        inside = row("<mo>[</mo>", text, "<mo>]</mo>")
+        return f"<msub>{inside}{row('<mo>:</mo><mo>,</mo>', index)}</msub>"
 
     def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
         low = "<mo>,</mo>".join(f"<mn>{i}</mn>" if isinstance(i, int) else f"<mi>{escape(i)}</mi>" for i in indices)

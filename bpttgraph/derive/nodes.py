@@ -176,6 +176,21 @@ class Entry(Expr):
 
 
 @dataclass(frozen=True, slots=True)
+class Unit(Expr):
+    """The unit vector of a class: `arg` is known to be one-hot."""
+
+    arg: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Expr):
+    """The column of a matrix that a one-hot `index` picks: W x where x is the unit vector of a class."""
+
+    arg: Expr
+    index: Expr
+
+
+@dataclass(frozen=True, slots=True)
 class BigSum(Expr):
     """Σ of `body` for `index` from `lower` to `upper`; empty, and 0, if upper < lower."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ class SymbolicDerivation:
     Args:
         recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]`, or "all" parameters.
         loss: "every" or "last". truncate, sizes, inputs: as for `Recurrence.unroll`.
-        notation: of the closed form, as for `Derivation`.
+        notation: of the closed form; onehot: inputs and targets that hold one-hot vectors; both as for `Derivation`.
 
     Example:
         >>> import bpttgraph as bg
@@ -50,6 +51,7 @@ class SymbolicDerivation:
         sizes: Any = None,
         inputs: str = "every",
         notation: str = "pascanu",
+        onehot: str | Iterable[str] = (),
     ):
         from ..recurrence.truncation import parse_truncation
 
@@ -68,8 +70,8 @@ class SymbolicDerivation:
             if name not in self.reference.vgraph.variables:
                 raise BPTTError(f"there is no variable {name} in this recurrence",
                                 nearest(name, [*self.reference.parameters, "all"]))  # fmt: skip
-        self._first = Derivation(self.reference, self.names[0])
-        self.adjoints = Adjoints(self._first._factors, self.names)
+        self._first = Derivation(self.reference, self.names[0], onehot=onehot)
+        self.adjoints = Adjoints(self._first._factors, self.names, onehot=self._first.onehot)
 
     @property
     def windowed(self) -> bool:
@@ -177,8 +179,8 @@ class SymbolicDerivation:
             BPTTError: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
         u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
-        d = Derivation(u, self.names[0], notation=self.notation)
-        adjoints = Adjoints(d._factors, self.names, split=self.adjoints._several)
+        d = Derivation(u, self.names[0], notation=self.notation, onehot=self._first.onehot)
+        adjoints = Adjoints(d._factors, self.names, split=self.adjoints._several, onehot=d.onehot)
         if len(self.names) == 1:
             d.__dict__["adjoints"] = adjoints
         if not self.windowed:

@@ -18,6 +18,7 @@ from .expr import (
     Add,
     Apply,
     Blocks,
+    Column,
     Diag,
     Divide,
     Dot,
@@ -37,6 +38,7 @@ from .expr import (
     Symbol,
     Tagged,
     Transpose,
+    Unit,
     Zeros,
 )  # fmt: skip
 
@@ -145,6 +147,10 @@ def to_sympy(e: Expr, known: Mapping[str, Any] | None = None) -> Any:
             return column[tuple(int(i) - 1 for i in indices) if len(indices) == 2 else int(indices[0]) - 1]
         case Blocks(_, grid):
             return sympy.BlockMatrix([[to_sympy(x, known) for x in row] for row in grid]).as_explicit()
+        case Unit(_, arg):
+            return to_sympy(arg, known)
+        case Column(_, arg, index):
+            return sympy.MatMul(to_sympy(arg, known), to_sympy(index, known))
         case Apply():
             return _applied(e, known)
     raise TypeError(f"not an expression: {e!r}")

@@ -10,7 +10,8 @@ from fractions import Fraction
 
 from ..names import _MARKS, _parse
 from .expr import Apply, Expr, Num, Partial, Tagged
-from .printers import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, plain_number
+from .walk import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer
+from .width import plain_number
 
 __all__ = ["TypstPrinter", "name_to_typst", "to_typst"]
 
@@ -130,6 +131,12 @@ class TypstPrinter(Printer):
 
     def slice(self, text: str, start: str, stop: str) -> str:
         return f"lr([ {text} ])_({start} : {stop})"
+
+    def unit_vector(self, text: str) -> str:
+        return f"bold(e)_({text})"
+
+    def column(self, text: str, index: str) -> str:
+        return f"lr([ {text} ])_(:, {index})"
 
     def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
         return f"lr(( {text} ))_({', '.join(map(str, indices))})"
