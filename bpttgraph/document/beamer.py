@@ -1,0 +1,161 @@
+r"""Documents as Beamer frames, 16:9: one step of the derivation a frame, a picture always alone.
+
+The frames say what the document says, in its order: ask for a document with detail "slide" for a short talk. What
+does not fit on a frame goes on in the next one under the same title.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+from typing import TYPE_CHECKING, TypeVar
+
+from .blocks import Beside, Block, Bullets, Code, Display, Heading, Math, Para, Picture, Row, Table, Text, Verdict
+from .fonts import asset
+from .latex import block, drawing, letters
+from .latex_text import run, text
+
+if TYPE_CHECKING:
+    from . import Document
+
+__all__ = ["write_beamer"]
+
+X = TypeVar("X")
+FRAME = 6.2
+"""How much a frame holds, in lines of fractions."""
+
+
+@dataclass(slots=True)
+class _Frame:
+    title: Text
+    blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def height(self) -> float:
+        return sum(map(_height, self.blocks))
+
+    @property
+    def drawn(self) -> bool:
+        return any(isinstance(b, Picture) for b in self.blocks)
+
+    def ends(self, b: Block) -> bool:
+        """Whether `b` must go to the next frame: a step after a step, what stands with no picture, what is too much."""
+        if not self.blocks:
+            return False
+        step = isinstance(b, Para) and b.style == "step" and any(isinstance(x, Display) for x in self.blocks)
+        whole = _height(b) if not isinstance(b, Display | Table | Code) else min(_height(b), FRAME)
+        return step or self.drawn or isinstance(b, Picture) or self.height + whole > FRAME
+
+
+def _height(b: Block) -> float:
+    """How high a block is, roughly."""
+    match b:
+        case Display(rows, _):
+            return sum(map(_row_height, rows))
+        case Table(_, _, rows):
+            return 1.2 + sum(max(map(_cell_height, row)) for row in rows)
+        case Code(words, _):
+            return 0.3 * (words.count("\n") + 1)
+        case Bullets(items):
+            return sum(_text_height(i) + 0.1 for i in items)
+        case Para(words, _) | Verdict(_, words):
+            return _text_height(words) + 0.2
+    return 0
+
+
+def _row_height(r: Row) -> float:
+    lines = ceil((r.right.width + 12) / 66)
+    return lines * (1 if r"\frac" in r.right.latex + (r.left.latex if r.left else "") else 0.65)
+
+
+def _cell_height(parts: Text) -> float:
+    return 0.8 if any(isinstance(p, Math) and r"\frac" in p.latex for p in parts) else 0.4 * max(1, letters(parts) / 24)
+
+
+def _text_height(parts: Text) -> float:
+    return 0.42 * ceil(letters(parts) / 88)
+
+
+def _frames(blocks: Iterable[Block]) -> Iterator[_Frame]:
+    """A frame for each heading, each step, each picture, and each part of what is too long for one."""
+    frame = _Frame(())
+    for b in _flat(blocks):
+        if isinstance(b, Heading):
+            yield frame
+            frame = _Frame(b.text)
+            continue
+        for i, part in enumerate(_parts(b, FRAME - frame.height)):
+            if i or frame.ends(part):
+                yield frame
+                frame = _Frame(frame.title)
+            frame.blocks.append(part)
+    yield frame
+
+
+def _flat(blocks: Iterable[Block]) -> Iterator[Block]:
+    for b in blocks:
+        if isinstance(b, Beside):
+            yield from _flat(b.blocks)
+            yield b.picture
+        else:
+            yield b
+
+
+def _parts(b: Block, room: float) -> list[Block]:
+    """A block as one, if it goes into the rest of the frame or onto one frame, else as several of about one height."""
+    if _height(b) <= max(room, FRAME):
+        return [b]
+    match b:
+        case Display(rows, _):
+            return [replace(b, rows=part) for part in _cut(rows, _row_height)]
+        case Table(_, _, rows):
+            return [replace(b, rows=part) for part in _cut(rows, lambda row: max(map(_cell_height, row)))]
+        case Code(words, _):
+            return [replace(b, text="\n".join(part)) for part in _cut(tuple(words.split("\n")), lambda line: 0.3)]
+    return [b]
+
+
+def _cut(rows: Sequence[X], height: Callable[[X], float]) -> list[tuple[X, ...]]:
+    """Parts of about one height, none much higher than a frame."""
+    total = sum(map(height, rows))
+    many, done = ceil(total / (FRAME - 1)), 0.0
+    parts: list[list[X]] = [[]]
+    for row in rows:
+        if parts[-1] and done + height(row) / 2 > total * len(parts) / many:
+            parts.append([])
+        parts[-1].append(row)
+        done += height(row)
+    return [tuple(p) for p in parts]
+
+
+def _body(b: Block) -> str:
+    if isinstance(b, Picture):
+        return drawing(b, r".66\textheight") + f"\n{{\\footnotesize\\color{{soft}}{run(b.caption)}\\par}}"
+    return block(b)
+
+
+def _frame(f: _Frame) -> str:
+    body = "\n\n".join(map(_body, f.blocks))
+    options = "t" if f.drawn else "t,allowframebreaks"  # the latter if our estimate of the height was too low
+    return f"\\begin{{frame}}[{options}]\n\\frametitle{{{run(f.title)}}}\n{body}\n\\end{{frame}}"
+
+
+def _title(heading: Heading, lead: Sequence[Block]) -> str:
+    under = "\n".join(rf"{{\small\color{{soft}}{run(b.text)}\par}}" for b in lead if isinstance(b, Para))
+    return (
+        f"\\begin{{frame}}[plain]\n\\vfill\n{{\\usebeamercolor[fg]{{structure}}\\LARGE {run(heading.text)}\\par}}\n"
+        f"\\bigskip\n{under}\n\\vfill\n\\end{{frame}}"
+    )
+
+
+def write_beamer(document: Document) -> str:
+    """The source of the slides."""
+    first, *rest = document.blocks
+    if not (isinstance(first, Heading) and first.level == 1):
+        raise ValueError("a document begins with its title")
+    lead = [b for b in rest[:1] if isinstance(b, Para) and b.style == "lead"]
+    frames = [f for f in _frames(rest[len(lead) :]) if f.blocks]
+    head = f"% {text(document.title)}\n" + asset("frames.tex") + asset("formulas.tex")
+    body = "\n\n".join([_title(first, lead), *map(_frame, frames)])
+    return head + "\\begin{document}\n\n" + body + "\n\n\\end{document}\n"
