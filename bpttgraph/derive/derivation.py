@@ -26,7 +26,7 @@ from .adjoints import Adjoints
 from .expr import Expr, Partial, add, partial, tagged
 from .factored import Statement, factored_statements
 from .layout import FORMS, latex_sum, mathml_sum, unicode_sum
-from .levels import LEVELS, by_entries, inlined, matrix_gradient, with_numbers
+from .levels import LEVELS, by_entries, entries_gradient, inlined, matrix_gradient, with_numbers
 from .notation import checked, in_notation
 from .numeric import Numbers
 from .onehot import checked_classes, in_classes
@@ -273,9 +273,11 @@ class Derivation:
         return total
 
     def value_at(self, level: str, run: Run) -> Any:
-        """The gradient, evaluated from the formulas of one level: `chain` and `local` by paths, the others by statements."""
+        """The gradient from the formulas of one level: `chain` and `local` by paths, `elements` entry by entry, else by statements."""
         if level in ("chain", "local"):
             return self.value(run)
+        if level == "elements":
+            return entries_gradient(self.adjoints, run)[self.wrt]
         return matrix_gradient(self.adjoints, run)[self.wrt]
 
     def check(self, data: Any = None) -> Any:

@@ -18,7 +18,9 @@ from .numeric import _Values
 if TYPE_CHECKING:
     from .derivation import Derivation
 
-__all__ = ["LEVELS", "Known", "by_entries", "inlined", "literal", "matrix_gradient", "shaped", "summands", "with_numbers"]
+__all__ = [
+    "LEVELS", "Known", "by_entries", "entries_gradient", "inlined", "literal", "matrix_gradient", "shaped", "summands", "with_numbers",
+]  # fmt: skip
 
 LEVELS = ("chain", "local", "matrix", "elements", "numbers")
 
@@ -67,6 +69,27 @@ def summands(adjoints: Adjoints, run: Any) -> dict[str, list[Any]]:
             total = sum(values[1:], values[0])
             dims = part.left.dims if isinstance(part.left, Symbol) else ()
             known.made[part.name] = total[..., 0, 0] if not dims else total[..., 0] if len(dims) == 1 else total
+    return found
+
+
+def entries_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
+    """The gradients of `wrt` from the statements of level `elements`: every entry of every adjoint by its own scalar formula."""
+    paths = adjoints.paths
+    known = Known(run, paths.variables)
+    found: dict[str, Any] = {}
+    for part in adjoints.parts:
+        dims = part.left.dims if isinstance(part.left, Symbol) else paths.variables[part.of].shape
+        grids = [all_entries(p.expr, dims) for p in part.pieces]
+        places = [tuple(i + 1 for i in at) for at in np.ndindex(*dims)]
+        cells = [sum((matrix_value(g[at], known)[..., 0, 0] for g in grids), np.zeros(())) for at in places]
+        value = np.stack(np.broadcast_arrays(*cells), axis=-1)
+        value = value.reshape(*value.shape[:-1], *dims)
+        if part.kind == "gradient":
+            node = paths.unrolled.node(part.of)
+            extra = 0 if node.batched and getattr(run, "batch", None) is not None else value.ndim - len(dims)
+            found[part.of] = np.sum(value, axis=tuple(range(extra)))
+        elif grids:
+            known.made[part.name] = value
     return found
 
 
