@@ -1,0 +1,393 @@
+"""Why is a gradient wrong? The catalogue of mistakes, alone and in pairs; the coefficient triangle; what the difference looks like.
+
+A cause is named only if the gradient recomputed with it is the answer, to within rounding and the digits given. Mistakes that come to
+the same gradient in general (sliding windows of one step, and nothing ever carried) are one cause with several names; mistakes that
+only happen to agree on this instance are a tie, and all of them are listed. Nothing is concluded from an agreement that chance alone
+could have produced: the digits that agree must outweigh the number of mistakes tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .mistakes import CATALOGUE, Mutant, Trial, clipped, compatible, mutants
+from .mistakes.lines import missing_line
+from .model import Answer, Cause, Given
+from .residual import constant_factor, structure
+from .triangle import Fit, describe, fit, patterns
+
+if TYPE_CHECKING:
+    from .truth import Truth
+
+__all__ = ["Diagnosis", "Match", "diagnose"]
+
+Array = np.ndarray[Any, Any]
+Combination = tuple[Mutant, ...]
+SLACK = 1000.0  # units of roundoff of the largest entry: another order of operations in a wrong computation
+PAIRS = 20_000  # pairs tried at most
+DOUBT = 3.0  # agreement must be 10³ times less likely by chance than one hit among all that were tried
+LARGE = 3e7  # numbers in the table of all mistakes' gradients
+
+
+@dataclass(frozen=True)
+class Match:
+    """A mistake (or two) that reproduces the answer, and the other names under which it is known."""
+
+    combination: Combination
+    names: tuple[str, ...]  # parameters that it explains
+    aliases: tuple[Combination, ...] = ()
+    sure: bool = True  # whether more digits agree than chance could have made agree
+    against: int = 0  # how many parameters of the answer it would have changed otherwise
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(m.key for m in self.combination)
+
+    @property
+    def rank(self) -> float:
+        return sum(m.rank for m in self.combination)
+
+    @property
+    def clause(self) -> str:
+        return ", and ".join(m.clause for m in self.combination)
+
+
+def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Cause]:
+    """Explain the parameters of an answer that are wrong.
+
+    Args:
+        truth: the gradient on the instance. answer: what was handed in, in the recurrence's own layout.
+        wrong: the names to explain; what else the answer gives is taken into account as right.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth import Truth
+        >>> u = bg.cell("rnn").unroll(4)
+        >>> truth = Truth(u, u.instance())
+        >>> wrong = 2 * truth.value("W_hh")
+        >>> answer = Answer({"W_hh": Given("W_hh", wrong), "b_h": Given("b_h", truth.value("b_h"))}, "arrays")
+        >>> diagnose(truth, answer, ["W_hh"])["W_hh"].text
+        '∂E/∂W_hh is exactly what you get if ∂E/∂W_hh is doubled.'
+    """
+    return Diagnosis(truth).explain(answer, wrong)
+
+
+class Diagnosis:
+    """All mistakes, tried on one instance; answers are compared with the results.
+
+    Args:
+        truth: the gradient on the instance. names: what answers may give beside parameters and initial states.
+    """
+
+    def __init__(self, truth: Truth, names: Iterable[str] = ()):
+        self.truth, self.u, self.run = truth, truth.u, truth.run
+        self.trial = Trial(self.u, self.run, [n for n in names if self._known(n)])
+        self.mutants = mutants(self.trial.site)
+
+    def _known(self, name: str) -> bool:
+        return name in self.u._nodes or name in self.u.leaves
+
+    @cached_property
+    def table(self) -> dict[str, Array]:
+        """What every single mistake makes of every gradient: name -> (mistakes, *shape)."""
+        return self.trial([(m,) for m in self.mutants])
+
+    @cached_property
+    def reference(self) -> Diagnosis | None:
+        """The same recurrence on an instance on which nothing hides: more steps, a loss at each, sizes that differ."""
+        from .truth import Truth
+
+        u, rec = self.u, self.u.recurrence
+        try:
+            steps: Any = {b: max(t, 4) for b, t in u.steps.items()}
+            made = rec.unroll(
+                steps if rec.blocks else next(iter(steps.values())), "every", None,
+                u.truncation.name if u.truncation else None, u.inputs, u.reduce,
+            )  # fmt: skip
+            return Diagnosis(
+                Truth(made, made.instance(seed=1789, batch=3 if self.run.batch else None)), self.trial.names
+            )
+        except Exception:  # a recurrence that cannot be unrolled otherwise has no reference
+            return None
+
+    # -- comparing ------------------------------------------------------------------------------------------------------
+
+    def tolerance(self, given: Given) -> Array:
+        """How far the digits given and the rounding of a right computation may be off, entry by entry."""
+        digits = np.zeros(np.shape(given.value)) if given.half is None else np.asarray(given.half, float)
+        return digits + np.broadcast_to(self.truth.radius(given.name, given.unit), np.shape(given.value))
+
+    def _slack(self, given: Given, values: Array) -> Array:
+        """The tolerance for each row of `values`: a wrong computation has rounding of its own size."""
+        axes = tuple(range(1, values.ndim))
+        with np.errstate(all="ignore"):
+            largest = np.abs(values).max(axis=axes, keepdims=True, initial=0.0)
+        return self.tolerance(given)[None] + SLACK * max(given.unit, 2.0**-53) * largest
+
+    def fits(self, given: Given, values: Array) -> Array:
+        """Which rows of `values` are the answer."""
+        with np.errstate(all="ignore"):
+            return np.all(np.abs(values - given.value) <= self._slack(given, values), axis=tuple(range(1, values.ndim)))
+
+    def evidence(self, given: Given, value: Array) -> float:
+        """Decimal digits by which an answer that a mistake reproduces is told apart from the truth."""
+        true, tol = self.truth.value(given.name), self._slack(given, value[None])[0]
+        with np.errstate(all="ignore"):
+            apart = np.abs(value - true) / np.maximum(tol, 1e-300)
+        return float(np.sum(np.log10(apart[apart > 1.0]))) if np.any(apart > 1.0) else 0.0
+
+    # -- explaining ------------------------------------------------------------------------------------------------------
+
+    def explain(self, answer: Answer, wrong: Sequence[str]) -> dict[str, Cause]:
+        given = {
+            n: g
+            for n, g in answer.given.items()
+            if self._known(n) and np.shape(g.value) == np.shape(self.truth.value(n))
+        }
+        if any(n not in self.trial.true for n in given):
+            return Diagnosis(self.truth, [*self.trial.names, *given]).explain(answer, wrong)
+        wrong = [n for n in wrong if n in given]
+        fits = {n: self._fit(given[n]) for n in wrong}
+        found: dict[str, list[Match]] = {}
+        if self._small:
+            found = self._singles(given, wrong)
+            rest = [n for n in wrong if n not in found]
+            found |= self._clipped(given, rest)
+            rest = [n for n in wrong if n not in found or any(m.against for m in found[n])]
+            for n, better in (self._pairs(given, rest) if rest else {}).items():
+                old = found.get(n)
+                if old is None or len(better[0].names) > len(old[0].names):
+                    found[n] = better
+        return {n: self._cause(n, given[n], found.get(n, []), fits[n]) for n in wrong}
+
+    @property
+    def _small(self) -> bool:
+        numbers = sum(int(np.prod(self.truth.value(n).shape)) for n in self.trial.names)
+        return numbers * len(self.mutants) <= LARGE
+
+    def _singles(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
+        fitting = {n: self.fits(g, self.table[n]) for n, g in given.items()}
+        rows = [(m,) for m in self.mutants]
+        return self._chosen(given, wrong, fitting, rows, self.table, len(rows))
+
+    def _chosen(
+        self, given: Mapping[str, Given], wrong: Sequence[str], fitting: Mapping[str, Array], rows: Sequence[Combination],
+        values: Mapping[str, Array], tried: int,
+    ) -> dict[str, list[Match]]:  # fmt: skip
+        """For each wrong parameter, what reproduces it.
+
+        What explains most of the answer comes first, then what contradicts least of it: a mistake that would also have changed
+        parameters on which it does not agree.
+        """
+        names = list(given)
+        fit = np.stack([fitting[n] for n in names])
+        against = np.stack([~fitting[n] & self._moves(given[n], values[n]) for n in names]).sum(axis=0)
+        count = fit.sum(axis=0)
+        found: dict[str, list[Match]] = {}
+        for name in wrong:
+            hits = [int(i) for i in np.flatnonzero(fitting[name])]
+            if not hits:
+                continue
+            best = max((int(count[i]), -int(against[i])) for i in hits)
+            hits = [i for i in hits if (count[i], -against[i]) == best]
+            sets = {tuple(n for n, f in zip(names, fit[:, i]) if f) for i in hits}
+            explained = max(sets, key=lambda s: (len(set(s) & set(wrong)), s))
+            hits = [i for i in hits if tuple(n for n, f in zip(names, fit[:, i]) if f) == explained]
+            weight = max(sum(self.evidence(given[n], values[n][i]) for n in explained if n in wrong) for i in hits)
+            sure = bool(weight >= np.log10(max(tried, 1)) + DOUBT)
+            if sure or tried <= len(self.mutants):  # a pair that chance may have produced is no explanation at all
+                matches = self._merged([rows[i] for i in hits], explained)
+                found[name] = [replace(m, sure=sure, against=-best[1]) for m in matches]
+        return found
+
+    def _moves(self, given: Given, values: Array) -> Array:
+        """Which rows of `values` are not the truth."""
+        with np.errstate(all="ignore"):
+            return ~np.all(
+                np.abs(values - self.truth.value(given.name)) <= self._slack(given, values),
+                axis=tuple(range(1, values.ndim)),
+            )
+
+    def _merged(self, hits: Sequence[Combination], names: tuple[str, ...]) -> list[Match]:
+        """Different names for the same gradient become one match: they agree also where nothing hides."""
+        hits = sorted(hits, key=lambda c: (sum(m.rank for m in c), [m.key for m in c]))
+        if len(hits) == 1:
+            return [Match(hits[0], names)]
+        elsewhere = self._elsewhere(hits, names)
+        classes: list[list[Combination]] = []
+        for hit in hits:
+            values = elsewhere.get(tuple(m.key for m in hit))
+            for group in classes:
+                first = elsewhere.get(tuple(m.key for m in group[0]))
+                if (
+                    values is not None
+                    and first is not None
+                    and np.all(np.abs(values - first) <= 1e-9 * np.maximum(np.abs(first).max(), 1e-300))
+                ):
+                    group.append(hit)
+                    break
+            else:
+                classes.append([hit])
+        return [Match(group[0], names, tuple(group[1:])) for group in classes]
+
+    def _elsewhere(self, hits: Sequence[Combination], names: tuple[str, ...]) -> dict[tuple[str, ...], Array]:
+        """What combinations make of the gradients (of `names`) on the reference instance, flat."""
+        other = self.reference
+        if other is None:
+            return {}
+        by_key = {m.key: m for m in other.mutants}
+        aliases = {m.signature: m for m in other.mutants}
+        rows = [tuple(by_key.get(m.key) or aliases.get(m.signature) for m in hit) for hit in hits]
+        known = [(hit, row) for hit, row in zip(hits, rows) if all(m is not None for m in row)]
+        if not known:
+            return {}
+        values = other.trial([row for _, row in known])  # type: ignore[misc]
+        kept = [n for n in names if n in values] or list(other.truth.run.gradients)
+        flat = np.concatenate([values[n].reshape(len(known), -1) for n in kept], axis=1)
+        return {tuple(m.key for m in hit): row for (hit, _), row in zip(known, flat)}
+
+    def _clipped(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
+        """Clipping has a threshold of its own in every answer: the largest size that occurs in it."""
+        found = {}
+        for name in wrong:
+            value = np.asarray(given[name].value, float)
+            threshold = float(np.abs(value).max(initial=0.0))
+            cut = np.abs(self.truth.value(name)) > threshold
+            if threshold > 0 and cut.any() and (cut.sum() > 1 or not cut.all()):
+                mutant = clipped(name, threshold)
+                if self.fits(given[name], mutant.after({name: self.truth.value(name)})[name][None])[0]:  # type: ignore[misc]
+                    found[name] = [Match((mutant,), (name,))]
+        return found
+
+    def _pairs(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
+        """Two mistakes at once. Those that are likeliest (plain ones first) are tried, up to a number."""
+        single = self.table
+        moved = [
+            any(np.any(np.abs(single[n][i] - self.truth.value(n)) > self.tolerance(given[n])) for n in wrong)
+            for i in range(len(self.mutants))
+        ]
+        chosen = [m for i, m in enumerate(self.mutants) if moved[i] and not m.alone]
+        numbers = sum(int(np.prod(given[n].value.shape)) for n in given)
+        most = int(min(PAIRS, LARGE / max(numbers, 1)))
+        pairs = [(a, b) for a, b in combinations(chosen, 2) if compatible(a, b)]
+        pairs = sorted(pairs, key=lambda p: p[0].rank + p[1].rank)[:most]
+        if not pairs:
+            return {}
+        trial = Trial(self.u, self.run, list(given), only=True)
+        values = trial(pairs)
+        fitting = {n: self.fits(g, values[n]) for n, g in given.items()}
+        return self._chosen(given, wrong, fitting, pairs, values, len(pairs))
+
+    # -- the triangle ----------------------------------------------------------------------------------------------------
+
+    def _fit(self, given: Given) -> Fit | None:
+        if given.name not in self.u.parameters or given.value.size < 2 or len(self.u.steps) > 1:
+            return None
+        if given.value.size * self.u.columns**2 > LARGE:
+            return None
+        return fit(self.trial.triangle(given.name), np.asarray(given.value, float), self.tolerance(given))
+
+    def _pattern(self, given: Given, found: Fit | None) -> tuple[str, Array] | None:
+        """A weighting of the pairs that is the answer, in words."""
+        if found is None or not found.tells:
+            return None
+        for weights in patterns(found.coefficients):
+            if self.fits(given, self.trial.weighted(given.name, weights)[None])[0]:
+                known = ~np.isnan(found.coefficients)
+                text = describe(weights, known)
+                if text:
+                    return text, weights
+        return None
+
+    # -- words -----------------------------------------------------------------------------------------------------------
+
+    def _cause(self, name: str, given: Given, matches: list[Match], found: Fit | None) -> Cause:
+        shown = f"∂E/∂{name}"
+        coefficients = found.coefficients if found is not None and found.tells else None
+        if not matches:
+            return self._without_match(name, given, found, coefficients)
+        matches = [self._relevant(m, given) for m in matches]
+        best = min(matches, key=lambda m: m.rank)
+        others = [alias for m in matches for alias in m.aliases]
+        mistakes = (*(m.keys for m in matches), *(tuple(m.key for m in alias) for alias in others))
+        entry = CATALOGUE.get(best.combination[0].entry)
+        lesson = (
+            " ".join(dict.fromkeys(CATALOGUE[m.entry].lesson for m in best.combination if m.entry in CATALOGUE))
+            if entry
+            else ""
+        )
+        edges = tuple(dict.fromkeys(e for m in best.combination for e in m.edges))
+        if len(matches) == 1 and best.sure:
+            text = f"{shown} is exactly what you get if {best.clause}{_also(best)}."
+            missing = missing_line(self.u, best.combination[0].line)
+            return Cause("exact", text, mistakes, lesson, missing, edges, coefficients)
+        if len(matches) == 1:
+            text = f"{shown} is consistent with this (it has too few digits to be sure): {best.clause}."
+            return Cause(
+                "consistent",
+                text,
+                mistakes,
+                lesson,
+                missing_line(self.u, best.combination[0].line),
+                edges,
+                coefficients,
+            )
+        text = f"{shown} is consistent with several mistakes: " + "; or ".join(m.clause for m in matches) + "."
+        return Cause("consistent", text, mistakes, lesson, "", edges, coefficients)
+
+    def _relevant(self, match: Match, given: Given) -> Match:
+        """Of a pair, the one that matters for this parameter, if the other does not."""
+        if len(match.combination) == 2:
+            for m in match.combination:
+                if self.fits(given, self.trial([(m,)])[given.name])[0]:
+                    return replace(match, combination=(m,))
+        return match
+
+    def _without_match(self, name: str, given: Given, found: Fit | None, coefficients: Array | None) -> Cause:
+        shown = f"∂E/∂{name}"
+        pattern = self._pattern(given, found)
+        if pattern is not None:
+            lesson = (
+                "The gradient is the sum over all pairs of a loss step t and a step k ≤ t "
+                "at which the parameter was used, each counted once."
+            )
+            return Cause(
+                "exact", f"{shown} is exactly what you get if {pattern[0]}.", (("pairs",),), lesson, triangle=pattern[1]
+            )
+        true, tol = self.truth.value(name), self.tolerance(given)
+        c = constant_factor(np.asarray(given.value, float), true, tol)
+        if c is not None:
+            text = f"{shown} is exactly what you get if the gradient is multiplied by {c:.6g}."
+            if self.evidence(given, np.asarray(given.value, float)) >= DOUBT:
+                return Cause("exact", text, (("factor",),), CATALOGUE["scale"].lesson, triangle=coefficients)
+        facts = structure(np.asarray(given.value, float), true, tol, self._blocks(name))
+        text = (
+            f"{shown} is not explained by any known mistake or pair of them"
+            + (": " + "; ".join(facts) if facts else "")
+            + "."
+        )
+        return Cause("unexplained", text, triangle=coefficients)
+
+    def _blocks(self, name: str) -> dict[str, slice]:
+        """Rows of a stacked parameter, by the variable that they belong to."""
+        rows: dict[str, slice] = {}
+        node = self.u._nodes.get(name)
+        for e in self.trial.site.places.edges:
+            if e.op == "take" and node is not None and node.shape and e.arg.shape[:1] == node.shape[:1]:
+                rows[self.trial.site.name(e.base)] = slice(e.node.attrs["start"], e.node.attrs["stop"])
+        return rows
+
+
+def _also(match: Match) -> str:
+    """The other name of a gradient that has one in the literature."""
+    windows = [
+        m.key.partition(":")[2] for alias in match.aliases for m in alias if m.entry == "truncated" and len(alias) == 1
+    ]
+    own = any(m.entry == "truncated" for m in match.combination)
+    return f"; that is BPTT truncated to {windows[0]}" if windows and not own and ":" in windows[0] else ""

@@ -1,0 +1,247 @@
+"""The alternative reverse pass: backpropagation in which some edges are differentiated wrongly.
+
+All mistakes are tried in one pass: adjoints are arrays with one row a mistake in front, `(M, B, *shape)`. At every edge the right
+VJP from the rule table is applied to all rows; then the rows whose mistake touches this edge are overwritten by what the mistake
+makes of it. A mistake at an edge is a factor (0: dropped, 2: counted twice) or a `Rewrite` of the `Pull`, the terms of which the
+VJP is made: the cotangent, the function's value, the operands, who receives the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...autodiff import pullback
+from ...graph import Node, leaf, needed
+from ...primitives import sum_to
+from .places import Edge, Places
+
+if TYPE_CHECKING:
+    from ...recurrence import Unrolled
+    from ...recurrence.numbers import Run
+
+__all__ = ["Change", "Pull", "Reverse", "Rewrite"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Pull:
+    """The VJP of one edge, in its terms, which a `Rewrite` may replace before it is built.
+
+    Attributes:
+        g: the cotangent of the edge's target. y: the target's value. args: its arguments.
+        partial: the derivative of an elementwise operation, as a function of (y, *args).
+        to: who receives the result (the edge's source). result: the finished VJP, if a rewrite makes it directly.
+    """
+
+    edge: Edge
+    places: Places
+    g: Node
+    y: Node
+    args: list[Node]
+    to: Node
+    partial: Callable[..., Any] | None = None
+    result: Any = None
+    bars: dict[int, Node] = field(default_factory=dict)
+
+    def bar(self, node: Node) -> Node:
+        """The adjoint of a node that the pass has come through already."""
+        if node.serial not in self.bars:
+            self.bars[node.serial] = leaf(f"bar#{node.serial}", node.shape, batched=node.batched)
+        return self.bars[node.serial]
+
+    def build(self) -> Node | None:
+        if self.result is not None:
+            return sum_to(self.result, self.to)
+        node, slot = self.edge.node, self.edge.slot
+        op = node.op
+        assert op is not None
+        if op.kind == "elementwise":
+            partial = self.partial or op.rule[slot]
+            return None if partial is None else sum_to(self.g * partial(self.y, *self.args, **node.attrs), self.to)
+        if op.kind == "bilinear":
+            return sum_to(op.rule[slot](self.g, *self.args, **node.attrs), self.to)
+        return pullback(node, slot, self.g)
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """What a mistake makes of a VJP. Rewrites with the same tag do the same."""
+
+    tag: tuple[Any, ...]
+    change: Callable[[Pull], None] = field(compare=False)
+
+
+Change = float | Rewrite
+
+
+class _Compiled:
+    """An expression in a cotangent, ready for many values of it; what does not depend on the cotangent is computed once."""
+
+    def __init__(self, output: Node, inputs: Sequence[Node], known: Mapping[int, Any], forward: set[Node]):
+        moving = {n.serial for n in inputs}
+        self.inputs = [n.serial for n in inputs]
+        self.slots: dict[int, Any] = {}
+        self.steps: list[tuple[int, Any, list[int], dict[str, Any]]] = []
+        for node in needed([output], known=forward):
+            if node in forward:
+                self.slots[node.serial] = known[node.serial]
+            elif node.serial in moving:
+                continue
+            elif node.op is None:
+                self.slots[node.serial] = node.attrs["value"]
+            elif any(a.serial in moving for a in node.args):
+                moving.add(node.serial)
+                self.steps.append((node.serial, node.op.value, [a.serial for a in node.args], node.attrs))
+            else:
+                self.slots[node.serial] = node.op.value(*[self.slots[a.serial] for a in node.args], **node.attrs)
+        self.output = output.serial
+
+    def __call__(self, values: Sequence[Any]) -> Any:
+        slots = dict(self.slots)
+        slots.update(zip(self.inputs, values))
+        for serial, function, args, attrs in self.steps:
+            slots[serial] = function(*[slots[a] for a in args], **attrs)
+        return slots[self.output]
+
+
+class Reverse:
+    """Reverse passes with mistakes over one run.
+
+    Args:
+        u: the unrolled recurrence; run: its numbers, whose forward values are shared by all mistakes.
+        places: its edges (`Places(u)`), if they are known already.
+    """
+
+    def __init__(self, u: Unrolled, run: Run, places: Places | None = None):
+        self.u, self.run = u, run
+        self.places = places or Places(u)
+        self.known = {n.serial: run._slots[n.serial] for n in self.places.order if n.serial in run._slots}
+        for node in self.places.order:
+            if node.serial not in self.known:  # constants, and what the run had no use for
+                self.known[node.serial] = (
+                    node.attrs["value"]
+                    if node.op is None
+                    else node.op.value(*[self.known[a.serial] for a in node.args], **node.attrs)
+                )
+        self.batch = run.batch or 1
+        self.heads = [(h, u.node(h.name)) for h in u.heads]
+        self._compiled: dict[Any, tuple[_Compiled, Node, list[int]] | None] = {}
+
+    def seeds(self, rows: int = 1) -> Array:
+        """The right seeds, (rows, losses, B): 1 for every loss, or 1/N for their mean."""
+        return np.full((rows, len(self.heads), self.batch), self.u.weight)
+
+    def _pull(self, edge: Edge, rewrite: Rewrite | None) -> tuple[_Compiled, Node, list[int]] | None:
+        key = (edge.index, rewrite.tag if rewrite else None)
+        if key not in self._compiled:
+            g = leaf("g", edge.node.shape, batched=edge.node.batched)
+            pull = Pull(edge, self.places, g, edge.node, list(edge.node.args), edge.arg)
+            if rewrite is not None:
+                rewrite.change(pull)
+            made = pull.build()
+            if made is None:
+                self._compiled[key] = None
+            else:
+                inputs = [g, *pull.bars.values()]
+                self._compiled[key] = (
+                    _Compiled(made, inputs, self.known, self.places.forward),
+                    pull.to,
+                    list(pull.bars),
+                )
+        return self._compiled[key]
+
+    def __call__(
+        self, rows: Sequence[Sequence[Mapping[int, Change]]], names: Sequence[str], seeds: Array | None = None
+    ) -> dict[str, Array]:
+        """One pass for all rows.
+
+        Args:
+            rows: for each row, what happens: mappings from an edge's index to a change, which act together. Factors multiply; of
+                two rewrites of one edge the last one counts.
+            names: variables whose adjoints are wanted. seeds: (rows, losses, B), by default the right ones.
+
+        Returns: name -> (rows, *shape) in the layout of `run.gradients`.
+        """
+        m = len(rows)
+        factors: dict[int, Array] = {}
+        rewrites: dict[int, dict[Rewrite, list[int]]] = {}
+        for i, row in enumerate(rows):
+            chosen: dict[int, Rewrite] = {}
+            for changes in row:
+                for index, change in changes.items():
+                    if isinstance(change, Rewrite):
+                        chosen[index] = change
+                    else:
+                        factors.setdefault(index, np.ones(m))[i] *= change
+            for index, rewrite in chosen.items():
+                rewrites.setdefault(index, {}).setdefault(rewrite, []).append(i)
+        seeds = self.seeds(m) if seeds is None else seeds
+        sums: dict[int, Array] = {}
+        for j, (_, node) in enumerate(self.heads):
+            value = seeds[:, j] if node.batched else seeds[:, j].mean(axis=1)
+            sums[node.serial] = sums[node.serial] + value if node.serial in sums else value.copy()
+        with np.errstate(all="ignore"):
+            for edge in self.places.edges:
+                if edge.node.serial in sums:
+                    self._send(edge, m, sums, factors.get(edge.index), rewrites.get(edge.index, {}))
+        return {name: self._shaped(name, sums, m) for name in names}
+
+    def _send(
+        self, edge: Edge, m: int, sums: dict[int, Array], factor: Array | None, rewrites: Mapping[Rewrite, list[int]]
+    ) -> None:
+        g = sums[edge.node.serial]
+        right = self._pull(edge, None)
+        if right is None:
+            return
+        part = right[0]([g])
+        if factor is not None or rewrites:
+            part = (
+                np.array(np.broadcast_to(part, (m, *np.shape(part)[1:])))
+                if np.shape(part)[:1] != (m,)
+                else np.array(part)
+            )
+        for rewrite, rows in rewrites.items():
+            made = self._pull(edge, rewrite)
+            if made is None:
+                part[rows] = 0.0
+                continue
+            compiled, to, bars = made
+            value = compiled([g[rows], *[sums[s][rows] if s in sums else np.zeros_like(g[rows]) for s in bars]])
+            if factor is not None:
+                value = value * factor[rows].reshape(-1, *[1] * (np.ndim(value) - 1))
+            if to is edge.arg:
+                part[rows] = value
+            else:
+                part[rows] = 0.0
+                self._add_rows(sums, to, m, rows, value)
+        if factor is not None:
+            plain = np.ones(m, bool)
+            for rows in rewrites.values():
+                plain[rows] = False
+            part *= np.where(plain, factor, 1.0).reshape(-1, *[1] * (part.ndim - 1))
+        serial = edge.arg.serial
+        sums[serial] = sums[serial] + part if serial in sums else part
+
+    def _add_rows(self, sums: dict[int, Array], to: Node, m: int, rows: list[int], value: Array) -> None:
+        lead = (self.batch,) if to.batched else ()
+        if to.serial not in sums:
+            sums[to.serial] = np.zeros((m, *lead, *to.shape))
+        total = np.array(sums[to.serial])
+        total[rows] += value
+        sums[to.serial] = total
+
+    def _shaped(self, name: str, sums: Mapping[int, Array], m: int) -> Array:
+        """As `run.gradient` gives it: without a batch for a single example, and summed over what all examples share."""
+        if name in self.u.leaves and name not in self.u._nodes:  # a whole input sequence
+            return np.stack([self._shaped(n.name or "", sums, m) for _, n in self.u.leaves[name]], axis=1)
+        node = self.u.node(name)
+        lead = (self.batch,) if node.batched else ()
+        value = np.broadcast_to(sums.get(node.serial, 0.0), (m, *lead, *node.shape))
+        if node.batched and (self.run.batch is None or node in self.run._shared):
+            return value.sum(axis=1)
+        return value

@@ -1,0 +1,147 @@
+"""Trying mistakes out: the gradients that come of them, many at once, on one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .base import Mutant, Site
+from .places import Edge, Places
+from .reverse import Change, Reverse, Rewrite
+
+if TYPE_CHECKING:
+    from ...recurrence import Run, Unrolled
+    from ...recurrence.truncation import Truncation
+
+__all__ = ["Trial"]
+
+Array = np.ndarray[Any, Any]
+Group = tuple[Array, Mapping[int, Change]]
+ROWS = 2048
+
+
+class Trial:
+    """The gradients that mistakes lead to, on one instance.
+
+    Args:
+        u: the unrolled recurrence; run: its numbers; names: gradients that are wanted beside those of
+            parameters and initial states; `only`: these alone.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.mistakes import mutants
+        >>> u = bg.cell("rnn").unroll(4)
+        >>> run = u.run(u.instance())
+        >>> trial = Trial(u, run)
+        >>> wrong = trial([[m] for m in mutants(u)[:3]])
+        >>> wrong["W_hh"].shape
+        (3, 4, 4)
+    """
+
+    def __init__(self, u: Unrolled, run: Run, names: Sequence[str] = (), only: bool = False):
+        self.u, self.run = u, run
+        self.names = list(names) if only else list(dict.fromkeys([*names, *run.gradients]))
+        self.site = Site(u, Places(u, inputs=any((n in u.leaves and u.leaves[n][0][1].role == "input") or u.node(n).role == "input"
+                                                 for n in names if n in u.leaves or n in u._nodes)))  # fmt: skip
+        self.site.batch = run.batch
+        self.reverse = Reverse(u, run, self.site.places)
+        self._groups: dict[str, list[Group]] = {}
+        self._triangles: dict[str, Array] = {}
+
+    @cached_property
+    def true(self) -> dict[str, Array]:
+        return {n: self.run.gradient(n) for n in self.names}
+
+    def groups(self, rule: Truncation | None) -> list[Group]:
+        """Losses that share a set of cut edges: their mask, and the cut edges as factors of 0."""
+        name = rule.name if rule is not None else ""
+        if name not in self._groups:
+            sets: dict[frozenset[int], list[int]] = {}
+            for j, head in enumerate(self.u.heads):
+                cut = frozenset(
+                    e.index for e in self.site.places.edges if rule is not None and self._cut(e, head.column, rule)
+                )
+                sets.setdefault(cut, []).append(j)
+            made = []
+            for cut, heads in sets.items():
+                mask = np.zeros((len(self.u.heads), 1))
+                mask[heads] = 1.0
+                made.append((mask, dict.fromkeys(cut, 0.0)))
+            self._groups[name] = made  # type: ignore[assignment]
+        return self._groups[name]
+
+    def _cut(self, e: Edge, loss: int, rule: Truncation) -> bool:
+        if (
+            e.arg.name is None
+            or e.arg.role in ("parameter", "input", "target", "upstream")
+            or e.delay == 0
+            or e.column is None
+        ):
+            return False
+        if rule.carousel:
+            from ...recurrence.unroll import carries
+
+            return not (e.source == e.base and carries(self.u.node(e.owner), e.arg))
+        return loss in rule.cut_losses(e.column - e.delay, e.column, self.u.columns)
+
+    def __call__(self, combinations: Sequence[Sequence[Mutant]]) -> dict[str, Array]:
+        """name -> (number of combinations, *shape): what each combination of mistakes makes of the gradient."""
+        result = {n: np.zeros((len(combinations), *self.true[n].shape)) for n in self.names}
+        rows: list[list[Mapping[int, Change]]] = []
+        seeds: list[Array] = []
+        owner: list[int] = []
+        for i, chosen in enumerate(combinations):
+            weighted = next((m for m in chosen if m.weights is not None), None)
+            if weighted is not None and weighted.weights is not None:
+                for n in self.names:
+                    result[n][i] = self.weighted(n, weighted.weights)
+                continue
+            rule = next((m.truncation for m in chosen if m.truncation is not None), self.u.truncation)
+            changes = [m.changes for m in chosen if m.changes]
+            scale = np.full((len(self.u.heads), self.reverse.batch), self.u.weight)
+            for m in chosen:
+                if m.losses is not None:
+                    scale = scale * (m.losses / self.u.weight)
+            for mask, cut in self.groups(rule):
+                rows.append([*changes, cut])
+                seeds.append(scale * mask)
+                owner.append(i)
+        for start in range(0, len(rows), ROWS):
+            part = slice(start, start + ROWS)
+            found = self.reverse(rows[part], self.names, np.stack(seeds[part]))
+            for n in self.names:
+                np.add.at(result[n], owner[part], found[n])
+        for i, chosen in enumerate(combinations):
+            for m in chosen:
+                if m.after is not None:
+                    for n, value in m.after({n: result[n][i].copy() for n in self.names}).items():
+                        result[n][i] = value
+        return result
+
+    def triangle(self, name: str) -> Array:
+        """The contributions of all pairs (loss step, step of use), for what has them."""
+        if name not in self._triangles:
+            self._triangles[name] = self.run.triangle(name)
+        return self._triangles[name]
+
+    def weighted(self, name: str, weights: Array) -> Array:
+        """The gradient with each pair (t, k) counted `weights[t-1, k-1]` times; unchanged if there are no such pairs."""
+        if name not in self.u.parameters:
+            return self.true[name]
+        found = self.triangle(name)
+        if found.shape[:2] != weights.shape:
+            return self.true[name]
+        return np.tensordot(weights, found, axes=2)
+
+
+def compatible(a: Mutant, b: Mutant) -> bool:
+    """Whether two mistakes can be made at once: not two rewrites of one edge, not two truncations, not the same kind of factor twice."""
+    if a.alone or b.alone or (a.truncation is not None and b.truncation is not None) or a.entry == b.entry == "scale":
+        return False
+    if a.weights is not None or b.weights is not None:
+        return False
+    small, large = (a.changes, b.changes) if len(a.changes) < len(b.changes) else (b.changes, a.changes)
+    return not any(i in large and isinstance(c, Rewrite) and isinstance(large[i], Rewrite) for i, c in small.items())
