@@ -15,6 +15,7 @@ from .cells import list_cells
 from .derive import derive
 from .doctor import doctor
 from .draw import draw
+from .kill import kill
 
 __all__ = ["main"]
 
@@ -48,5 +49,5 @@ def main() -> None:
     """
 
 
-for _command in (derive, draw, list_cells, doctor):
+for _command in (derive, draw, list_cells, kill, doctor):
     main.add_command(_command)
