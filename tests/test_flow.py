@@ -1,0 +1,144 @@
+"""Gradient flow: against `run.jacobian` and `run.contributions`, known rates, and where floats under- and overflow."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import bpttgraph as bg
+from bpttgraph.flow import Flow, measure
+
+NUMBERED = [name for name in bg.cells() if not bg.cell(name).abstract]
+DELAYED = "h[t] = tanh(W @ h[t-1] + V @ h[t-3] + x[t])\nE[t] = squared_error(h[t], target[t])"
+
+
+def agrees(u: bg.Unrolled, data: dict[str, object], flow: Flow) -> None:
+    run = u.run(data)
+    variables = u.vgraph.variables.values()
+    for base, norms in flow.norms.items():
+        columns = flow.columns[base]
+        names = {v.column: v.name for v in variables if v.base == base}
+        for i, t in enumerate(columns):
+            for j, k in enumerate(columns[: i + 1]):
+                if t in names and k in names:
+                    want = np.linalg.norm(np.atleast_2d(run.jacobian(names[t], names[k])), 2)
+                    assert np.exp(norms[i, j]) == pytest.approx(want, rel=1e-11), (base, t, k)
+            assert np.all(np.isnan(norms[i, i + 1 :]))
+    assert flow.contributions
+    for name, logs in flow.contributions.items():
+        whole = run.contributions(name)
+        want = np.sqrt(np.sum(whole.reshape(*whole.shape[:2], -1) ** 2, axis=-1))
+        got = np.exp(np.where(np.isnan(logs), -np.inf, logs))
+        np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-14 * want.max())
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_every_cell(name: str) -> None:
+    u = bg.cell(name).unroll(steps=4, loss=[2, 4] if name == "lstm" else "every")
+    data = u.instance(seed=1)
+    agrees(u, data, measure(u, data))
+
+
+def test_delays_of_several_steps() -> None:
+    u = bg.recurrence(DELAYED).unroll(6)
+    data = u.instance(seed=2)
+    agrees(u, data, measure(u, data))
+
+
+def test_a_dropped_link_would_be_seen() -> None:
+    """The comparison can fail: a recurrence without one of its links does not agree."""
+    u, without = bg.recurrence(DELAYED).unroll(6), bg.recurrence(DELAYED).unroll(6)
+    data = u.instance(seed=2)
+    with pytest.raises(AssertionError):
+        agrees(u, data, measure(without, {**data, "V": 0 * data["V"]}))
+
+
+@pytest.mark.parametrize(("rate", "sentence"), [(0.1, "vanishes"), (9.0, "explodes"), (1.0, "keeps its size")])
+def test_rates_beyond_the_range_of_floats(rate: float, sentence: str) -> None:
+    """‖W^t‖ for T = 1,000 is 10^±1000 and must come out exactly."""
+    u = bg.recurrence("h[t] = W @ h[t-1]\nE[t] = sum(h[t])").unroll(1000, loss="last", sizes={"h": 2})
+    W = rate * np.array([[0.6, 0.8], [-0.8, 0.6]])  # a rotation: every direction changes alike
+    flow = measure(u, {"W": W, "h[0]": np.zeros(2)})
+    t = np.arange(1001)
+    np.testing.assert_allclose(flow.norms["h"][-1], (1000 - t) * np.log(rate), rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(flow.growth, np.log(rate), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(flow.lag_radius, (1000 - t) * np.log(rate), rtol=1e-9, atol=1e-9)
+    assert sentence in flow.verdict("h") and sentence in str(flow)
+    assert flow.bound.factor == pytest.approx(rate)
+
+
+def test_growth_rates_are_the_logarithms_of_the_eigenvalues() -> None:
+    u = bg.recurrence("h[t] = W @ h[t-1] + x[t]\nE[t] = squared_error(h[t], target[t])").unroll(60, sizes={"h": 3})
+    data = u.instance(seed=0) | {"W": np.diag([0.9, 0.5, 0.1]) + np.diag([0.3, 0.2], 1)}
+    np.testing.assert_allclose(np.exp(measure(u, data).growth), [0.9, 0.5, 0.1], rtol=0.03)
+
+
+@pytest.mark.parametrize(("name", "gamma"), [("rnn", 1.0), ("elman", 0.25), ("relu-rnn", 1.0), ("elman-linear", 1.0)])
+def test_the_bound_holds(name: str, gamma: float) -> None:
+    u = bg.cell(name).unroll(12)
+    for seed in range(3):
+        data = u.instance(seed=seed)
+        flow = measure(u, data)
+        recurrent = data["W_2" if name.startswith("elman") else "W_hh"]
+        assert flow.bound.factor == pytest.approx(gamma * np.linalg.norm(recurrent, 2))
+        lags = np.subtract.outer(np.arange(13), np.arange(13))
+        below = np.tril_indices(13)
+        assert np.all(flow.norms["h"][below] <= (lags * np.log(flow.bound.factor))[below] + 1e-9)
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "deep-rnn", "rnn-pre-activation"])
+def test_where_there_is_no_bound_it_says_why(name: str) -> None:
+    flow = measure(bg.cell(name).unroll(3))
+    assert flow.bound.factor is None and "no bound" in flow.bound.sentence()
+
+
+def test_saturation_counts_units() -> None:
+    u = bg.cell("rnn").unroll(3, sizes={"h": 4, "x": 2, "y": 3})
+    data = u.instance(seed=0)
+    data |= {"W_hh": 0 * data["W_hh"], "W_xh": 0 * data["W_xh"], "b_h": np.array([0.0, 5.0, -5.0, 0.1])}
+    assert measure(u, data).saturated["h"].tolist() == [0.5, 0.5, 0.5]
+    gates = measure(bg.cell("lstm").unroll(3)).saturated
+    assert {"i", "f", "o", "g", "tanh in h"} == set(gates)
+
+
+def test_an_exact_zero_is_said() -> None:
+    u = bg.cell("relu-rnn").unroll(5)
+    data = u.instance(seed=0)
+    data["b_h"] = data["b_h"] - 100.0  # every unit is off
+    flow = measure(u, data)
+    assert np.isneginf(flow.norms["h"][-1, 0]) and "exactly zero" in flow.verdict("h")
+    assert np.all(flow.saturated["h"] == 1.0)
+
+
+def test_files() -> None:
+    u = bg.cell("lstm").unroll(5)
+    flow = measure(u, wrt=["U_f"])
+    found = json.loads(flow.to_json())
+    assert found["states"] == ["h", "c"] and set(found["contributions"]) == {"U_f"}
+    assert found["norms"]["h"][0][1] is None
+    rows = [line.split(",") for line in flow.to_csv().splitlines()]
+    assert rows[0] == ["quantity", "of", "t", "k", "log10_norm"]
+    assert len(rows) == 1 + 2 * 21 + 15
+    assert float(rows[1][4]) == pytest.approx(flow.norms["h"][0, 0] / np.log(10), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: measure(bg.cell("rnn").unroll(3), wrt=["W_h"]), "no parameter W_h"),
+        (lambda: measure(bg.cell("rnn").unroll(3)).rate("c"), "no state c"),
+        (lambda: measure(bg.recurrence("y[t] = W @ x[t]").unroll(3)), "nothing is carried"),
+        (lambda: _batched(), "one example"),
+    ],
+)
+def test_errors(make: object, words: str) -> None:
+    with pytest.raises(bg.BPTTError) as error:
+        make()  # type: ignore[operator]
+    assert words in str(error.value)
+
+
+def _batched() -> Flow:
+    u = bg.cell("rnn").unroll(3)
+    return measure(u, u.instance(batch=2))
