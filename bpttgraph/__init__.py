@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .extend import defvjp, primitive
     from .gradcheck import check_grads, gradcheck
     from .graph import Graph, Node
+    from .homework import verify
     from .numpy_front import array, stack, zeros
     from .recurrence import Recurrence, Run, Unrolled, recurrence
     from .recurrence.library import cell, cells
@@ -67,6 +68,7 @@ _WHERE = {
     "tensor": "tensor",
     "trace": "transforms",
     "value_and_grad": "transforms",
+    "verify": "homework",
     "vjp": "transforms",
     "zeros": "numpy_front",
 }
@@ -74,7 +76,7 @@ _WHERE = {
 __all__ = [
     "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Replay", "Report", "Run", "Tensor", "Unrolled", "array", "cell",
     "cells", "check_grads", "defvjp", "detach", "grad", "gradcheck", "gradients", "hessian", "hvp", "jacobian", "jvp",
-    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "vjp",
+    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "verify", "vjp",
     "zeros",
 ]  # fmt: skip
 

@@ -29,10 +29,10 @@ _ADDING = ("add", "sub", "sum", "batch_sum", "cumsum")
 _FUNCTION = 4.0  # library functions (tanh, exp) and compounds (softmax) are good to a few units in the last place
 
 
-def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[Array]:
-    """Standard deviations, in units of u, of the rounding errors of `outputs`, given exact arrays for the leaves.
+def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: float = 0.0) -> list[Array]:
+    """Standard deviations, in units of u, of the rounding errors of `outputs`, given arrays for the leaves.
 
-    `values` may also give values of inner nodes that are known already; their rounding is counted all the same.
+    The leaves are exact, or off by `inputs` units in the last place (1 for data that were rounded to single precision). `values` may also give values of inner nodes that are known already; their rounding is counted all the same.
 
     >>> from bpttgraph.graph import leaf
     >>> x = leaf("x")
@@ -45,7 +45,7 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[
     for node in needed(outputs):
         if node.op is None:
             value[node.serial] = values[node] if node in values else node.attrs["value"]
-            error[node.serial] = 0.0
+            error[node.serial] = inputs * np.abs(value[node.serial]) if inputs and not node.is_constant else 0.0
             continue
         args = [value[a.serial] for a in node.args]
         value[node.serial] = values[node] if node in values else node.op.value(*args, **node.attrs)

@@ -12,6 +12,7 @@ import click
 
 from ..errors import BPTTError, nearest
 from .cells import list_cells
+from .check import check
 from .derive import derive
 from .doctor import doctor
 from .draw import draw
@@ -49,5 +50,5 @@ def main() -> None:
     """
 
 
-for _command in (derive, draw, list_cells, kill, doctor):
+for _command in (check, derive, draw, list_cells, kill, doctor):
     main.add_command(_command)

@@ -31,6 +31,7 @@ class Given:
         half: half a unit of the last digit typed, entry by entry; None for numbers of full precision.
         unit: unit roundoff of the type it was computed in (2⁻⁵³, or 2⁻²⁴ for float32).
         text: the student's own words for it, for an answer in formulas; span: where it stands in them.
+        rounding: standard deviation of the rounding of the student's own arrangement, in units of u; None if it is not known.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Given:
     unit: float = 2.0**-53
     text: str = ""
     span: Span | None = None
+    rounding: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,33 @@ class Verdict:
     instance: str = ""
     oracle: str = ""
     notes: list[str] = field(default_factory=list)
+    scale: dict[str, Array] = field(default_factory=dict, repr=False)  # S of each gradient
+    unit: dict[str, float] = field(default_factory=dict, repr=False)
+    feedback: str = "why"  # how much `str` says
 
     @property
     def right(self) -> bool:
         return bool(self.parameters) and all(p.status not in ("wrong", "undecidable") for p in self.parameters.values())
+
+    def report(self, feedback: str | None = None) -> str:
+        """The verdict as text; `feedback` is "none", "verdict", "where", "why" or "full" (with the true numbers)."""
+        from .feedback import as_text
+
+        return as_text(self, feedback or self.feedback)
+
+    def to_json(self, feedback: str | None = None) -> str:
+        """The verdict as JSON text, as open as `feedback` allows."""
+        from .feedback import as_json
+
+        return as_json(self, feedback or self.feedback)
+
+    def __str__(self) -> str:
+        return self.report()
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def _repr_html_(self) -> str:
+        from .feedback import as_html
+
+        return as_html(self, self.feedback)

@@ -7,13 +7,16 @@ absolute values of all path products.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..autodiff import evaluate_absolute
+from ..check.directions import Directional, locate
+from ..errors import BPTTError
+from ..graph import needed
 from ..rounding import rounding_error
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Truth", "U"]
 
 Array = np.ndarray[Any, Any]
+Reading = Callable[[Sequence[Any], Mapping[Any, Any]], list[Any]]
 U = 2.0**-53
 SAFETY = 16.0  # standard deviations of the rounding of our own arrangement of the sum
 ARRANGEMENT = 4.0  # and units of u·S for another one
@@ -49,11 +53,25 @@ class Truth:
         self.u = u
         self.data = {k: _wide(v) for k, v in data.items()}
         self.run: Run = u.run(self.data)
+        self.alias: dict[str, Node] = {}  # other nodes whose adjoint is asked for, under names of the student's own
         self._read: dict[tuple[str, str], Array] = {}
 
     def value(self, name: str) -> Array:
         """The gradient by a parameter, an initial state or any variable, in the shape of `run.gradients`."""
+        if name in self.alias:
+            node = self.alias[name]
+            return self.run._shaped(node, self.run._evaluate(self.run.numbers.adjoint(node)))
         return self.run.gradient(name)
+
+    def forget(self, name: str) -> None:
+        """Drop an alias."""
+        self.alias.pop(name, None)
+        for kind in ("scale", "rounding", "rounding of rounded data"):
+            self._read.pop((name, kind), None)
+
+    def node(self, name: str) -> Node:
+        """The node of a name, or of an alias."""
+        return self.alias[name] if name in self.alias else self.u.node(name)
 
     def scale(self, name: str) -> Array:
         """S, the sum of the absolute values of all path products, entry by entry, in the shape of `value`."""
@@ -66,7 +84,8 @@ class Truth:
     def radius(self, name: str, unit: float = U) -> Array:
         """How far rounding may carry a right answer, computed with unit roundoff `unit`, entry by entry."""
         unit = max(unit, U)
-        return (SAFETY * self.rounding(name) + ARRANGEMENT * self.scale(name)) * unit
+        kind = "rounding" if unit <= U else "rounding of rounded data"
+        return (SAFETY * self._reading(name, kind) + ARRANGEMENT * self.scale(name)) * unit
 
     def _reading(self, name: str, kind: str) -> Array:
         if (name, kind) not in self._read:
@@ -77,17 +96,67 @@ class Truth:
                 self._read[name, kind] = np.stack(parts)
                 return self._read[name, kind]
             groups = {
-                n: self.run._gradient_nodes[n] if n in numbers.leaf_nodes else numbers.adjoint(self.u.node(n))
+                n: self.run._gradient_nodes[n] if n in numbers.leaf_nodes else numbers.adjoint(self.node(n))
                 for n in together
             }
             seeds = set(numbers.seeds.values())
-            read = rounding_error if kind == "rounding" else lambda nodes, given: evaluate_absolute(nodes, given, seeds)
+            inputs = 1.0 if kind == "rounding of rounded data" else 0.0
+            read: Reading = lambda nodes, given: (  # noqa: E731
+                evaluate_absolute(nodes, given, seeds) if kind == "scale" else rounding_error(nodes, given, inputs)
+            )
             flat = self.run._evaluate([node for nodes in groups.values() for node in nodes], None, read)
             for n, nodes in groups.items():
                 found, flat = flat[: len(nodes)], flat[len(nodes) :]
-                target = numbers.leaf_nodes.get(n) or self.u.node(n)
+                target = numbers.leaf_nodes.get(n) or self.node(n)
                 self._read[n, kind] = np.abs(self.run._shaped(target, [np.asarray(f, float) for f in found]))
         return self._read[name, kind]
+
+    # -- the oracle ---------------------------------------------------------------------------------------------------
+
+    def agree(self, seed: int = 0) -> str:
+        """Compare the reverse pass with the oracle along random directions in all parameters and initial states.
+
+        Returns the oracle and what was done, in words.
+
+        Raises:
+            BPTTError: they disagree, so bpttgraph itself is broken; the tensor and the entry are named.
+        """
+        names = list(self.run.numbers.leaf_nodes)
+        oracle = Directional(self.u, self.run.leaves)
+        kinked = any(distance <= SAFETY for _, distance in self._on_kink)
+        summed = {n: self._summed(n, self.value(n)) for n in names}
+        allowed = {n: self._summed(n, self.radius(n)) for n in names}
+
+        def agrees(directions: Mapping[str, Array]) -> bool:
+            true, estimate = oracle.along(directions)
+            given = sum(np.tensordot(d, summed[n], summed[n].ndim) for n, d in directions.items())
+            radius = sum(np.tensordot(np.abs(d), allowed[n], allowed[n].ndim) for n, d in directions.items())
+            return bool(np.all(np.abs(given - true) <= radius + 10 * estimate))
+
+        found = None if kinked or not names else locate(agrees, {n: self.u.node(n).shape for n in names}, seed)
+        if found is not None:
+            name, index = found
+            place = f" at {list(index)}" if index else ""
+            raise BPTTError(f"bpttgraph itself is broken: the reverse pass and {oracle.oracle} disagree on dE/d{name}{place}",
+                            "please report this, with the equations; nothing was judged")  # fmt: skip
+        return f"the reverse pass agrees with {oracle.oracle} along 8 random directions (seed {seed})"
+
+    def _summed(self, name: str, value: Array) -> Array:
+        """Summed over the batch, for what each example has of its own."""
+        return value.sum(axis=0) if value.ndim > len(self.u.node(name).shape) else value
+
+    def candidates(self, step: tuple[str, int]) -> list[Node]:
+        """What a student's δ of a step may be the adjoint of: the inside of a variable's nonlinearity, or the variable."""
+        inner, outer = [], []
+        for name in self.u.order_of_names:
+            node = self.u.node(name)
+            if node.step != step[1] or node.op is None or node.role in ("loss", "total"):
+                continue
+            outer.append(node)
+            if node.op.kind in ("elementwise", "own") and node.op.name != "mul" and node.args[0].name is None:
+                inner.append(node.args[0])
+        states = [n for n in outer if n.role == "state"]
+        return [*inner, *states, *(n for n in outer if n not in states)]
 
     # -- kinks --------------------------------------------------------------------------------------------------------
 
@@ -112,14 +181,12 @@ class Truth:
 
     def undecidable(self, name: str, unit: float = U) -> str:
         """The unit that sits on its kink, in words, if the gradient by `name` passes one; "" if it is decidable."""
-        from ..graph import needed
-
         target = None
         for node, distance in self._on_kink:
             if distance > SAFETY * max(unit, U):
                 continue
             if target is None:
-                sources = self.u.leaves[name] if name in self.u.leaves else [(None, self.u.node(name))]
+                sources = self.u.leaves[name] if name in self.u.leaves else [(None, self.node(name))]
                 target = {n.serial for _, n in sources}
             if any(n.serial in target for n in needed([node])):
                 assert node.op is not None

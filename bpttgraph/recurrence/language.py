@@ -777,12 +777,18 @@ class Parser:
     def reduction(self, token: Token) -> Expr:
         assert token.reduce is not None
         kind, variable, lower, upper = token.reduce
+        at, opened = self.at, self.tokens[max(self.at - 2, 0)].kind in ("(", "{")
         body = self.expression(20)
+        # Brackets say what belongs to a product: around its body, or around nothing but the product.
+        bracketed = opened and self.token.kind in (")", "}")
+        begin = self.source.span(self.tokens[at].start, self.tokens[at].stop)
         outside: list[Binary] = []
         # ∏_j A_j B: the product ends with its last factor that depends on j (if there is one).
         while (
             kind == "prod"
+            and not bracketed
             and isinstance(body, Binary)
+            and (body.span.line, body.span.column) == (begin.line, begin.column)
             and not depends(body.right, variable)
             and depends(body.left, variable)
         ):

@@ -1,0 +1,155 @@
+"""`bpttgraph check`: is a gradient that somebody handed in right, and if not, which term is missing?"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..errors import BPTTError, nearest
+from .common import busy, load, shared, unroll, write
+
+if TYPE_CHECKING:
+    from ..recurrence import Recurrence
+
+__all__ = ["check"]
+
+
+@click.command()
+@click.argument("source", metavar="CELL|FILE|-")
+@click.option(
+    "--answer",
+    metavar="FILE",
+    help="The gradient: .npz, .json or .csv arrays, file.py:function, or formulas in any other text file.",
+)
+@click.option("--profile", metavar="NAME", help="The layout of a course, such as cs231n-lstm.")
+@click.option(
+    "--feedback",
+    type=click.Choice(["none", "verdict", "where", "why", "full"]),
+    default="why",
+    show_default=True,
+    help="How much is told; full shows the true numbers.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
+@click.option("--seed", type=int, help="Seed of the instance, unless the answer brings its own.  [default: 0]")
+@click.option("--batch", type=int, help="A batch of so many examples.")
+@click.option(
+    "--make-instance",
+    "made",
+    type=click.Path(path_type=Path),
+    metavar="FILE.npz",
+    help="Write the instance to compute on (.npz or .json) and stop.",
+)
+@shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
+def check(
+    source: str,
+    answer: str | None,
+    profile: str | None,
+    feedback: str,
+    as_json: bool,
+    seed: int | None,
+    batch: int | None,
+    made: Path | None,
+    let: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Judge a gradient: right, right in another convention, or wrong, and why.
+
+    Exit status: 0 right, 1 wrong (or undecidable), 2 an answer that cannot be read.
+    """
+    rec = load(source, let)
+    if made is not None:
+        _make(rec, made, seed or 0, batch, options)
+        return
+    if answer is None:
+        raise BPTTError(
+            "there is no answer to check", "give --answer FILE, or --make-instance FILE.npz to get an instance"
+        )
+    from ..homework.answers import read_answer
+
+    raw: Any = (
+        _profiled(profile, rec, answer)
+        if profile is not None
+        else read_answer(answer if ":" in answer else Path(answer))
+    )
+    from ..homework import verify
+
+    with busy("checking"):
+        recurrence = (
+            rec if options["steps"] is None and not _chosen(options) else unroll(rec, _with_steps(rec, raw, options))
+        )
+        verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback)
+    for note in rec.notes:
+        click.echo(f"note: {note}", err=True)
+    click.echo(verdict.to_json() if as_json else str(verdict), nl=not as_json)
+    if not verdict.right:
+        sys.exit(1)
+
+
+def _chosen(options: dict[str, Any]) -> bool:
+    defaults: dict[str, Any] = {
+        "steps": None,
+        "loss": "every",
+        "truncate": None,
+        "size": (),
+        "inputs": "every",
+        "reduce": "sum",
+    }
+    return any(options[key] != value for key, value in defaults.items())
+
+
+def _with_steps(rec: Recurrence, raw: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """The options with the number of steps of the answer's instance, or of ours, if none was given."""
+    if options["steps"] is not None:
+        return options
+    from ..homework.answers import steps_of
+    from ..homework.verify import STEPS
+
+    own = steps_of(raw, rec.inputs)
+    return {**options, "steps": None if rec.blocks and own is None else str(own or max(STEPS, rec.steps_hint))}
+
+
+def _profiled(profile: str, rec: Recurrence, answer: str) -> Any:
+    """An answer in the layout of a course."""
+    from importlib.util import find_spec
+
+    if find_spec("bpttgraph.homework.profiles") is None:
+        raise BPTTError(
+            f"there is no profile {profile!r}", "leave --profile out: gradients in the recurrence's own shapes"
+        )
+    from importlib import import_module
+
+    return import_module("bpttgraph.homework.profiles").read(profile, rec, answer)
+
+
+def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: dict[str, Any]) -> None:
+    """Write the instance on which an answer may be computed."""
+    import io
+    import json
+
+    import numpy as np
+
+    if path.suffix not in (".npz", ".json"):
+        raise BPTTError(
+            f"--make-instance {path.name}: {path.suffix or 'no suffix'}", nearest(path.suffix, [".npz", ".json"])
+        )
+    u = unroll(rec, _with_steps(rec, _Nothing, options))
+    data = u.instance(seed, batch)
+    if path.suffix == ".json":
+        body = {"data": {key: np.asarray(value).tolist() for key, value in data.items()}}
+        content = (json.dumps(body, indent=1) + "\n").encode()
+    else:
+        buffer = io.BytesIO()
+        np.savez(buffer, **{f"data/{key}": value for key, value in data.items()})
+        content = buffer.getvalue()
+    write({path: content})
+    click.echo(f"wrote {path}: {', '.join(f'{key} {np.shape(value)}' for key, value in data.items())}")
+
+
+class _Nothing:
+    """No answer: no instance of its own."""
+
+    data: dict[str, Any] = {}  # noqa: RUF012
+    numbers: dict[str, Any] = {}  # noqa: RUF012

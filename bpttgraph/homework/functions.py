@@ -1,0 +1,145 @@
+"""Answers as code: the user's own Python function, `file.py:function`, run in a child process with a time limit.
+
+The function gets what its parameters name: `x`, `target`, `W_hh`, `h0` for h[0], `data` for the whole instance. It returns a mapping
+from names to arrays, or a tuple in the order of the recurrence's parameters. This is for code of one's own: the child process keeps
+an endless loop or a crash from the checker, it does not keep hostile code from the machine.
+"""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BPTTError, nearest
+from .files import read_arrays
+
+__all__ = ["call", "run_file"]
+
+SECONDS = 60.0
+_CHILD = "from bpttgraph.homework.functions import _child; _child()"
+
+
+def call(function: Callable[..., Any], data: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    """Call a function with the arrays that its parameters name; its result by name.
+
+    >>> call(lambda x, W: {"W": x @ W}, {"x": np.ones((1, 1)), "W": np.ones((1, 1))}, ["W"])
+    {'W': array([[1.]])}
+    """
+    what = getattr(function, "__name__", "the function")
+    spelled = {**data, **{k.replace("[", "").replace("]", ""): v for k, v in data.items()}}  # h0
+    spelled |= {k.replace("[", "_").replace("]", ""): v for k, v in data.items()}  # h_0
+    spelled |= {k.replace(".", "_"): v for k, v in data.items()} | {"data": dict(data)}
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        raise BPTTError(
+            f"{what} does not say what its arguments are", "write a function def gradient(x, W_hh, …)"
+        ) from None
+    positional: list[Any] = []
+    named: dict[str, Any] = {}
+    for p in parameters:
+        if p.kind is p.VAR_KEYWORD:
+            named |= {k: v for k, v in spelled.items() if k.isidentifier() and k not in named and k != "data"}
+        elif p.kind is p.VAR_POSITIONAL:
+            continue
+        elif p.name in spelled:
+            value = spelled[p.name]
+            value = {k: np.array(v) for k, v in value.items()} if p.name == "data" else np.array(value)
+            if p.kind is p.POSITIONAL_ONLY:
+                positional.append(value)
+            else:
+                named[p.name] = value
+        elif p.default is p.empty:
+            raise BPTTError(f"{what} asks for {p.name}, which is not in the data", nearest(p.name, list(spelled)))
+    result = function(*positional, **named)
+    if isinstance(result, Mapping):
+        return {str(k): v for k, v in result.items()}
+    if not isinstance(result, tuple | list):
+        result = (result,)
+    if len(result) > len(names):
+        raise BPTTError(f"{what} returns {len(result)} arrays, but there are {len(names)} parameters",
+                        f"return a dict by name, or {', '.join(names)} in this order")  # fmt: skip
+    return dict(zip(names, result))
+
+
+def run_file(spec: str, data: Mapping[str, Any], names: list[str], seconds: float = SECONDS) -> dict[str, Any]:
+    """Run `file.py:function` on `data` in a child process."""
+    path, _, function = spec.rpartition(":")
+    if not path or not function.isidentifier():
+        raise BPTTError(f"{spec!r} names no function", "write file.py:function")
+    if not Path(path).is_file():
+        raise BPTTError(f"there is no file {path}", "check the path of the answer")
+    with tempfile.TemporaryDirectory() as folder:
+        given, made = Path(folder, "data.npz"), Path(folder, "answer.npz")
+        keys = list(data)
+        np.savez(given, *[np.asarray(data[k]) for k in keys])
+        words = [
+            sys.executable,
+            "-c",
+            _CHILD,
+            str(Path(path).resolve()),
+            function,
+            folder,
+            "\n".join(keys),
+            "\n".join(names),
+        ]
+        try:
+            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        except subprocess.TimeoutExpired:
+            raise BPTTError(
+                f"{function} did not end within {seconds:g} seconds",
+                "give it a small instance, or look for an endless loop",
+            ) from None
+        if done.returncode or not made.is_file():
+            said = done.stderr[-4000:].decode("utf-8", "replace").strip().splitlines()
+            reason = said[-1][:300] if said else f"exit status {done.returncode}"
+            raise BPTTError(
+                f"{function} in {Path(path).name} failed: {reason}",
+                "run it by itself on the instance (--make-instance)",
+            )
+        order = Path(folder, "names").read_text(encoding="utf-8").split("\n")
+        return dict(zip(order, read_arrays(made).values()))
+
+
+def _child() -> None:
+    """What the child process does. Its last line of stderr is the message."""
+    import importlib.util
+
+    path, function, folder, keys, names = sys.argv[1:]
+    with np.load(Path(folder, "data.npz")) as file:
+        data = {key: file[f"arr_{i}"] for i, key in enumerate(keys.split("\n"))}
+    sys.path.insert(0, str(Path(path).parent))
+    try:
+        spec = importlib.util.spec_from_file_location("answer", path)
+        if spec is None or spec.loader is None:
+            sys.exit(f"{path} is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["answer"] = module
+        spec.loader.exec_module(module)
+        if not callable(getattr(module, function, None)):
+            known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
+            sys.exit(f"there is no function {function}: {nearest(function, known)}")
+        result = call(getattr(module, function), data, names.split("\n"))
+        arrays = {}
+        for name, value in result.items():
+            array = np.asarray(value.detach() if hasattr(value, "detach") else value)
+            if array.dtype.kind not in "fiu":
+                sys.exit(f"it returns no array of real numbers for {name}")
+            arrays[name] = array
+    except BPTTError as error:
+        sys.exit(f"{error.message} ({error.hint})")
+    except Exception as error:  # the user's own code: the last frame says where
+        import traceback
+
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
+        where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}{where}")
+    Path(folder, "names").write_text("\n".join(arrays), encoding="utf-8")
+    np.savez(Path(folder, "answer.npz"), *arrays.values())

@@ -1,0 +1,254 @@
+"""`verify`: the verdict on an answer, gradient by gradient.
+
+In this order: right (within rounding), right to the digits given, another convention, undecidable here, wrong; a wrong one is handed
+to the diagnosis. There are no tolerances to choose: how far rounding and the digits typed may carry a right answer is computed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BPTTError
+from ..recurrence import Recurrence
+from . import conventions
+from .answers import Raw, _step, read_answer, split_data, steps_of, to_answer
+from .generic import faults
+from .model import Answer, Cause, Given, ParameterVerdict, Verdict
+from .truth import SAFETY, Truth
+
+if TYPE_CHECKING:
+    from ..recurrence import Unrolled
+
+__all__ = ["judge", "verify"]
+
+Array = np.ndarray[Any, Any]
+STEPS = 5  # of an instance that we choose
+VAGUE = 0.1  # digits that leave more open than this share of the gradient decide nothing
+
+
+def verify(
+    recurrence: Recurrence | Unrolled, answer: Any, data: Mapping[str, Any] | None = None, *,
+    seed: int | None = None, batch: int | None = None, feedback: str = "why",
+) -> Verdict:  # fmt: skip
+    """Judge a gradient that somebody has derived.
+
+    Args:
+        recurrence: a `Recurrence` (unrolled over the steps of the data, or 5), or an `Unrolled` with its loss steps and truncation.
+        answer: a mapping from names to arrays or formulas, a text of formulas, the path of a file (`.npz`, `.json`, `.csv`,
+            or formulas in any other), `"file.py:function"`, or a function.
+        data: the instance on which arrays were computed. By default the one in the answer's file, or `u.instance(seed, batch)`.
+        seed, batch: of that instance (0 and None).
+        feedback: how much `str(verdict)` says: "none", "verdict", "where", "why" or "full" (with the true numbers).
+
+    Returns:
+        A `Verdict`: `.right`, `.parameters[name].status` and `.cause`, `.report()`, `.to_json()`.
+
+    Raises:
+        BPTTError: the answer cannot be read, or does not fit the recurrence; the instance hides mistakes and was ours to choose.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> verdict = bg.verify(bg.cell("rnn"), "db_y = sum_t (y[t] - target[t])")
+        >>> verdict.parameters["b_y"].status
+        'right'
+    """
+    raw = read_answer(answer)
+    if isinstance(recurrence, Recurrence):
+        own = (
+            steps_of(Raw("", data=dict(data)), recurrence.inputs)
+            if data is not None
+            else steps_of(raw, recurrence.inputs)
+        )
+        recurrence = recurrence.unroll(own or (None if recurrence.blocks else max(STEPS, recurrence.steps_hint)))
+    u = recurrence
+    if u.recurrence.abstract:
+        names = ", ".join(u.recurrence.abstract)
+        raise BPTTError(
+            f"{names}: abstract, so there are no numbers to compare", f"bind with --let {u.recurrence.abstract[0]}=tanh"
+        )
+    raw = dataclasses.replace(raw, numbers=dict(raw.numbers))
+    brought = data if data is not None else split_data(u, raw)
+    if brought:
+        instance = "the instance handed in" if data is None else "the data given"
+        data = _one_hot(u, brought)
+    else:
+        seed = raw.settings.get("seed", 0) if seed is None else seed
+        batch = raw.settings.get("batch") if batch is None else batch
+        instance = f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "")
+        data = u.instance(seed, batch)
+    truth = Truth(u, data)
+    _finite(truth)
+    hidden = faults(truth)
+    serious = [sentence for bad, sentence in hidden if bad]
+    if serious and not brought:
+        raise BPTTError(f"this instance is not generic, so mistakes could hide: {serious[0]}",
+                        "choose at least 3 steps; the answer may bring its own data as well")  # fmt: skip
+    verdict = judge(truth, to_answer(truth, raw))
+    verdict.instance = f"{instance}: T = {', '.join(map(str, u.steps.values()))}" + (
+        f", batch of {truth.run.batch}" if truth.run.batch else ""
+    )
+    verdict.notes += [f"this instance cannot show everything: {sentence}" for _, sentence in hidden]
+    verdict.feedback = feedback
+    return verdict
+
+
+def _one_hot(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Class targets that a CSV or JSON file wrote as numbers with a point are still classes."""
+    found = {}
+    for key, value in data.items():
+        array = np.asarray(value)
+        slot = u.slots.get(key)
+        if (
+            slot is not None
+            and slot.classes
+            and array.dtype.kind == "f"
+            and array.shape[1:] != slot.shape
+            and np.all(array == np.round(array))
+        ):
+            array = array.astype(int)
+        found[key] = array
+    return found
+
+
+def _finite(truth: Truth) -> None:
+    for name in truth.run.gradients:
+        if not np.all(np.isfinite(truth.value(name))):
+            raise BPTTError(
+                f"on this instance the true gradient by {name} is not a finite number", "choose smaller weights"
+            )
+
+
+def judge(truth: Truth, answer: Answer) -> Verdict:
+    """The verdict on an answer that is tied to the instance of `truth`."""
+    oracle = truth.agree()
+    given = {name: _shaped(truth, g, answer) for name, g in answer.given.items()}
+    found: dict[str, ParameterVerdict] = {}
+    for name, g in given.items():
+        status, radius = _status(truth, g)
+        if status:
+            note = "the digits given leave too much open" if status == "undecidable" else ""
+            found[name] = ParameterVerdict(name, status, g.value, truth.value(name), radius, note=note)
+    rest = {n: g for n, g in given.items() if n not in found}
+    if rest:
+        _other_convention(truth, given, found)
+    wrong = [n for n in given if n not in found]
+    for name in wrong:
+        g = given[name]
+        unit = truth.undecidable(name, g.unit)
+        value = truth.value(name)
+        if g.value.shape != value.shape:
+            raise BPTTError(f"{answer.source}: the gradient by {name} has shape {g.value.shape}, but {name} has shape {value.shape}",
+                            "hand it in in the shape of the parameter, or transposed")  # fmt: skip
+        status = "undecidable" if unit else "wrong"
+        found[name] = ParameterVerdict(name, status, g.value, value, _radius(truth, g), note=unit)  # type: ignore[arg-type]
+    causes = _causes(truth, dataclasses.replace(answer, given=given), [n for n in wrong if found[n].status == "wrong"])
+    for name, cause in causes.items():
+        found[name] = dataclasses.replace(found[name], because=cause)
+    scale = {n: truth.scale(n) for n in given}
+    return Verdict(
+        {n: found[n] for n in given}, truth.u.recurrence.title, tuple(truth.u.conventions), described(truth), oracle,
+        list(answer.notes), scale=scale, unit={n: g.unit for n, g in given.items()},
+    )  # fmt: skip
+
+
+def described(truth: Truth) -> str:
+    return f"T = {', '.join(map(str, truth.u.steps.values()))}"
+
+
+def _radius(truth: Truth, g: Given) -> Array:
+    """How far a right answer may be off: rounding, in our arrangement of the sum or in the student's, and the digits typed."""
+    radius = truth.radius(g.name, g.unit)
+    if g.rounding is not None:
+        own = np.abs(g.rounding) * SAFETY * g.unit
+        radius = np.maximum(radius, np.minimum(own, 1e6 * radius)) if own.shape == radius.shape else radius
+    return radius if g.half is None or g.half.shape != radius.shape else radius + g.half
+
+
+def _status(truth: Truth, g: Given) -> tuple[Any, Array]:
+    """Right, right to the digits given, undecidable for want of digits; None for anything else."""
+    true, radius = truth.value(g.name), _radius(truth, g)
+    if g.value.shape != true.shape:
+        return None, radius
+    error = np.abs(g.value - true)
+    if np.all(error <= radius if g.half is None else error <= radius - g.half):
+        return "right", radius
+    if g.half is None or not np.all(error <= radius):
+        return None, radius
+    vague = np.linalg.norm(g.half) > VAGUE * np.linalg.norm(true)
+    return ("undecidable" if vague else "right to the digits given"), radius
+
+
+def _shaped(truth: Truth, g: Given, answer: Answer) -> Given:
+    """Bring an answer to the layout of the truth where only the batch is missing; settle what a δ of the student's own means."""
+    if g.name not in truth.u._nodes and g.name not in truth.u.leaves:
+        g = _settle(truth, g)
+    true = truth.value(g.name)
+    if answer.kind == "formulas" and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
+        g = dataclasses.replace(g, value=np.broadcast_to(g.value, true.shape), rounding=None)
+    if g.value.size != true.size and not (g.value.ndim == 2 and g.value.shape[::-1] == true.shape):
+        message = f"the gradient by {g.name} has shape {g.value.shape}, but {g.name} has shape {true.shape}"
+        hint = (
+            "the batch is summed over"
+            if g.value.shape[1:] == true.shape
+            else "hand it in in the shape of the parameter"
+        )
+        if g.span is not None:
+            raise BPTTError(f"{message} (in {g.text})", hint)
+        raise BPTTError(f"{answer.source}: {message}", hint)
+    return g
+
+
+def _settle(truth: Truth, g: Given) -> Given:
+    """δ[t]: the adjoint of the inside of a nonlinearity or of a variable; the one that fits, or else the first of its shape."""
+    step = _step(g.name) or ("", 0)
+    fitting = []
+    for node in truth.candidates(step):
+        truth.alias[g.name] = node
+        if truth.value(g.name).shape == g.value.shape:
+            fitting.append(node)
+            if _status(truth, g)[0] in ("right", "right to the digits given"):
+                return g
+        truth.forget(g.name)
+    if not fitting:
+        raise BPTTError(
+            f"{g.name} has shape {g.value.shape}, as nothing at step {step[1]} has",
+            "give the δ of one variable, as in dh[2]",
+        )
+    truth.alias[g.name] = fitting[0]
+    return g
+
+
+def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]) -> None:
+    """Look for a map that makes the whole answer right, and mark what it changes."""
+
+    def fits(name: str, value: Array, radius: Array) -> bool:
+        g = given[name]
+        extra = g.half if g.half is not None else 0.0
+        return g.value.shape == value.shape and bool(np.all(np.abs(g.value - value) <= radius + extra))
+
+    names = {n: g.unit for n, g in given.items() if n not in truth.alias}
+    if not {n for n in given if n not in found} <= names.keys():
+        return
+    match = conventions.find(truth, names, {n for n in found if found[n].status.startswith("right")}, fits)
+    if match is None:
+        return
+    convention, changed = match
+    for name in changed:
+        g = given[name]
+        true, radius = (convention.apply(name, a) for a in (truth.value(name), truth.radius(name, g.unit)))
+        radius = np.abs(radius) + (g.half if g.half is not None else 0.0)
+        found[name] = ParameterVerdict(name, "convention", given[name].value, true, radius, convention=convention.words)
+
+
+def _causes(truth: Truth, answer: Answer, wrong: list[str]) -> dict[str, Cause]:
+    """What the diagnosis says of the wrong ones, if there is a diagnosis."""
+    if not wrong or find_spec("bpttgraph.homework.diagnosis") is None:
+        return {}
+    diagnose = import_module(".diagnosis", __package__).diagnose
+    return dict(diagnose(truth, answer, wrong))
