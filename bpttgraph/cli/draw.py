@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     help="forward (unrolled), folded (with delay loops), backward (gradient arcs), paths (chain-rule terms), "
     "contributions (the (t, k) triangle) or cell (the inside of one step).",
 )
+@click.option(
+    "--detail",
+    help="For forward: variables (states, outputs, losses), names (every named variable), equations or primitives.  "
+    "[default: names]",
+)
 @click.option("--wrt", metavar="NAME", help="For views of a gradient: what it is by.  [default: the recurrent weights]")
 @click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
 @click.option("--numbers", is_flag=True, help="For views of a gradient: norms, on a random instance (seed 0).")
@@ -33,6 +38,9 @@ if TYPE_CHECKING:
 )
 @click.option("--theme", default="light", show_default=True, help="light, print or dark.")
 @click.option(
+    "--fit", help="Draw it for a slide (16:9), a page (as wide as the text) or a poster (A1).  [default: its own size]"
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -42,19 +50,23 @@ def draw(
     source: str,
     view: str,
     wrt: str | None,
+    detail: str | None,
     term: str | None,
     numbers: bool,
     fold: bool | None,
     labels: str,
     theme: str,
+    fit: str | None,
     output: Path | None,
     let: tuple[str, ...],
     **options: Any,
 ) -> None:
     """Draw the computation graph: folded, unrolled, with its gradient, term by term, by contributions, or one step."""
     rec = load(source, let)
-    style: dict[str, Any] = {"labels": labels, "theme": theme}
+    style: dict[str, Any] = {"labels": labels, "theme": theme, "fit": fit}
     if view == "folded":
+        if detail is not None:
+            raise BPTTError("the folded picture has no levels of detail", "leave --detail out, or --view folded")
         figure = rec.draw(**style)
     else:
         unrolled = unroll(rec, options)
@@ -64,7 +76,7 @@ def draw(
             return
         if wrt is not None or term or numbers:
             style |= {"wrt": wrt, "t": t, "k": k, "data": unrolled.instance() if numbers else None}
-        figure = unrolled.draw(view=view, fold="auto" if fold is None else fold, **style)
+        figure = unrolled.draw(view=view, fold="auto" if fold is None else fold, detail=detail, **style)
     target = output or Path(f"{rec.title.replace(':', '-')}-{view}.svg")
     if target.parent != Path() and not target.parent.is_dir():
         raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")
@@ -74,6 +86,8 @@ def draw(
         click.echo(f"note: {note}", err=True)
     if figure.engine_note and target.suffix == ".svg":
         click.echo(f"note: {figure.engine_note}", err=True)
+    if figure.note:
+        click.echo(f"note: {figure.note}", err=True)
     click.echo(f"wrote {target}")
 
 

@@ -26,6 +26,7 @@ def draw(
     labels: str = "math",
     theme: str = "light",
     data: Data | None = None,
+    fit: str | None = None,
 ) -> Figure:
     """Draw a variable graph.
 
@@ -35,22 +36,25 @@ def draw(
             (head, tail) shows so many first and last steps.
         labels: "math" for outlines that need no font, "text" for text that a vector editor can change.
         theme: "light", "print" (no tints) or "dark".
+        fit: "slide" (16:9), "page" (as wide as the text of an A4 page) or "poster" (A1); by default its own size.
         data: what a view of a gradient shows besides the graph (see `data.Data`).
     """
     from .figure import Figure
     from .scene import build_scene
 
-    return Figure(build_scene(graph, view, fold, labels, theme, data))
+    return Figure(build_scene(graph, view, fold, labels, theme, data, fit))
 
 
-def draw_network(network: Network, labels: str = "math", theme: str = "light", view: str = "cell") -> Figure:
+def draw_network(
+    network: Network, labels: str = "math", theme: str = "light", view: str = "cell", fit: str | None = None
+) -> Figure:
     """Draw parts and wires that belong to no grid: the inside of a step, or an expression."""
     from .figure import Figure
     from .network import network_scene
     from .scene import check_style
 
-    check_style(labels, theme)
-    return Figure(network_scene(network, labels, theme, view), network)
+    check_style(labels, theme, fit)
+    return Figure(network_scene(network, labels, theme, view, fit), network)
 
 
 def engine_report() -> list[dict[str, object]]:

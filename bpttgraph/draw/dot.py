@@ -97,11 +97,13 @@ def write_dot(layout: Layout, text: bool = True) -> str:
     """The picture as DOT. With `text` it has readable labels; without, Graphviz draws the shapes only."""
     height = layout.height
     w, h = number(layout.width), number(height)
+    wide, high = layout.width * layout.scale / 72, height * layout.scale / 72
+    size = f', size="{wide:.4f},{high:.4f}!"' if text and layout.scale != 1.0 else ""
     shown = {m.panel + m.id for m in layout.marks if m.kind == "node"}
     lines = [
         f"digraph {_quote(layout.title)} {{",
-        "  // Draw with: neato -n2 -Tsvg (every position is given).",
-        f'  graph [bb="0,0,{w},{h}", bgcolor="{layout.paper}", pad=0, margin=0, splines=true];',
+        "  // Every position is given: any engine (dot -Tsvg, neato -n2 -Tsvg) draws it as it is.",
+        f'  graph [layout=nop2, bb="0,0,{w},{h}", bgcolor="{layout.paper}", pad=0, margin=0, splines=true{size}];',
         f'  node [fixedsize=true, fontname="serif", fontsize=13, fontcolor="{layout.ink}"];',
         f"  {_hidden(ORIGIN, '0', '0')}",
         f"  {_hidden('corner', w, h)}",
@@ -141,7 +143,7 @@ def _words(m: Mark, height: float) -> str:
         "label": _quote(m.label.text),
         "pos": f'"{number(x)},{number(height - y)}!"',
         "fontname": '"sans-serif"',
-        "fontsize": "15" if m.id == "title" else "10",
+        "fontsize": number(m.label.height / 0.76) if not m.tex else "10",
         "fontcolor": f'"{m.ink}"',
         "fixedsize": "false",
     }

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable, Container
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
 from .dot import write_dot
@@ -13,7 +15,11 @@ from .engines import render_svg
 from .layout import layout
 from .marks import Layout
 from .network import Network, network_layout
+from .pages import too_small
 from .scene import Scene
+
+if TYPE_CHECKING:
+    from graphviz import Source
 
 __all__ = ["Figure"]
 
@@ -25,6 +31,8 @@ class Figure:
         scene: what is shown.
         dot: the picture as positioned DOT text, for `neato -n2`.
         svg, pdf, png: the picture in these formats (text, bytes, bytes).
+        tikz, tex: a `tikzpicture`, and a document of one page that shows it.
+        source: `graphviz.Source` of the DOT text, for those who work with that package.
         engine, engine_note: who drew the SVG, and why an engine before it could not (one line, usually empty).
     """
 
@@ -84,8 +92,44 @@ class Figure:
 
         return write_png(self.layout)
 
+    @property
+    def source(self) -> Source:
+        """The DOT text as a `graphviz.Source`. Needs the Python package graphviz (and to render, a `dot` on the PATH)."""
+        try:
+            from graphviz import Source
+        except ImportError:
+            raise BPTTError(
+                "the Python package graphviz is not installed", "pip install graphviz, or use figure.dot"
+            ) from None
+        return Source(self.dot, engine="neato", format="svg")
+
+    @property
+    def note(self) -> str:
+        """A warning if the picture is too crowded for the page that it was fitted to, usually empty."""
+        return too_small(self.scene.fit, self.layout)
+
     def _repr_svg_(self) -> str:
         return self.svg
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+    def _repr_mimebundle_(
+        self, include: Container[str] | None = None, exclude: Container[str] | None = None
+    ) -> dict[str, Any]:
+        """What a notebook shows: the SVG, and the title as text. PNG and LaTeX are made only if `include` asks for them."""
+        makers: dict[str, Callable[[], Any]] = {
+            "image/svg+xml": lambda: self.svg,
+            "text/plain": lambda: repr(self),
+            "image/png": lambda: self.png,
+            "text/latex": lambda: self.tikz,
+        }
+        asked = ("image/svg+xml", "text/plain") if include is None else [k for k in makers if k in include]
+        return {k: makers[k]() for k in asked if exclude is None or k not in exclude}
+
+    def __repr__(self) -> str:
+        nodes, edges = len(self.layout.nodes), len(self.layout.edges)
+        return f"<Figure {self.layout.title}: {nodes} nodes, {edges} arrows>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture; the ending of the name says which format. Nothing half-written is ever left behind."""

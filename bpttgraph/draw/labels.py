@@ -109,7 +109,11 @@ def _digits(size: float) -> dict[str, Glyph]:
 @lru_cache(maxsize=4096)
 def _pattern(prefix: str, digits: int, size: float) -> tuple[Outline, tuple[int, ...]]:
     """A label with all-zero step digits, and which of its glyphs are those digits."""
-    zero, one = (mathml_label(to_mathml(f"{prefix}[{d * digits}]"), "", size) for d in "01")
+    zero = mathml_label(to_mathml(f"{prefix}[{'0' * digits}]"), "", size)
+    places = tuple(i for i, g in enumerate(zero.glyphs) if g.key == _digits(size)["0"].key)
+    if len(places) == digits:
+        return zero, places
+    one = mathml_label(to_mathml(f"{prefix}[{'1' * digits}]"), "", size)  # the name itself has a zero
     if len(zero.glyphs) != len(one.glyphs):
         return zero, ()
     return zero, tuple(i for i, (a, b) in enumerate(zip(zero.glyphs, one.glyphs)) if a.key != b.key)

@@ -40,7 +40,8 @@ def layout(scene: Scene) -> Layout:
 def _body(scene: Scene) -> tuple[list[Mark], Grid]:
     """One picture of the graph, without title and legend."""
     labels = {i.id: _label(i) for i in scene.items.values()}
-    band_labels = [words(s.label) for s in scene.slots]
+    # Words in the picture cannot grow with those around it, so on a page of given size they start larger.
+    band_labels = [words(s.label, 14.0 if scene.fit else 10.0) for s in scene.slots]
     grid = make_grid(scene, labels, band_labels)
     theme = grid.theme
     marks: list[Mark] = _bands(grid, band_labels)
@@ -176,11 +177,12 @@ def _ellipsis(grid: Grid, slot: int, name: str, hidden: int, block: str | None) 
             box = (x + 8 * k, grid.row_y[r], 3.6, 3.6)
             marks.append(Mark(f"{name} {r} {k}", "dot", "ellipsis", dot, box=box))
     middle = (grid.row_y[rows[0]] + grid.row_y[rows[1]]) / 2 if len(rows) > 1 else grid.row_y[0] - 22
+    size = 12.0 if grid.scene.fit else 9.5
     for k, line in enumerate((f"{hidden} step{'s' * (hidden > 1)}", "not shown")):
-        at = (x, middle - 6.5 + 13 * k)
+        at = (x, middle + (k - 0.5) * (size + 3.5))
         marks.append(
             Mark(
-                f"{name} words {k}", "text", "note", Style(), label=words(line, 9.5), label_at=at, ink=grid.theme.faint
+                f"{name} words {k}", "text", "note", Style(), label=words(line, size), label_at=at, ink=grid.theme.faint
             )
         )
     return marks

@@ -8,6 +8,7 @@ from .backward import width_of
 from .geometry import Path, cut_strokes, rounded
 from .labels import words
 from .marks import Layout, Mark
+from .pages import choose
 from .scene import Scene
 from .theme import Style, Theme
 
@@ -71,36 +72,46 @@ def _sample(key: str, x: float, y: float, theme: Theme, index: int) -> list[Mark
 
 def legend_marks(scene: Scene, theme: Theme, drawing: list[Mark]) -> Layout:
     """Add title, legend and notes, and move everything to its place on the paper."""
+    if not scene.fit:
+        return _compose(scene, theme, drawing)
+    return choose(scene.fit, lambda aside, grow: _compose(scene, theme, drawing, aside, grow), moved)
+
+
+def _compose(scene: Scene, theme: Theme, drawing: list[Mark], aside: bool = False, grow: float = 1.0) -> Layout:
+    """The legend below the drawing or to its right; its words and those of title and notes `grow` times as large."""
     _, top, right, bottom = extent(drawing)
-    entries = [(key, words(text, 10.0)) for key, text in scene.legend]
-    widest = max([_SAMPLE + 6 + o.width for _, o in entries], default=0.0)
-    title = words(scene.title, 15.0)
-    notes = words("; ".join(scene.notes), 9.5) if scene.notes else None
+    entries = [(key, words(text, 10.0 * grow)) for key, text in scene.legend]
+    widest = max([_SAMPLE + 7 + o.width for _, o in entries], default=0.0)
+    title = words(scene.title, 15.0 * min(grow, 1.3))
+    notes = words("; ".join(scene.notes), 9.5 * grow) if scene.notes else None
     # At least wide enough for three legend columns, so that a picture of one step is not followed by a tower of words.
-    width = max(right - MARGIN, 3 * (widest + 18) - 18, title.width, 0.0)
+    width = max(right - MARGIN, 0.0 if aside else 3 * (widest + 18) - 18, title.width)
     if notes:
-        width = max(width, min(notes.width, 700.0))
+        width = max(width, min(notes.width, right - MARGIN if aside else 700.0))
     # Small pictures are centred over their legend.
     shift = max(0.0, (width - (right - MARGIN)) / 2)
-    columns = max(1, int((width + 18) // (widest + 18)))
+    columns = 1 if aside else max(1, int((width + 18) // (widest + 18)))
     columns = -(-len(entries) // -(-len(entries) // columns)) if entries else 1
     marks: list[Mark] = []
-    y = bottom + 34
+    x0, y0 = (MARGIN + width + 30, top + 16) if aside else (MARGIN, bottom + 34)
     for k, (key, outline) in enumerate(entries):
-        x, line = MARGIN + (k % columns) * (widest + 18), y + _LINE * (k // columns)
+        x, line = x0 + (k % columns) * (widest + 18), y0 + _LINE * grow * (k // columns)
         marks += _sample(key, x, line, theme, k)
         at = (x + _SAMPLE + 7 + outline.width / 2, line)
         marks.append(Mark(f"legend words {k}", "text", "legend", Style(), label=outline, label_at=at, ink=theme.ink))
-    y += _LINE * (-(-len(entries) // columns) if entries else 0) + 2
-    for k, note in enumerate(_wrap("; ".join(scene.notes), width)):
-        o = words(note, 9.5)
+    below = _LINE * grow * (-(-len(entries) // columns) if entries else 0)
+    y = bottom + 34 + (0.0 if aside else below + 2)
+    for k, note in enumerate(_wrap("; ".join(scene.notes), width, 9.5 * grow)):
+        o = words(note, 9.5 * grow)
         at = (MARGIN + o.width / 2, y)
         marks.append(Mark(f"notes {k}", "text", "notes", Style(), label=o, label_at=at, ink=theme.faint))
-        y += 14
-    rise = (MARGIN + 36 if scene.title else MARGIN) - top
+        y += 14 * grow
+    if aside:
+        y, width = max(y, y0 + below), width + 30 + widest
+    rise = (MARGIN + 21 + 15 * grow if scene.title else MARGIN) - top
     body = [moved(m, shift, rise) for m in drawing] + [moved(m, 0.0, rise) for m in marks]
     if scene.title:
-        at = (MARGIN + title.width / 2, MARGIN + 8)
+        at = (MARGIN + title.width / 2, MARGIN + 8 * grow)
         body.append(Mark("title", "text", "title", Style(), label=title, label_at=at, ink=theme.ink))
     steps = ", ".join(s.label for s in scene.slots if s.label)
     nodes, arrows = (sum(m.kind == k for m in drawing) for k in ("node", "edge"))
@@ -111,10 +122,10 @@ def legend_marks(scene: Scene, theme: Theme, drawing: list[Mark]) -> Layout:
     )
 
 
-def _wrap(text: str, width: float) -> list[str]:
+def _wrap(text: str, width: float, size: float = 9.5) -> list[str]:
     lines: list[str] = []
     for word in text.split():
-        if lines and words(lines[-1] + " " + word, 9.5).width <= width:
+        if lines and words(lines[-1] + " " + word, size).width <= width:
             lines[-1] += " " + word
         else:
             lines.append(word)

@@ -53,7 +53,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A picture with all its coordinates: the size of the paper and what is on it, in the order of painting."""
+    """A picture with all its coordinates: the size of the paper and what is on it, in the order of painting.
+
+    Printed or shown, every length is `scale` times as long: 1 unless the picture was fitted to a page.
+    """
 
     width: float
     height: float
@@ -62,6 +65,17 @@ class Layout:
     title: str
     description: str
     marks: tuple[Mark, ...]
+    scale: float = 1.0
+
+    @property
+    def smallest_text(self) -> float:
+        """The size of the smallest words, in points of the finished picture (subscripts are smaller)."""
+        # words are 0.76 of their size high, from the baseline to the top of a d
+        found = [
+            m.label.height / 0.76 for m in self.marks if m.label and m.kind in ("text", "band", "stroke") and not m.tex
+        ]
+        names = [15.0] * any(m.kind == "node" for m in self.marks)
+        return min([*found, *names], default=0.0) * self.scale
 
     @property
     def nodes(self) -> dict[str, Mark]:

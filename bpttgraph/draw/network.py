@@ -64,10 +64,10 @@ class Network:
     legend: tuple[tuple[str, str], ...] = field(default=())
 
 
-def network_scene(net: Network, labels: str, theme: str, view: str) -> Scene:
+def network_scene(net: Network, labels: str, theme: str, view: str, fit: str | None = None) -> Scene:
     """The parts of a scene that legend and figure read."""
     rows = Rows({}, {}, 0, 0)
-    return Scene(net.title, net.notes, view, labels, theme, False, (), {}, (), rows, net.legend)
+    return Scene(net.title, net.notes, view, labels, theme, False, (), {}, (), rows, net.legend, fit=fit or "")
 
 
 def _label(part: Part) -> Outline:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from .data import Term
 from .labels import Outline, mathml_label, words
 from .marks import Mark
+from .pages import PAGES
 from .scene import Scene
 from .theme import Style, Theme
 
@@ -73,7 +74,7 @@ def _formula(term: Term) -> Outline | None:
 
 
 def arrange(pictures: list[list[Mark]], terms: tuple[Term, ...], scene: Scene, theme: Theme) -> list[Mark]:
-    """Pictures of equal size side by side and below each other, about as wide as a slide."""
+    """Pictures of equal size side by side and below each other, in the form of the page."""
     from .legend import extent, moved
 
     if len(pictures) == 1:
@@ -84,7 +85,12 @@ def arrange(pictures: list[list[Mark]], terms: tuple[Term, ...], scene: Scene, t
     above = max([f.height for f in formulas], default=0.0) + 34
     width = max([right - left, *(f.width + 18 for f in formulas)])
     height = bottom - top + above
-    columns = min(range(1, len(pictures) + 1), key=lambda n: abs(n * width / (-(-len(pictures) // n) * height) - 1.6))
+    page = PAGES.get(scene.fit)
+    wide, high = (page.width, page.height * 0.85) if page else (1.6, 1.0)  # the rest is for title and legend
+    # As many columns as let the pictures be largest there.
+    columns = max(
+        range(1, len(pictures) + 1), key=lambda n: min(wide / (n * width), high / (-(-len(pictures) // n) * height))
+    )
     out: list[Mark] = []
     for k, (marks, term) in enumerate(zip(pictures, terms)):
         dx = (k % columns) * (width + _GAP)

@@ -21,7 +21,8 @@ def _colour(value: str) -> str:
 
 def _stream(layout: Layout) -> str:
     # PDF counts upwards; one matrix turns the whole page.
-    out = [f"1 0 0 -1 0 {_number(layout.height)} cm 1 j"]
+    s = _number(layout.scale) if layout.scale == 1 else f"{layout.scale:.6f}"
+    out = [f"{s} 0 0 -{s} 0 {_number(layout.height * layout.scale)} cm 1 j"]
     for order in orders(layout):
         x, y, scale = order.move
         if order.fill != "none":
@@ -46,7 +47,7 @@ def write_pdf(layout: Layout) -> bytes:
     """The picture as PDF 1.4."""
     stream = zlib.compress(_stream(layout).encode("ascii"), 9)
     title = b"<feff" + layout.title.encode("utf-16-be", "replace").hex().encode() + b">"
-    box = f"[0 0 {_number(layout.width)} {_number(layout.height)}]".encode()
+    box = f"[0 0 {_number(layout.width * layout.scale)} {_number(layout.height * layout.scale)}]".encode()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R /ViewerPreferences << /DisplayDocTitle true >> >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",

@@ -129,8 +129,8 @@ def _paint(image: Floats, order: Order, scale: float) -> None:
 
 def write_png(layout: Layout, scale: float = 2.0) -> bytes:
     """The picture at `scale` pixels per point (2 is 144 pixels per inch); coarser if it would not fit into memory."""
-    scale = min(scale, math.sqrt(_PIXELS / (layout.width * layout.height)))
-    width, height = math.ceil(layout.width * scale), math.ceil(layout.height * scale)
+    scale = min(scale * layout.scale, math.sqrt(_PIXELS / (layout.width * layout.height)))
+    width, height = math.ceil(layout.width * scale - 0.1), math.ceil(layout.height * scale - 0.1)
     image = np.full((height, width, 3), 255.0, dtype=np.float32)
     for colour, batch in groupby(
         orders(layout), key=lambda o: o.fill if o.stroke == "none" and o.move[2] != 1.0 else None

@@ -13,6 +13,7 @@ from ..names import to_unicode
 from ..variables import Link, Variable, VariableGraph
 from . import GRADIENT_VIEWS, VIEWS
 from .data import Data, Label, reduced
+from .pages import PAGES
 from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES
 
@@ -87,6 +88,7 @@ class Scene:
     legend: tuple[tuple[str, str], ...]
     hidden: dict[str, Item] = field(default_factory=dict)
     data: Data = field(default_factory=Data)
+    fit: str = ""
 
     def item(self, name: str) -> Item:
         """The item of that name, drawn or folded away."""
@@ -99,8 +101,9 @@ def _check(option: str, value: object, allowed: tuple[object, ...]) -> None:
         raise BPTTError(f"{option}={value!r} is not something a picture can do", f"choose one of {listed}")
 
 
-def check_style(labels: str, theme: str) -> None:
+def check_style(labels: str, theme: str, fit: str | None = None) -> None:
     """The options that every picture has."""
+    _check("fit", fit, (None, *PAGES))
     _check("labels", labels, ("math", "text"))
     _check("theme", theme, tuple(THEMES))
 
@@ -199,12 +202,13 @@ def build_scene(
     labels: str = "math",
     theme: str = "light",
     data: Data | None = None,
+    fit: str | None = None,
 ) -> Scene:
     """Decide what is shown. The options are those of `draw`."""
     _check("view", view, (None, *VIEWS))
     if not isinstance(fold, tuple):
         _check("fold", fold, ("auto", True, False))
-    check_style(labels, theme)
+    check_style(labels, theme, fit)
     if view == "cell":
         raise BPTTError("the inside of a step is not in this graph", "draw the unrolled recurrence with view='cell'")
     if view is not None and (view == "folded") != graph.folded:
@@ -287,6 +291,7 @@ def build_scene(
         tuple(legend),
         away,
         data,
+        fit or "",
     )
 
 

@@ -146,10 +146,11 @@ def write_svg(
             inner += _label(m, m.label, layout.ink, labels == "text", dx, dy)
             glyphs.update((g.key, g.path) for g in m.label.glyphs)
         body.append(f'<g id="{name}" class="{m.cls}"{extra}>{inner}</g>')
+    wide, high = number(layout.width * layout.scale), number(layout.height * layout.scale)
     defs = "".join(f'<path id="{k}" d="{d}"/>' for k, d in glyphs.items()) if labels == "math" else ""
     move = f' transform="translate({number(dx)} {number(dy)})"' if offset != (0.0, 0.0) else ""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="img" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {w} {h}" role="img" '
         f'aria-label="{_attribute(layout.title)}">\n<title>{_text(layout.title)}</title>\n'
         f"<desc>{_text(layout.description)}</desc>\n<defs>{defs}</defs>\n"
         f'<rect class="paper" width="{w}" height="{h}" fill="{layout.paper}"/>\n'

@@ -125,17 +125,20 @@ def write_tikz(layout: Layout) -> str:
     used = sorted(set(re.findall(r"bptt([0-9A-F]{6})", text)) | {layout.paper[1:].upper()})
     colours = "\n".join(rf"  \definecolor{{bptt{c}}}{{HTML}}{{{c}}}" for c in used)
     paper = f"bptt{layout.paper[1:].upper()}"
+    before, after = ("", "")
+    if layout.scale != 1.0:
+        before, after = rf"\scalebox{{{layout.scale:.5f}}}{{%" + "\n", "}%\n"
     return (
-        "% needs \\usepackage{tikz,amsmath}\n"
-        "\\begin{tikzpicture}[x=1bp,y=-1bp]\n" + colours + "\n"
+        "% needs \\usepackage{tikz,amsmath}\n" + before + "\\begin{tikzpicture}[x=1bp,y=-1bp]\n" + colours + "\n"
         rf"  \fill[{paper}] (0,0) rectangle ({number(layout.width)},{number(layout.height)});" + "\n"
-        f"{text}\n\\end{{tikzpicture}}%\n"
+        f"{text}\n\\end{{tikzpicture}}%\n" + after
     )
 
 
 def write_tex(layout: Layout) -> str:
     """A document of one page that is exactly the picture."""
-    size = f"paperwidth={number(layout.width)}bp,paperheight={number(layout.height)}bp"
+    wide, high = number(layout.width * layout.scale), number(layout.height * layout.scale)
+    size = f"paperwidth={wide}bp,paperheight={high}bp"
     return (
         "\\documentclass{article}\n\\usepackage{amsmath,tikz}\n"
         f"\\usepackage[{size},margin=0bp]{{geometry}}\n"
