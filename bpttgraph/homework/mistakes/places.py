@@ -134,7 +134,9 @@ class Places:
         """Edges that stand at the same place of the same equation."""
         found: dict[tuple[str, tuple[int, ...], int], list[Edge]] = {}
         for edge in self.edges:
-            found.setdefault(edge.place, []).append(edge)
+            same = found.setdefault(edge.place, [])
+            if not same or same[0].op == edge.op:  # h[0] = encoder.h[T] is another equation than that of h[t]
+                same.append(edge)
         return found
 
     @cached_property

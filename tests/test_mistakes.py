@@ -1,0 +1,98 @@
+"""The catalogue of mistakes: rewrites of the backward graph do what students do, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+import wrong_backprop
+
+import bpttgraph as bg
+from bpttgraph.homework.kill import concrete, kill_table
+from bpttgraph.homework.mistakes import CATALOGUE, Trial, mutants
+
+HAND = {"rnn": wrong_backprop.rnn, "lstm": wrong_backprop.lstm, "gru": wrong_backprop.gru}
+
+
+@pytest.mark.parametrize("name", [c for c in bg.cells() if concrete(c) is not None])
+@pytest.mark.parametrize("options", [{}, {"batch": 3, "loss": "last", "reduce": "mean"}, {"truncate": "sliding:2"}])
+def test_without_a_mistake_it_is_the_gradient(name: str, options: dict) -> None:
+    batch, options = options.get("batch"), {k: v for k, v in options.items() if k != "batch"}
+    u = concrete(name).unroll(4, **options)
+    run = u.run(u.instance(2, batch))
+    found = Trial(u, run)([()])
+    for parameter, value in run.gradients.items():
+        np.testing.assert_allclose(found[parameter][0], value, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_hand_written_passes_are_right_without_their_mistakes(name: str) -> None:
+    u = bg.cell(name).unroll(5)
+    data = u.instance(1)
+    for parameter, value in HAND[name](data).items():
+        np.testing.assert_allclose(value, u.run(data).gradients[parameter], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_the_catalogue_does_what_students_do(name: str) -> None:
+    u = bg.cell(name).unroll(5)
+    data = u.instance(1)
+    run = u.run(data)
+    trial = Trial(u, run)
+    found = {m.key: m for m in mutants(trial.site)}
+    for bug, key in getattr(wrong_backprop, name.upper()).items():
+        if key.startswith("clipped"):
+            continue
+        wrong = HAND[name](data, bug)
+        made = trial([(found[key],)])
+        assert any(np.abs(wrong[n] - run.gradients[n]).max() > 1e-3 for n in wrong), bug
+        for n, value in wrong.items():
+            np.testing.assert_allclose(made[n][0], value, rtol=1e-9, atol=1e-11, err_msg=f"{bug}: {n}")
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "lstm-peephole", "lstm-fused", "leaky"])
+def test_nothing_hides_on_a_generic_instance(name: str) -> None:
+    u = bg.cell(name).unroll(5)
+    table = kill_table(u, u.instance(0))
+    assert not [e.mutant.key for e in table if e.hidden]
+    assert len({e.mutant.key for e in table}) == len(table)
+    assert all(e.mutant.clause and e.mutant.entry in CATALOGUE for e in table)
+
+
+def test_instances_on_which_mistakes_hide() -> None:
+    u = bg.cell("rnn").unroll(3, sizes={"h": 2, "x": 3, "y": 4})
+    data = u.instance(0)
+    data["W_hh"] = data["W_hh"] + data["W_hh"].T
+    hidden = {e.mutant.key for e in kill_table(u, data) if e.hidden}
+    assert hidden == {"matrix-not-transposed:W_hh"}
+    u = bg.cell("rnn").unroll(3)
+    data = {**u.instance(0), "h[0]": np.zeros(4)}
+    assert "use-forgotten:1:W_hh" in {e.mutant.key for e in kill_table(u, data) if e.hidden}
+
+
+def test_entries_have_words() -> None:
+    for e in CATALOGUE.values():
+        assert e.title and e.lesson.endswith(".") and e.blind, e.key
+
+
+def test_no_entry_knows_a_cell() -> None:
+    """Mistakes are rewrites on any recurrence: no name of a cell, gate or parameter stands in the code."""
+    folder = Path(bg.__file__).parent / "homework" / "mistakes"
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Compare):
+                texts = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)]
+                assert not {"h", "c", "f", "z", "r", "lstm", "gru", "rnn", "W_hh"} & set(texts), (path.name, texts)
+
+
+def test_every_mistake_of_lstm_is_tried_in_no_time() -> None:
+    import time
+
+    u = bg.cell("lstm").unroll(5)
+    run = u.run(u.instance())
+    start = time.perf_counter()
+    trial = Trial(u, run)
+    trial([(m,) for m in mutants(trial.site)])
+    assert time.perf_counter() - start < 5  # 0.1 s on an idle core
