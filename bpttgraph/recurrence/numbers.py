@@ -16,9 +16,11 @@ from ..autodiff import Backward, Plan, backward, evaluate, evaluate_absolute
 from ..errors import BPTTError, nearest
 from ..graph import Node, leaf
 from ..primitives import expand
+from .admission import Admission, Admitted
 from .unroll import no_collection
 
 if TYPE_CHECKING:
+    from .schedule import Scheduled
     from .unroll import Head, Unrolled
 
 __all__ = ["Numbers", "Run"]
@@ -42,9 +44,11 @@ class Numbers:
 
     def __init__(self, unrolled: Unrolled):
         self.u = unrolled
-        # One seed a loss: 1 for the gradient, a unit vector over the losses for the contributions. When the total is not a
-        # sum of them, the seed of the total is passed back to them first.
-        self.seeds = {head: leaf(f"seed[{head.name}]", batched=unrolled.node(head.name).batched) for head in unrolled.heads}
+
+    @cached_property
+    def seeds(self) -> dict[Head, Node]:
+        """One seed a loss: 1 for the gradient, a unit vector over the losses for the contributions."""
+        return {head: leaf(f"seed[{head.name}]", batched=self.u.node(head.name).batched) for head in self.u.heads}
 
     # -- the reverse pass ---------------------------------------------------------------------------------------------
 
@@ -80,8 +84,14 @@ class Numbers:
         return [p.adjoints[target] for p in self.reverse([target]) if target in p.adjoints]
 
     @cached_property
-    def leaf_nodes(self) -> dict[str, Node]:
+    def leaf_names(self) -> tuple[str, ...]:
         """Parameters and initial states: what `gradients` lists."""
+        slots = self.u.slots
+        return tuple(k for role in ("parameter", "initial") for k, s in slots.items() if s.role == role)
+
+    @cached_property
+    def leaf_nodes(self) -> dict[str, Node]:
+        """Their nodes."""
         initial = {n.name: n for rows in self.u.leaves.values() for _, n in rows if n.role == "initial" and n.name}
         return {**self.u.parameters, **initial}
 
@@ -108,184 +118,63 @@ class Numbers:
         lead = () if batch is None else (batch,)
         data: dict[str, Array] = {}
         order = {"input": 0, "target": 1, "initial": 2, "parameter": 3, "upstream": 4}
-        keys = sorted(self.u.leaves, key=lambda k: order[self.u.leaves[k][0][1].role])
-        for key in keys:
-            rows = self.u.leaves[key]
-            node = rows[0][1]
-            length = () if rows[0][0] is None else (self.length(key),)
-            shape = length + (() if node.role == "parameter" else lead) + node.shape
-            if node.role == "target" and self.is_class(key):
-                data[key] = rng.integers(0, node.shape[0], size=shape[:-1])
-            elif node.role == "parameter" and len(node.shape) == 2:
-                data[key] = rng.normal(size=shape) * 0.7 * min(1.0, (4 / node.shape[1]) ** 0.5)
+        slots = self.u.slots
+        for key in sorted(slots, key=lambda k: order[slots[k].role]):
+            slot = slots[key]
+            length = () if slot.length is None else (slot.length,)
+            shape = length + (() if slot.role == "parameter" else lead) + slot.shape
+            if slot.classes and slot.role == "target":
+                data[key] = rng.integers(0, slot.shape[0], size=shape[:-1])
+            elif slot.role == "parameter" and len(slot.shape) == 2:
+                data[key] = rng.normal(size=shape) * 0.7 * min(1.0, (4 / slot.shape[1]) ** 0.5)
             else:
-                data[key] = rng.normal(size=shape) * (0.7 if node.role != "upstream" else 1.0)
+                data[key] = rng.normal(size=shape) * (0.7 if slot.role != "upstream" else 1.0)
         return data
-
-    def length(self, key: str) -> int:
-        """How many steps a sequence has: those of its block."""
-        place = self.u._places[self.u.leaves[key][0][1].name or ""]
-        return self.u.steps.get(place.block, self.u.columns)
-
-    def is_class(self, key: str) -> bool:
-        """Whether a target is a class: compared by cross entropy, and a vector."""
-        nodes = {n.serial for _, n in self.u.leaves[key]}
-        found = False
-        for head in self.u.heads:
-            stack = [self.u.node(head.name)]
-            while stack:
-                node = stack.pop()
-                for slot, arg in enumerate(node.args):
-                    if arg.serial in nodes and slot == 1 and node.op is not None and node.op.name == "cross_entropy":
-                        found = True
-                    if arg.name is None:
-                        stack.append(arg)
-            if found:
-                break
-        return found and len(self.u.leaves[key][0][1].shape) == 1
 
     # -- admission ----------------------------------------------------------------------------------------------------
 
-    def admit(self, data: Mapping[str, Any]) -> tuple[dict[Node, Array], int | None, set[Node]]:
-        """Check data and spread it over the leaves.
-
-        Returns the leaves' arrays, one row an example, the batch size (or None), and the leaves that all examples share.
-        """
-        leaves = self.u.leaves
-        for key in data:
-            if key not in leaves and key not in self.unused:
-                raise BPTTError(f"data: there is no {key} here", nearest(str(key), list(leaves)))
-        values: dict[Node, Array] = {}
-        shared: set[Node] = set()
-        batches: dict[str, int] = {}
-        arrays: dict[str, Array] = {}
-        for key, value in data.items():
-            arrays[key] = _array(key, value)
-        kinds = [a.dtype for a in arrays.values() if a.dtype.kind in "fc"]
-        dtype = np.result_type(*kinds) if kinds else np.dtype(float)
-        others = [(arrays[k].ndim, r[0][1], r[0][0] is not None) for k, r in leaves.items() if k in arrays and not self.is_class(k)]
-        batched = any(n.batched and axes == len(n.shape) + timed + 1 for axes, n, timed in others)
-        for key, rows in leaves.items():
-            node = rows[0][1]
-            array = arrays.get(key)
-            if array is None and node.role == "initial":
-                stem = key.partition("[")[0]
-                if stem in arrays and stem in self.unused:  # the first input of a generator
-                    array = arrays[stem][0]
-                else:
-                    array = np.zeros(node.shape, dtype)
-            if array is None and node.role == "upstream":
-                array = np.random.default_rng(0).normal(size=(self.length(key), *node.shape)).astype(dtype.type(0).real.dtype)
-            if array is None:
-                raise BPTTError(f"data: {key} is missing", f"it has shape {self.describe(key)}; u.instance() makes a complete example")
-            if node.role == "parameter":
-                if array.shape != node.shape:
-                    raise BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}",
-                                    f"reshape or transpose {key}")  # fmt: skip
-                values[node] = array if array.dtype.kind in "fc" else array.astype(dtype)
-                continue
-            if rows[0][0] is None:
-                core = array.astype(dtype) if array.dtype.kind not in "fc" else array
-                if array.shape == node.shape:
-                    core = core[None]
-                    shared.add(node)
-                elif array.ndim == len(node.shape) + 1 and array.shape[1:] == node.shape:
-                    batches[key] = array.shape[0]
-                else:
-                    raise BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}", f"reshape {key}")
-                values[node] = core
-                continue
-            array, batch = self.sequence(key, array, dtype, batched)
-            if batch is not None:
-                batches[key] = batch
-            else:
-                shared.update(n for _, n in rows)
-            for row, n in rows:
-                values[n] = array[row]
-        sizes = {b for b in batches.values() if b != 1} or set(batches.values())
-        if len(sizes) > 1:
-            named = ", ".join(f"{k}: {b}" for k, b in batches.items())
-            raise BPTTError(f"data: the batch sizes differ ({named})", "give every input the same number of examples")
-        batch = sizes.pop() if sizes else None
-        # What all examples share gets a row for each of them: its gradient is the sum over these rows.
-        return {n: np.broadcast_to(v, (batch or 1, *n.shape)) if n.batched else v for n, v in values.items()}, batch, shared
-
     @cached_property
-    def unused(self) -> set[str]:
-        """Names that may be in the data although nothing of this unrolling reads them (targets of steps without a loss, …)."""
+    def admission(self) -> Admission:
+        """What the data must hold."""
+        slots = self.u.slots
         rec = self.u.recurrence
         fed = {d.bases[0] for d in self.u.definitions if d not in rec.definitions}
         states = {f"{b}[{s}]" for b in rec.states for s in (0, 1, *(t + 1 for t in self.u.steps.values()))}
-        return {*rec.inputs, *rec.parameters, *fed, *states, *(k for k in self.u.shapes if k in rec.inputs)} - set(self.u.leaves)
+        # names that may be there although nothing of this unrolling reads them (targets of steps without a loss, …)
+        unused = {*rec.inputs, *rec.parameters, *fed, *states, *(k for k in self.u.shapes if k in rec.inputs)} - set(slots)
+        return Admission(slots, unused, self.u.inputs != "every")
 
-    def describe(self, key: str) -> str:
-        node = self.u.leaves[key][0][1]
-        dims = ", ".join(map(str, node.shape))
-        if node.role == "parameter":
-            return f"({dims}{',' if len(node.shape) == 1 else ''})"
-        if self.u.leaves[key][0][0] is None:
-            return f"({dims}{',' if len(node.shape) == 1 else ''}) or (B, {dims})" if dims else "() or (B,)"
-        t = self.length(key)
-        classes = f" or classes ({t},) or ({t}, B)" if self.is_class(key) else ""
-        return (f"({t}, {dims}) or ({t}, B, {dims})" if dims else f"({t},) or ({t}, B)") + classes
+    def spread(self, admitted: Admitted) -> tuple[dict[Node, Array], set[Node]]:
+        """The data as one array for each leaf, a row for each example, and the leaves that all examples share.
 
-    def sequence(self, key: str, array: Array, dtype: Any, batched: bool) -> tuple[Array, int | None]:
-        """A sequence as (T, B, *shape), with its batch size."""
-        node, length = self.u.leaves[key][0][1], self.length(key)
-        wrong = BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}",
-                          f"the first axis is time (T = {length}), the last ones are {node.shape}")  # fmt: skip
-        rows = len(array) if array.ndim else 0
-        if rows != length and not (self.u.inputs != "every" and rows >= 1 and node.role == "input"):
-            raise wrong
-        if self.classes(key, array, batched):
-            classes = node.shape[0]
-            if array.size and (array.min() < 0 or array.max() >= classes):
-                raise BPTTError(f"data: {key} has a class outside 0 to {classes - 1}", "classes count from 0")
-            hot = np.eye(classes, dtype=np.zeros(1, dtype).real.dtype)[array]
-            return (hot[:, None] if array.ndim == 1 else hot), (None if array.ndim == 1 else array.shape[1])
-        if array.dtype.kind not in "fc":
-            array = array.astype(np.zeros(1, dtype).real.dtype)
-        if array.shape[1:] == node.shape:
-            return array[:, None], None
-        if array.ndim == len(node.shape) + 2 and array.shape[2:] == node.shape:
-            return array, array.shape[1]
-        raise wrong
-
-    def classes(self, key: str, array: Array, batched: bool) -> bool:
-        """Whether targets are given as class numbers, `(T,)` or `(T, B)`.
-
-        Whole numbers of shape `(T, n)` with n classes could be either: they are one-hot vectors if they look so and nothing else
-        in the data has a batch.
+        What all examples share gets a row for each of them: its gradient is the sum over these rows.
         """
-        if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or not self.is_class(key):
-            return False
-        if array.shape[1:] != self.u.leaves[key][0][1].shape:
-            return True
-        hot = np.all((array == 0) | (array == 1)) and np.all(array.sum(axis=1) == 1)
-        return batched or not hot
+        values: dict[Node, Array] = {}
+        shared: set[Node] = set()
+        batch = admitted.batch or 1
+        for key, rows in self.u.leaves.items():
+            array = admitted.arrays[key]
+            for row, node in rows:
+                value = array if row is None else array[row]
+                values[node] = np.broadcast_to(value, (batch, *node.shape)) if node.batched else value
+                if key in admitted.shared:
+                    shared.add(node)
+        return values, shared
 
-    def run(self, data: Mapping[str, Any]) -> Run:
+    def run(self, data: Mapping[str, Any], schedule: bool = True) -> Run:
         if self.u.recurrence.abstract:
             names = ", ".join(self.u.recurrence.abstract)
             first = self.u.recurrence.abstract[0]
             raise BPTTError(f"{names} {'is' if ',' not in names else 'are'} abstract: there are no numbers",
                             f'bind: --let {first}=tanh on the command line, let={{"{first}": "tanh"}} in Python')  # fmt: skip
-        return Run(self, data, *self.admit(data))
-
-
-def _array(key: str, value: Any) -> Array:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError):
-        array = np.asarray(None)
-    if array.dtype.kind not in "fciub":
-        raise BPTTError(f"data: {key} is not an array of numbers", "give nested lists or a NumPy array of floats")
-    if array.dtype.kind == "f" and array.dtype.itemsize < 4:
-        array = array.astype(np.float32)
-    if not np.all(np.isfinite(array)):
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise BPTTError(f"data: {key} holds {array[place]} at index {place}", "every number must be finite")
-    return array
+        admitted = self.admission.admit(data)
+        kinds = {a.dtype for a in admitted.arrays.values()}
+        dtype = np.result_type(*kinds) if kinds else np.dtype(float)
+        found: Scheduled | None = None
+        # Complex numbers serve the check by complex step, which must share nothing with what it checks.
+        if schedule and dtype.kind == "f" and self.u.schedule.applies:
+            found = self.u.schedule.run(admitted, dtype)
+        return Run(self, data, admitted, dtype, found)
 
 
 class _Gradients(Mapping[str, Array]):
@@ -295,10 +184,10 @@ class _Gradients(Mapping[str, Array]):
         self._run = run
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._run.numbers.leaf_nodes)
+        return iter(self._run.numbers.leaf_names)
 
     def __len__(self) -> int:
-        return len(self._run.numbers.leaf_nodes)
+        return len(self._run.numbers.leaf_names)
 
     def __getitem__(self, name: str) -> Array:
         return self._run.gradient(name)
@@ -326,31 +215,74 @@ class _Values(Mapping[str, Array]):
 class Run:
     """The numbers of one run.
 
+    Loss and gradients come from the schedule over time where it applies; what is asked beyond them (Jacobians, contributions,
+    gradients of inner variables) is read off the unrolled graph, which is evaluated when it is first needed.
+
     Attributes:
         loss: the total loss, summed over the batch. batch: its size, None for a single example.
         values: arrays of all named variables, `values["h[2]"]` of shape `(n,)` or `(B, n)`.
         gradients: of the total loss, by parameter and initial state (each in its own shape); other variables on request.
     """
 
-    def __init__(self, numbers: Numbers, data: Mapping[str, Any], leaves: dict[Node, Array], batch: int | None, shared: set[Node]):
-        self.numbers, self.data, self.leaves, self.batch, self._shared = numbers, data, leaves, batch, shared
+    def __init__(self, numbers: Numbers, data: Mapping[str, Any], admitted: Admitted, dtype: Any, scheduled: Scheduled | None):
+        self.numbers, self.data, self.batch = numbers, data, admitted.batch
         self.u = numbers.u
-        plan, self._gradient_nodes = numbers.full_plan
-        self._dtype = np.result_type(*{v.dtype for v in leaves.values()}) if leaves else np.dtype(float)
-        self._real = np.zeros(1, self._dtype).real.dtype
-        ones = np.full(batch or 1, self.u.weight, self._real)
-        self._seeds: dict[Node, Any] = {s: ones if s.batched else self.u.weight for s in numbers.seeds.values()}
+        self._admitted, self._scheduled = admitted, scheduled
+        self._dtype = np.dtype(dtype)
+        self.loss = self._total() if scheduled is None else scheduled.loss
+
+    # Made when asked for: a reference back to this run would keep the memory of the schedule from being used again.
+
+    @property
+    def values(self) -> Mapping[str, Array]:
+        return _Values(self)
+
+    @property
+    def gradients(self) -> Mapping[str, Array]:
+        return _Gradients(self)
+
+    # -- the plain evaluation of the unrolled graph ---------------------------------------------------------------------
+
+    @property
+    def _real(self) -> Any:
+        return np.zeros(1, self._dtype).real.dtype
+
+    @cached_property
+    def _spread(self) -> tuple[dict[Node, Array], set[Node]]:
+        return self.numbers.spread(self._admitted)
+
+    @property
+    def leaves(self) -> dict[Node, Array]:
+        """The data, one array for each leaf of the graph."""
+        return self._spread[0]
+
+    @property
+    def _shared(self) -> set[Node]:
+        return self._spread[1]
+
+    @cached_property
+    def _seeds(self) -> dict[Node, Any]:
+        ones = np.full(self.batch or 1, self.u.weight, self._real)
+        return {s: ones if s.batched else self.u.weight for s in self.numbers.seeds.values()}
+
+    @property
+    def _gradient_nodes(self) -> dict[str, list[Node]]:
+        return self.numbers.full_plan[1]
+
+    @cached_property
+    def _slots(self) -> dict[int, Any]:
+        """The value of every node of the unrolled graph and its reverse pass."""
+        plan = self.numbers.full_plan[0]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), no_collection():
-            slots = plan({**leaves, **self._seeds})
-        self._slots = {node.serial: slots[i] for i, node in enumerate(plan.nodes)}
-        self.loss = self._total()
-        self.values: Mapping[str, Array] = _Values(self)
-        self.gradients: Mapping[str, Array] = _Gradients(self)
+            slots = plan({**self.leaves, **self._seeds})
+        return {node.serial: slots[i] for i, node in enumerate(plan.nodes)}
 
     def _total(self) -> Any:
         value = self._slots[self.u.node(self.u.total).serial]
         with np.errstate(over="ignore", invalid="ignore"):
             return np.sum(value)[()]
+
+    # -- reading ----------------------------------------------------------------------------------------------------------
 
     def array(self, name: str) -> Array:
         """The value with the batch in front, `(B, *shape)`; `(*shape)` for what does not depend on the example."""
@@ -361,6 +293,9 @@ class Run:
         return value
 
     def _outside(self, name: str) -> Array:
+        quick: Array | None = self._scheduled.value(name) if self._scheduled is not None else None
+        if quick is not None:
+            return quick[0] if self.batch is None else quick
         node = self.u.node(name)
         value = self.array(name)
         if not node.batched:
@@ -371,10 +306,18 @@ class Run:
 
     def gradient(self, name: str) -> Array:
         """dE/d(name), in the shape in which `name` was given. `name` may be any variable, or a whole input sequence (`x`)."""
+        slot = self.u.slots.get(name)
+        if self._scheduled is not None and slot is not None and slot.role in ("parameter", "initial"):
+            found = self._scheduled.gradients.get(name)
+            if slot.role == "parameter":
+                return np.zeros(slot.shape, self._dtype) if found is None else found.copy()
+            total = np.zeros((1, *slot.shape), self._dtype) if found is None else found
+            total = np.broadcast_to(total, (self.batch or 1, *slot.shape))
+            return np.sum(total, axis=0) if self.batch is None or name in self._admitted.shared else np.array(total)
         if name in self.numbers.leaf_nodes:
             node = self.numbers.leaf_nodes[name]
-            found = [self._slots[g.serial] for g in self._gradient_nodes[name]]
-            return self._shaped(node, found)
+            parts = [self._slots[g.serial] for g in self._gradient_nodes[name]]
+            return self._shaped(node, parts)
         if name in self.u.leaves:
             return np.stack([self.gradient(n.name or "") for _, n in self.u.leaves[name]])
         node = self.u.node(name)

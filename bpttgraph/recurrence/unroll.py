@@ -17,6 +17,7 @@ from .. import primitives as P
 from ..errors import BPTTError, nearest
 from ..graph import Graph, Node, Use, constant, leaf, needed
 from ..variables import Link, Variable, VariableGraph
+from .admission import Slot
 from .expressions import build, named_parts
 from .model import Component, Definition, Recurrence, calls, components, names_in
 from .shapes import infer
@@ -25,6 +26,7 @@ from .truncation import Truncation, parse_truncation
 
 if TYPE_CHECKING:
     from .numbers import Run
+    from .schedule import Schedule
 
 __all__ = ["Head", "Unrolled", "infer_shapes"]
 
@@ -353,8 +355,8 @@ class Unrolled:
             summed: Node = self._nodes[self.heads[0].name]
             for head in self.heads[1:]:
                 summed = summed + self._nodes[head.name]
+            self.weight = self.loss_weight
             if self.reduce == "mean":
-                self.weight = 1.0 / len(self.loss_steps)
                 summed = summed * self.weight
             self.total = total or losses[0]
             self._register(summed if summed.name is None else P.identity(summed), self.total, None, None, None, "total")
@@ -383,7 +385,7 @@ class Unrolled:
     def _generic_losses(self) -> str:
         """A recurrence without a loss: E[t] = ⟨∂E/∂y[t], y[t]⟩ with ∂E/∂y given, so that every output has an upstream gradient."""
         rec = self.recurrence
-        base = next(n for n in ("E", "J", "loss", "E_total") if n not in rec.defined and n not in rec.parameters and n not in rec.inputs)
+        base = self.generic_name
         outputs = rec.outputs
         block = self._loss_block
         if not outputs:
@@ -395,8 +397,7 @@ class Unrolled:
                 source = self._nodes.get(f"{out}[{s + d.offset}]")
                 if source is None:
                     continue
-                stem = out.rpartition(".")
-                key = f"{stem[0]}{stem[1]}d{base}_d{stem[2]}"
+                key = self.upstream_name(out)
                 given = leaf(f"{key}[{source.step}]", source.shape, batched=True, role="upstream")
                 self.shapes.setdefault(key, source.shape)
                 self.leaves.setdefault(key, []).append((s - 1, given))
@@ -408,6 +409,22 @@ class Unrolled:
                     value = value + part
                 self._register(value, base, s + self._generic_offset, block, self.offset.get(block, 0) + s, "loss")
         return base
+
+    @property
+    def loss_weight(self) -> float:
+        """1, or 1/N for the mean of N losses."""
+        return 1.0 / len(self.loss_steps) if self.reduce == "mean" else 1.0
+
+    @property
+    def generic_name(self) -> str:
+        """What the loss of a recurrence without one is called."""
+        rec = self.recurrence
+        return next(n for n in ("E", "J", "loss", "E_total") if n not in rec.defined and n not in rec.parameters and n not in rec.inputs)
+
+    def upstream_name(self, output: str) -> str:
+        """The name in the data of ∂E/∂output, for a recurrence without a loss."""
+        stem = output.rpartition(".")
+        return f"{stem[0]}{stem[1]}d{self.generic_name}_d{stem[2]}"
 
     @property
     def _generic_offset(self) -> int:
@@ -605,6 +622,31 @@ class Unrolled:
     # -- the readings -------------------------------------------------------------------------------------------------
 
     @cached_property
+    def slots(self) -> dict[str, Slot]:
+        """What the data of a run consist of, by key."""
+        classes = self._class_nodes()
+        found = {}
+        for key, rows in self.leaves.items():
+            node = rows[0][1]
+            length = None if rows[0][0] is None else self.steps.get(self._places[node.name or ""].block, self.columns)
+            found[key] = Slot(node.role, node.shape, length, len(node.shape) == 1 and any(n.serial in classes for _, n in rows))
+        return found
+
+    def _class_nodes(self) -> set[int]:
+        """Leaves that a cross entropy compares with: whole numbers there are classes."""
+        found: set[int] = set()
+        for head in self.heads:
+            stack = [self.node(head.name)]
+            while stack:
+                node = stack.pop()
+                for slot, arg in enumerate(node.args):
+                    if slot == 1 and node.op is not None and node.op.name == "cross_entropy":
+                        found.add(arg.serial)
+                    if arg.name is None:
+                        stack.append(arg)
+        return found
+
+    @cached_property
     def _numbers(self) -> Any:
         from .numbers import Numbers
 
@@ -617,9 +659,21 @@ class Unrolled:
         """
         return self._numbers.instance(seed, batch)
 
-    def run(self, data: Mapping[str, Any]) -> Run:
-        """Numbers: loss, values and gradients on `data` (see `instance` for its form)."""
-        return self._numbers.run(data)
+    @cached_property
+    def schedule(self) -> Schedule:
+        """How loss and gradients are computed: what stands before, in and after the loop over time (`schedule.explain()`)."""
+        from .schedule import Schedule
+
+        return Schedule(self)
+
+    def run(self, data: Mapping[str, Any], schedule: bool = True) -> Run:
+        """Numbers: loss, values and gradients on `data` (see `instance` for its form).
+
+        Args:
+            schedule: False evaluates the unrolled graph node by node instead of using the schedule over time; the results are
+                equal up to rounding.
+        """
+        return self._numbers.run(data, schedule)
 
     def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: Any = ()) -> Any:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""

@@ -1,0 +1,324 @@
+"""The memory of a schedule for one batch size and one type of number, and the program over it.
+
+A value of the steps has one array `(before + T + after, B, *shape)`; the rows before and after hold initial values, or the zeros
+that the reverse pass starts from, so that a read of `h[t-1]` is the same memory one row earlier. A value that only its own step
+reads has one row. The program is a flat list of NumPy calls on views made once: running it again costs no set-up.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .instructions import Array, Instruction, emit
+from .values import VIEWS, Stage, Value
+
+if TYPE_CHECKING:
+    from . import Schedule
+
+__all__ = ["Workspace"]
+
+_LONGEST_LIST = 1_000_000
+
+
+class _Buffer:
+    """The array of one value, or of several side by side (`concat`)."""
+
+    def __init__(self, value: Value, before: int, after: int, rows: int, batch: int, dtype: Any):
+        self.row = before
+        self.array = np.zeros((before + rows + after, batch, *value.shape), dtype)
+
+
+class Workspace:
+    """Arrays and program of a schedule.
+
+    Attributes:
+        forward, backward: the calls of the two passes, in order.
+    """
+
+    def __init__(self, schedule: Schedule, batch: int, dtype: Any):
+        self.schedule, self.batch, self.dtype = schedule, batch, np.dtype(dtype)
+        self._buffers: dict[Value, tuple[_Buffer, slice | None]] = {}
+        self._fixed: dict[Value, Array] = {}
+        self._scratch: dict[Any, Array] = {}
+        self._zero: dict[tuple[int, ...], Array] = {}
+        self._pads = schedule.pads
+        self._parts = schedule.parts
+        self._user: weakref.ref[Any] | None = None
+        self.given: dict[str, Value] = {}
+        self.programs: list[list[Instruction]] = [[], []]
+        for stage in schedule.stages:
+            program = self.programs[0 if schedule.needed_forward(stage) else 1]
+            if stage.loop:
+                self._loop(stage, program)
+            else:
+                self._whole_stage(stage.values[0], program)
+
+    # -- memory ---------------------------------------------------------------------------------------------------------------
+
+    def _allocate(self, value: Value) -> tuple[_Buffer, slice | None]:
+        if value not in self._buffers:
+            if value in self._parts:
+                whole, start, stop = self._parts[value]
+                self._buffers[value] = (self._allocate(whole)[0], slice(start, stop))
+            else:
+                assert value.rows is not None
+                before, after = self._pads.get(value, (0, 0))
+                self._buffers[value] = (_Buffer(value, before, after, value.rows.length, self.batch, self.dtype), None)
+        return self._buffers[value]
+
+    def _rows(self, value: Value, first: int, last: int) -> Array:
+        """Rows first … last−1 of a value, examples of all rows one after the other."""
+        buffer, part = self._allocate(value)
+        array = buffer.array[buffer.row + first : buffer.row + last]
+        if part is not None:
+            array = array[..., part]
+        return array.reshape((last - first) * self.batch, *value.shape)
+
+    def _row(self, value: Value, row: int) -> Array:
+        """One row of a value; a single example stands without an axis for the batch."""
+        buffer, part = self._allocate(value)
+        array = buffer.array[buffer.row + row]
+        if part is not None:
+            array = array[..., part]
+        return array[0, ...] if self.batch == 1 else array  # the dots keep a single number an array
+
+    def _example(self, value: Value) -> tuple[int, ...]:
+        """The shape of one row of a value; a single example stands without an axis for the batch."""
+        return (self.batch, *value.shape) if self.batch > 1 else value.shape
+
+    def _lend(self, value: Value) -> Any:
+        def lend(i: int, shape: tuple[int, ...]) -> Array:
+            key = (value, i, shape)
+            if key not in self._scratch:
+                self._scratch[key] = np.empty(shape, self.dtype)
+            return self._scratch[key]
+
+        return lend
+
+    def whole(self, value: Value) -> Any:
+        """All rows of a value: `(rows · B, *shape)`, or the one array of what has no rows."""
+        if value in self._fixed:
+            return self._fixed[value]
+        if value.op == "full":
+            found: Any = np.full((), value.attrs["value"], self.dtype)
+            if value.rows is not None:
+                found = np.broadcast_to(found, (value.rows.length * self.batch, *value.shape))
+            elif value.shape:
+                found = np.broadcast_to(found, value.shape)
+        elif value.op in VIEWS:
+            found = _view(value, self.whole(value.args[0]))
+        elif value.op == "read" and not self.schedule.copied(value):
+            source, first = value.args[0], -value.attrs["delay"]
+            assert value.rows is not None
+            if value.attrs["kind"] == "at":
+                first = value.attrs["delay"]
+            elif value.attrs["kind"] == "pick":
+                first = value.attrs["cut"][0]
+            found = self._rows(source, first, first + value.rows.length)
+        elif value.rows is None:
+            if value in self._parts:
+                whole, start, stop = self._parts[value]
+                found = self.whole(whole)[start:stop]
+            else:
+                found = np.zeros(value.shape, self.dtype)
+        else:
+            found = self._rows(value, 0, value.rows.length)
+        self._fixed[value] = found
+        return found
+
+    # -- program --------------------------------------------------------------------------------------------------------------
+
+    def _whole_stage(self, value: Value, program: list[Instruction]) -> None:
+        """A value for all its rows at once."""
+        if value.op == "given":
+            self.given[value.attrs["key"]] = value
+            self.whole(value)
+        elif value.op == "read":
+            self._fill(value, program)
+        elif value.op in ("concat", "stack"):
+            self._join(value, program)
+        elif value.op != "full" and value.op not in VIEWS:
+            out = self.whole(value)
+            program += emit(value, [self.whole(a) for a in value.args], out, self._lend(value))
+
+    def _join(self, value: Value, program: list[Instruction]) -> None:
+        """What stands side by side in memory: parts that are not computed in their place are copied there."""
+        start = 0
+        out = self.whole(value)
+        for part in value.args:
+            stop = start + part.shape[0]
+            if self._parts.get(part, (None, 0, 0))[:2] != (value, start):
+                target = out[start:stop] if value.op == "stack" else out[..., start:stop]
+                program.append((np.copyto, (target, self.whole(part))))
+            start = stop
+
+    def _fill(self, read: Value, program: list[Instruction]) -> None:
+        """Initial values in the rows that a read looks at outside the steps; and reads that are not just other rows of memory."""
+        source = read.args[0]
+        if read.attrs["kind"] == "shift":
+            for initial, row in zip(read.args[1:], self.schedule.outer_rows(read)):
+                target = self._rows(source, row, row + 1)
+                program.append((np.copyto, (target, self.whole(initial))))
+        if self.schedule.copied(read):
+            out, rows = self.whole(read), read.rows
+            assert rows is not None and source.rows is not None
+            kind, cut, delay = read.attrs["kind"], read.attrs["cut"], read.attrs["delay"]
+            every = out.reshape(rows.length, self.batch, *read.shape)
+            whole = self.whole(source).reshape(source.rows.length, self.batch, *read.shape)
+            if kind == "place":
+                program.append((np.copyto, (every[delay : delay + 1], whole)))
+            elif kind == "spread":
+                program.append((_scatter, (every, list(cut), whole)))
+            elif kind == "pick":
+                program.append((np.take, (whole, list(cut), 0, every)))
+            else:
+                first = -delay
+                program.append(
+                    (np.copyto, (every, self._rows(source, first, first + rows.length).reshape(every.shape)))
+                )
+                for row in cut:
+                    if 0 <= row + delay < rows.length:
+                        every_row = every[row + delay]
+                        program.append((every_row.fill, (0.0,)))
+
+    def _loop(self, stage: Stage, program: list[Instruction]) -> None:
+        reads = [v for v in stage.values if v.op == "read"]
+        for read in reads:
+            self._fill(read, program)
+        rows = stage.values[0].rows
+        assert rows is not None
+        order = range(rows.length) if stage.direction > 0 else range(rows.length - 1, -1, -1)
+        if rows.length * len(stage.values) <= _LONGEST_LIST:
+            program += self._steps(stage, order)
+        else:
+            for start in range(0, rows.length, 256):
+                program.append((self._window, (stage, order[start : start + 256])))
+
+    def _window(self, stage: Stage, order: Sequence[int]) -> None:
+        for function, args in self._steps(stage, order):
+            function(*args)
+
+    def _steps(self, stage: Stage, order: Sequence[int]) -> list[Instruction]:
+        """The calls of a loop, step by step."""
+        found: list[Instruction] = []
+        inside = set(stage.values)
+        fixed: dict[Value, Any] = {}
+        lenders = {v: self._lend(v) for v in stage.values}
+        single = self.schedule.single
+        for row in order:
+            at: dict[Value, Any] = dict(fixed)
+
+            def look(value: Value, row: int = row, at: dict[Value, Any] = at) -> Any:
+                if value in at:
+                    return at[value]
+                if value.rows is None:
+                    made = fixed[value] = self.whole(value)
+                elif value.op in VIEWS:
+                    made = _view(value, look(value.args[0]))
+                elif value.op == "read" and (value in inside or not self.schedule.copied(value)):
+                    made = self._look_back(value, row)
+                elif value.op == "full":
+                    made = fixed[value] = np.full(self._example(value), value.attrs["value"], self.dtype)
+                elif value in single and value not in self._parts:
+                    made = fixed[value] = lenders[value](-1, self._example(value))
+                else:
+                    made = self._row(value, row)
+                at[value] = made
+                return made
+
+            for value in stage.values:
+                if value.op in ("read", "full") or value.op in VIEWS:
+                    continue
+                if value.op == "concat":
+                    start = 0
+                    for part in value.args:
+                        stop = start + part.shape[0]
+                        if self._parts.get(part, (None, 0, 0))[:2] != (value, start):
+                            found.append((np.copyto, (look(value)[..., start:stop], look(part))))
+                        start = stop
+                    continue
+                found += emit(value, [look(a) for a in value.args], look(value), lenders[value])
+        return found
+
+    def _look_back(self, read: Value, row: int) -> Array:
+        """What a read sees in a row: its source some rows away, or zero where truncation cuts."""
+        source = row - read.attrs["delay"]
+        if read.attrs["kind"] == "shift" and source in read.attrs["cut"]:
+            shape = self._example(read)
+            return self._zero.setdefault(shape, np.zeros(shape, self.dtype))
+        if read.attrs["kind"] == "pick":
+            source = read.attrs["cut"][0] + row
+        return self._row(read.args[0], source)
+
+    # -- running --------------------------------------------------------------------------------------------------------------
+
+    @property
+    def in_use(self) -> bool:
+        return self._user is not None and self._user() is not None
+
+    def lend_to(self, user: object) -> None:
+        """Leave the values to `user` as long as it lives."""
+        self._user = weakref.ref(user)
+
+    def load(self, data: Mapping[str, Array]) -> None:
+        """Copy the data in: sequences `(T, B or 1, *shape)`, initial values `(B or 1, *shape)`, parameters."""
+        first = self.schedule.u.inputs == "first"
+        for key, value in self.given.items():
+            target, array = self.whole(value), data[key]
+            if value.rows is not None:
+                target = target.reshape(value.rows.length, self.batch, *value.shape)
+                if len(array) != len(target) and value.attrs["timed"]:
+                    array = array[:1]
+            if first and value.attrs["role"] == "input" and value.attrs["timed"]:
+                target, array = target[:1], array[:1]  # the other steps stay zero
+            np.copyto(target, array, casting="same_kind")
+
+    def run(self) -> None:
+        for program in self.programs:
+            for function, args in program:
+                function(*args)
+
+    def gradient(self, value: Value) -> Array:
+        """A gradient: `(*shape)`, or `(B, *shape)` of an initial state."""
+        return np.asarray(self.whole(value))
+
+    def named(self, name: str) -> Array | None:
+        """A copy of the value of a variable at a step, `(B, *shape)`, if it is kept."""
+        stem, _, index = name.partition("[")
+        system = self.schedule.system
+        value = self.schedule.named.get(name)
+        if value is not None and value.rows is not None and value.rows.name == "once":
+            row = 0
+        else:
+            value = self.schedule.named.get(stem)
+            step = index[:-1]
+            if value is None or not step.lstrip("-").isdigit() or value.rows is None:
+                return None
+            row = int(step) - 1 - system.offsets.get(stem, 0)
+            if value.rows.name == "the steps with a loss":
+                row = system.loss_rows.index(row) if row in system.loss_rows else -1
+        equation = system.equations.get(name) or system.equations.get(stem)
+        if (
+            value not in self.schedule.kept
+            or (equation is not None and not equation.batched)
+            or not 0 <= row < value.rows.length
+        ):
+            return None
+        return np.array(self.whole(value).reshape(value.rows.length, self.batch, *value.shape)[row])
+
+
+def _view(value: Value, array: Any) -> Any:
+    if value.op == "rows":
+        return array[value.attrs["start"] : value.attrs["stop"]]
+    if value.op == "take":
+        return array[..., value.attrs["start"] : value.attrs["stop"]]
+    assert value.primitive is not None
+    return value.primitive.value(array, **value.attrs)
+
+
+def _scatter(out: Array, rows: list[int], values: Array) -> None:
+    out[rows] = values
