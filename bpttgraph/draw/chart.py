@@ -15,7 +15,7 @@ from .figure import Figure
 from .geometry import rounded
 from .heat import Scale
 from .labels import Outline, mathml_label, words
-from .legend import moved
+from .legend import extent, moved
 from .marks import Layout, Mark
 from .svg import write_svg
 from .theme import THEMES, Style, Theme
@@ -25,7 +25,7 @@ __all__ = ["Chart", "Series", "heat_chart", "line_chart", "panel_chart"]
 COLOURS = ("#4477AA", "#D55E00", "#228833", "#882255", "#332288", "#997700", "#0077BB")
 DASHES: tuple[tuple[float, ...], ...] = ((), (6.0, 3.0), (2.0, 2.0), (9.0, 3.0, 2.0, 3.0))
 WIDTH, HEIGHT = 460.0, 300.0
-MOST_CELLS = 96  # a side of a heat map; larger ones are thinned out
+MOST_CELLS = 72  # a side of a heat map; larger ones are thinned out
 LEVELS = 40  # of colour
 
 
@@ -93,18 +93,18 @@ def panel_chart(
     for i, chart in enumerate(charts):
         dx, dy = (i % columns) * width, (i // columns) * height
         marks += [replace(moved(m, dx, dy), panel=f"{i + 1}.") for m in chart.layout.marks]
-    return _paper(title, [marks], look, note, margin=6.0)
+    return _paper(title, [marks], look, note, margin=20.0, size=17.0)
 
 
 # -- the pieces ------------------------------------------------------------------------------------------------------------
 
 
-def _paper(title: str, parts: Sequence[list[Mark]], theme: Theme, note: str, margin: float = 18.0) -> Chart:
-    from .legend import extent
-
+def _paper(
+    title: str, parts: Sequence[list[Mark]], theme: Theme, note: str, margin: float = 18.0, size: float = 13.0
+) -> Chart:
     marks = [m for part in parts for m in part]
     left, top, right, bottom = extent(marks)
-    heading = words(title, 13.0)
+    heading = words(title, size)
     top -= heading.height + 16
     marks.append(_text("title", heading, left + heading.width / 2, top + heading.height / 2, theme.ink))
     if note:
@@ -113,8 +113,8 @@ def _paper(title: str, parts: Sequence[list[Mark]], theme: Theme, note: str, mar
         marks.append(_text("note", o, left + o.width / 2, bottom - o.height / 2, theme.faint))
     left, top, right, bottom = extent(marks)
     placed = tuple(moved(m, margin - left, margin - top) for m in marks)
-    size = (right - left + 2 * margin, bottom - top + 2 * margin)
-    return Chart(Layout(*size, theme.paper, theme.ink, title, note or title, placed))
+    paper = (right - left + 2 * margin, bottom - top + 2 * margin)
+    return Chart(Layout(*paper, theme.paper, theme.ink, title, note or title, placed))
 
 
 def _text(name: str, label: Outline, x: float, y: float, ink: str) -> Mark:
@@ -259,14 +259,25 @@ def _heat(
     marks.append(
         _line("frame", [(0, 0), (0, side), (side, side), (side, 0), (0, 0)], Style(stroke=theme.faint, width=0.8))
     )
-    for v in _ticks(0, len(rows) - 1, 7, True):
-        o = words(str(t[rows[int(v)]]), 9.5)
-        marks.append(_text(f"t {v:g}", o, -6 - o.width / 2, (v + 0.5) * h, theme.ink))
-    for v in _ticks(0, len(columns) - 1, 7, True):
-        marks.append(_text(f"k {v:g}", words(str(k[columns[int(v)]]), 9.5), (v + 0.5) * w, side + 11, theme.ink))
+    shown_t, shown_k = [t[i] for i in rows], [k[j] for j in columns]
+    for i, label in _labelled(shown_t):
+        o = words(str(label), 9.5)
+        marks.append(_text(f"t {label}", o, -6 - o.width / 2, (i + 0.5) * h, theme.ink))
+    for j, label in _labelled(shown_k):
+        marks.append(_text(f"k {label}", words(str(label), 9.5), (j + 0.5) * w, side + 11, theme.ink))
     marks.append(_text("k label", words(k_label, 10.5), side / 2, side + 28, theme.ink))
     marks.append(_text("t label", words(t_label, 10.5), -34, -12, theme.ink))
     return marks + _legend(low, high, side, scale, theme, any(v == -math.inf for row in values for v in row))
+
+
+def _labelled(labels: Sequence[int]) -> list[tuple[int, int]]:
+    """Which rows or columns carry their number: those nearest to round ones, the first always among them."""
+    low, high = min(labels), max(labels)
+    wanted = [v for v in _ticks(low, high, 6, True) if v - low > (high - low) / 12 or v == low]
+    places = dict.fromkeys(
+        [labels.index(low), *(min(range(len(labels)), key=lambda i: abs(labels[i] - v)) for v in wanted)]
+    )
+    return [(i, labels[i]) for i in places]
 
 
 def _legend(low: float, high: float, side: float, scale: Scale, theme: Theme, zero: bool) -> list[Mark]:

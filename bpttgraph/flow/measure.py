@@ -198,7 +198,7 @@ def _measure(run: Run, direction: int, wrt: Sequence[str] | None, notes: list[st
         lag_values = np.log(np.linalg.svd(product, compute_uv=False)) + logs[:, None]
         lag_radius = np.log(np.max(np.abs(np.linalg.eigvals(product)), axis=1)) + logs
     return Flow(
-        title=f"gradient flow of {columns.u.recurrence.title}, {count - 1} steps",
+        title=f"Gradient flow of {columns.u.recurrence.title}, {count - 1} steps",
         columns=dict.fromkeys(columns.bases, order),
         states=columns.bases,
         norms=norms,
