@@ -35,6 +35,7 @@ PAGES = {
     "poster": Page(2383.94, 1683.78, True, 24.0, 24.0),  # A1
 }
 NAME = 15.0  # the size of a variable's name before scaling
+_WORDS = 9.5  # and of the smallest words around the picture
 _GROW = (1.0, 1.15, 1.3, 1.5, 1.75, 2.0)
 
 
@@ -53,8 +54,8 @@ def choose(fit: str, compose: Callable[[bool, float], Layout], moved: Callable[[
     def quality(option: tuple[Layout, float]) -> tuple[bool, float]:
         layout, grow = option
         s = scale(layout)
-        readable = 10.0 * grow * s >= page.words
-        return readable, s if readable else 10.0 * grow * s
+        words = _WORDS * grow * s
+        return words >= page.words, s if words >= page.words else words
 
     layout, _ = max(((compose(aside, grow), grow) for aside in (False, True) for grow in _GROW), key=quality)
     s = scale(layout)
