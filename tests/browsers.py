@@ -15,6 +15,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import Any, ClassVar
@@ -94,6 +95,9 @@ class Browser:
         if address is None:
             self.close()
             raise RuntimeError(f"{command[0]} did not start")
+        # Whatever else it prints must not fill the pipe, or the browser waits for us.
+        self.reader = threading.Thread(target=self.process.stderr.read, daemon=True)
+        self.reader.start()
         self.socket = WebSocket(self.where(address))
         self.number = 0
 
@@ -124,6 +128,8 @@ class Browser:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(10)
+        if hasattr(self, "reader"):
+            self.reader.join(10)
         if self.process.stderr:
             self.process.stderr.close()
         if hasattr(self, "socket"):

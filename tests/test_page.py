@@ -19,8 +19,10 @@ from browsers import FOUND, Browser, start
 
 import bpttgraph as bg
 from bpttgraph.derive.numeric import Numbers
+from bpttgraph.draw.backward import fraction_of
 from bpttgraph.draw.data import Data, reduced
 from bpttgraph.errors import BPTTError
+from bpttgraph.names import to_mathml
 from bpttgraph.page import build_page
 from bpttgraph.page.measured import by_use
 
@@ -412,6 +414,21 @@ def test_hostile_names_stay_text(show: Any) -> None:
     b = show(text)
     assert b.run("return [window.bad || 0, document.querySelectorAll('#terms li').length];") == [0, 3]
     assert b.run("return document.querySelector('h1').textContent;").count("<img src=x") == 1
+    # The parser admits no such names; should one ever come through, it is escaped where formulas are made.
+    evil = "<img src=x onerror='window.bad=1'>\"]]></math><script>window.bad=1</script>[2]"
+    symbol, said = fraction_of(evil, "h[1]")
+    told = json.loads(re.search(r'id="data">(.*?)</script>', page(), re.DOTALL)[1])  # type: ignore[index]
+    told["factors"]["h[1]->h[2]"] |= {"m": symbol, "s": said, "j": said, "f": symbol}
+    told["variables"]["h[2]"] |= {"m": to_mathml(evil), "s": evil, "e": evil}
+    data = json.dumps(told).replace("<", "\\u003c")
+    b = show(
+        re.sub(r'(id="data">).*?(</script>)', lambda m: m[1] + data + m[2], page(), count=1, flags=re.DOTALL),
+        "#t=3&k=1",
+    )
+    b.point(f"{SHOWN}.querySelector('.node[data-id=\"h[2]\"]')", click=True)
+    b.point("document.querySelector('.factor[data-link=\"h[1]->h[2]\"]')", click=True)
+    assert b.run("return [window.bad || 0, document.images.length, document.scripts.length];") == [0, 0, 2]
+    assert "<img" in say(b)
 
 
 def test_without_numbers_there_are_symbols(show: Any) -> None:

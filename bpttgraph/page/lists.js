@@ -6,9 +6,9 @@ function math(inner, big) {
   return e;
 }
 function tick(ok, text) { return make("span", ok ? "ok" : "wrong", (ok ? "✓ " : "✗ ") + text); }
-function table(values, rows, caption, digits) {
+function table(values, rows, digits) {
   const out = make("table", "matrix"), all = values.length > 64 ? [norm(values)] : values, n = values.length > 64 ? 1 : rows;
-  if (caption) out.appendChild(make("caption", "", caption + (all === values ? "" : ": its norm")));
+  if (all !== values) out.appendChild(make("caption", "", "norm"));
   for (let r = 0; r < n; r++) {
     const tr = make("tr");
     all.slice(r * all.length / n, (r + 1) * all.length / n).forEach((v) => tr.appendChild(make("td", "", digits ? minus(v.toFixed(digits)) : short(v))));
@@ -16,7 +16,8 @@ function table(values, rows, caption, digits) {
   }
   return out;
 }
-const shaped = (values, caption, digits) => table(values, state.frame.shape.length === 2 ? state.frame.shape[0] : 1, caption, digits);
+/** In the shape of the parameter: a vector is a column. */
+const shaped = (values, digits) => table(values, state.frame.shape[0] || 1, digits);
 /** A bar on a logarithmic scale of five powers of ten: what vanishes visibly vanishes. */
 function bar(value, high, width) {
   const e = make("span", "bar");
@@ -121,7 +122,10 @@ function sums() {
     done++;
     term.v.forEach((v, n) => { sum[n] += v; });
   });
-  out.append(shaped(sum, "sum of " + done + " of " + many(state.terms.length, "term"), 4), shaped(frame.gradient, "the gradient (reverse pass)", 4));
+  out.append(
+    card.column("sum of " + done + " of " + many(state.terms.length, "term"), shaped(sum, 4)),
+    card.column("the gradient (reverse pass)", shaped(frame.gradient, 4)),
+  );
   out.appendChild(make("p", "numbers")).appendChild(tick(frame.ok, frame.ok ? "the complex step measures the same gradient" : "the complex step measures another gradient"));
   if (done !== state.terms.length) return;
   const off = Math.max(...sum.map((v, n) => Math.abs(v - frame.measured[n])));
@@ -150,7 +154,7 @@ const card = {
     if (f.v) parts.push(this.column("value", table(f.v, f.r), make("span", "numbers", "norm " + short(f.n))));
     else if ("n" in f) parts.push(this.column("norm", make("span", "", short(f.n))));
     if ("n" in f) parts.push(this.column("checked", tick(f.ok, "complex step")));
-    if (term && term.q && j < term.q.length) parts.push(this.column("product up to here", table(term.q[j], 1, term.q[j].length > 1 ? "" : "its norm")));
+    if (term && term.q && j < term.q.length) parts.push(this.column(f.v && f.v.length / f.r === term.q[j].length ? "product up to here" : "norm of the product up to here", table(term.q[j], 1)));
     if (term && j === term.l.length - 1 && term.v) parts.push(this.column("the whole term", shaped(term.v)));
     this.put(term ? ["Factor " + (j + 1) + " of " + term.l.length + ", t = " + term.t + ", k = " + kname(term.k)] : ["The factor of this arrow"], parts);
   },
