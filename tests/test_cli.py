@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -27,6 +30,7 @@ def test_derive_writes_a_folder(tmp_path: Path) -> None:
     done = run("derive", "rnn", "--steps", "3", "--wrt", "W_hh", "-o", str(tmp_path / "out"))
     assert done.exit_code == 0, done.output
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "backward-W_hh.svg",
         "check.json",
         "derivation.html",
         "derivation.md",
@@ -35,9 +39,9 @@ def test_derive_writes_a_folder(tmp_path: Path) -> None:
     check = json.loads((tmp_path / "out" / "check.json").read_text(encoding="utf-8"))
     assert check["right"] is True
     assert "6 chain-rule terms" in done.output and "Right:" in done.output
-    html = (tmp_path / "out" / "derivation.html").read_text(encoding="utf-8")
-    assert "<math" in html and "<svg" in html and "http-equiv" not in html
-    assert "bpttgraph derive rnn --wrt W_hh --steps 3" in html
+    page = (tmp_path / "out" / "derivation.html").read_text(encoding="utf-8")
+    assert "<math" in page and "<svg" in page and "http-equiv" not in page
+    assert "bpttgraph derive rnn --wrt W_hh --steps 3" in page
 
 
 def test_derive_writes_the_same_bytes_again(tmp_path: Path) -> None:
@@ -53,13 +57,13 @@ def test_derive_writes_the_same_bytes_again(tmp_path: Path) -> None:
             "-o",
             "out",
             "--format",
-            "html,md,svg,json,png,pdf,dot",
+            "html,md,svg,json,png,dot,tex,beamer,typ",
         ]
         (tmp_path / seed).mkdir()
         env = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(ROOT)}
         subprocess.run(command, cwd=tmp_path / seed, env=env, check=True, capture_output=True)
     names = sorted(p.name for p in (tmp_path / "1" / "out").iterdir())
-    assert len(names) == 7
+    assert len(names) >= 9 and "slides.tex" in names
     for name in names:
         assert (tmp_path / "1" / "out" / name).read_bytes() == (tmp_path / "2" / "out" / name).read_bytes(), name
 
@@ -120,6 +124,77 @@ def test_the_options_reach_the_unrolling() -> None:
 def test_wrt_all() -> None:
     done = run("derive", "gru", "--steps", "2", "--wrt", "all")
     assert done.exit_code == 0 and done.output.count("chain-rule term") == 10 and "∂E/∂h[0]" in done.output
+
+
+def test_wrt_all_is_one_backward_pass(tmp_path: Path) -> None:
+    done = run("derive", "lstm", "--wrt", "all")
+    assert done.exit_code == 0 and done.output.count("δ_f[t] = fₜ ∘ (1 − fₜ) ∘ cₜ₋₁ ∘ c̄ₜ") == 1
+    assert "∂E/∂U_f = ∑[t=1..T] δ_f[t] hₜ₋₁ᵀ" in done.output and "∂E/∂c₀ = f₁ ∘ c̄₁" in done.output
+    assert "Right: 9" in done.output
+    done = run("derive", "rnn", "--wrt", "all", "-o", str(tmp_path / "out"), "--format", "html,md")
+    assert done.exit_code == 0
+    said = (tmp_path / "out" / "derivation.md").read_text(encoding="utf-8")
+    assert "the full backward pass" in said and "def backward(T" in said and "bpttgraph derive rnn --wrt all -o" in said
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["derivation.html", "derivation.md", "forward.svg"]
+    done = run("derive", "rnn", "--wrt", "all", "--wrt", "W_hh")
+    assert done.exit_code == 2 and "every parameter and initial state already" in done.stderr
+
+
+def test_any_number_of_steps(tmp_path: Path) -> None:
+    done = run("derive", "rnn", "--steps", "T")
+    assert done.exit_code == 0 and "for any number of steps T" in done.output
+    assert "δ_h[T+1] = 0" in done.output and "∑[t=1..T] ∑[k=1..t]" in done.output and "Right:" in done.output
+    done = run("derive", "seq2seq", "--steps", "T")
+    assert "none, because a recurrence of several blocks" in done.output and "δᵈᵉᶜ_h[T+1] = 0" in done.output
+    assert "def backward(T" in run("derive", "rnn", "--steps", "T", "--detail", "full").output
+    done = run("derive", "rnn", "--steps", "T", "--loss", "2", "-o", str(tmp_path / "out"))
+    assert done.exit_code == 2 and "no general form" in done.stderr and not (tmp_path / "out").exists()
+    done = run("derive", "rnn", "--steps", "T", "--wrt", "x[1]")
+    assert done.exit_code == 2 and "stands at one step" in done.stderr
+    done = run("derive", "rnn", "--steps", "T", "-o", str(tmp_path / "out"), "--format", "html")
+    page = (tmp_path / "out" / "derivation.html").read_text(encoding="utf-8")
+    assert "for any number of steps" in page and "bpttgraph derive rnn --steps T -o" in page
+
+
+def test_levels_detail_and_notation_on_the_terminal() -> None:
+    done = run("derive", "rnn", "--detail", "slide", "--notation", "goodfellow")
+    assert (
+        done.exit_code == 0
+        and "∂h₁/∂W⁽¹⁾_hh" in done.output
+        and "their effects on the loss add up" in " ".join(done.output.split())
+    )
+    done = run("derive", "rnn", "--level", "matrix", "--level", "numbers", "--seed", "3")
+    assert "Level matrix:" in done.output and "h̄₁ = W_hyᵀ δ_y[1]" in done.output and "✓" in done.output
+    for cell in ("lstm", "gru-reset-after", "rnn-abstract", "bidirectional"):
+        for detail in ("slide", "lecture", "full"):
+            levels = [x for level in ("chain", "local", "matrix", "elements", "numbers") for x in ("--level", level)]
+            assert run("derive", cell, "--steps", "2", "--detail", detail, *levels).exit_code == 0, (cell, detail)
+
+
+def test_the_command_that_repeats_it_is_whole(tmp_path: Path) -> None:
+    """Run the line that the page prints: the same bytes."""
+    options = [
+        "--wrt",
+        "b_h",
+        "--steps",
+        "2",
+        "--loss",
+        "last",
+        "--size",
+        "h=2",
+        "--detail",
+        "full",
+        "--notation",
+        "werbos",
+    ]
+    options += ["--level", "matrix", "--level", "numbers", "--seed", "2", "--batch", "3", "-o", str(tmp_path / "out")]
+    assert run("derive", "rnn", *options).exit_code == 0
+    page = tmp_path / "out" / "derivation.html"
+    first = page.read_bytes()
+    line = html.unescape(re.search(r"bpttgraph derive [^<]*", first.decode())[0])  # type: ignore[index]
+    page.unlink()
+    assert run(*shlex.split(line)[1:]).exit_code == 0
+    assert page.read_bytes() == first
 
 
 def test_draw_in_every_format(tmp_path: Path) -> None:

@@ -12,10 +12,26 @@ from ..errors import BPTTError
 from .common import busy, default_wrt, load, shared, unroll, write
 
 if TYPE_CHECKING:
+    from ..document import Document
+    from ..draw.figure import Figure
     from ..recurrence import Unrolled
 
-
-_FORMATS = ("html", "md", "svg", "png", "pdf", "dot", "json")
+# format -> (file, attribute of the document); a file without an attribute is the picture
+_FORMATS: dict[str, tuple[str, str]] = {
+    "html": ("derivation.html", "html"),
+    "md": ("derivation.md", "markdown"),
+    "svg": ("forward.svg", ""),
+    "png": ("forward.png", ""),
+    "pdf": ("derivation.pdf", "pdf"),
+    "tex": ("derivation.tex", "latex"),
+    "beamer": ("slides.tex", "beamer"),
+    "typ": ("derivation.typ", "typst"),
+    "dot": ("forward.dot", ""),
+    "json": ("check.json", ""),
+}
+_DETAILS = ("slide", "lecture", "full")
+_LEVELS = ("chain", "local", "matrix", "elements", "numbers")
+_NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
 
 
 @click.command()
@@ -24,9 +40,35 @@ _FORMATS = ("html", "md", "svg", "png", "pdf", "dot", "json")
     "--wrt",
     multiple=True,
     metavar="NAME",
-    help="The parameter, initial state (h[0]) or variable to differentiate by; repeatable; all for every parameter and initial state.",
+    help="The parameter, initial state (h[0]) or variable to differentiate by; repeatable. "
+    "all: the full backward pass of the cell, every parameter and initial state in one document.",
 )
-@shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
+@click.option(
+    "--steps",
+    metavar="T",
+    help="Number of steps, or the letter T for any number of steps (recursions, closed form, code); "
+    "for blocks encoder=4,decoder=2.  [default: 3]",
+)
+@shared("loss", "truncate", "let", "size", "inputs", "reduce")
+@click.option(
+    "--detail",
+    type=click.Choice(_DETAILS),
+    help="How much of the way is shown, each step with its reason: the idea and the result, every kind of step once, "
+    "or everything.  [default: lecture in documents, the result alone on the terminal]",
+)
+@click.option(
+    "--level",
+    multiple=True,
+    type=click.Choice(_LEVELS),
+    help="How the gradient is written; repeatable.  [default: chain; in documents what suits --detail]",
+)
+@click.option(
+    "--notation",
+    type=click.Choice(_NOTATIONS),
+    default="pascanu",
+    show_default=True,
+    help="Whose signs for derivatives.",
+)
 @click.option(
     "-o",
     "--output",
@@ -38,13 +80,16 @@ _FORMATS = ("html", "md", "svg", "png", "pdf", "dot", "json")
     "formats",
     default="html,md,svg,json",
     show_default=True,
-    help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, pdf, dot are the picture).",
+    help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, dot are the picture; pdf needs the extra bpttgraph[typst]).",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random instance on which the check runs.")
 @click.option("--batch", type=int, help="Check on a batch of so many examples.")
 def derive(
     source: str,
     wrt: tuple[str, ...],
+    detail: str | None,
+    level: tuple[str, ...],
+    notation: str,
     output: Path | None,
     formats: str,
     seed: int,
@@ -57,49 +102,44 @@ def derive(
     for name in wanted:
         if name not in _FORMATS:
             raise BPTTError(f"--format {name} is not a format of this version", f"choose from {', '.join(_FORMATS)}")
+    if output is not None and output.exists() and not output.is_dir():
+        raise BPTTError(f"{output} is a file, not a folder", "choose a folder with -o")
+    symbolic = options["steps"] in ("T", "t")
+    options["steps"] = "T" if symbolic else options["steps"]
+    command = _command(
+        source, wrt, {**options, "detail": detail, "notation": notation}, level, let, output, seed, batch
+    )
     rec = load(source, let)
-    unrolled = unroll(rec, options)
-    names = list(wrt) or [default_wrt(unrolled)]
-    if names == ["all"]:
-        names = [
-            *unrolled.parameters,
-            *(n.name for rows in unrolled.leaves.values() for _, n in rows if n.role == "initial" and n.name),
-        ]
-    derivations = [unrolled.derive(name) for name in names]
-    report = None
+    unrolled = unroll(rec, {**options, "steps": None} if symbolic else options)
+    whole = wrt == ("all",)
+    names = _names(unrolled, wrt)
+    if symbolic:
+        from ..document.closed import symbolic_of
+
+        symbolic_of(unrolled, names[0])  # what has no form for every T is an error now, not after the check
+    derivations = [unrolled.derive(name, notation=notation) for name in names]
+    data, report = None, None
     if not rec.abstract:
-        from ..check import check_gradients
-        from ..check.gradients import check_derivation
+        from ..check.gradients import check_derivations
 
         with busy("checking against the oracles"):
             data = unrolled.instance(seed=seed, batch=batch)
-            report = (
-                check_derivation(derivations[0], data) if len(names) == 1 else check_gradients(unrolled, names, data)
-            )
+            report = check_derivations(derivations, data)
             report.instance = f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "")
+    from ..document.choice import Choice
+
+    choice = Choice(unrolled, report, command, detail or "lecture", level or None, notation, data, symbolic)
     for note in rec.notes:
         click.echo(f"note: {note}", err=True)
-    for d in derivations:
-        click.echo(
-            f"∂E/∂{d.wrt} of {rec.title}: {d.count:,} chain-rule term{'s' if d.count != 1 else ''} ({'; '.join(unrolled.conventions[:2])})"
-        )
     if output is None:
-        for d in derivations:
-            click.echo()
-            if d.count <= d.cap:
-                click.echo(d.statement(form="unicode"))
-            else:
-                for statement in d.factored:
-                    click.echo(statement.unicode())
-        click.echo()
+        _print(choice, derivations, whole, detail)
     else:
+        for d in derivations:
+            click.echo(_headline(d, symbolic))
         with busy("writing"):
-            write(
-                _documents(
-                    unrolled, names, report, output, wanted, _command(source, wrt, options, let, output, seed, batch)
-                )
-            )
-        click.echo(f"wrote {', '.join(sorted(p.name for p in _names(output, wanted)))} to {output}/")
+            files = _files(choice, names, whole, output, wanted)
+            write(files)
+        click.echo(f"wrote {', '.join(sorted(p.name for p in files))} to {output}/")
     if report is None:
         first = rec.abstract[0]
         click.echo(
@@ -111,43 +151,81 @@ def derive(
             sys.exit(1)
 
 
-def _names(output: Path, formats: list[str]) -> list[Path]:
-    table = {"html": "derivation.html", "md": "derivation.md", "json": "check.json"}
-    return [output / table.get(f, f"forward.{f}") for f in formats]
+def _names(unrolled: Unrolled, wrt: tuple[str, ...]) -> list[str]:
+    if "all" in wrt and len(wrt) > 1:
+        raise BPTTError("--wrt all is every parameter and initial state already", "leave the other --wrt out")
+    if wrt != ("all",):
+        return list(dict.fromkeys(wrt)) or [default_wrt(unrolled)]
+    from ..document.whole import everything
+
+    return everything(unrolled)
 
 
-def _documents(
-    unrolled: Unrolled, names: list[str], report: Any, output: Path, formats: list[str], command: str
-) -> dict[Path, bytes]:
+def _headline(d: Any, symbolic: bool) -> str:
+    rec = d.unrolled.recurrence
+    if symbolic:
+        loss = next((c for c in d.conventions if c.startswith("loss")), "")
+        return f"∂E/∂{d.wrt} of {rec.title} for any number of steps T" + (f" ({loss})" if loss else "")
+    terms = f"{d.count:,} chain-rule term{'s' if d.count != 1 else ''}"
+    return f"∂E/∂{d.wrt} of {rec.title}: {terms} ({'; '.join(d.conventions[:2])})"
+
+
+def _print(choice: Any, derivations: list[Any], whole: bool, detail: str | None) -> None:
+    from ..document.text import gradient_text, symbolic_text
+
+    names = [d.wrt for d in derivations]
+    if whole:
+        for d in derivations:
+            click.echo(_headline(d, choice.symbolic))
+        click.echo("\n" + symbolic_text(choice, names, whole) + "\n")
+    for d in derivations:
+        if whole and not choice.level and detail != "full":
+            break
+        click.echo(f"∂E/∂{d.wrt}:" if whole else _headline(d, choice.symbolic))
+        symbolic = choice.symbolic and not whole
+        text = symbolic_text(choice, [d.wrt], False) if symbolic else gradient_text(d, choice, detail)
+        click.echo("\n" + text + "\n")
+
+
+def _files(choice: Any, names: list[str], whole: bool, output: Path, formats: list[str]) -> dict[Path, bytes]:
+    """Everything that is written, complete in memory."""
+    from ..document import assemble
+
+    figure = choice.unrolled.draw()
+    document = assemble(choice, names, figure, whole)
+    files: dict[Path, bytes] = {}
+    for name in formats:
+        file, attribute = _FORMATS[name]
+        made = getattr(document, attribute) if attribute else _other(name, choice, figure)
+        files[output / file] = made if isinstance(made, bytes) else made.encode()
+    if "md" in formats:  # a Markdown file shows its pictures from beside it
+        files |= {output / p.file: p.svg.encode() for p in _pictures(document)}
+    return files
+
+
+def _other(name: str, choice: Any, figure: Figure) -> Any:
+    if name != "json":
+        return getattr(figure, name)
+    if choice.report is not None:
+        return choice.report.to_json()
     import json
 
-    from ..document import build
+    unchecked = {"right": None, "reason": f"abstract functions: {', '.join(choice.unrolled.recurrence.abstract)}"}
+    return json.dumps(unchecked, indent=2, ensure_ascii=False) + "\n"
 
-    if output.exists() and not output.is_dir():
-        raise BPTTError(f"{output} is a file, not a folder", "choose a folder with -o")
-    figure = unrolled.draw()
-    document = build(unrolled, names, report, command=command, figure=figure)
-    files: dict[Path, bytes] = {}
-    for name, path in zip(formats, _names(output, formats)):
-        if name == "html":
-            made: Any = document.html
-        elif name == "md":
-            made = document.markdown
-        elif name == "json":
-            unchecked = {"right": None, "reason": f"abstract functions: {', '.join(unrolled.recurrence.abstract)}"}
-            made = (
-                report.to_json() if report is not None else json.dumps(unchecked, indent=2, ensure_ascii=False) + "\n"
-            )
-        else:
-            made = getattr(figure, name)
-        files[path] = made if isinstance(made, bytes) else made.encode()
-    return files
+
+def _pictures(document: Document) -> list[Any]:
+    from ..document.blocks import Beside, Picture
+
+    inside = [b.picture if isinstance(b, Beside) else b for b in document.blocks]
+    return [b for b in inside if isinstance(b, Picture)]
 
 
 def _command(
     source: str,
     wrt: tuple[str, ...],
     options: dict[str, Any],
+    level: tuple[str, ...],
     let: tuple[str, ...],
     output: Path | None,
     seed: int,
@@ -159,15 +237,14 @@ def _command(
     words = ["bpttgraph", "derive", source]
     for name in wrt:
         words += ["--wrt", name]
-    defaults = {"loss": "every", "inputs": "every", "reduce": "sum"}
-    for key in ("steps", "loss", "truncate", "inputs", "reduce"):
+    defaults = {"loss": "every", "inputs": "every", "reduce": "sum", "notation": "pascanu"}
+    for key in ("steps", "loss", "truncate", "inputs", "reduce", "detail", "notation"):
         value = options.get(key)
         if value is not None and value != defaults.get(key):
             words += [f"--{key}", str(value)]
-    for value in let:
-        words += ["--let", value]
-    for value in options.get("size", ()):
-        words += ["--size", value]
+    for option, values in (("level", level), ("let", let), ("size", options.get("size", ()))):
+        for value in values:
+            words += [f"--{option}", value]
     words += ["--seed", str(seed)] if seed else []
     words += ["--batch", str(batch)] if batch else []
     return shlex.join([*words, "-o", str(output)] if output else words)

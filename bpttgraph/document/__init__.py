@@ -1,7 +1,8 @@
 """Documents: a derivation as a lecturer would hand it out, with the picture it belongs to and the check that was run.
 
-`build(unrolled, wrt, report)` gives a `Document`; its `.html` is one self-contained page, its `.markdown` reads well
-where Markdown knows mathematics. Both say the same, from the same blocks, and depend on nothing but their input.
+`build(unrolled, wrt, report)` gives a `Document`: `.html` is one self-contained page, `.pdf` a paper (`.typst` its source),
+`.latex` an article, `.beamer` slides, `.markdown` reads well where Markdown knows mathematics. All say the same, from the
+same blocks, and depend on nothing but their input.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
     from ..draw.figure import Figure
     from ..recurrence import Unrolled
     from .blocks import Block
+    from .choice import Choice
 
-__all__ = ["Document", "build"]
+__all__ = ["Document", "assemble", "build"]
 
 
 @dataclass
@@ -41,6 +43,34 @@ class Document:
 
         return write_markdown(self)
 
+    @cached_property
+    def typst(self) -> str:
+        """The same as Typst source, pictures inside."""
+        from .typst import write_typst
+
+        return write_typst(self)
+
+    @cached_property
+    def pdf(self) -> bytes:
+        """The Typst source made into a PDF. Raises `BPTTError` without `pip install 'bpttgraph[typst]'`."""
+        from .typst import compile_pdf
+
+        return compile_pdf(self.typst)
+
+    @cached_property
+    def latex(self) -> str:
+        """The same as a LaTeX article for pdfLaTeX, pictures inside as TikZ."""
+        from .latex import write_latex
+
+        return write_latex(self)
+
+    @cached_property
+    def beamer(self) -> str:
+        """The same as Beamer frames, one step of the derivation a frame."""
+        from .beamer import write_beamer
+
+        return write_beamer(self)
+
     def _repr_html_(self) -> str:
         return self.html
 
@@ -56,6 +86,7 @@ def build(
     level: Sequence[str] | None = None,
     notation: str = "pascanu",
     data: Mapping[str, Any] | None = None,
+    symbolic: bool = False,
 ) -> Document:
     """Put a document together.
 
@@ -70,6 +101,8 @@ def build(
             "numbers"; None for what suits the detail.
         notation: "pascanu", "werbos", "goodfellow" or "d2l".
         data: the instance whose numbers are printed; by default the one of seed 0.
+        symbolic: the number of steps is left open: recursions, closed form and code for T steps. The unrolled graph
+            then serves for shapes, the picture and the check only.
 
     Raises:
         BPTTError: for a variable, detail, level or notation that does not exist.
@@ -83,13 +116,18 @@ def build(
         'Recurrent network: the full backward pass'
     """
     from .choice import Choice
-    from .content import blocks_of, page_title
     from .whole import everything
 
     levels = None if level is None else (level,) if isinstance(level, str) else tuple(level)
-    choice = Choice(unrolled, report, command, detail, levels, notation, data)
+    choice = Choice(unrolled, report, command, detail, levels, notation, data, symbolic)
     whole = wrt == "all" or list(wrt) == ["all"]
     names = everything(unrolled) if whole else [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
-    picture = figure if figure is not None else unrolled.draw()
-    blocks = blocks_of(choice, names, picture, whole)
-    return Document(page_title(unrolled, names, whole), tuple(blocks))
+    return assemble(choice, names, figure, whole)
+
+
+def assemble(choice: Choice, names: Sequence[str], figure: Figure | None = None, whole: bool = False) -> Document:
+    """The document of a `Choice`: one section for each name, or, if `whole`, all of them as the backward pass of a cell."""
+    from .content import blocks_of, page_title
+
+    picture = figure if figure is not None else choice.unrolled.draw()
+    return Document(page_title(choice, names, whole), tuple(blocks_of(choice, names, picture, whole)))

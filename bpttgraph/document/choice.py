@@ -26,6 +26,8 @@ DEFAULT_LEVELS = {"slide": (), "lecture": ("chain", "numbers"), "full": LEVELS}
 class Choice:
     """The options of `build`, and the run whose numbers are printed.
 
+    `symbolic`: the number of steps is left open; the unrolled graph serves for shapes, the picture and the check.
+
     Raises:
         BPTTError: for a detail, level or notation that does not exist.
     """
@@ -37,6 +39,7 @@ class Choice:
     level: tuple[str, ...] | None = None
     notation: str = "pascanu"
     data: Mapping[str, Any] | None = None
+    symbolic: bool = False
 
     def __post_init__(self) -> None:
         if self.detail not in DETAILS:

@@ -30,8 +30,13 @@ def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu") -> SymbolicDer
     """The symbolic derivation of what was unrolled: same losses, truncation, sizes and inputs.
 
     Raises:
-        BPTTError: if the losses have no general form, such as those of the steps 2 and 3 only.
+        BPTTError: if the losses have no general form, such as those of the steps 2 and 3 only, or `wrt` stands at a step.
     """
+    role = u.vgraph.variables[wrt].role if wrt in u.vgraph.variables else "parameter"
+    if role not in ("parameter", "initial"):
+        raise BPTTError(
+            f"{wrt} stands at one step of a given number of steps", "derive by a parameter or an initial state"
+        )
     last = u.steps[u._loss_block]
     every = tuple(range(1, last + 1))
     if u.loss_steps not in (every, (last,)):
@@ -50,7 +55,7 @@ def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu") -> SymbolicDer
 
 def reason(what: str, error: BPTTError) -> Para:
     """One sentence that says why something is not there."""
-    return para(f"{what}: {error.message}.")
+    return para(f"{what}, because {error.message}.")
 
 
 def closed_blocks(choice: Choice, wrt: Sequence[str], level: int, at: str) -> list[Block]:

@@ -33,6 +33,7 @@ from .closing import check_blocks, reading_blocks
 from .equations import row_of
 from .gradient import derivation_blocks
 from .lines import ratio, shape_words
+from .symbolic import symbolic_blocks
 from .whole import whole_blocks
 
 if TYPE_CHECKING:
@@ -47,12 +48,23 @@ def blocks_of(choice: Choice, wrt: Sequence[str], figure: Figure | None, whole: 
     """The whole document; `whole` if it is the backward pass of a cell, all gradients together."""
     u, brief = choice.unrolled, choice.detail == "slide"
     derivations = [Derivation(u, w, cap=10**9, notation=choice.notation) for w in wrt]
-    out: list[Block] = [Heading(1, _whole_title(u) if whole else _title(u, wrt), "top"), *_lead(u, choice)]
+    out: list[Block] = [Heading(1, _title(choice, wrt, whole), "top"), *_lead(u, choice)]
     out += _equations(u)
     if whole:
         if not brief:
             out += [*_names(u), *_picture(u, figure)]
         out += whole_blocks(derivations, choice)
+    elif choice.symbolic:
+        for d in derivations:
+            out += (
+                [Heading(2, ("The gradient ", ratio(d.paths.total, d.wrt)), f"gradient-{d.wrt}")]
+                if len(wrt) > 1
+                else []
+            )
+            at, level = (f"-{d.wrt}", 3) if len(wrt) > 1 else ("", 2)
+            out += symbolic_blocks(choice, [d.wrt], whole=False, level=level, at=at)
+        if not brief:
+            out += [*_picture(u, figure), *_names(u)]
     else:
         for d in derivations:
             out += derivation_blocks(d, choice, len(derivations))
@@ -86,23 +98,27 @@ def _total(u: Unrolled) -> str:
     return Derivation(u, next(iter(u.vgraph.variables))).paths.total
 
 
-def _title(u: Unrolled, wrt: Sequence[str]) -> Text:
+def _title(choice: Choice, wrt: Sequence[str], whole: bool) -> Text:
+    u = choice.unrolled
+    if whole:
+        return (_cell_title(u) + ": the full backward pass",)
     out: list[Inline] = [_cell_title(u) + ": "]
     for i, w in enumerate(wrt):
         out += [", " if i else "", ratio(_total(u), w)]
-    return (*out, " over " + _steps(u))
+    return (*out, _over(choice))
 
 
-def _whole_title(u: Unrolled) -> Text:
-    return (_cell_title(u) + ": the full backward pass",)
-
-
-def page_title(u: Unrolled, wrt: Sequence[str], whole: bool = False) -> str:
+def page_title(choice: Choice, wrt: Sequence[str], whole: bool = False) -> str:
     """The title as plain text, for a window or a tab."""
+    u = choice.unrolled
     if whole:
         return f"{_cell_title(u)}: the full backward pass"
     names = ", ".join(f"∂{to_unicode(_total(u))}/∂{to_unicode(w)}" for w in wrt)
-    return f"{_cell_title(u)}: {names} over {_steps(u)}"
+    return f"{_cell_title(u)}: {names}{_over(choice)}"
+
+
+def _over(choice: Choice) -> str:
+    return " for any number of steps" if choice.symbolic else " over " + _steps(choice.unrolled)
 
 
 _AUTHORS = {

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..derive.recursions import Recursion, names_of
+from ..derive.recursions import Recursion
 from ..errors import BPTTError
 from .blocks import Block, Code, Display, Heading, Inline, Math, Para, Row, Strong, formula, name, para
 from .closed import closed_blocks, reason, symbolic_of
-from .lines import plain_rows, statement_rows
+from .lines import listed, plain_rows, statement_rows
+from .recursive import Loop, Plan, compared, plan
 
 if TYPE_CHECKING:
     from ..derive import SymbolicDerivation
@@ -58,45 +59,31 @@ def symbolic_blocks(choice: Choice, wrt: Sequence[str], whole: bool, level: int 
 def _recursions(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], level: int, at: str) -> list[Block]:
     head = Heading(level, ("Recursions, and the sum over the uses",), f"recursions{at}")
     try:
-        statements = list(g.recursions)
+        found = plan(g, choice, wrt)
     except BPTTError as error:
         return [head, reason("There is no recursion that serves all losses", error)]
-    moving = [r for r in statements if r.kind in ("adjoint", "delta")]
-    sums = [r for r in statements if r.kind == "gradient"]
-    sums += _initial(g, choice, wrt, {r.key for r in moving})
-    out: list[Block] = [head, _intro(moving)]
-    terminal = [r for r in statements if r.kind == "terminal"]
-    if terminal:
-        row = Row(formula(terminal[0].terms[0]), _chained([formula(r.left) for r in terminal]), "=")
+    out: list[Block] = [head, _intro(found, bool(choice.unrolled.recurrence.blocks))]
+    if found.terminal:
+        row = Row(formula(found.terminal[0].terms[0]), _chained([formula(r.left) for r in found.terminal]), "=")
         out += [para(Strong("Start."), " Beyond the end there is nothing to come back from:"), Display((row,), "Start")]
-    for loop in g._recursions.loops:
-        out += _loop([r for k in loop.keys for r in moving if r.key == k], loop.direction, choice)
-    shares = "Each parameter is" if len(sums) > 1 else "The parameter is"
-    text = f" {shares} read at every step, and each step adds its share:" if any(r.uses for r in sums) else ""
-    out += [para(Strong("Sum."), text), _display(sums, choice, "The gradients")]
-    if g.assumptions:
-        out.append(para("Taken for granted: " + "; ".join(g.assumptions) + ".", style="note"))
+    for loop in found.loops:
+        out += _loop(loop, choice)
+    shares = "Each parameter is" if len(found.sums) > 1 else "The parameter is"
+    summed = any(low for r in found.sums for low, *_ in r.uses)
+    text = f" {shares} read at every step, and each step adds its share:" if summed else ""
+    out += [para(Strong("Sum."), text), _display(found.sums, choice, "The gradients")]
+    notes = ["Taken for granted: " + "; ".join(g.assumptions) + "."] if g.assumptions else []
     if choice.unrolled.weight != 1:
-        text = "These are for the sum of the losses; their mean divides every gradient by the number of losses."
-        out.append(para(text, style="note"))
-    return out
+        notes.append("These are for the sum of the losses; their mean divides every gradient by the number of losses.")
+    steps = compared(g)
+    if steps:
+        what = f"graphs of {listed(steps)} steps" if len(steps) > 1 else f"graph of {steps[0]} steps"
+        notes.append(f"These lines were compared with the unrolled {what}: the same statements, term for term.")
+    return out + [para(n, style="note") for n in notes]
 
 
-def _initial(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], known: set[str]) -> list[Recursion]:
-    """The gradients by initial states, if they need no other adjoints than those that are there."""
-    found: list[Recursion] = []
-    adjoints = set(known)
-    for n in wrt:
-        if n not in g.names:
-            extra = symbolic_of(choice.unrolled, n, choice.notation).recursions
-            read = {x.partition("[")[0] for r in extra if r.kind == "gradient" for x in names_of(r.terms)}
-            needed = {r.key for r in extra if r.kind in ("adjoint", "delta")} & read
-            found += [r for r in extra if r.kind == "gradient" and needed <= adjoints]
-    return found
-
-
-def _intro(moving: Sequence[Recursion]) -> Para:
-    kinds = {r.kind for r in moving}
+def _intro(found: Plan, blocks: bool) -> Para:
+    kinds = {r.kind for r in found.all}
     out: list[Inline] = ["What a program computes, in this order."]
     if "adjoint" in kinds:
         out += [" A bar marks the adjoint of a value: ", name("h\u0304"), " is ", _DE_DH, " as a column"]
@@ -107,6 +94,8 @@ def _intro(moving: Sequence[Recursion]) -> Para:
             _DELTA,
             " the same for what the function of an equation is applied to.",
         ]
+    if blocks:
+        out += [" ", _T, " is the number of steps of the block to which a name belongs."]
     return Para(tuple(out))
 
 
@@ -116,24 +105,22 @@ def _chained(parts: Sequence[Math]) -> Math:
     return Math(f"<mrow>{mathml}</mrow>", " = ".join(p.latex for p in parts), sum(p.width + 3 for p in parts))
 
 
-def _loop(lines: list[Recursion], direction: int, choice: Choice) -> list[Block]:
+def _loop(loop: Loop, choice: Choice) -> list[Block]:
     """The lines of one loop in order of computation; where they hold at different steps, the margin says at which."""
-    border = "0" if direction < 0 else "T+1"
-    after = [r for r in lines if r.first == r.last == border]
-    lines = [r for r in lines if r not in after]
-    ranges = list(dict.fromkeys(r.range for r in lines))
-    way = Strong("Back." if direction < 0 else "Forth.")
-    where = f" In the {lines[0].block}, for " if lines and lines[0].block else " For "
+    back = loop.direction < 0
+    way = Strong("Back." if back else "Forth.")
+    where = f" In the {loop.block}, " if loop.block else " "
     out: list[Block] = []
-    if len(ranges) == 1:
-        out += [para(way, where, _span(ranges[0]), ":"), _display(lines, choice, "One step")]
-    elif lines:
-        order = "from the last step to the first" if direction < 0 else "from the first step to the last"
-        text = where.removesuffix("for ") if lines[0].block else " Step by step, "
-        out += [para(way, f"{text}{order}; the margin says at which steps a line holds:")]
-        out.append(_display(lines, choice, "One step", margin=True))
-    if after:
-        out += [para("and once, after all steps:"), _display(after, choice, "At the border")]
+    if len(loop.ranges) == 1:
+        out += [para(way, where + ("for " if loop.block else "For "), _span(loop.ranges[0]), ":")]
+        out.append(_display(loop.lines, choice, "One step"))
+    elif loop.lines:
+        order = "from the last step to the first" if back else "from the first step to the last"
+        text = where + ("step by step, " if loop.block else "Step by step, ") + order
+        out.append(para(way, f"{text}; the margin says at which steps a line holds:"))
+        out.append(_display(loop.lines, choice, "One step", margin=True))
+    if loop.after:
+        out += [para("and once, after all steps:"), _display(loop.after, choice, "At the border")]
     return out
 
 

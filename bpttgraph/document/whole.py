@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["everything", "whole_blocks"]
 
-GROWTH = (5, 10, 50)  # steps at which the numbers of paths are shown, besides the document's own
+GROWTH = (5, 10, 20)  # steps at which the numbers of paths are shown, besides the document's own
 ENTRIES = 24  # of a gradient that is printed in the table
 
 

@@ -1,0 +1,87 @@
+"""The recursions of a symbolic derivation in the order in which a reader can compute them, for pages and the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..derive.recursions import Recursion, names_of
+from .closed import symbolic_of
+
+if TYPE_CHECKING:
+    from ..derive import SymbolicDerivation
+    from .choice import Choice
+
+__all__ = ["Loop", "Plan", "compared", "plan"]
+
+MOST_STEPS = 4  # of the unrolled graphs with which the recursions are compared
+
+
+@dataclass(frozen=True)
+class Loop:
+    """`lines` of one loop over time, downwards (−1) or upwards (+1), and what is computed once `after` it."""
+
+    direction: int
+    block: str
+    lines: tuple[Recursion, ...]
+    after: tuple[Recursion, ...]
+
+    @property
+    def ranges(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(r.range for r in self.lines))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Terminal conditions, loops in order, and the sums that are the gradients."""
+
+    terminal: tuple[Recursion, ...]
+    loops: tuple[Loop, ...]
+    sums: tuple[Recursion, ...]
+
+    @property
+    def all(self) -> list[Recursion]:
+        return [*self.terminal, *(r for x in self.loops for r in (*x.lines, *x.after)), *self.sums]
+
+
+def plan(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str]) -> Plan:
+    """The recursions in order; gradients by initial states in `wrt` are added to those of the parameters.
+
+    Raises:
+        BPTTError: if truncation cuts differently for different losses, so that no one recursion computes the gradient.
+    """
+    statements = list(g.recursions)
+    moving = [r for r in statements if r.kind in ("adjoint", "delta")]
+    loops = []
+    for loop in g._recursions.loops:
+        lines = [r for k in loop.keys for r in moving if r.key == k]
+        border = "0" if loop.direction < 0 else "T+1"
+        after = tuple(r for r in lines if r.first == r.last == border)
+        loops.append(Loop(loop.direction, loop.block, tuple(r for r in lines if r not in after), after))
+    sums = [r for r in statements if r.kind == "gradient"] + _initial(g, choice, wrt, {r.key for r in moving})
+    return Plan(tuple(r for r in statements if r.kind == "terminal"), tuple(loops), tuple(sums))
+
+
+def _initial(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], known: set[str]) -> list[Recursion]:
+    """The gradients by initial states, if they need no other adjoints than those that are there."""
+    found: list[Recursion] = []
+    for n in wrt:
+        if n not in g.names:
+            extra = symbolic_of(choice.unrolled, n, choice.notation).recursions
+            read = {x.partition("[")[0] for r in extra if r.kind == "gradient" for x in names_of(r.terms)}
+            needed = {r.key for r in extra if r.kind in ("adjoint", "delta")} & read
+            found += [r for r in extra if r.kind == "gradient" and needed <= known]
+    return found
+
+
+def compared(g: SymbolicDerivation) -> list[int]:
+    """Compare the recursions with the unrolled statements of a few steps, term for term: the numbers of steps.
+
+    Raises:
+        BPTTError: if they differ (then this program is wrong).
+    """
+    numbers = list(range(max(1, g.recurrence.steps_hint, g.reach), MOST_STEPS + 1))
+    for n in numbers:
+        g.at(steps=n)
+    return numbers
