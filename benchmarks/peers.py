@@ -310,7 +310,7 @@ def own_tensors(work: Work, data: Mapping[str, Array]) -> Call:
 # name -> (maker, the packages it needs)
 PEERS: dict[str, tuple[Callable[[Work, Mapping[str, Array]], Call], tuple[str, ...]]] = {
     "bpttgraph": (ours, ()),
-    # "bpttgraph, no schedule": (plain, ()),
+    "bpttgraph, no schedule": (plain, ()),
     "bpttgraph, eager Tensors": (own_tensors, ()),
     "products alone": (products, ()),
     "textbook NumPy": (textbook, ()),
