@@ -30,9 +30,10 @@ def _one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, clau
     several = 0
     for name, edges in s.places.uses.items():
         steps = _steps(edges)
-        if len(steps) < 2:
+        factors = {e.index: keep(e.column, steps) for e in edges if e.column is not None}
+        changes: dict[int, Change] = {i: value for i, value in factors.items() if value != 1.0}
+        if len(steps) < 2 or not changes:
             continue
-        changes: dict[int, Change] = {e.index: keep(e.column, steps) for e in edges if e.column is not None}
         every |= changes
         several += 1
         yield Mutant(f"{tag}:{name}", "", clause.format(f"∂E/∂{name}"), changes, line=("parameter", name), rank=0.2)
@@ -65,8 +66,11 @@ def only_last(s: Site) -> Iterator[Mutant]:
     rank=1.5,
 )
 def use_forgotten(s: Site) -> Iterator[Mutant]:
-    for k in range(1, s.steps + 1):
-        yield from _one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at step {k}")  # type: ignore[misc]
+    columns = sorted({e.column: e for edges in s.places.uses.values() for e in edges if e.column is not None}.items())
+    for k, e in columns:
+        block = s.u._places[e.owner].block
+        step = f"step {k - s.u.offset.get(block, 0)}" + (f" of the {block}" if block else "")
+        yield from _one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at {step}")  # type: ignore[misc]
 
 
 @entry(

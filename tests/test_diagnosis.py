@@ -1,0 +1,168 @@
+"""The cause of a wrong gradient is named, or nothing is said."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import wrong_backprop
+
+import bpttgraph as bg
+from bpttgraph.homework.diagnosis import Diagnosis, diagnose
+from bpttgraph.homework.kill import concrete, naming, rounded
+from bpttgraph.homework.model import Answer, Cause, Given
+from bpttgraph.homework.truth import Truth
+
+HAND = {"rnn": wrong_backprop.rnn, "lstm": wrong_backprop.lstm, "gru": wrong_backprop.gru}
+
+
+def explain(d: Diagnosis, answer: dict, digits: int | None = None) -> dict[str, Cause]:
+    given = {n: Given(n, *rounded(v, digits)) if digits else Given(n, np.asarray(v)) for n, v in answer.items()}
+    wrong = [n for n, g in given.items() if np.any(np.abs(g.value - d.truth.value(n)) > d.tolerance(g))]
+    return d.explain(Answer(given, "arrays"), wrong)
+
+
+@pytest.mark.parametrize("name", HAND)
+@pytest.mark.parametrize("digits", [None, 4])
+def test_hand_written_mistakes_are_named(name: str, digits: int | None) -> None:
+    u = bg.cell(name).unroll(5)
+    d = Diagnosis(Truth(u, u.instance(1)))
+    for bug, key in getattr(wrong_backprop, name.upper()).items():
+        causes = explain(d, HAND[name](d.truth.data, bug), digits)
+        assert causes, bug
+        for n, cause in causes.items():
+            assert cause.certainty == "exact" or (digits and cause.certainty == "consistent"), (bug, n, cause)
+            assert any(key in said or (key == "clipped:" and said[0].startswith(key)) for said in cause.mistakes), (
+                bug,
+                n,
+                cause.text,
+            )
+            assert "exactly what you get if" in cause.text or "consistent" in cause.text
+
+
+@pytest.mark.parametrize("name", HAND)
+def test_right_answers_have_no_cause(name: str) -> None:
+    u = bg.cell(name).unroll(5)
+    d = Diagnosis(Truth(u, u.instance(1)))
+    for digits in (None, 4, 2):
+        assert explain(d, HAND[name](d.truth.data), digits) == {}
+
+
+@pytest.mark.parametrize("name", ["rnn", "bidirectional", "seq2seq"])
+def test_every_mistake_is_named(name: str) -> None:
+    u = bg.cell(name).unroll(4)
+    total = naming(Diagnosis(Truth(u, u.instance(0)))).total
+    assert total["misnamed"] == total["not explained"] == total["tie"] == total["hidden"] == 0, total
+    assert total["exact"] > 100
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [c for c in bg.cells() if concrete(c) is not None])
+@pytest.mark.parametrize("digits", [None, 4])
+@pytest.mark.parametrize("options", [{}, {"loss": "last"}])
+def test_every_mistake_on_every_cell(name: str, digits: int | None, options: dict) -> None:
+    u = concrete(name).unroll(5, **options)
+    for seed in (0, 1):
+        for batch in (None, 3):
+            found = naming(Diagnosis(Truth(u, u.instance(seed, batch))), digits)
+            assert found.total["misnamed"] == found.total["not explained"] == 0, found.examples
+
+
+def test_pairs_are_named_or_not_explained() -> None:
+    u = bg.cell("rnn").unroll(4)
+    found = naming(Diagnosis(Truth(u, u.instance(0))), pairs=12)
+    assert found.total["misnamed"] == 0, found.examples
+    assert found.total["exact"] > 6
+
+
+@pytest.mark.parametrize("radius", [0.3, 0.5, 0.9])
+def test_truncation_is_named_with_its_window(radius: float) -> None:
+    sizes = {"x": 3, "h": 6, "y": 4}
+    u = bg.cell("rnn").unroll(20, sizes=sizes)
+    data = u.instance(0)
+    for name in ("W_xh", "b_h"):
+        data[name] = data[name] * 0.3  # units that are not saturated, so that early steps matter
+    data["W_hh"] = data["W_hh"] * radius / np.abs(np.linalg.eigvals(data["W_hh"])).max()
+    d = Diagnosis(Truth(u, data))
+    for k in (1, 2, 5, 9, 13, 16) if radius < 0.5 else (1, 2, 7, 12, 17, 19):
+        for kind in ("sliding", "chunk"):
+            run = bg.cell("rnn").unroll(20, sizes=sizes, truncate=f"{kind}:{k}").run(data)
+            cause = explain(d, dict(run.gradients))["W_hh"]
+            assert (f"truncated:{kind}:{k}",) in cause.mistakes, (kind, k, cause)
+            assert cause.certainty == "exact", (kind, k, cause.text)
+            assert f"{kind}:{k}" in cause.text or k == 1, cause.text
+
+
+def test_ties_are_listed_and_chance_is_no_evidence() -> None:
+    u = bg.cell("rnn").unroll(4, loss="last")
+    truth = Truth(u, u.instance(0))
+    d = Diagnosis(truth)
+    wrong = bg.cell("rnn").unroll(4, loss="last", truncate="sliding:1").run(truth.data)
+    cause = explain(d, {"W_hh": wrong.gradients["W_hh"]})[
+        "W_hh"
+    ]  # with one loss, no carry and the last use alone are the same
+    assert cause.certainty == "consistent"
+    assert {("no-carry",), ("only-last-use:last:W_hh",)} & set(cause.mistakes)
+    assert "several" in cause.text
+    u = bg.cell("rnn").unroll(4, sizes=1)
+    d = Diagnosis(Truth(u, u.instance(0)))
+    for value in (0.11, 0.12, 0.13, 0.14):  # a number with two digits proves nothing
+        given = {"W_hh": Given("W_hh", np.array(value), half=np.array(0.005))}
+        assert d.explain(Answer(given, "arrays"), ["W_hh"])["W_hh"].certainty != "exact"
+
+
+def test_noise_is_not_explained() -> None:
+    u = bg.cell("lstm").unroll(4)
+    truth = Truth(u, u.instance(0))
+    rng = np.random.default_rng(0)
+    value = truth.value("U_f") * (1 + 0.1 * rng.normal(size=truth.value("U_f").shape))
+    cause = diagnose(truth, Answer({"U_f": Given("U_f", value)}, "arrays"), ["U_f"])["U_f"]
+    assert cause.certainty == "unexplained" and "not explained" in cause.text
+
+
+def test_the_triangle_finds_what_the_catalogue_does_not_list() -> None:
+    u = bg.cell("rnn").unroll(4, sizes={"h": 5, "x": 3, "y": 4})
+    truth = Truth(u, u.instance(0))
+    weights = np.tri(4)
+    weights[3, 0], weights[2, 1] = 0, 2
+    value = np.tensordot(weights, truth.run.contributions("W_hh"), axes=2)
+    for digits in (None, 4):
+        given = Given("W_hh", *rounded(value, digits)) if digits else Given("W_hh", value)
+        cause = diagnose(truth, Answer({"W_hh": given}, "arrays"), ["W_hh"])["W_hh"]
+        assert cause.certainty == "exact", cause
+        assert "(4, 1) is left out" in cause.text and "(3, 2) is counted twice" in cause.text
+        np.testing.assert_array_equal(np.nan_to_num(cause.triangle), weights)
+
+
+def test_a_cause_shows_line_edges_and_triangle() -> None:
+    u = bg.cell("rnn").unroll(4)
+    truth = Truth(u, u.instance(0))
+    wrong = wrong_backprop.rnn(truth.data, "no carry")
+    cause = explain(Diagnosis(truth), wrong)["W_hh"]
+    assert ("h[1]", "h[2]") in cause.edges
+    assert cause.missing.startswith("W_hhᵀ δ_h[t+1]  in  h̄ₜ")
+    assert cause.triangle is not None
+    np.testing.assert_allclose(np.nan_to_num(cause.triangle), np.eye(4), atol=1e-6)
+    assert cause.lesson
+
+
+def test_what_remains_is_described() -> None:
+    u = bg.cell("rnn").unroll(4)
+    truth = Truth(u, u.instance(0))
+    value = truth.value("W_xh").copy()
+    value[1, 0] += 0.1
+    cause = diagnose(truth, Answer({"W_xh": Given("W_xh", value)}, "arrays"), ["W_xh"])["W_xh"]
+    assert "only the entry [1, 0] is wrong" in cause.text
+    value = 1.37 * truth.value("W_xh")
+    cause = diagnose(truth, Answer({"W_xh": Given("W_xh", value)}, "arrays"), ["W_xh"])["W_xh"]
+    assert "multiplied by 1.37" in cause.text and cause.certainty == "exact"
+
+
+def test_a_published_scalar_slip() -> None:
+    """Two steps, h0 = 0.5, w = 2, w_y = 40, tanh: −40.2153 was published for 8.1888, with 1 − z² for 1 − h²."""
+    rec = bg.recurrence("h[t] = tanh(w * h[t-1]); E[t] = w_y * h[t]")
+    u = rec.unroll(2, loss="last", sizes=1)
+    truth = Truth(u, {"w": 2.0, "w_y": 40.0, "h[0]": 0.5})
+    assert round(float(truth.value("w")), 4) == 8.1888
+    given = Given("w", np.array(-40.2153), half=np.array(5e-5))
+    cause = diagnose(truth, Answer({"w": given}, "arrays"), ["w"])["w"]
+    assert ("derivative-of-preactivation:tanh:h",) in cause.mistakes, cause
