@@ -58,8 +58,10 @@ def read_bytes(path: Path, kind: str = "") -> bytes:
     """A whole file, if it is not longer than its kind may be."""
     limit = MOST_BYTES[kind]
     try:
+        if path.exists() and not path.is_file():
+            raise BPTTError(f"{path} is not a file", "give the file that holds the answer")
         with path.open("rb") as file:
-            content = file.read(limit + 1)
+            content = file.read(min(limit, path.stat().st_size) + 1)
     except OSError as error:
         raise BPTTError(f"cannot read {path}: {error.strerror}", "check the path of the answer") from None
     if len(content) > limit:
@@ -94,6 +96,7 @@ def _sorted(source: str, found: dict[str, Any]) -> Contents:
         place = contents.data if group == "data" else contents.given
         if name in ("seed", "batch") and not mark:
             whole = numbers_of(value, f"{source}: {name}").value
+            whole = whole[0] if whole.shape == (1,) else whole
             if whole.shape or whole != int(whole) or not 0 <= int(whole) < 2**31:
                 raise BPTTError(f"{source}: {name} is not a whole number", f'write "{name}": 3')
             contents.settings[name] = int(whole)
@@ -310,6 +313,12 @@ def _typed(texts: list[str], shape: tuple[int, ...], what: str) -> Numbers:
         exact = "." not in text and match[3] is None
         halves[i] = 0.0 if exact else 0.5 * 10.0 ** (int(match[3] or 0) - len(match[2]))
         digits = max(digits, len((match[1] + match[2]).lstrip("0")))
+    decimals = max((len(t.partition(".")[2].lower().partition("e")[0]) for t in texts if "." in t), default=0)
+    for i in np.flatnonzero(halves == 0.0):
+        # a whole number among others with a point: its zeros after the point were dropped in printing
+        if decimals and digits < FULL_DIGITS:
+            size = int(np.floor(np.log10(abs(values[i])))) if values[i] else digits - 1 - decimals
+            halves[i] = min(0.5, 0.5 * 10.0 ** (size - digits + 1))
     full = digits >= FULL_DIGITS
     # nine digits at most, and each of them a float32: printed by a program in single precision
     with np.errstate(over="ignore", under="ignore"):

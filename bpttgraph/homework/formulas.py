@@ -187,7 +187,7 @@ class Formulas:
             return self._go(e.right, {})
         general = next((e for e in equations if e.left[0].index is not None and not _fixed(e)), None)
         index = general.left[0].index if general else None
-        if general is None or index is None or step > self.last:
+        if general is None or index is None or not -1 <= step <= self.last:
             if step > self.last:
                 return ZERO  # after the last step there is nothing
             raise self._error(f"{equations[0].left[0].name}[{step}] is not defined", equations[0].left[0],

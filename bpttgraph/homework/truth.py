@@ -91,7 +91,7 @@ class Truth:
         if (name, kind) not in self._read:
             numbers = self.run.numbers
             together = list(numbers.leaf_nodes) if name in numbers.leaf_nodes else [name]
-            if name in self.u.leaves and name not in numbers.leaf_nodes:  # a whole sequence
+            if name in self.u.leaves and name not in numbers.leaf_nodes and name not in self.alias:  # a whole sequence
                 parts = [self._reading(n.name or "", kind) for _, n in self.u.leaves[name]]
                 self._read[name, kind] = np.stack(parts)
                 return self._read[name, kind]

@@ -247,7 +247,9 @@ def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str,
 
 
 def _causes(truth: Truth, answer: Answer, wrong: list[str]) -> dict[str, Cause]:
-    """What the diagnosis says of the wrong ones, if there is a diagnosis."""
+    """What the diagnosis says of the wrong ones, if there is a diagnosis. It knows variables, not the insides of their equations."""
+    wrong = [n for n in wrong if n not in truth.alias]
+    answer = dataclasses.replace(answer, given={n: g for n, g in answer.given.items() if n not in truth.alias})
     if not wrong or find_spec("bpttgraph.homework.diagnosis") is None:
         return {}
     diagnose = import_module(".diagnosis", __package__).diagnose

@@ -228,7 +228,7 @@ def is_latex(tokens: list[Token]) -> bool:
     if any(a.kind == "word" and b.kind == "[" and not b.space for a, b in pairs):
         return False
     return any(
-        a.kind in ("_", "^") and b.kind == "{" and not (i and tokens[i - 1].text in REDUCTIONS)
+        a.kind in ("_", "^") and b.kind == "{" and not (i and tokens[i - 1].text in (*REDUCTIONS, "}"))
         for i, (a, b) in enumerate(pairs)
     )
 
