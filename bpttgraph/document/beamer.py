@@ -131,7 +131,9 @@ def _cut(rows: Sequence[X], height: Callable[[X], float]) -> list[tuple[X, ...]]
 
 def _body(b: Block) -> str:
     if isinstance(b, Picture):
-        return drawing(b, r".66\textheight") + f"\n{{\\footnotesize\\color{{soft}}{run(b.caption)}\\par}}"
+        return (
+            drawing(b, r"\linewidth", r".72\textheight") + f"\n{{\\footnotesize\\color{{soft}}{run(b.caption)}\\par}}"
+        )
     return block(b)
 
 

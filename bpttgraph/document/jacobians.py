@@ -151,7 +151,7 @@ def _softmax_remark(d: Derivation, link: Link, change: Callable[[str], str]) -> 
     diagonal = f"<mi>diag</mi><mo>&#x2061;</mo><mo>(</mo>{y.mathml}<mo>)</mo>"
     jacobian = Math(
         f'<mrow>{diagonal}<mo>−</mo>{y.mathml}<mspace width="0.1em"/>{turned}</mrow>',
-        rf"\operatorname{{diag}}({y.latex}) - {y.latex} \, {y.latex}^{{\top}}",
+        rf"\operatorname{{diag}}({y.latex}) - {y.latex} \, {{{y.latex}}}^{{\top}}",
         20,
     )
     return para(

@@ -8,6 +8,7 @@ with them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING
 
 from .blocks import (
@@ -66,7 +67,9 @@ def _cell(parts: Text) -> str:
 
 def letters(parts: Text) -> int:
     """How long a text is."""
-    return sum(p.width if isinstance(p, Math) else len(p if isinstance(p, str) else p.text) for p in parts)
+    return sum(
+        ceil(1.3 * p.width) + 2 if isinstance(p, Math) else len(p if isinstance(p, str) else p.text) for p in parts
+    )
 
 
 def table(t: Table) -> str:
@@ -102,10 +105,10 @@ def _paragraph(share: float) -> str:
     return rf">{{\raggedright\arraybackslash}}p{{\dimexpr {share:.3f}\linewidth-2\tabcolsep\relax}}"
 
 
-def drawing(p: Picture, height: str) -> str:
+def drawing(p: Picture, width: str, height: str) -> str:
     if not p.tikz:
         raise ValueError(f"the picture {p.file} has no TikZ")
-    return f"\\begin{{lrbox}}{{\\drawing}}%\n{p.tikz}\\end{{lrbox}}\\fitdrawing{{{height}}}"
+    return f"\\begin{{lrbox}}{{\\drawing}}%\n{p.tikz}\\end{{lrbox}}\\fitdrawing{{{width}}}{{{height}}}"
 
 
 def listing(b: Code) -> str:
@@ -131,7 +134,10 @@ def block(b: Block) -> str:
         case Table():
             return table(b)
         case Picture(_, _, caption, _):
-            return drawing(b, r".8\textheight") + f"\n{{\\small\\color{{soft}}{run(caption)}\\par}}"
+            return (
+                drawing(b, r"\dimexpr\linewidth+2.4cm\relax", r".8\textheight")
+                + f"\n{{\\small\\color{{soft}}{run(caption)}\\par}}"
+            )
         case Beside(blocks, picture):
             return "\n\n".join(map(block, (*blocks, picture)))
         case Verdict(state, parts):

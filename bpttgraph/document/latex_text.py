@@ -28,7 +28,7 @@ _MATH = {
     "↦": r"\mapsto ", "×": r"\times ", "·": r"\cdot ", "′": "'", "∘": r"\circ ", "⊙": r"\odot ", "‖": r"\| ", "∞": r"\infty ",
     "∑": r"\textstyle\sum ", "∏": r"\textstyle\prod ", "⁺": "^{+}", "⊤": r"\top ", "ᵀ": r"^{\top}", "≤": r"\le ",
     "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∈": r"\in ", "√": r"\surd ", "½": r"\tfrac12 ", "✓": r"\checkmark ",
-    "✗": r"\times ", "╲": r"\backslash ", "°": r"^{\circ}", "←": r"\gets ", "\u0304": "", "∇": r"\nabla ",
+    "✗": r"\times ", "╲": r"\backslash ", "°": r"^{\circ}", "←": r"\gets ", "∇": r"\nabla ",
 }  # fmt: skip
 _MATH |= {c: f"_{{{p}}}" for c, p in zip("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-aehijklmnoprstuvx")}
 _MATH |= {c: f"^{{{p}}}" for c, p in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁽⁾", "0123456789-()")}
@@ -62,10 +62,10 @@ def _other(c: str) -> str:
         return _TEXT[c]
     if c in _MATH or c in _COMMAND:
         return rf"\ensuremath{{{_MATH.get(c) or _COMMAND[c]}}}"
-    base, *marks = normalize("NFD", c)
-    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii():
+    base, *marks = list(normalize("NFD", c))
+    if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii() and base.isalpha():
         return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
-    return " " if c.isspace() else f"[U+{ord(c):04X}]"
+    return " " if c.isspace() else "".join(f"[U+{ord(x):04X}]" for x in c)
 
 
 def text(words: str) -> str:
@@ -73,20 +73,25 @@ def text(words: str) -> str:
     >>> text(r"\input{x} & h₂, δ “a-b”")
     "\\textbackslash{}input\\{x\\} \\& h\\ensuremath{_{2}}, \\ensuremath{\\delta} ``a-{}b''"
     """
-    return "".join(_SPECIAL.get(c, c) if " " <= c <= "~" else _other(c) for c in words)
+    return "".join(_SPECIAL.get(c, c) if c.isascii() and c.isprintable() else _other(c) for c in _characters(words))
+
+
+def _characters(words: str) -> list[str]:
+    """Letters with the marks over them."""
+    return re.findall(r".[\u0300-\u036f\u20d7]*", normalize("NFC", words), re.DOTALL)
 
 
 def code(line: str) -> str:
     """One line of program text: spaces kept, and allowed to go on below after whatever is not a letter."""
     start = len(line) - len(line.lstrip(" "))
     out = "~" * start
-    for c in line[start:].replace("\t", "    "):
+    for c in _characters(line[start:].replace("\t", "    ")):
         if c == " ":
             out += r"\ "
         elif c.isascii() and c.isalnum():
             out += c
         else:
-            out += rf"\char{ord(c)}\allowbreak{{}}" if " " < c <= "~" else _other(c)
+            out += rf"\char{ord(c)}\allowbreak{{}}" if c.isascii() and c.isprintable() else _other(c)
     return out
 
 
@@ -192,10 +197,12 @@ def _flowing(children: list[_Group | str]) -> str:
 
 
 def _piece(g: _Group) -> str:
+    if g.opener.startswith(r"\begin"):
+        return rf"\fit{{{g}}}"
     if g.letters <= LONGEST:
         return str(g)
     if g.opener.startswith(r"\left"):
         size = "Big" if r"\frac" in str(g) else "big"
         first, last = rf"\{size}l{g.opener[5:]}", rf"\{size}r{g.closer[6:]}"
         return f"{first}{_flowing(g.children)}{last}"
-    return rf"\fit{{{g}}}" if g.opener.startswith(r"\begin") else str(g)
+    return str(g)

@@ -6,12 +6,15 @@ What a user wrote stands in quoted strings only, which Typst never reads as code
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from importlib.resources import files
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from ..derive.typst import quoted
 from ..errors import BPTTError
 from .blocks import (
+    Beside,
     Block,
     Bullets,
     Code,
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["compile_pdf", "write_typst"]
 
 _MARKS = {"right": ('rgb("0b6b3a")', "✓"), "wrong": ('rgb("b3261e")', "✗"), "none": ("luma(45%)", "–")}
-_WIDE = 30  # letters of a formula in a table's cell from which its column takes all the room there is
 
 
 def _string(text: str) -> str:
@@ -76,18 +78,23 @@ def _row(r: Row) -> str:
 
 
 def _cell(text: Text) -> str:
-    whole = text[0] if len(text) == 1 else None
-    return f"[#formula({_parts(whole)})]" if isinstance(whole, Math) else f"[{_run(text)}]"
+    if len(text) == 1 and isinstance(text[0], Math):
+        return f"[#formula({_parts(text[0])})]"
+    return "[" + "".join(_tall(part) for part in text) + "]"
+
+
+def _tall(part: Inline) -> str:
+    """A formula within a line of a table, where the line may be as high as it needs."""
+    shown = _inline(part)
+    return f"#tall($display({shown[1:-1]})$)" if "frac(" in shown or "mat(" in shown else shown
 
 
 def _table(t: Table) -> str:
-    wide = [any(isinstance(p, Math) and p.width > _WIDE for row in t.rows for p in row[i]) for i in range(len(t.head))]
-    columns = ", ".join("1fr" if w else "auto" for w in wide)
     lines = ["  table.header(" + ", ".join(map(_cell, t.head)) + "),"]
     lines += ["  " + ", ".join(map(_cell, row)) + "," for row in t.rows]
     body = "\n".join(lines)
     numbers = "true" if t.style == "triangle" else "false"
-    return f"#caption[{_run(t.caption)}]\n#grid-of(({columns},), numbers: {numbers},\n{body}\n)"
+    return f"#caption[{_run(t.caption)}]\n#grid-of({len(t.head)}, numbers: {numbers},\n{body}\n)"
 
 
 def _block(b: Block) -> str:
@@ -106,16 +113,26 @@ def _block(b: Block) -> str:
             return _table(b)
         case Picture(svg, alt, caption, _):
             return f"#picture({_string(svg)}, {_string(alt)})[{_run(caption)}]"
+        case Beside(blocks, picture):
+            return "\n\n".join(_flow((*blocks, picture)))
         case Verdict(state, text):
             colour, mark = _MARKS[state]
             return f'#verdict({colour}, "{mark}")[{_run(text)}]'
     raise TypeError(f"not a block: {b!r}")
 
 
+def _flow(blocks: Sequence[Block]) -> Iterator[str]:
+    """All blocks; what introduces a formula or a table stays on one page with its beginning."""
+    for b, following in zip_longest(blocks, blocks[1:]):
+        shown = _block(b)
+        introduces = isinstance(b, Para) and b.style in ("", "step") and isinstance(following, Display | Table | Code)
+        yield f"#block(sticky: true)[{shown}]" if introduces else shown
+
+
 def write_typst(document: Document) -> str:
     """The Typst source."""
     head = f"#set document(title: {_string(document.title)}, date: none)\n"
-    return head + asset("page.typ") + "\n" + "\n\n".join(map(_block, document.blocks)) + "\n"
+    return head + asset("page.typ") + "\n" + "\n\n".join(_flow(document.blocks)) + "\n"
 
 
 def compile_pdf(source: str) -> bytes:

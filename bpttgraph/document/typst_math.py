@@ -175,5 +175,5 @@ def _show(e: ET.Element) -> str:
             return f"accent({parts[0]}, {mark})" if mark else _scripts(f"limits({parts[0]})", "", parts[1])
         case "mtable":
             rows = "; ".join(", ".join(_joined(_children(cell)) for cell in row) for row in e)
-            return f"mat(delim: #none, {rows})"
+            return f"mat(delim: #none, {'row-gap: #.6em, ' if 'frac(' in rows else ''}{rows})"
     raise TypeError(f"no Typst for <{e.tag}>")
