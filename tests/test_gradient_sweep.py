@@ -57,11 +57,19 @@ def check_levels(t: Truth, w: str, levels: tuple[str, ...]) -> None:
         assert t.agrees(w, d.value_at(level, t.run)), (w, level)
 
 
+def general(t: Truth, w: str) -> str:
+    """The name for any number of steps: r[4], the state before the first of a layer that runs backwards, is r[T+1] for T = 3."""
+    v = t.u.vgraph.variables[w]
+    late = (v.step or 0) - t.u.steps[v.block]
+    return f"{v.base}[T+{late}]" if late > 0 else w
+
+
 def check_symbolic(t: Truth, name: str, wrt: str, loss: str, steps: int) -> None:
     """Instantiated term for term (`at` compares all summands of all statements with the unrolled ones), and as code."""
     bound(name).derive(wrt, loss=loss).at(steps)
     function, names = code_of(name, wrt, loss)
     for w, value in function(*arguments(t.u, t.run, names)).items():
+        w = w.replace("[T+1]", f"[{steps + 1}]")
         assert t.agrees(w, value), (w, "code")
 
 
@@ -90,7 +98,7 @@ def test_a_cross_section(name: str):
     check_symbolic(t, name, "all", loss, steps)
     initial = [w for w in t.gradients if "[" in w]
     for w in initial[:1]:
-        check_symbolic(t, name, w, loss, steps)
+        check_symbolic(t, name, general(t, w), loss, steps)
     w = list(t.gradients)[place % len(t.gradients)]
     assert "✓" in t.u.derive(w).unicode("numbers", data=t.data)
 
@@ -126,10 +134,10 @@ def test_everywhere(name: str, loss: str):
         for w in t.gradients:
             assert t.agrees(w, t.run.gradients[w]), w
             check_levels(t, w, ("local", "matrix", "elements"))
-            check_symbolic(t, name, w, loss, steps)
+            check_symbolic(t, name, general(t, w), loss, steps)
             assert "✓" in t.u.derive(w).unicode("numbers", data=t.data), (w, "numbers")
             try:
-                form = bound(name).derive(w, loss=loss).closed_form
+                form = bound(name).derive(general(t, w), loss=loss).closed_form
             except BPTTError:
                 continue
             got = form.contributions(t.u, t.run)

@@ -77,7 +77,105 @@ def test_forward_mode():
     assert lines[-1] == "∂E/∂U_f = ∑[t=1..T] ∂⁺Eₜ/∂hₜ · dhₜ/dU_f"
 
 
-@pytest.mark.parametrize(("name", "wrt"), [("bidirectional", "W_f"), ("seq2seq", "encoder.W_hh"), ("rnn", "h[0]"), ("rnn", "all")])
-def test_where_there_is_no_closed_form(name: str, wrt: str):
-    with pytest.raises(BPTTError, match=r"recursions|parameter"):
-        _ = bg.cell(name).derive(wrt).closed_form
+DELAYED = "h[t] = tanh(W h[t-1] + V h[t-3] + U x[t]); E[t] = squared_error(h[t] + h[t-2], target[t])"
+BACKWARDS = "r[t] = tanh(U r[t+1] + V r[t+2] + W x[t]); E[t] = squared_error(r[t], target[t])"
+JOINED = """
+encoder:
+c[t] = a * c[t-1] + tanh(W x[t] + U h[t-1])
+h[t] = tanh(c[t])
+decoder:
+h[t] = tanh(V h[t-1] + b)
+E[t] = squared_error(h[t], target[t])
+decoder.h[0] = tanh(encoder.h[T]) * encoder.c[T]
+"""
+SYSTEMS = {"delays": DELAYED, "backwards": BACKWARDS, "joined": JOINED}
+
+
+def compare(rec: bg.Recurrence, steps: Any, **options: Any) -> None:
+    """All parameters and initial states, each (t, k)."""
+    u = rec.unroll(steps, **options)
+    run = u.run(u.instance(seed=5))
+    for wrt in run.gradients:
+        v = u.vgraph.variables[wrt]
+        late = (v.step or 0) - u.steps[v.block] if v.step is not None else 0
+        g = rec.derive(f"{v.base}[T+{late}]" if late > 0 else wrt, **options)
+        got = g.closed_form.contributions(u, run)
+        assert np.allclose(got.sum((0, 1)), run.gradient(wrt), rtol=1e-11, atol=1e-13), wrt
+        if v.role == "parameter":
+            want = run.contributions(wrt)
+            assert np.allclose(got[:, : want.shape[1]], want, rtol=1e-11, atol=1e-13), wrt
+            assert not np.any(got[:, want.shape[1] :])
+        assert g.closed_form.latex() and g.closed_form.mathml()
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 6])
+@pytest.mark.parametrize("name", ["bidirectional", "seq2seq:forced", "rnn", "lstm", "delays", "backwards", "joined"])
+def test_parameters_and_initial_states(name: str, T: int):
+    rec = bg.recurrence(SYSTEMS[name]) if name in SYSTEMS else bound(name)
+    compare(rec, T)
+    if rec.blocks:
+        compare(rec, {"encoder": T, "decoder": 2}, loss="last")
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_losses_and_means(name: str):
+    try:
+        compare(bound(name), 3, reduce="mean")
+    except BPTTError as error:
+        assert "chains of states" in str(error) and name == "seq2seq:feedback"
+        return
+    compare(bound(name), 4, loss=[2, 3], reduce="mean" if CELLS.index(name) % 2 else "sum")
+
+
+def test_a_companion_matrix():
+    lines = bg.recurrence(DELAYED).derive("V").closed_form.unicode().splitlines()
+    assert lines[1:4] == [
+        "∂sⱼ/∂sⱼ₋₁ = [∂hⱼ/∂hⱼ₋₁, 0, ∂hⱼ/∂hⱼ₋₃; I, 0, 0; 0, I, 0]",
+        "∂⁺sₖ/∂V = [∂⁺hₖ/∂V; 0; 0]",
+        "∂Eₜ/∂sₜ = [∂⁺Eₜ/∂hₜ, 0, ∂⁺Eₜ/∂hₜ₋₂]",
+    ]
+    assert "∂hⱼ/∂hⱼ₋₃ = diag(1 − hⱼ²) V" in lines
+
+
+def test_what_runs_backwards():
+    lines = bg.cell("bidirectional").derive("W_r").closed_form.unicode().splitlines()
+    assert lines[0] == "∂E/∂W_r = ∑[t=1..T] ∑[k=t..T] ∂⁺Eₜ/∂rₜ · (∏[j=t..k−1] ∂rⱼ/∂rⱼ₊₁) · ∂⁺rₖ/∂W_r"
+    start = str(bg.cell("bidirectional").derive("r[T+1]").closed_form).splitlines()[0]
+    assert start == "∂E/∂r[T+1] = ∑[t=1..T] ∂⁺Eₜ/∂rₜ · (∏[j=t..T] ∂rⱼ/∂rⱼ₊₁)"
+
+
+def test_through_the_junction_of_two_networks():
+    lines = bg.cell("seq2seq").derive("encoder.W_hh").closed_form.unicode().splitlines()
+    assert lines[0] == (
+        "∂Eᵈᵉᶜ/∂Wᵉⁿᶜ_hh = ∑[t=1..T_decoder] ∑[k=1..T_encoder] ∂Eᵈᵉᶜₜ/∂hᵈᵉᶜₜ · (∏[j=t..1] ∂hᵈᵉᶜⱼ/∂hᵈᵉᶜⱼ₋₁) · ∂hᵈᵉᶜ₀/∂hᵉⁿᶜ[T] · "
+        "(∏[j=T_encoder..k+1] ∂hᵉⁿᶜⱼ/∂hᵉⁿᶜⱼ₋₁) · ∂⁺hᵉⁿᶜₖ/∂Wᵉⁿᶜ_hh"
+    )
+    assert "∂hᵈᵉᶜ₀/∂hᵉⁿᶜ[T] = I" in lines
+
+
+def test_means_and_chosen_losses():
+    first = str(bg.cell("rnn").derive("b_h", reduce="mean").closed_form).splitlines()[0]
+    assert first.startswith("∂E/∂b_h = (1/T) (∑[t=1..T] ∑[k=1..t]")
+    first = str(bg.cell("rnn").derive("b_h", loss=[2, 3]).closed_form).splitlines()[0]
+    assert first.startswith("∂E/∂b_h = ∑[k=1..2] ∂E₂/∂h₂") and "+ ∑[k=1..3] ∂E₃/∂h₃" in first
+    first = str(bg.cell("rnn").derive("h[0]").closed_form).splitlines()[0]
+    assert first == "∂E/∂h₀ = ∑[t=1..T] ∂Eₜ/∂hₜ · (∏[j=t..1] ∂hⱼ/∂hⱼ₋₁)"
+    for T in range(1, 7):
+        bg.cell("lstm").derive("all", reduce="mean").at(T)
+        bg.cell("lstm").derive("c[0]", reduce="mean").at(T)
+        if T >= 3:
+            bg.cell("lstm").derive("all", loss=[1, 3]).at(T)
+
+
+STACKED = "f[t] = tanh(U f[t-1] + x[t]); r[t] = tanh(V r[t+1] + f[t]); E[t] = squared_error(r[t], target[t])"
+
+
+@pytest.mark.parametrize(
+    ("system", "wrt", "options"),
+    [("rnn", "all", {}), (STACKED, "U", {}), ("rnn", "x[1]", {}), ("bidirectional", "W_f", {"truncate": "sliding:2"}),
+     ("rnn", "h[0]", {"truncate": "chunk:2"})],
+)  # fmt: skip
+def test_where_there_is_no_closed_form(system: str, wrt: str, options: dict[str, Any]):
+    rec = bg.recurrence(system) if "=" in system else bg.cell(system)
+    with pytest.raises(BPTTError, match=r"recursions|parameter|chains"):
+        _ = rec.derive(wrt, **options).closed_form

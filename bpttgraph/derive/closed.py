@@ -4,21 +4,21 @@ With s_t all that is carried from step t to step t+1 (the LSTM's h and c),
 
     dE/dθ = Σ_t ∂E_t/∂s_t Σ_{k≤t} (Π_{j=k+1}^t ∂s_j/∂s_{j−1}) ∂⁺s_k/∂θ  (+ what a loss reads of s_{t−1}, or of θ itself).
 
-The block Jacobian ∂s_j/∂s_{j−1}, the row ∂E_t/∂s_t and ∂⁺s_k/∂θ are products of local Jacobians within one step, read
-off an unrolling once. By a matrix, ∂⁺s_k/∂θ has three indices: it is printed as the outer product that a row makes of it.
+States that run backwards in time have a product of their own, with k ≥ t. Where one network starts from another's last
+state (encoder and decoder), the product goes back to the first step of the one and on through all steps of the other. By
+an initial state there is no sum over uses. The pieces are those of `chain`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..errors import BPTTError
 from ..primitives import TABLE, Primitive
-from ..variables import Link
+from .chain import Chain, joined_all
+from .chains import chains_of, junction, junction_blocks
 from .derivation import Derivation
 from .expr import (
     Apply,
@@ -26,15 +26,13 @@ from .expr import (
     BigSum,
     Blocks,
     Expr,
-    Num,
+    Identity,
     Partial,
     Product,
     Symbol,
     Zeros,
     add,
     jacobian_shape,
-    joined,
-    neg,
     num,
     partial,
     product,
@@ -42,8 +40,7 @@ from .expr import (
 )  # fmt: skip
 from .factored import Statement
 from .notation import in_notation
-from .steps import fill, rebased, renamed
-from .terms import gradient_of
+from .steps import at_steps, moved, rebased, renamed
 
 if TYPE_CHECKING:
     from .symbolic import SymbolicDerivation
@@ -51,179 +48,88 @@ if TYPE_CHECKING:
 __all__ = ["ClosedForm"]
 
 _CEIL = Primitive("ceil_divide", "own", lambda a, b: -(-a // b), lambda *s: (), None, "ceil")
-
-
-@dataclass(frozen=True, slots=True)
-class Where:
-    """One definition below the closed form: `left` = `right`."""
-
-    left: Expr
-    right: Expr
-
-    @property
-    def statement(self) -> Statement:
-        return Statement("", "", self.left, (self.right,))
+_HOW = "use .recursions, or .at(steps=…)"
 
 
 class ClosedForm:
-    """The closed form of dE/d`wrt` of a symbolic derivation.
+    """The closed form of dE/d`wrt` of a symbolic derivation, for a parameter or an initial state.
+
+    Attributes:
+        chains: the chains of states that lie between `wrt` and the losses, that of the losses first.
 
     Raises:
-        BPTTError: for recurrences that are not one chain of states in time (blocks, states that run backwards, longer
-            delays, an initial state as `wrt`), or whose local Jacobians are not closed.
+        BPTTError: for recurrences in which several chains of states feed each other step by step, and for windows of
+            truncation where there is more than one chain.
     """
 
     def __init__(self, g: SymbolicDerivation, wrt: str):
-        self.g, self.wrt, self.u = g, wrt, g.reference
+        self.g, self.u = g, g.reference
         if g.loss != "every":  # the structure of a step shows where every step has its loss
             truncate = None if g.windowed else g.truncate
-            self.u = g.recurrence.unroll(g.reference.steps.get(None), truncate=truncate,
-                                         **{**g.options, "loss": "every"})  # fmt: skip
-        self.first = Derivation(self.u, wrt)
+            steps: Any = g.reference.steps
+            self.u = g.recurrence.unroll(steps, truncate=truncate, **{**g.options, "loss": "every"})
+        self.wrt = at_steps({"T": self.u.steps[wrt.rpartition(".")[0] or None]})(wrt) if "[T" in wrt else wrt
+        self.first = Derivation(self.u, self.wrt)
         self.factors, self.paths = self.first._factors, self.first.paths
         self.variables = self.paths.variables
-        if self.variables[wrt].role != "parameter":
-            raise BPTTError(f"the closed form is that of a parameter; {wrt} is none", "use .recursions")
-        if self.u.recurrence.blocks:
-            raise BPTTError("a recurrence of several blocks has no single product of Jacobians", "use .recursions")
-        links = [x for x in self.u.links if self.variables[x.target].column is not None]
-        delays = {x.delay for x in links if self.variables[x.source].role not in ("input", "target", "upstream")}
-        if not {d for d in delays if d} <= {1}:
-            raise BPTTError(f"{g.recurrence.title} is not one chain of steps, so it has no single product of Jacobians",
-                            "use .recursions")  # fmt: skip
-        self.middle = self.u.columns // 2 + 1
-        self.states = self._states()
+        if self.variables[self.wrt].role not in ("parameter", "initial"):
+            raise BPTTError(f"the closed form is that of a parameter or an initial state; {wrt} is neither", _HOW)
+        self.chains = chains_of(self.u, self.factors, g.recurrence.title)
+        block = self.u._loss_block
+        self.losses = [c for c in self.chains if c.block == block]  # the chains that a loss reads
+        column = self.u.offset[block] + self.u.steps[block] // 2 + 1
+        self.heads = [h.name for h in self.u.heads if h.column == column]
+        self.own = [c for c in self.chains if self.starts(c) or c.reads(self.wrt)]
+        for c in self.chains:
+            c.by_f = g.notation == "d2l" and len(c.states) == 1
+        windowed = g.truncation is not None and not g.truncation.carousel
+        if windowed and (len(self.chains) > 1 or self.initial or self.chains[0].direction < 0):
+            raise BPTTError("a window of truncation has a closed form only for parameters and one chain of states", _HOW)
 
-    def _at(self, column: int) -> list[str]:
-        return [n for n, v in self.variables.items() if v.column == column]
-
-    def _states(self) -> list[str]:
-        """The variables of the middle step that the next step reads, in order of computation."""
-        read = {x.source for x in self.u.links if x.delay == 1 and self.variables[x.source].column == self.middle}
-        return [n for n in self._at(self.middle) if n in read and self.variables[n].role not in ("input", "target")]
-
-    @cached_property
-    def before(self) -> list[str]:
-        """The same states, one step before."""
-        shift = rebased("t", self.middle)
-        wanted = [shift(n) for n in self.states]
-        earlier = {rebased("t", self.middle - 1)(n): n for n in self._at(self.middle - 1)}
-        return [earlier[n] for n in wanted]
-
-    # -- derivatives within a step
-
-    def within(self, target: str, source: str, stop: set[str]) -> list[list[Link]]:
-        """Paths from `source` to `target` inside the middle step, not through `stop`; the first factor first."""
-        found: list[list[Link]] = []
-        todo: list[tuple[str, list[Link]]] = [(target, [])]
-        while todo:
-            name, trail = todo.pop()
-            for link in self.paths.read.get(name, ()):
-                if link.cut == "cut":
-                    continue
-                if link.source == source:
-                    found.append([*trail, link])
-                elif link.source not in stop and self.variables[link.source].column == self.middle:
-                    todo.append((link.source, [*trail, link]))
-        return found[::-1]
-
-    def derivative(self, target: str, source: str, through: list[str]) -> Expr:
-        """∂target/∂source within a step as a formula; earlier states of the same step (`through`) by their own symbols."""
-        v = self.variables
-        shape = jacobian_shape(v[target].shape, v[source].shape)
-        terms: list[Expr] = []
-        stop = {*through, *self.before}
-        for path in self.within(target, source, stop):
-            terms.append(self._product(path))
-        for state in through:
-            inner = self.dependent(state, source)
-            if inner is None:
-                continue
-            outside = [self._product(p) for p in self.within(target, state, stop)]
-            if outside:
-                terms.append(product(joined_all(outside), inner))
-        return joined_all(terms) if terms else Zeros(shape) if shape else num(0)
-
-    def dependent(self, state: str, source: str) -> Partial | None:
-        """The symbol ∂state/∂source, or None if the step has no path between them."""
-        earlier = self.states[: self.states.index(state)]
-        direct = self.within(state, source, {*earlier, *self.before})
-        reaches = direct or any(
-            self.dependent(e, source) is not None and self.within(state, e, {*earlier, *self.before}) for e in earlier
-        )
-        v = self.variables
-        if not reaches:
-            return None
-        # d2l writes f for the function of one step, so that the derivative by the state before is one of f, too
-        immediate = v[source].role == "parameter" or self._by_f
-        return partial(state, v[state].shape, source, v[source].shape, immediate=immediate)
+    # -- what there is
 
     @property
-    def _by_f(self) -> bool:
-        return self.g.notation == "d2l" and len(self.states) == 1
+    def initial(self) -> bool:
+        return self.variables[self.wrt].role == "initial"
 
-    def _product(self, links: list[Link]) -> Expr:
-        return product(*[self.factors.local_expr(x) for x in links])
+    @property
+    def states(self) -> list[str]:
+        """All states of the chains, at the middle step."""
+        return [n for c in self.chains for n in c.states]
 
-    # -- the pieces, by step
+    def starts(self, c: Chain) -> bool:
+        """Whether `wrt` is one of the states before the first step of a chain."""
+        return self.initial and self.wrt in self.first_states(c)
 
-    def shifted(self, e: Any, letter: str) -> Any:
-        return renamed(e, rebased(letter, self.middle))
+    def first_states(self, c: Chain) -> list[str]:
+        """s_0, or s_{T+1} of a chain that runs backwards."""
+        last = self.u.steps[c.block]
+        return [moved(n, -c.middle if c.direction > 0 else last + 1 - c.middle) for n in c.states]
 
-    @cached_property
-    def heads(self) -> list[str]:
-        """The losses of the middle step (of the last, if only that counts)."""
-        return [h.name for h in self.u.heads if h.column == self.middle]
-
-    @cached_property
-    def where(self) -> tuple[Statement, ...]:
-        """What the symbols in the closed form stand for: one statement for each block."""
-        made: list[Where] = []
-        v = self.variables
-        for i, state in enumerate(self.states):
-            for source in self.before:
-                symbol = self.dependent(state, source)
-                if symbol is not None:
-                    made.append(Where(self.shifted(symbol, "j"), self.shifted(self.derivative(state, source, self.states[:i]), "j")))
-        for i, state in enumerate(self.states):
-            symbol = self.dependent(state, self.wrt)
-            if symbol is None:
-                continue
-            if len(v[self.wrt].shape) < 2:
-                right = self.derivative(state, self.wrt, self.states[:i])
-                made.append(Where(self.shifted(symbol, "k"), self.shifted(right, "k")))
-            else:
-                left, right = self._contracted(state, symbol, self.states[:i])
-                made.append(Where(self.shifted(left, "k"), self.shifted(right, "k")))
-        for head in self.heads:
-            rows = [(x, self.row(head, x), False) for x in self.states] + [(x, self.row(head, x), True) for x in self.before]
-            for state, row, earlier in rows:
-                if row is not None:
-                    left = partial(head, v[head].shape, state, v[state].shape, immediate=earlier or len(self.states) > 1)
-                    made.append(Where(self.shifted(left, "t"), self.shifted(row, "t")))
-        # of an abstract function, the symbol is all that can be said
-        return tuple(w.statement for w in made if w.left != w.right)
-
-    def row(self, head: str, state: str) -> Expr | None:
+    def row(self, c: Chain, head: str, state: str) -> Expr | None:
         """∂⁺E_t/∂state with all other states held fixed; None if E_t does not read it so."""
-        paths = self.within(head, state, {*self.states, *self.before} - {state})
-        return joined_all([self._product(p) for p in paths]) if paths else None
+        held = {n for x in self.losses for n in (*x.states, *x.before)}
+        paths = c.within(head, state, held - {state})
+        return joined_all([c.product_of(p) for p in paths]) if paths else None
 
-    def _contracted(self, state: str, symbol: Partial, through: list[str]) -> tuple[Expr, Expr]:
-        """r · ∂⁺s/∂W for a row r: by a matrix the derivative has three indices, what it makes of a row is a matrix."""
-        size = self.variables[state].shape
-        r = Symbol((1, size[0]) if size else (), "r", ())
-        left = Product((1, symbol.shape[1]), (r, symbol))
-        terms: list[Expr] = []
-        stop = {*through, *self.before}
-        for path in self.within(state, self.wrt, stop):
-            terms.append(gradient_of(self.factors, [(r, ""), *[(self.factors.local_expr(x), x.id) for x in path[:-1]]], path[-1]))
-        for earlier in through:
-            inner = self.dependent(earlier, self.wrt)
-            outside = [self._product(p) for p in self.within(state, earlier, stop)]
-            if inner is not None and outside:
-                terms.append(Product((1, inner.shape[1]), (r, joined_all(outside), inner)))
-        return left, add(*[fill(t, {}) for t in terms])
+    def later(self, c: Chain) -> list[str]:
+        """States of the step before that are no states of this one: a loss may read them, too."""
+        return [n for n in c.before if n not in c.states]
+
+    def direct(self, head: str) -> bool:
+        """Whether a loss reads `wrt` other than through a state."""
+        held = {n for x in self.losses for n in (*x.states, *x.before)}
+        step = Chain(self.factors, self.u._loss_block, self._column, self._column, 1, [], {})
+        return bool(step.within(head, self.wrt, held))
+
+    @property
+    def _column(self) -> int:
+        block = self.u._loss_block
+        return self.u.offset[block] + self.u.steps[block] // 2 + 1
+
+    def at_t(self, e: Any) -> Any:
+        """A formula of the losses' middle step, for step t."""
+        return renamed(e, rebased("t", self.u.steps[self.u._loss_block] // 2 + 1))
 
     # -- the formula
 
@@ -235,112 +141,157 @@ class ClosedForm:
             return num(1)
         group: Expr = t
         if rule.stride > 1:
-            ceil = Apply((), _CEIL, (t, num(rule.stride)), (), ((), ()))
-            group = product(num(rule.stride), ceil)
+            group = product(num(rule.stride), Apply((), _CEIL, (t, num(rule.stride)), (), ((), ())))
         low = subtract(group, num(rule.window - 1)) if rule.window > 1 else group
         return Apply((), TABLE["maximum"], (num(1), low), (), ((), ()))
 
-    def _vector(self, letter: str, names: list[str]) -> str:
-        """The name of s at a step: of the only state, or the letter s."""
-        if len(names) == 1:
-            return str(self.shifted(Symbol((), names[0], ()), letter).name)
-        return f"s[{letter}]"
+    def last(self, block: str | None) -> Symbol:
+        """T, the number of steps of a block."""
+        return Symbol((), f"T_{block}" if block else "T", ())
 
     @property
-    def jacobian(self) -> Statement:
-        """J_j = ∂s_j/∂s_{j−1}, block by block."""
-        v = self.variables
-        left = self._step_symbol()
-        grid = []
-        for state in self.states:
-            row: list[Expr] = []
-            for source in self.before:
-                found = self.dependent(state, source)
-                row.append(found or Zeros(jacobian_shape(v[state].shape, v[source].shape)))
-            grid.append(tuple(row))
-        rows = tuple(self.shifted(r, "j") for r in grid)
-        right: Expr = Blocks(left.shape, rows) if len(self.states) > 1 else rows[0][0]
-        return Statement("", "", left, (right,))
+    def columns(self) -> int:
+        return (jacobian_shape((), self.variables[self.wrt].shape) or (1, 1))[1]
 
-    def _stacked(self) -> tuple[Statement, ...]:
-        """∂⁺s_k/∂θ block by block, and the row ∂E_t/∂s_t with 0 for the states that the loss does not read."""
-        v, made = self.variables, []
-        columns = jacobian_shape((), v[self.wrt].shape) or (1, 1)
-        uses = []
-        for state in self.states:
-            size = (jacobian_shape(v[state].shape, ()) or (1, 1))[0]
-            uses.append((self.dependent(state, self.wrt) or Zeros((size, columns[1])),))
-        use = Partial((self._size(), columns[1]), self._vector("k", self.states), self.wrt, True)
-        made.append(Statement("", "", use, (Blocks(use.shape, self.shifted(tuple(uses), "k")),)))
+    def _ending(self, c: Chain, start: Expr, front: list[Expr]) -> list[Expr]:
+        """front · what step `start` of a chain and all steps before it contribute; through a junction into the chain before."""
+        found: list[Expr] = []
+        k = Symbol((), "k", ())
+        if c.reads(self.wrt):
+            use = Partial(() if self.columns == 1 and c.scalar and not self.variables[self.wrt].shape else (c.size, self.columns),
+                          c.vector("k"), self.wrt, True)  # fmt: skip
+            inner = _row(*front, self._steps(c, start, k), use)
+            low, high = (self.lowest(), start) if c.direction > 0 else (start, self.last(c.block))
+            found.append(BigSum(inner.shape, "k", low, high, inner))
+        whole = self._steps(c, start, None)
+        if self.starts(c):
+            place = [self._first_symbol(c)] if len(c.states) > 1 else []
+            found.append(_row(*front, whole, *place))
+        following = junction(self.u, c, self.chains)
+        if following is not None and (following in self.own or any(junction(self.u, following, self.chains) is x for x in self.own)):
+            link = Partial((c.size, following.size), c.vector("", 0), self._last_vector(following))
+            found += self._ending(following, self.last(following.block), [*front, whole, link])
+        return found
+
+    def _steps(self, c: Chain, start: Expr, end: Expr | None) -> Expr:
+        """The product of the step Jacobians from `start` back to, but not of, step `end`; of all steps without `end`."""
+        jacobian = c.symbol
+        if c.direction > 0:
+            return BigProduct(jacobian.shape, "j", num(1) if end is None else add(end, num(1)), start, jacobian)
+        upper = self.last(c.block) if end is None else subtract(end, num(1))
+        return BigProduct(jacobian.shape, "j", start, upper, jacobian, True)
+
+    def _last_vector(self, c: Chain) -> str:
+        return c.vector("T")
+
+    def _first_symbol(self, c: Chain) -> Partial:
+        name = c.vector("", 0) if c.direction > 0 else c.vector("T", 1)
+        return Partial((c.size, self.columns), name, self._wrt_text)
+
+    @cached_property
+    def _wrt_text(self) -> str:
+        return self.g.wrt
+
+    @cached_property
+    def body(self) -> Expr:
+        """What the loss of step t contributes."""
+        t = Symbol((), "t", ())
+        terms: list[Expr] = []
         for head in self.heads[:1]:
-            row = tuple(
-                partial(head, (), x, v[x].shape, immediate=True)
-                if self.row(head, x) is not None else Zeros((1, (jacobian_shape(v[x].shape, ()) or (1, 1))[0]))
-                for x in self.states
-            )  # fmt: skip
-            if any(isinstance(x, Partial) for x in row):
-                name = self.shifted(Symbol((), head, ()), "t").name
-                left = Partial((1, self._size()), name, self._vector("t", self.states))
-                made.append(Statement("", "", left, (Blocks(left.shape, (self.shifted(row, "t"),)),)))
-        return tuple(made)
-
-    def _size(self) -> int:
-        return sum(int(np.prod(self.variables[n].shape)) for n in self.states)
-
-    def _step_symbol(self) -> Partial:
-        n = self._size()
-        shape = () if n == 1 and not self.variables[self.states[0]].shape else (n, n)
-        return Partial(shape, self._vector("j", self.states), self._vector("j", self.before).replace("[j]", "[j-1]"), self._by_f)
+            name = self.at_t(Symbol((), head, ())).name
+            for c in self.losses:
+                shape = () if c.scalar else (1, c.size)
+                if any(self.row(c, head, s) is not None for s in c.states):
+                    terms += self._ending(c, t, [Partial(shape, name, c.vector("t"), len(self.losses) > 1)])
+                if any(self.row(c, head, s) is not None for s in self.later(c)):
+                    front = Partial(shape, name, c.vector("t", -c.direction), True)
+                    terms += self._ending(c, add(t, num(-c.direction)), [front])
+            if self.direct(head):
+                by = self.variables[self.wrt].shape
+                terms.append(Partial((1, self.columns) if by else (), name, self.wrt, True))
+        return add(*terms) if terms else num(0)
 
     @cached_property
     def expr(self) -> Expr:
         """The right side of dE/dθ = …"""
-        t, k = Symbol((), "t", ()), Symbol((), "k", ())
-        v, n = self.variables, self._size()
-        loss = self.g.loss
-        body: list[Expr] = []
-        by = (int(np.prod(v[self.wrt].shape)),) if v[self.wrt].shape else ()
-        scalar = not by and all(not v[s].shape for s in self.states)
-        columns = by[0] if by else 1
-        if self.states:
-            jacobian = self._step_symbol()
-            chain = BigProduct(jacobian.shape, "j", add(k, num(1)), t, jacobian)
-            use = Partial(() if scalar else (n, columns), self._vector("k", self.states), self.wrt, True)
-            for head in self.heads[:1]:
-                name = self.shifted(Symbol((), head, ()), "t").name
-                row = Partial(() if scalar else (1, n), name, self._vector("t", self.states))
-                if any(self.row(head, s) is not None for s in self.states) and self._uses_states:
-                    inner = Product(() if scalar else (1, columns), (row, chain, use))
-                    body.append(BigSum(inner.shape, "k", self.lowest(), t, inner))
-                if any(self.row(head, s) is not None for s in self.before) and self._uses_states:
-                    earlier = self._vector("t", self.before)
-                    earlier = "s[t-1]" if len(self.states) > 1 else earlier
-                    row2 = Partial(row.shape, name, earlier, True)
-                    shorter = BigProduct(jacobian.shape, "j", add(k, num(1)), add(t, neg(num(1))), jacobian)
-                    inner = Product(() if scalar else (1, columns), (row2, shorter, use))
-                    body.append(BigSum(inner.shape, "k", self.lowest(), add(t, neg(num(1))), inner))
-        for head in self.heads[:1]:
-            if self.within(head, self.wrt, {*self.states, *self.before}):
-                name = self.shifted(Symbol((), head, ()), "t").name
-                body.append(Partial(() if not by else (1, columns), name, self.wrt, True))
-        inside = add(*body) if body else num(0)
-        if loss == "last":
-            return _last(inside)
-        return BigSum(inside.shape, "t", num(1), Symbol((), "T", ()), inside)
+        return self.g.over_losses(self.body)
+
+    # -- what the symbols stand for
 
     @cached_property
-    def _uses_states(self) -> bool:
-        return any(self.dependent(s, self.wrt) is not None for s in self.states)
-
-
-    @property
     def statements(self) -> tuple[Statement, ...]:
-        """The closed form, its block Jacobian if there are several states, and what each symbol stands for."""
-        main = Statement(self.wrt, self.paths.total, self.first.left_side, (self.expr,))
-        blocks = (self.jacobian, *self._stacked()) if len(self.states) > 1 and self._uses_states else ()
-        found = (main, *blocks, *(self.where if self._uses_states else ()))
+        """The closed form, its block Jacobians where there are several states, and what each symbol stands for."""
+        left = replace(self.first.left_side, source=self._wrt_text)
+        main = Statement(self.wrt, self.paths.total, left, (self.expr,))
+        made: list[Statement] = [main]
+        between = [c for c in self.chains if self._between(c)]
+        for c in between:
+            if len(c.states) > 1:
+                made += [c.jacobian, *self._stacked(c)]
+        for c in between:
+            made += _where(c.steps_where)
+            made += _where(c.uses_where(self.wrt))
+            for head in self.heads if c in self.losses else ():
+                made += _where(self._rows(c, head))
+            made += self._junction_where(c)
         n = self.g.notation
-        return tuple(Statement(s.variable, s.loss, in_notation(s.left, n, s is main), in_notation(s.terms, n)) for s in found)
+        # of an abstract function, the symbol is all that can be said
+        return tuple(replace(s, left=in_notation(s.left, n, s is main), terms=in_notation(s.terms, n)) for s in dict.fromkeys(made))
+
+    def _between(self, c: Chain) -> bool:
+        """Whether a chain lies between `wrt` and the losses."""
+        reached: Chain | None = c
+        while reached is not None:
+            if reached in self.own:
+                return True
+            reached = junction(self.u, reached, self.chains)
+        return False
+
+    def _rows(self, c: Chain, head: str) -> list[tuple[Expr, Expr]]:
+        v, made = self.variables, []
+        several = len(c.states) > 1 or len(self.losses) > 1
+        for state, earlier in [*[(s, False) for s in c.states], *[(s, True) for s in self.later(c)]]:
+            row = self.row(c, head, state)
+            if row is not None:
+                left = partial(head, v[head].shape, state, v[state].shape, immediate=earlier or several)
+                made.append((self.at_t(left), self.at_t(row)))
+        return made
+
+    def _stacked(self, c: Chain) -> list[Statement]:
+        """∂⁺s_k/∂θ block by block, and the row ∂E_t/∂s_t with 0 for the states that the loss does not read."""
+        v, made = self.variables, []
+        if c.reads(self.wrt):
+            size = {s: (jacobian_shape(v[s].shape, ()) or (1, 1))[0] for s in c.states}
+            uses = tuple(((c.dependent(s, self.wrt) if s in c.now else None) or Zeros((size[s], self.columns)),) for s in c.states)
+            use = Partial((c.size, self.columns), c.vector("k"), self.wrt, True)
+            made.append(Statement("", "", use, (Blocks(use.shape, c.shifted(uses, "k")),)))
+        if self.starts(c):
+            place = self.first_states(c).index(self.wrt)
+            n = v[self.wrt].shape
+            first = tuple((Identity((self.columns,) * 2) if i == place else Zeros(jacobian_shape(v[s].shape, n) or (1, 1)),)
+                          for i, s in enumerate(c.states))  # fmt: skip
+            made.append(Statement("", "", self._first_symbol(c), (Blocks((c.size, self.columns), first),)))
+        for head in self.heads[:1] if c in self.losses else ():
+            row = tuple(
+                partial(head, (), x, v[x].shape, immediate=True) if self.row(c, head, x) is not None
+                else Zeros((1, (jacobian_shape(v[x].shape, ()) or (1, 1))[0])) for x in c.states
+            )  # fmt: skip
+            if any(isinstance(x, Partial) for x in row):
+                left = Partial((1, c.size), self.at_t(Symbol((), head, ())).name, c.vector("t"), len(self.losses) > 1)
+                made.append(Statement("", "", left, (Blocks(left.shape, (self.at_t(row),)),)))
+        return made
+
+    def _junction_where(self, c: Chain) -> list[Statement]:
+        """∂ of the first states of a chain by the last ones of the chain before it."""
+        following = junction(self.u, c, self.chains)
+        if following is None or not self._between(following):
+            return []
+        rows = tuple(map(tuple, junction_blocks(self.u, c, following)))
+        left = Partial((c.size, following.size), c.vector("", 0), self._last_vector(following))
+        one = len(c.states) == len(following.states) == 1
+        return [Statement("", "", left, (rows[0][0] if one else Blocks(left.shape, rows),))]
+
+    # -- forms of output
 
     def latex(self) -> str:
         return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(s.latex() for s in self.statements) + "\n\\end{gathered}"
@@ -363,31 +314,34 @@ class ClosedForm:
 
         ds_t/dθ = ∂⁺s_t/∂θ + ∂s_t/∂s_{t−1} ds_{t−1}/dθ, one statement a state, and the gradient as it accumulates.
         """
+        if len(self.chains) > 1 or self.initial:
+            raise BPTTError("forward mode is printed for parameters and one chain of states", _HOW)
         v, shape = self.variables, self.variables[self.wrt].shape
+        c = self.chains[0] if self.chains else Chain(self.factors, None, 1, 1, 1, [], {})
         made: list[Statement] = []
 
         def total(name: str) -> Partial:
             return partial(name, v[name].shape, self.wrt, shape, total=True)
 
-        for state in self.states if self._uses_states else ():
-            own = self.dependent(state, self.wrt)
+        states = c.now if c.reads(self.wrt) else []
+        for state in states:
+            own = c.dependent(state, self.wrt)
             terms: list[Expr] = [own] if own is not None else []
-            for source in self.before:
-                symbol = self.dependent(state, source)
+            for source in c.before:
+                symbol = c.dependent(state, source)
                 if symbol is not None:
                     terms.append(product(symbol, total(source)))
-            made.append(Statement(state, state, *self.shifted((total(state), tuple(terms)), "t")))
+            made.append(Statement(state, state, *c.shifted((total(state), tuple(terms)), "t")))
         losses: list[Expr] = []
         for head in self.heads[:1]:
-            for state in [*self.states, *self.before]:
-                if self.row(head, state) is not None and self._uses_states:
-                    marked = state in self.before or len(self.states) > 1
+            for state in [*c.states, *self.later(c)] if states else ():
+                if self.row(c, head, state) is not None:
+                    marked = state not in c.states or len(c.states) > 1
                     losses.append(product(partial(head, v[head].shape, state, v[state].shape, immediate=marked), total(state)))
-            if self.within(head, self.wrt, {*self.states, *self.before}):
+            if self.direct(head):
                 losses.append(partial(head, v[head].shape, self.wrt, shape, immediate=True))
-        body = add(*self.shifted(tuple(losses), "t")) if losses else num(0)
-        right = _last(body) if self.g.loss == "last" else BigSum(body.shape, "t", num(1), Symbol((), "T", ()), body)
-        made.append(Statement(self.wrt, self.paths.total, self.first.left_side, (right,)))
+        body = add(*self.at_t(tuple(losses))) if losses else num(0)
+        made.append(Statement(self.wrt, self.paths.total, self.first.left_side, (self.g.over_losses(body),)))
         n = self.g.notation
         return tuple(replace(s, left=in_notation(s.left, n, s is made[-1]), terms=in_notation(s.terms, n)) for s in made)
 
@@ -398,21 +352,10 @@ class ClosedForm:
         return ClosedNumbers(self).contributions(u, run)
 
 
-def _last(e: Any) -> Any:
-    """t = T throughout."""
-    if isinstance(e, tuple):
-        return tuple(_last(x) for x in e)
-    if isinstance(e, Symbol):
-        return replace(e, name="T" if e.name == "t" else e.name)
-    if isinstance(e, Partial):
-        return replace(e, target=e.target.replace("[t", "[T"), source=e.source.replace("[t", "[T"))
-    if not isinstance(e, Expr) or isinstance(e, Num):
-        return e
-    return replace(e, **{f.name: _last(getattr(e, f.name)) for f in fields(e) if f.name not in ("shape", "op", "attrs")})
+def _row(*factors: Expr) -> Expr:
+    shapes = [f.shape for f in factors if f.shape]
+    return Product((shapes[0][0], shapes[-1][1]) if shapes else (), factors) if len(factors) > 1 else factors[0]
 
 
-def joined_all(terms: list[Expr]) -> Expr:
-    result = terms[0]
-    for t in terms[1:]:
-        result = joined(result, t)
-    return result
+def _where(pairs: list[tuple[Expr, Expr]]) -> list[Statement]:
+    return [Statement("", "", left, (right,)) for left, right in pairs if left != right]

@@ -165,13 +165,15 @@ class CodePrinter(Printer):
         return f"{name}({', '.join(shown)})", ATOM
 
 
-def numpy_code(recursions: Recursions, adjoints: Adjoints, function: str) -> str:
+def numpy_code(recursions: Recursions, adjoints: Adjoints, function: str, least: int = 1) -> str:
     """The source of `function(T, values…)`, which returns a dict of gradients by name."""
     printer = CodePrinter()
     statements = recursions.statements
     made = set(recursions.lines)
     blocks = [b for b in recursions.last if b] or [""]
     body = [f"{python_name(line.key)} = np.zeros_like({_like(line.of, line.members)})" for line in recursions.lines.values()]
+    if least > 1:
+        body.insert(0, f'assert {_length(blocks[-1])} >= {least}, "these recursions hold for {least} steps or more"')
     for loop in recursions.loops:
         body += _loop(loop, statements, printer)
     gradients = [r for r in statements if r.kind == "gradient"]

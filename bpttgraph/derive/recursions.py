@@ -36,6 +36,7 @@ class Recursion:
     """`left` = sum of `terms` for the steps from `first` to `last` (texts such as "T", "1"), in that order.
 
     `kind` is "adjoint", "delta", "gradient" or "terminal"; `of` is the variable, without its step.
+    `condition` says for which numbers of steps it holds, if not for all.
     `uses` of a gradient: (first, last, block, summands for step t), whose sums are the terms.
     """
 
@@ -49,18 +50,20 @@ class Recursion:
     dims: tuple[int, ...] = ()
     of: str = ""
     uses: tuple[tuple[str, str, str, tuple[Expr, ...]], ...] = ()
+    condition: str = ""
 
     @property
     def range(self) -> str:
         """For which steps, in words of mathematics."""
         if not self.first or self.kind in ("terminal", "gradient"):
-            return ""
+            return self.condition
         text = f"t = {self.first}" if self.first == self.last else f"t = {self.first}, …, {self.last}"
         return text.replace("-", "−")
 
     def latex(self) -> str:
         text = FORMS["latex"](self.terms, self.left)
-        return text + (rf", \qquad {self.range.replace('…', chr(92) + 'dots').replace('−', '-')}" if self.range else "")
+        steps = self.range.replace("…", r"\dots").replace("−", "-").replace("≥", r"\ge")
+        return text + (rf", \qquad {steps}" if steps else "")
 
     def unicode(self) -> str:
         return FORMS["unicode"](self.terms, self.left) + (f"    for {self.range}" if self.range else "")
@@ -283,7 +286,10 @@ class Recursions:
         if own.step is not None:
             block = own.block or ""
             terms = tuple(p.expr for p in self._absolute(part, own.step, block))
-            return [Recursion(part.name, part.kind, part.left, terms, "", "", block, dims, part.of, (("", "", block, terms),))]
+            late = own.step > self.middle[block]
+            change = rebased("T", self.last[block]) if late else lambda name: name
+            name, left = change(part.name), renamed(part.left, change)
+            return [Recursion(name, part.kind, left, terms, "", "", block, dims, change(part.of), (("", "", block, terms),))]
         groups: dict[tuple[str, Expr], list[int]] = {}
         for p in part.pieces:
             target = v.get(p.target)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, product
 
-__all__ = ["at_steps", "fill", "rebased", "renamed", "step_text", "substituted", "value_of"]
+__all__ = ["at_steps", "fill", "moved", "rebased", "renamed", "step_text", "substituted", "value_of"]
 
 _STEP = re.compile(r"\[(-?\d+)\]")
 _SYMBOLIC = re.compile(r"\[([A-Za-z]\w*)((?:[+-]\d+)?)\]")
@@ -55,6 +55,14 @@ def substituted(e: Any, part: Expr, instead: Expr) -> Any:
         return e
     kept = ("shape", "op", "attrs", "arg_dims")
     return replace(e, **{f.name: substituted(getattr(e, f.name), part, instead) for f in fields(e) if f.name not in kept})
+
+
+def moved(name: str, by: int) -> str:
+    """
+    >>> moved("h[3]", -2)
+    'h[1]'
+    """
+    return _STEP.sub(lambda m: f"[{int(m[1]) + by}]", name)
 
 
 def rebased(letter: str, base: int) -> Callable[[str], str]:
@@ -116,7 +124,7 @@ def fill(e: Any, values: Mapping[str, int]) -> Any:
         if isinstance(e, BigSum):
             return add(*parts)
         unit: list[Expr] = [] if not e.shape else [Identity(e.shape)]
-        return product(*unit, *reversed(parts))
+        return product(*unit, *(parts if e.rising else reversed(parts)))
     if isinstance(e, Symbol | Partial | Num):
         return renamed(e, at_steps(values))
     if isinstance(e, Tagged):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError, nearest
 from .adjoints import Adjoints
 from .derivation import Derivation
-from .expr import Expr
+from .expr import BigSum, Expr, Num, Symbol, add, divide, num, product
 from .notation import checked
 from .recursions import Recursion, Recursions, names_of, steps_from, without_step
-from .steps import fill
+from .same import canonical
+from .steps import at_steps, fill, renamed, substituted
 
 if TYPE_CHECKING:
     from ..recurrence import Recurrence
@@ -25,8 +29,8 @@ class SymbolicDerivation:
     """∂E/∂`wrt` for any number of steps T.
 
     Args:
-        recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]`, or "all" parameters.
-        loss: "every" or "last". truncate, sizes, inputs: as for `Recurrence.unroll`.
+        recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]` (or `r[T+1]`), or "all" parameters.
+        loss: "every", "last" or a list of steps. reduce: "sum" or "mean" over them. truncate, sizes, inputs: as for `Recurrence.unroll`.
         notation: of the closed form; onehot: inputs and targets that hold one-hot vectors; both as for `Derivation`.
 
     Example:
@@ -46,32 +50,37 @@ class SymbolicDerivation:
         self,
         recurrence: Recurrence,
         wrt: str,
-        loss: str = "every",
+        loss: str | Iterable[int] = "every",
         truncate: str | int | None = None,
         sizes: Any = None,
         inputs: str = "every",
+        reduce: str = "sum",
         notation: str = "pascanu",
         onehot: str | Iterable[str] = (),
     ):
         from ..recurrence.truncation import parse_truncation
 
-        if loss not in ("every", "last"):
-            raise BPTTError(f"loss={loss!r} has no general form", 'write loss="every" or "last", or unroll some steps')
-        self.recurrence, self.wrt, self.loss, self.truncate = recurrence, wrt, loss, truncate
+        self.recurrence, self.wrt, self.truncate = recurrence, wrt, truncate
+        self.loss: Any = loss
         self.notation = checked(notation)
         self.truncation = parse_truncation(truncate)
-        self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs}
+        self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs, "reduce": reduce}
         reach = max([abs(r.delay) for r in recurrence.reads if r.delay is not None] + [1])
         self.reach = reach
-        n = max(2 * reach + 4, recurrence.steps_hint)
+        n = max(2 * reach + 4, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = list(self.reference.parameters) if wrt == "all" else [wrt]
-        for name in self.names:
+        for name in self._names_at(self.reference):
             if name not in self.reference.vgraph.variables:
                 raise BPTTError(f"there is no variable {name} in this recurrence",
                                 nearest(name, [*self.reference.parameters, "all"]))  # fmt: skip
-        self._first = Derivation(self.reference, self.names[0], onehot=onehot)
-        self.adjoints = Adjoints(self._first._factors, self.names, onehot=self._first.onehot)
+        names = self._names_at(self.reference)
+        self._first = Derivation(self.reference, names[0], onehot=onehot)
+        self.adjoints = Adjoints(self._first._factors, names, self.weight, onehot=self._first.onehot)
+
+    def _names_at(self, u: Any) -> list[str]:
+        """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs backwards."""
+        return [at_steps({"T": u.steps[n.rpartition(".")[0] or None]})(n) if "[T" in n else n for n in self.names]
 
     @property
     def windowed(self) -> bool:
@@ -90,7 +99,23 @@ class SymbolicDerivation:
     @cached_property
     def recursions(self) -> tuple[Recursion, ...]:
         """Terminal conditions, one statement for each adjoint in order of computation, and the sum for each parameter."""
-        return self._recursions.statements
+        found = self._recursions.statements
+        if self.least == 1:
+            return found
+        return tuple(replace(r, condition=f"T ≥ {self.least}") if r.kind == "gradient" and "[" in r.of else r for r in found)
+
+    @cached_property
+    def least(self) -> int:
+        """The fewest steps for which the recursions hold: the last step may read an initial state, too, if there are fewer."""
+        if self.windowed or not any("[" in n for n in self.names):
+            return 1
+        wrong = [0]
+        for steps in range(max(1, self.reference.recurrence.steps_hint), self.reach + 1):
+            u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+            want, got = self._unrolled_terms(u), self._same_terms(self.instantiate(steps), u)
+            if any(want.get(n) != got.get(n) for n in self._names_at(u)):
+                wrong.append(steps)
+        return max(wrong) + 1
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -114,6 +139,17 @@ class SymbolicDerivation:
             raise BPTTError("a closed form is that of one parameter", "name it: derive(\"W_hh\")")
         return ClosedForm(self, self.wrt)
 
+    def over_losses(self, body: Expr) -> Expr:
+        """Σ of what the loss of step t contributes over the losses that count; 1/T before it for a mean."""
+        if self.loss == "last":
+            return at_loss(body, self.end)
+        if self.loss == "every":
+            total: Expr = BigSum(body.shape, "t", num(1), self.end, body)
+            return total if self.weight is None else product(self.weight, total)
+        steps = self.reference.loss_steps
+        total = add(*[at_loss(body, num(t)) for t in steps])
+        return product(num(Fraction(1, len(steps))), total) if self.options["reduce"] == "mean" and len(steps) > 1 else total
+
     # -- printers
 
     def latex(self) -> str:
@@ -135,7 +171,7 @@ class SymbolicDerivation:
         """The recursions as a NumPy function: forward values in, gradients out. See `numpy_code`."""
         from .code import numpy_code
 
-        return numpy_code(self._recursions, self.adjoints, name)
+        return numpy_code(self._recursions, self.adjoints, name, self.least)
 
     # -- instances
 
@@ -143,7 +179,7 @@ class SymbolicDerivation:
         """The symbolic recursions at a number of steps: the name of each adjoint -> its summands."""
         last = {b: steps[b or None] if isinstance(steps, dict) else steps for b in self._recursions.last}
         made: dict[str, list[Expr]] = {}
-        for r in self.recursions:
+        for r in self._recursions.statements:
             if r.kind in ("terminal", "gradient"):
                 continue
             n = last[r.block]
@@ -159,15 +195,45 @@ class SymbolicDerivation:
         out: dict[str, tuple[Expr, ...]] = {}
         for name, terms in made.items():
             out[name] = tuple(e for e in terms if not any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e)))
-        for r in self.recursions:
+        for r in self._recursions.statements:
             if r.kind == "gradient":
                 found: list[Expr] = []
                 for low_text, high_text, block, uses in r.uses:
                     n = last.get(block, max(last.values()))
                     span = [0] if not low_text else range(steps_from(low_text, n), steps_from(high_text, n) + 1)
                     found += [fill(e, {"t": s, "T": n}) for s in span for e in uses]
-                out[r.key] = tuple(e for e in found if not any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e)))
+                name = at_steps({"T": last.get(r.block, max(last.values()))})(r.key)
+                out[name] = tuple(e for e in found if not any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e)))
         return out
+
+    def _unrolled_terms(self, u: Any, adjoints: Adjoints | None = None) -> dict[str, set[Any]]:
+        """The summands of every statement of an unrolling."""
+        if adjoints is None:
+            names = self._names_at(u)
+            adjoints = Adjoints(Derivation(u, names[0])._factors, names, split=self.adjoints._several, onehot=self._first.onehot)
+        return {p.name: {self._compared(fill(x.expr, {})) for x in p.pieces} for p in adjoints.parts}
+
+    def _same_terms(self, terms: dict[str, tuple[Expr, ...]], u: Any) -> dict[str, set[Any]]:
+        """Instantiated summands in the form in which they are compared: 1/T is a number by now."""
+        if self.weight is None:
+            return {name: set(found) for name, found in terms.items()}
+        number = num(Fraction(1, len(u.loss_steps)))
+        return {n: {self._compared(substituted(e, self.weight, number)) for e in found} for n, found in terms.items()}
+
+    def _compared(self, e: Expr) -> Any:
+        """Trees are compared as they are; behind a factor 1/T, up to the place of numbers in a product."""
+        return e if self.weight is None else canonical(e)
+
+    @property
+    def end(self) -> Symbol:
+        """T, the number of steps of the block that has the losses."""
+        block = self.reference._loss_block
+        return Symbol((), f"T_{block}" if block else "T", ())
+
+    @property
+    def weight(self) -> Expr | None:
+        """1/T for the mean over all steps; None where the weight is a number."""
+        return divide(num(1), self.end) if self.options["reduce"] == "mean" and self.loss == "every" else None
 
     def _downward(self, r: Recursion) -> bool:
         return next((loop.direction < 0 for loop in self._recursions.loops if r.key in loop.keys), True)
@@ -179,16 +245,17 @@ class SymbolicDerivation:
             BPTTError: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
         u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
-        d = Derivation(u, self.names[0], notation=self.notation, onehot=self._first.onehot)
-        adjoints = Adjoints(d._factors, self.names, split=self.adjoints._several, onehot=d.onehot)
-        if len(self.names) == 1:
+        names = self._names_at(u)
+        d = Derivation(u, names[0], notation=self.notation, onehot=self._first.onehot)
+        adjoints = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)
+        if len(names) == 1:
             d.__dict__["adjoints"] = adjoints
         if not self.windowed:
-            want = {p.name: {fill(x.expr, {}) for x in p.pieces} for p in adjoints.parts}
-            got = {name: set(terms) for name, terms in self.instantiate(steps).items()}
+            want, instantiated = self._unrolled_terms(u, adjoints), self.instantiate(steps)
+            got = self._same_terms(instantiated, u)
             n = min(u.steps.values())
             # an adjoint that nothing reads any more (there are too few steps) is harmless
-            read = {x for name, terms in got.items() if name in want for x in names_of(tuple(terms))}
+            read = {x for name, terms in instantiated.items() if name in want for x in names_of(terms)}
             for name in want | {x: set() for x in got if x in read}:
                 # with few steps, an initial state may also be read by the last step
                 if without_step(name)[1] == 0 and n <= self.reach:
@@ -200,5 +267,29 @@ class SymbolicDerivation:
     def _repr_latex_(self) -> str:
         return f"$$\n{self.latex()}\n$$"
 
+    def _repr_html_(self) -> str:
+        return self.mathml()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from ..notebook import bundle
+
+        return bundle(self, include, exclude)
+
     def __repr__(self) -> str:
         return f"<SymbolicDerivation ∂E/∂{self.wrt} of {self.recurrence.title}, loss at {self.loss} step>"
+
+
+def at_loss(e: Any, step: Expr) -> Any:
+    """A formula of the loss step t, for t = T or a number."""
+    if isinstance(step, Num):
+        named = renamed(e, at_steps({"t": int(step.value)}))
+    else:
+        named = renamed(e, lambda n: re.sub(r"\[t(?=[\]+-])", "[T", n))
+    return substituted(named, Symbol((), "t", ()), step)
+
+
+def _listed(loss: str | Iterable[int]) -> list[int]:
+    """The steps of a loss that is a list (or a text such as "2,3")."""
+    if isinstance(loss, str):
+        return [int(x) for x in loss.split(",") if x.strip().isdigit()]
+    return [x for x in loss if isinstance(x, int)]

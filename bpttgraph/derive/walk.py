@@ -131,6 +131,8 @@ class Printer:
             case BigSum(_, index, lower, upper, body) | BigProduct(_, index, lower, upper, body):
                 # the sign reaches over the products behind it, and no further
                 mark = "∑" if isinstance(e, BigSum) else "∏"
+                if isinstance(e, BigProduct) and e.rising:
+                    lower, upper = upper, lower
                 holds = HADAMARD if isinstance(e, BigSum) else PRODUCT
                 return self.big(mark, index, lower, upper, self.show(body, holds)), HADAMARD
             case Blocks(_, rows):

@@ -1,0 +1,95 @@
+"""Which chains of states a recurrence has, and how one network starts from another's last state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..errors import BPTTError
+from .chain import Chain, zeros
+from .expr import Expr, jacobian_shape
+from .steps import moved, rebased, renamed
+from .terms import Factors
+
+if TYPE_CHECKING:
+    from ..recurrence import Unrolled
+
+__all__ = ["chains_of", "junction", "junction_blocks"]
+
+_DATA = ("input", "target", "upstream")
+
+
+def chains_of(u: Unrolled, factors: Factors, title: str) -> list[Chain]:
+    """The chains of all blocks, the last block first; none of them may feed another within a step or from step to step.
+
+    >>> import bpttgraph as bg
+    >>> u = bg.cell("bidirectional").unroll(6)
+    >>> [(c.states, c.direction) for c in chains_of(u, u.derive("c")._factors, "…")]
+    [(['f[4]'], 1), (['r[4]'], -1)]
+    """
+    v = factors.paths.variables
+    found: list[Chain] = []
+    for block in reversed(u.recurrence.blocks or (None,)):
+        middle = u.steps[block] // 2 + 1
+        column = u.offset[block] + middle
+        order = [n for n, x in v.items() if x.column == column and x.role not in _DATA]
+        here: list[Chain] = []
+        for direction in (1, -1):
+            reach: dict[str, int] = {}
+            for link in u.links:
+                source = v[link.source]
+                if source.role not in _DATA and source.column == column and link.delay * direction > 0:
+                    if (v[link.target].block or None) != block:
+                        raise _tangled(title)
+                    # a loss of the step itself may read what was carried along already
+                    reach[link.source] = max(reach.get(link.source, 0), abs(link.delay))
+            now = [n for n in order if n in reach]
+            if now:
+                here.append(Chain(factors, block, column, middle, direction, now, reach))
+        for c in here:
+            others = {n for x in here if x is not c for n in (*x.states, *x.before)}
+            if any(c.within(s, n, set(c.before)) for s in c.now for n in others):
+                raise _tangled(title)
+        found += here
+    names = {n for c in found for n in c.now}
+    for link in u.links:  # another block is read by a first state only
+        a, b = v[link.source], v[link.target]
+        if a.block and b.block and a.block != b.block and b.step != 0 and a.role not in ("parameter", *_DATA) and names:
+            raise _tangled(title)
+    return found
+
+
+def _tangled(title: str) -> BPTTError:
+    return BPTTError(f"{title} has chains of states that feed each other, so it has no single product of Jacobians",
+                     "use .recursions, or .at(steps=…)")  # fmt: skip
+
+
+def junction(u: Unrolled, c: Chain, chains: list[Chain]) -> Chain | None:
+    """The chain whose last states the first states of `c` are made of, if there is one."""
+    blocks = list(u.recurrence.blocks)
+    if c.block not in blocks or c.direction < 0:
+        return None
+    first = {moved(n, -c.middle) for n in c.states}
+    before = {u.vgraph.variables[x.source].block for x in u.links if x.target in first} - {c.block, None}
+    return next((x for x in chains if x.block in before), None)
+
+
+def junction_blocks(u: Unrolled, c: Chain, following: Chain, steps: int | None = None) -> list[list[Expr]]:
+    """∂s_0/∂s_T, block by block: the first states of `c` by the last ones of the chain before it; T, or that many steps."""
+    v, last = c.variables, u.steps[following.block]
+
+    def at_last(name: str) -> str:
+        if v[name].block != following.block or v[name].step is None:
+            return name
+        return rebased("T", last)(name) if steps is None else moved(name, steps - last)
+
+    rows = []
+    for name in c.states:
+        first, row = moved(name, -c.middle), []
+        for source in following.states:
+            end = moved(source, last - following.middle)
+            links = [x for x in c.paths.read.get(first, ()) if x.source == end]
+            row.append(renamed(c.product_of(links[:1]), at_last) if links else zeros(jacobian_shape(v[first].shape, v[end].shape)))
+        rows.append(row)
+    return rows
+
+
