@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .passes import improve
 from .system import System, Unsuited, outer_rows
 from .values import VIEWS, Stage, Value, from_system, stages
 from .workspace import Workspace
@@ -38,30 +39,37 @@ class Schedule:
         u = self.u
         self.system = System(u)
         _, found = from_system(self.system)
-        self.named = found
-        self.losses = [found[name] for name in self.system.losses]
-        self.gradients = {name[1:]: value for name, value in found.items() if name[0] == "∇"}
+        wanted = {name: v for name, v in found.items() if name in self.system.losses or name[0] == "∇"}
+        wanted = improve(wanted)
+        self.losses = [wanted[name] for name in self.system.losses]
+        self.gradients = {name[1:]: value for name, value in wanted.items() if name[0] == "∇"}
         outputs = [*self.losses, *self.gradients.values()]
         self.stages = stages(outputs)
         self._forward = {v for s in stages(self.losses) for v in s.values}
+        self.named = {v.name: v for s in self.stages for v in s.values if v.name and not v.name.startswith("∂")}
         self._layout()
 
     def _layout(self) -> None:
         reads = [v for s in self.stages for v in s.values if v.op == "read"]
+        # vectors that are read side by side lie side by side: the longest rows first, shorter ones are parts of them
         self.parts: dict[Value, tuple[Value, int, int]] = {}
-        for stage in self.stages:
-            for v in stage.values:
-                if v.op in ("concat", "stack"):
-                    start = 0
-                    for part in v.args:
-                        stop = start + part.shape[0]
-                        if (
-                            part not in self.parts
-                            and part.op not in (*VIEWS, "read", "full", "concat", "stack")
-                            and part.rows == v.rows
-                        ):
-                            self.parts[part] = (v, start, stop)
-                        start = stop
+        joined = [v for s in self.stages for v in s.values if v.op in ("concat", "stack")]
+        for whole in sorted(joined, key=lambda v: -v.shape[0]):
+            places = [self.parts.get(p) for p in whole.args]
+            known = [p for p in places if p is not None]
+            if len(known) == len(places) and all(a[0] is b[0] and a[2] == b[1] for a, b in zip(known, known[1:])):
+                self.parts[whole] = (known[0][0], known[0][1], known[-1][2])
+                continue
+            start = 0
+            for part in whole.args:
+                stop = start + part.shape[0]
+                if (
+                    part not in self.parts
+                    and part.op not in (*VIEWS, "read", "full", "concat", "stack")
+                    and part.rows == whole.rows
+                ):
+                    self.parts[part] = (whole, start, stop)
+                start = stop
         self.pads: dict[Value, tuple[int, int]] = {}
         for read in reads:
             if read.attrs["kind"] == "shift":

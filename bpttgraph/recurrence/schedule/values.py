@@ -6,7 +6,7 @@ a cycle (`Stage.loop`) are what has to wait for the step before, and everything 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...graph import Node, needed
@@ -283,17 +283,22 @@ def stages(outputs: Iterable[Value]) -> list[Stage]:
     return [Stage(_within(g), len(g) > 1) for g in groups]
 
 
-def _components(outputs: list[Value]) -> list[list[Value]]:
+def _components(outputs: list[Value], first: Mapping[Value, Sequence[Value]] | None = None) -> list[list[Value]]:
     """Strongly connected components in order of computation (R. Tarjan, 1972), without recursion."""
     number: dict[Value, int] = {}
     low: dict[Value, int] = {}
     path: list[Value] = []
     on_path: set[Value] = set()
     result: list[list[Value]] = []
+    more = first or {}
+
+    def needs(value: Value) -> Iterator[Value]:
+        return iter((*value.args, *more.get(value, ())))
+
     for root in outputs:
         if root in number:
             continue
-        work = [(root, iter(root.args))]
+        work = [(root, needs(root))]
         number[root] = low[root] = len(number)
         path.append(root)
         on_path.add(root)
@@ -304,7 +309,7 @@ def _components(outputs: list[Value]) -> list[list[Value]]:
                     number[arg] = low[arg] = len(number)
                     path.append(arg)
                     on_path.add(arg)
-                    work.append((arg, iter(arg.args)))
+                    work.append((arg, needs(arg)))
                     break
                 if arg in on_path:
                     low[value] = min(low[value], number[arg])
@@ -324,7 +329,7 @@ def _components(outputs: list[Value]) -> list[list[Value]]:
     return result
 
 
-def _within(group: list[Value]) -> list[Value]:
+def _within(group: list[Value], first: Mapping[Value, Sequence[Value]] | None = None) -> list[Value]:
     """The order within a step: arguments first, reads of other steps before everything."""
     if len(group) == 1:
         return group
@@ -339,36 +344,46 @@ def _within(group: list[Value]) -> list[Value]:
             done[value] = None
             continue
         stack.append((value, True))
-        stack += [(a, False) for a in reversed(value.args) if a in inside and a not in done]
+        ahead = (*value.args, *(first.get(value, ()) if first else ()))
+        stack += [(a, False) for a in reversed(ahead) if a in inside and a not in done]
     return list(done)
 
 
+Change = Callable[[Build, Value, dict[Value, Value]], Value]
+"""How a pass makes a value again, from the values that stand for its arguments."""
+
+
 def rebuild(
-    outputs: Mapping[str, Value], change: Callable[[Build, Value, list[Value]], Value]
-) -> tuple[Build, dict[str, Value]]:
-    """The same values made again, each by `change(build, value, new arguments)`."""
+    outputs: Mapping[str, Value], change: Change, first: Mapping[Value, Sequence[Value]] | None = None
+) -> dict[str, Value]:
+    """The same values made again, each by `change(build, value, new)`; `first[v]` are made before v, besides its arguments."""
     build = Build()
     new: dict[Value, Value] = {}
     reads: list[Value] = []
-    for group in _components(list(outputs.values())):
+    first = first or {}
+    for group in _components(list(outputs.values()), first):
         for value in group:
             if value.op == "read":
                 made = new[value] = build.make("read", (), value.shape, value.rows, value.attrs)
                 made.name = value.name
                 reads.append(value)
-        for value in _within(group):
+        for value in _within(group, first):
             if value.op != "read":
-                made = change(build, value, [new[a] for a in value.args])
+                made = new[value] = change(build, value, new)
                 if not made.name and made.op != "full":
                     made.name = value.name
-                new[value] = made
     for value in reads:
         new[value].args = tuple(new[a] for a in value.args)
-    return build, {name: new[value] for name, value in outputs.items()}
+    return {name: new[value] for name, value in outputs.items()}
 
 
-def again(build: Build, value: Value, args: list[Value]) -> Value:
+def again(build: Build, value: Value, new: Mapping[Value, Value]) -> Value:
     """The value itself, on new arguments."""
+    return same(build, value, [new[a] for a in value.args])
+
+
+def same(build: Build, value: Value, args: Sequence[Value]) -> Value:
+    """The operation of a value on these arguments."""
     if value.op == "Σ":
         number = [(1, build.full(value.attrs["number"], (), None))] if value.attrs["number"] else []
         return build.sum([*zip(value.attrs["signs"], args), *number], value.shape, value.rows)

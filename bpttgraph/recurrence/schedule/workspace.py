@@ -147,14 +147,21 @@ class Workspace:
 
     def _join(self, value: Value, program: list[Instruction]) -> None:
         """What stands side by side in memory: parts that are not computed in their place are copied there."""
-        start = 0
         out = self.whole(value)
+        for part, start, stop in self._elsewhere(value):
+            target = out[start:stop] if value.op == "stack" else out[..., start:stop]
+            program.append((np.copyto, (target, self.whole(part))))
+
+    def _elsewhere(self, value: Value) -> list[tuple[Value, int, int]]:
+        """The parts of a `concat` or `stack` that do not lie there already, with their place."""
+        whole, offset = (value, 0) if value not in self._parts else self._parts[value][:2]
+        start, found = 0, []
         for part in value.args:
             stop = start + part.shape[0]
-            if self._parts.get(part, (None, 0, 0))[:2] != (value, start):
-                target = out[start:stop] if value.op == "stack" else out[..., start:stop]
-                program.append((np.copyto, (target, self.whole(part))))
+            if self._parts.get(part) != (whole, offset + start, offset + stop):
+                found.append((part, start, stop))
             start = stop
+        return found
 
     def _fill(self, read: Value, program: list[Instruction]) -> None:
         """Initial values in the rows that a read looks at outside the steps; and reads that are not just other rows of memory."""
@@ -234,12 +241,10 @@ class Workspace:
                 if value.op in ("read", "full") or value.op in VIEWS:
                     continue
                 if value.op == "concat":
-                    start = 0
-                    for part in value.args:
-                        stop = start + part.shape[0]
-                        if self._parts.get(part, (None, 0, 0))[:2] != (value, start):
-                            found.append((np.copyto, (look(value)[..., start:stop], look(part))))
-                        start = stop
+                    found += [
+                        (np.copyto, (look(value)[..., start:stop], look(part)))
+                        for part, start, stop in self._elsewhere(value)
+                    ]
                     continue
                 found += emit(value, [look(a) for a in value.args], look(value), lenders[value])
         return found
