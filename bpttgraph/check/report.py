@@ -132,4 +132,11 @@ class Report:
     def _repr_html_(self) -> str:
         from html import escape
 
-        return f"<pre>{escape(str(self))}</pre>"
+        rows = "".join(f"<li>{escape(str(f))}</li>" for f in self.findings)
+        colour = "#0b6b3a" if self.right else "#b3261e"
+        mark = "✓" if self.right else "✗"
+        return (
+            f'<p><strong style="color:{colour}">{mark} {escape(self.verdict)}</strong><br>{escape(self.title)} '
+            f"({escape('; '.join(self.conventions))}).</p><details><summary>{len(self.findings)} comparisons</summary>"
+            f"<ul>{rows}</ul></details>"
+        )

@@ -32,7 +32,7 @@ from .numeric import Numbers
 from .onehot import checked_classes, in_classes
 from .paths import Path, Paths, Run, Unrolled
 from .terms import Factors, as_gradient
-from .worked import WorkedStep, worked
+from .worked import Board, worked
 
 __all__ = ["Derivation", "Term"]
 
@@ -250,12 +250,26 @@ class Derivation:
         _ = self.adjoints.parts
         return tuple(self.adjoints.assumptions)
 
-    def worked(self, detail: str = "lecture") -> list[WorkedStep]:
+    def worked(self, detail: str = "lecture") -> Board:
         """The way to the result, one rule a step with its reason: "slide", "lecture" or "full" (see `worked`)."""
         return worked(self, detail)
 
+    def _shown(self, form: str) -> list[str]:
+        """What a notebook shows: the sum over paths, or the factored form if there are too many of them."""
+        if self.count <= self.cap:
+            return [self.statement("chain", form)]
+        return [getattr(s, form)() for s in self.factored]
+
     def _repr_latex_(self) -> str:
-        return f"$$\n{self.statement()}\n$$"
+        return "\n\n".join(f"$$\n{text}\n$$" for text in self._shown("latex"))
+
+    def _repr_html_(self) -> str:
+        return "".join(self._shown("mathml"))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from ..notebook import bundle
+
+        return bundle(self, include, exclude)
 
     def __repr__(self) -> str:
         return f"Derivation(∂E/∂{self.wrt}, {self.count} terms)"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from ..errors import BPTTError, nearest
 from ..names import to_unicode
@@ -22,7 +23,7 @@ from .notation import in_notation
 if TYPE_CHECKING:
     from .derivation import Derivation
 
-__all__ = ["DETAILS", "Name", "WorkedStep", "local_rule", "worked"]
+__all__ = ["DETAILS", "Board", "Name", "WorkedStep", "local_rule", "worked"]
 
 DETAILS = ("slide", "lecture", "full")
 
@@ -69,7 +70,21 @@ class WorkedStep:
         return iter((self.formula, self.reason))
 
 
-def worked(d: Derivation, detail: str = "lecture") -> list[WorkedStep]:
+class Board(list[WorkedStep]):
+    """The steps in order; a list that prints line by line, and shows itself in a notebook."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self))
+
+    def _repr_html_(self) -> str:
+        items = (f"<li>{s.mathml()}<p>{escape(s.reason)}</p></li>" for s in self)
+        return f"<ol>{''.join(items)}</ol>"
+
+    def _repr_latex_(self) -> str:
+        return "\n\n".join(f"$$\n{s.latex()}\n$$" for s in self)
+
+
+def worked(d: Derivation, detail: str = "lecture") -> Board:
     """The steps of a derivation in its notation; each unpacks as (formula, reason).
 
     >>> import bpttgraph as bg
@@ -82,14 +97,14 @@ def worked(d: Derivation, detail: str = "lecture") -> list[WorkedStep]:
     wrt = Name(d.wrt)
     if d.count == 0:
         nothing = Statement(d.wrt, d.paths.total, d.left_side, (num(0),))
-        return [WorkedStep(nothing, ("no path leads from ", wrt, " to a loss that counts"), "none")]
+        return Board([WorkedStep(nothing, ("no path leads from ", wrt, " to a loss that counts"), "none")])
     *chain, uses = d.factored_at("chain")
     steps = [WorkedStep(uses, _uses_reason(d), "uses", _links(uses.terms))]
     if detail != "slide":
         steps += [_noted(s, d) for s in _over_losses(d)]
         steps += _chain(d, chain, detail)
         steps += [_noted(s, d) for s in _locals(d)]
-    return steps + [_noted(s, d) for s in _adjoints(d, detail)]
+    return Board([*steps, *(_noted(s, d) for s in _adjoints(d, detail))])
 
 
 def _noted(step: WorkedStep, d: Derivation) -> WorkedStep:
@@ -118,7 +133,10 @@ def _uses_reason(d: Derivation) -> tuple[str, ...]:
     steps = sorted({k for _, k in d.count_by_step})
     if d.paths.variables[d.wrt].role == "parameter":
         if len(steps) == 1:
-            return (name, f" is read at step {steps[0]} only: the immediate derivative there times the total derivative by what reads it")
+            return (
+                name,
+                f" is read at step {steps[0]} only: the immediate derivative there times the total derivative by what reads it",
+            )
         readers = _words([Name(x.partition("->")[2]) for x in _links(d.factored_at("chain")[-1].terms)])
         return (name, f" is one parameter, but steps {_list(steps)} each read it: a change of ", name, " changes ", *readers,
                 " directly, and their effects on the loss add up. So there is one summand for each use: how the loss changes with "
@@ -197,7 +215,11 @@ def _adjoints(d: Derivation, detail: str) -> list[WorkedStep]:
                 best[key] = part
         parts = [*best.values(), parts[-1]]
     for part in parts:
-        kind = (part.kind, _base(part.of), tuple((_base(p.target), _offset(part.of, f"{part.of}->{p.target}")) for p in part.pieces))
+        kind = (
+            part.kind,
+            _base(part.of),
+            tuple((_base(p.target), _offset(part.of, f"{part.of}->{p.target}")) for p in part.pieces),
+        )
         if detail != "full" and kind in seen and part.kind != "gradient":
             continue
         seen.add(kind)
@@ -209,7 +231,13 @@ def _adjoint_reason(d: Derivation, part: Part) -> tuple[str, ...]:
     of, name = Name(part.of), Name(part.name)
     if part.kind == "gradient":
         if len(d.paths.variables[part.of].shape) == 2:
-            return ("each use adds an outer product: the adjoint of what reads ", of, ", times what ", of, " multiplies there")
+            return (
+                "each use adds an outer product: the adjoint of what reads ",
+                of,
+                ", times what ",
+                of,
+                " multiplies there",
+            )
         return ("each use adds its adjoint, and the result has the shape of ", of)
     if part.kind == "adjoint":
         ways = [Name(p.target) for p in part.pieces if p.target]
@@ -219,7 +247,11 @@ def _adjoint_reason(d: Derivation, part: Part) -> tuple[str, ...]:
     kind = op.name if op is not None else ""
     pieces = {d.paths.unrolled.node(p.target).op for p in part.pieces if p.target}
     if kind == "softmax" and any(o is not None and o.name == "cross_entropy" for o in pieces):
-        return ("softmax and cross entropy together: the terms collapse to ", of, " minus the target, because the target sums to 1")
+        return (
+            "softmax and cross entropy together: the terms collapse to ",
+            of,
+            " minus the target, because the target sums to 1",
+        )
     function = op.symbol or kind if op is not None else kind
     return (name, f" goes back through {function} to what it is applied to, entry by entry")
 

@@ -72,7 +72,9 @@ class Document:
         return write_beamer(self)
 
     def _repr_html_(self) -> str:
-        return self.html
+        from ..notebook import frame
+
+        return frame(self.html, self.title)
 
 
 def build(

@@ -429,6 +429,16 @@ class Recurrence:
     def _repr_svg_(self) -> str:
         return str(self.draw().svg)
 
+    def _repr_html_(self) -> str:
+        from ..notebook import recurrence_html
+
+        return recurrence_html(self)
+
+    def _repr_latex_(self) -> str:
+        from ..notebook import recurrence_latex
+
+        return recurrence_latex(self)
+
     def __repr__(self) -> str:
         kinds = {"states": self.states, "inputs": self.inputs, "parameters": self.parameters}
         return f"<Recurrence {self.title}: {'; '.join(k + ' ' + (', '.join(v) or 'none') for k, v in kinds.items())}>"
