@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsers import FOUND, Browser, start
+from click.testing import CliRunner
 
 import bpttgraph as bg
 from bpttgraph.derive.numeric import Numbers
@@ -150,6 +151,24 @@ def test_what_a_page_cannot_show() -> None:
     u = bg.cell("rnn").unroll(steps=2)
     with pytest.raises(BPTTError, match="one example"):
         build_page(u, "W_hh", u.instance(batch=3))
+
+
+def test_derive_writes_the_page_too(tmp_path: Path) -> None:
+    def derive(*words: str) -> Any:
+        from bpttgraph.cli import main
+
+        return CliRunner().invoke(main, ["derive", "rnn", "--format", "page,svg", "-o", str(tmp_path), *words])
+
+    done = derive("--seed", "3")
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "page.html" in done.output and "numbers of a generic random instance, seed 3" in text
+    u = bg.cell("rnn").unroll(steps=3)
+    gradient = u.run(u.instance(seed=3)).gradients["W_hh"].ravel()
+    np.testing.assert_allclose(data_of(text)["frames"][-1]["measured"], gradient, rtol=0, atol=1e-14)
+    assert derive("--wrt", "b_h", "--wrt", "h[0]").exit_code == 0
+    assert sorted(p.name for p in tmp_path.glob("*.html")) == ["page-b_h.html", "page-h_0.html", "page.html"]
+    assert derive("--batch", "2").exit_code == 2
 
 
 # -- in a browser

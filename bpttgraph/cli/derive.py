@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ _FORMATS: dict[str, tuple[str, str]] = {
     "typ": ("derivation.typ", "typst"),
     "dot": ("forward.dot", ""),
     "json": ("check.json", ""),
+    "page": ("page.html", ""),
 }
 _DETAILS = ("slide", "lecture", "full")
 _LEVELS = ("chain", "local", "matrix", "elements", "numbers")
@@ -80,7 +82,8 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
     "formats",
     default="html,md,svg,json",
     show_default=True,
-    help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, dot are the picture; pdf needs the extra bpttgraph[typst]).",
+    help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, dot are the picture; page walks through the terms; "
+    "pdf needs the extra bpttgraph[typst]).",
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the random instance on which the check runs.")
 @click.option("--batch", type=int, help="Check on a batch of so many examples.")
@@ -195,11 +198,29 @@ def _files(choice: Any, names: list[str], whole: bool, output: Path, formats: li
     document = assemble(choice, names, figure, whole)
     files: dict[Path, bytes] = {}
     for name in formats:
+        if name == "page":
+            files |= _pages(choice, names, output)
+            continue
         file, attribute = _FORMATS[name]
         made = getattr(document, attribute) if attribute else _other(name, choice, figure)
         files[output / file] = made if isinstance(made, bytes) else made.encode()
     if "md" in formats:  # a Markdown file shows its pictures from beside it
         files |= {output / p.file: p.svg.encode() for p in _pictures(document)}
+    return files
+
+
+def _pages(choice: Any, names: list[str], output: Path) -> dict[Path, bytes]:
+    """The page that walks through a gradient: `page.html`, or one for each name."""
+    from ..page import build_page
+
+    instance = choice.report.instance if choice.report is not None else ""
+    files: dict[Path, bytes] = {}
+    for name in names:
+        file = "page" if len(names) == 1 else "page-" + re.sub(r"\W+", "_", name).strip("_")
+        while output / f"{file}.html" in files:
+            file += "_"
+        page = build_page(choice.unrolled, name, choice.data, instance=instance)
+        files[output / f"{file}.html"] = page.encode()
     return files
 
 

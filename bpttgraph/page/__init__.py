@@ -31,13 +31,20 @@ __all__ = ["build_page"]
 _SCRIPTS = ("state.js", "light.js", "lists.js", "export.js", "page.js")
 
 
-def build_page(u: Unrolled, wrt: str | None = None, data: Mapping[str, Any] | None = None, theme: str = "light") -> str:
+def build_page(
+    u: Unrolled,
+    wrt: str | None = None,
+    data: Mapping[str, Any] | None = None,
+    theme: str = "light",
+    instance: str = "",
+) -> str:
     """The HTML text for ∂E/∂wrt of `u` and of its shorter unrollings.
 
     Args:
         wrt: a parameter, an initial state or another variable; by default the recurrent weights.
         data: an instance of one example; by default a random one (seed 0). Shorter unrollings read its first steps.
         theme: "light" (dark where the reader's system is), "dark", or "print" (no tints).
+        instance: what the data is, in words.
 
     Errors:
         `BPTTError` if there are more than 300 terms or 400 entries, or nothing to differentiate.
@@ -54,10 +61,11 @@ def build_page(u: Unrolled, wrt: str | None = None, data: Mapping[str, Any] | No
 
     name = _readable(u, wrt)
     units = lengths(u, name)
-    if data is None and not u.recurrence.abstract:
-        data, instance = u.instance(), "numbers of a random instance, seed 0"
+    if u.recurrence.abstract:
+        instance = "no numbers: abstract functions"
     else:
-        instance = "no numbers: abstract functions" if u.recurrence.abstract else "numbers of the given instance"
+        instance = "numbers of " + (instance or ("the given instance" if data else "a generic random instance, seed 0"))
+        data = data or u.instance()
     book, pictures = Book(name, data), Pictures(theme)
     frames = [book.frame(v) for v in units]
     drawn = [

@@ -79,7 +79,9 @@ class Book:
         if not u.recurrence.abstract:
             run = u.run(u.instance() if self.data is None else first_steps(u, self.data))
             if run.batch is not None:
-                raise BPTTError("the page shows the numbers of one example", "give data without a batch")
+                raise BPTTError(
+                    "the page shows the numbers of one example", "give data without a batch (leave --batch out)"
+                )
         terms = d.first_terms(MOST_TERMS)
         links = {x.id: x for x in u.links}
         used = dict.fromkeys(i for x in terms for i in x.links)
