@@ -1,0 +1,169 @@
+"""Documents as Typst and PDF: they compile, say what they must, stay on the page, and take no name for code."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import typing
+from pathlib import Path
+
+import pytest
+
+import bpttgraph as bg
+from bpttgraph.document import Document, blocks, build
+from bpttgraph.document.beamer import write_beamer
+from bpttgraph.document.blocks import (
+    Bullets,
+    Code,
+    Display,
+    Heading,
+    Math,
+    Mono,
+    Para,
+    Picture,
+    Row,
+    Strong,
+    Table,
+    Verdict,
+)
+from bpttgraph.document.html import write_html
+from bpttgraph.document.latex import write_latex
+from bpttgraph.document.markdown import write_markdown
+from bpttgraph.document.typst import compile_pdf, write_typst
+from bpttgraph.document.typst_math import pieces, typst_math
+from bpttgraph.errors import BPTTError
+
+WRITERS = {
+    "html": write_html,
+    "markdown": write_markdown,
+    "typst": write_typst,
+    "latex": write_latex,
+    "beamer": write_beamer,
+}
+X = Math("<mi>x</mi>", "x", 1)
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path d="M 0 0 L 10 10" stroke="#000000"/></svg>'
+TIKZ = "\\begin{tikzpicture}\\draw (0,0) -- (1,1);\\end{tikzpicture}%\n"
+PICTURE = Picture(SVG, "a line", ("markpicture",), tikz=TIKZ)
+ONE_OF_EACH: dict[type, blocks.Block] = {
+    Heading: Heading(2, ("markheading",), "a"),
+    Para: Para(("markpara", X, Mono("m"), Strong("s"))),
+    Bullets: Bullets((("markbullets",),)),
+    Code: Code("markcode", "code"),
+    Display: Display((Row(Math("<mtext>markdisplay</mtext>", r"\text{markdisplay}", 8), X, "=", X, True),), "lines"),
+    Table: Table(("marktable",), (("a",), ("b",)), ((("1",), (X,)),)),
+    Picture: PICTURE,
+    blocks.Beside: blocks.Beside((Para(("markbeside",)),), PICTURE),
+    Verdict: Verdict("right", ("markverdict",)),
+}
+
+
+def test_every_kind_of_block_is_written_by_every_writer() -> None:
+    assert set(typing.get_args(blocks.Block)) == set(ONE_OF_EACH)
+    for writer in WRITERS.values():
+        for kind, example in ONE_OF_EACH.items():
+            text = writer(Document("t", (Heading(1, ("title",), "top"), example, Para(("end",)))))
+            assert "mark" + kind.__name__.lower() in text, (writer.__name__, kind)
+
+
+def test_an_unknown_block_is_an_error() -> None:
+    for writer in WRITERS.values():
+        with pytest.raises(TypeError, match="not a block"):
+            writer(Document("t", (Heading(1, ("title",), "top"), "what is this?")))  # type: ignore[arg-type]
+
+
+def test_formulas_are_cut_where_a_line_may_end() -> None:
+    row = "<mrow><mi>a</mi><mo>&#x2062;</mo><mfrac><mi>b</mi><mi>c</mi></mfrac><mo>+</mo><mi>d</mi></mrow>"
+    assert [text for _, text in pieces(row)] == ["a", "thin", "frac(b, c)", "+", "d"]
+    bracket = f'<mrow><mo stretchy="true">(</mo>{row}<mo stretchy="true">)</mo></mrow>'
+    assert len(pieces(bracket)) == 1
+    wide = bracket.replace("<mi>d</mi>", "<mi>d</mi><mo>+</mo>" + "<mi>e</mi><mo>+</mo>" * 30 + "<mi>f</mi>")
+    assert len(pieces(wide)) > 60 and "stretch" in pieces(wide)[0][1]
+
+
+@pytest.mark.parametrize(
+    "text", ["#eval(1)", '"]) #panic("x")', "$ #x $", "\\u{23}", "*/", "a, b; c: d", "//", "é\u0304 中"]
+)
+def test_hostile_text_in_formulas(text: str) -> None:
+    typst = pytest.importorskip("typst")
+    from xml.sax.saxutils import escape
+
+    for tag in ("mi", "mo", "mn", "mtext"):
+        made = typst_math(f"<msub><{tag}>{escape(text)}</{tag}><mi>t</mi></msub>")
+        assert "#" not in re.sub(r'"(\\.|[^"\\])*"', "", made)
+        found = typst.compile(f"$ {made} $".encode(), format="svg")
+        assert found
+
+
+def compiled(document: Document) -> bytes:
+    pytest.importorskip("typst")
+    return document.pdf
+
+
+def words(pdf: bytes, tmp_path: Path) -> str:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext here")
+    (tmp_path / "a.pdf").write_bytes(pdf)
+    return subprocess.run(
+        ["pdftotext", "-layout", "a.pdf", "-"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_pdf_says_what_it_must(tmp_path: Path) -> None:
+    u = bg.cell("rnn").unroll(3)
+    pdf = compiled(build(u, "W_hh", u.derive("W_hh").check(), command="bpttgraph derive rnn -o out"))
+    assert pdf.startswith(b"%PDF")
+    text = words(pdf, tmp_path)
+    for part in (
+        "Recurrent network",
+        "T = 3",
+        "truncation: none",
+        "Werbos",
+        "Right: ",
+        "bpttgraph derive rnn -o out",
+        "Elman",
+    ):
+        assert part in text, part
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm-peephole", "seq2seq"])
+def test_nothing_leaves_the_page(name: str, tmp_path: Path) -> None:
+    pdf = compiled(build(bg.cell(name).unroll(3), "all", None))
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext here")
+    (tmp_path / "a.pdf").write_bytes(pdf)
+    command = ["pdftotext", "-bbox", "a.pdf", "-"]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    edges = [float(x) for x in re.findall(r'<word [^>]*xMax="([0-9.]+)"', found)]
+    assert len(edges) > 300 and max(edges) < 595.3 - 50  # A4; the margin is 62
+
+
+def test_hostile_names_and_text_compile(tmp_path: Path) -> None:
+    evil = '#panic("no") $x$ *b* _i_ `r` <l> @ref "]) \\u{23} // /* é ⊙ 中'
+    text = f"# title: {evil}\n# source: {evil}\nh[t] = tanh(W h[t-1] + x[t])  # {evil}"
+    document = build(bg.recurrence(text).unroll(2), "W", None, command=f"bpttgraph derive - # {evil}")
+    found = words(compiled(document), tmp_path)
+    assert '#panic("no")' in found.replace("“", '"').replace("”", '"')
+
+
+def test_same_bytes_in_every_process() -> None:
+    pytest.importorskip("typst")
+    code = (
+        "import hashlib, bpttgraph as bg; from bpttgraph.document import build\n"
+        "d = build(bg.cell('gru').unroll(2), 'U_z', None)\n"
+        "print(hashlib.sha256(d.pdf).hexdigest(), hashlib.sha256((d.typst + d.latex + d.beamer).encode()).hexdigest())"
+    )
+    found = set()
+    for seed, zone in (("1", "UTC"), ("2", "Asia/Tokyo")):
+        env = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone}
+        done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+        found.add(done.stdout)
+    assert len(found) == 1
+
+
+def test_without_the_wheel_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "typst", None)
+    with pytest.raises(BPTTError, match=r"pip install 'bpttgraph\[typst\]'"):
+        compile_pdf("x")
