@@ -281,7 +281,7 @@ def _formulas(truth: Truth, raw: Raw) -> Answer:
         if node.batched and (truth.run.batch is None or shared):
             value, error = (a.sum(axis=0) if a.ndim > len(node.shape) else a for a in (value, error))
         given[name] = Given(name, value, None, 2.0**-53, e.text, e.span, error)
-    return Answer(given, "formulas", truth.data, raw.source, tuple(formulas.notes))
+    return Answer(given, "formulas", truth.data, raw.source, tuple(formulas.notes), raw.text)
 
 
 def t_inside(u: Unrolled, t: int | None) -> bool:

@@ -23,12 +23,14 @@ from .residual import constant_factor, structure
 from .triangle import Fit, describe, fit, patterns
 
 if TYPE_CHECKING:
+    from ..errors import Span
     from .truth import Truth
 
 __all__ = ["Diagnosis", "Match", "diagnose"]
 
 Array = np.ndarray[Any, Any]
 Combination = tuple[Mutant, ...]
+SAFETY = 16.0  # standard deviations of the rounding of formulas
 SLACK = 1000.0  # units of roundoff of the largest entry: another order of operations in a wrong computation
 PAIRS = 20_000  # pairs tried at most
 DOUBT = 3.0  # agreement must be 10³ times less likely by chance than one hit among all that were tried
@@ -75,7 +77,22 @@ def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Ca
         >>> diagnose(truth, answer, ["W_hh"])["W_hh"].text
         '∂E/∂W_hh is exactly what you get if ∂E/∂W_hh is doubled.'
     """
-    return Diagnosis(truth).explain(answer, wrong)
+    found = Diagnosis(truth).explain(answer, wrong)
+    if answer.text:
+        from .pinpoint import pinpoint
+
+        for name, repair in pinpoint(truth, answer.text, wrong).items():
+            if name in found:
+                found[name] = _with_place(name, found[name], repair.text, repair.span)
+    return found
+
+
+def _with_place(name: str, cause: Cause, text: str, span: Span) -> Cause:
+    """A cause with the place in the student's own line; where nothing was known, the place alone."""
+    if cause.certainty == "unexplained":
+        words = f"∂E/∂{name} differs from the true gradient in one place only. {text}"
+        return replace(cause, certainty="exact", text=words, mistakes=(("formula",),), span=span)
+    return replace(cause, text=f"{cause.text} {text}", span=span)
 
 
 class Diagnosis:
@@ -120,8 +137,10 @@ class Diagnosis:
 
     def tolerance(self, given: Given) -> Array:
         """How far the digits given and the rounding of a right computation may be off, entry by entry."""
-        digits = np.zeros(np.shape(given.value)) if given.half is None else np.asarray(given.half, float)
-        return digits + np.broadcast_to(self.truth.radius(given.name, given.unit), np.shape(given.value))
+        radius = np.broadcast_to(self.truth.radius(given.name, given.unit), np.shape(given.value))
+        if given.rounding is not None and np.shape(given.rounding) == radius.shape:  # of the student's own arrangement
+            radius = np.maximum(radius, np.minimum(SAFETY * given.unit * np.abs(given.rounding), 1e6 * radius))
+        return radius if given.half is None else radius + given.half
 
     def _slack(self, given: Given, values: Array) -> Array:
         """The tolerance for each row of `values`: a wrong computation has rounding of its own size."""

@@ -52,6 +52,7 @@ class Answer:
     data: Mapping[str, Any] | None = None
     source: str = ""  # file name or "formulas", for messages
     notes: tuple[str, ...] = ()
+    text: str = ""  # of an answer in formulas, as handed in
 
 
 @dataclass(frozen=True)
