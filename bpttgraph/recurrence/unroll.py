@@ -25,6 +25,7 @@ from .syntax import Binary, Equation, Expr, Index, Name, Reduce
 from .truncation import Truncation, parse_truncation
 
 if TYPE_CHECKING:
+    from ..flow import Flow
     from .numbers import Run
     from .schedule import Schedule
 
@@ -697,6 +698,12 @@ class Unrolled:
         from .drawing import picture
 
         return picture(self, view, fold, wrt, t, k, data, detail, options)
+
+    def flow(self, data: Mapping[str, Any] | None = None, wrt: Any = None) -> Flow:
+        """How gradients vanish or explode over the steps (see `flow.measure`)."""
+        from ..flow import measure
+
+        return measure(self, data, wrt)
 
     def _repr_svg_(self) -> str:
         return str(self.draw().svg)
