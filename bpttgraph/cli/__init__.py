@@ -16,6 +16,7 @@ from .check import check
 from .derive import derive
 from .doctor import doctor
 from .draw import draw
+from .flow import flow
 from .kill import kill
 
 __all__ = ["main"]
@@ -50,5 +51,5 @@ def main() -> None:
     """
 
 
-for _command in (check, derive, draw, list_cells, kill, doctor):
+for _command in (check, derive, draw, flow, list_cells, kill, doctor):
     main.add_command(_command)

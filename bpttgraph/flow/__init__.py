@@ -7,4 +7,16 @@ from .clipping import Clipped, cliff, clip
 from .measure import Flow, measure
 from .truncate import Choice, Truncations, compare, randomised, rtrl
 
-__all__ = ["Bound", "Choice", "Clipped", "Flow", "Truncations", "cliff", "clip", "compare", "measure", "randomised", "rtrl"]
+__all__ = [
+    "Bound",
+    "Choice",
+    "Clipped",
+    "Flow",
+    "Truncations",
+    "cliff",
+    "clip",
+    "compare",
+    "measure",
+    "randomised",
+    "rtrl",
+]

@@ -171,15 +171,16 @@ class Columns:
         """Numbers for nodes of a local reverse pass; the values of named variables are known, so the walk stops there."""
         values: dict[int, Any] = {n.serial: v for n, v in given.items()}
         known = self._known
-        for node in needed(nodes, known=known):
-            if node.serial in values:
-                continue
-            if node in known:
-                values[node.serial] = self.run.array(known[node])
-            elif node.op is None:
-                values[node.serial] = node.attrs["value"]
-            else:
-                values[node.serial] = node.op.value(*[values[a.serial] for a in node.args], **node.attrs)
+        with np.errstate(all="ignore"):  # an exploded loss has no derivative: NaN in its row, as in `run.gradients`
+            for node in needed(nodes, known=known):
+                if node.serial in values:
+                    continue
+                if node in known:
+                    values[node.serial] = self.run.array(known[node])
+                elif node.op is None:
+                    values[node.serial] = node.attrs["value"]
+                else:
+                    values[node.serial] = node.op.value(*[values[a.serial] for a in node.args], **node.attrs)
         return [values[n.serial] for n in nodes]
 
     @cached_property

@@ -22,6 +22,7 @@ from .columns import Columns
 from .saturation import saturation
 
 if TYPE_CHECKING:
+    from ..draw.chart import Chart
     from ..recurrence import Run, Unrolled
 
 __all__ = ["Flow", "measure"]
@@ -93,6 +94,15 @@ class Flow:
             f"{state}: the gradient {word}: ‖∂{state}[{columns[-1]}]/∂{state}[{columns[0]}]‖ = {power(norms[-1, 0])}, "
             f"a factor of {rate:.3g} a step over {len(columns) - 1} steps"
         )
+
+    def draw(self, view: str = "page", of: str | None = None, theme: str = "light") -> Chart:
+        """A picture: "decay", "jacobian", "contributions", "values", or "page" for all (see `flow.pictures.draw_flow`)."""
+        from .pictures import draw_flow
+
+        return draw_flow(self, view, of, theme)
+
+    def _repr_svg_(self) -> str:
+        return self.draw().svg
 
     def to_json(self) -> str:
         """Everything as JSON; −∞ and NaN as null."""
