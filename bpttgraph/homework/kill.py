@@ -64,8 +64,22 @@ def effects(d: Diagnosis) -> list[Effect]:
                 relative[name] = float(moved.max(initial=0.0) / max(float(np.abs(true).max(initial=0.0)), 1e-300))
             if not np.all(moved <= d.truth.radius(name)):
                 hidden = False
-        found.append(Effect(mutant, relative, hidden))
-    return found
+        if not (hidden and _harmless(d, mutant)):
+            found.append(Effect(mutant, relative, hidden))
+    present = {m.entry for m in d.mutants}  # with one step, what goes wrong between steps cannot even be made
+    absent = [m for m in d.reference.mutants if m.entry not in present] if d.reference is not None else []
+    return found + [Effect(m, {}, True) for m in absent]
+
+
+def _harmless(d: Diagnosis, mutant: Mutant) -> bool:
+    """Whether something is no mistake in this recurrence: nowhere wrong, also where nothing hides (relu applied twice)."""
+    other = d.reference
+    values = d._elsewhere([(mutant,)], ())
+    if other is None or not values:
+        return False
+    true = np.concatenate([np.ravel(v) for v in other.truth.run.gradients.values()])
+    (wrong,) = values.values()
+    return bool(np.all(np.abs(wrong - true) <= 1e-9 * np.abs(true).max()))
 
 
 def rounded(value: Array, digits: int) -> tuple[Array, Array]:
@@ -116,7 +130,8 @@ def naming(d: Diagnosis, digits: int | None = None, pairs: int = 0, seed: int = 
         entry = combination[0].entry if not pairs else "pairs"
         text = " + ".join(m.key for m in combination)
         if not wrong:
-            result.add(entry, "hidden", text)
+            if pairs or not _harmless(d, combination[0]):
+                result.add(entry, "hidden", text)
             continue
         causes = d.explain(Answer(given, "arrays"), wrong)
         kinds = {n: _judge(d, combination, n, cause) for n, cause in causes.items()}
