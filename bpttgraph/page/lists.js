@@ -118,7 +118,7 @@ function sums() {
   const sum = frame.gradient.map(() => 0);
   let done = 0;
   state.terms.forEach((term, i) => {
-    if (state.at < 0 || i > walk[state.at][0] || (i === walk[state.at][0] && walk[state.at][1] < term.l.length - 1)) return;
+    if (term.l.length && (state.at < 0 || i > walk[state.at][0] || (i === walk[state.at][0] && walk[state.at][1] < term.l.length - 1))) return;
     done++;
     term.v.forEach((v, n) => { sum[n] += v; });
   });
