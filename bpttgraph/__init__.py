@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .check import Report
     from .derive import Derivation
+    from .draw.expression import draw_graph
     from .draw.figure import Figure
     from .errors import BPTTError
     from .extend import defvjp, primitive
@@ -50,6 +51,7 @@ _WHERE = {
     "check_grads": "gradcheck",
     "defvjp": "extend",
     "detach": "tensor",
+    "draw_graph": "draw.expression",
     "grad": "transforms",
     "gradcheck": "gradcheck",
     "gradients": "transforms",
@@ -75,9 +77,9 @@ _WHERE = {
 
 __all__ = [
     "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Replay", "Report", "Run", "Tensor", "Unrolled", "array", "cell",
-    "cells", "check_grads", "defvjp", "detach", "grad", "gradcheck", "gradients", "hessian", "hvp", "jacobian", "jvp",
-    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "verify", "vjp",
-    "zeros",
+    "cells", "check_grads", "defvjp", "detach", "draw_graph", "grad", "gradcheck", "gradients", "hessian", "hvp", "jacobian", "jvp",
+    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "verify",
+    "vjp", "zeros",
 ]  # fmt: skip
 
 

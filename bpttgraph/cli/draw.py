@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import BPTTError
-from .common import busy, load, shared, unroll, whole, write
+from .common import busy, load, pairs, shared, unroll, whole, write
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..draw.figure import Figure
+    from ..recurrence import Recurrence, Unrolled
 
 
 @click.command()
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 )
 @click.option("--theme", default="light", show_default=True, help="light, print or dark.")
 @click.option(
+    "--at",
+    multiple=True,
+    metavar="NAME=NUMBER",
+    help="For equations without time (L = tanh(a*b)): the value of a leaf; values and gradients then stand in the nodes.",
+)
+@click.option(
     "--fit", help="Draw it for a slide (16:9), a page (as wide as the text) or a poster (A1).  [default: its own size]"
 )
 @click.option(
@@ -56,6 +64,7 @@ def draw(
     fold: bool | None,
     labels: str,
     theme: str,
+    at: tuple[str, ...],
     fit: str | None,
     output: Path | None,
     let: tuple[str, ...],
@@ -64,7 +73,14 @@ def draw(
     """Draw the computation graph: folded, unrolled, with its gradient, term by term, by contributions, or one step."""
     rec = load(source, let)
     style: dict[str, Any] = {"labels": labels, "theme": theme, "fit": fit}
-    if view == "folded":
+    if rec.definitions and not rec.every:
+        figure = _expression(rec, at, style)
+        view = "expression"
+    elif at:
+        raise BPTTError(
+            "--at gives numbers to equations without time", "leave it out; --numbers uses a random instance"
+        )
+    elif view == "folded":
         if detail is not None:
             raise BPTTError("the folded picture has no levels of detail", "leave --detail out, or --view folded")
         figure = rec.draw(**style)
@@ -72,7 +88,7 @@ def draw(
         unrolled = unroll(rec, options)
         t, k = ([whole(s, "term") for s in term.split(",")] + [None])[:2] if term else (None, None)
         if output is not None and output.suffix.lower() == ".html":
-            _page(unrolled, wrt, theme, output)
+            _page(unrolled, wrt, theme, output, (t, k))
             return
         if wrt is not None or term or numbers:
             style |= {"wrt": wrt, "t": t, "k": k, "data": unrolled.instance() if numbers else None}
@@ -91,8 +107,28 @@ def draw(
     click.echo(f"wrote {target}")
 
 
-def _page(unrolled: Unrolled, wrt: str | None, theme: str, target: Path) -> None:
-    """The page that walks through a gradient, for `draw -o x.html`."""
+def _expression(rec: Recurrence, at: tuple[str, ...], style: dict[str, Any]) -> Figure:
+    """Equations without time, as one graph of operations."""
+    from ..draw.expression import draw_graph
+    from ..recurrence.drawing import expression
+
+    return draw_graph(expression(rec, {k: _number(k, v) for k, v in pairs(at, "at").items()}), title=rec.title, **style)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not isfinite(value):
+        raise BPTTError(f"--at {name}={text!r} is not a number", f"write --at {name}=0.5")
+    return value
+
+
+def _page(
+    unrolled: Unrolled, wrt: str | None, theme: str, target: Path, term: tuple[int | None, int | None] = (None, None)
+) -> None:
+    """The page that walks through a gradient, for `draw -o x.html`; a term is said as a link into it."""
     from ..page import build_page
 
     if target.parent != Path() and not target.parent.is_dir():
@@ -100,3 +136,6 @@ def _page(unrolled: Unrolled, wrt: str | None, theme: str, target: Path) -> None
     with busy("writing"):
         write({target: build_page(unrolled, wrt, theme=theme).encode()})
     click.echo(f"wrote {target}")
+    view = "&".join(f"{name}={step}" for name, step in zip("tk", term) if step is not None)
+    if view:
+        click.echo(f"this term is at {target}#{view}")

@@ -37,11 +37,12 @@ class EngineFailure(Exception):
     """An engine could not draw; the message is one line."""
 
 
-def run_engine(command: list[str], dot: str, engine: str) -> str:
+def run_engine(command: list[str], dot: str, engine: str, limit: float | None = None) -> str:
+    limit = TIME_LIMIT if limit is None else limit
     try:
-        done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=TIME_LIMIT, check=False)
+        done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=limit, check=False)
     except subprocess.TimeoutExpired:
-        raise EngineFailure(f"{engine} took longer than {TIME_LIMIT:g} s") from None
+        raise EngineFailure(f"{engine} took longer than {limit:g} s") from None
     except OSError as error:
         raise EngineFailure(f"{engine} could not be started: {error.strerror or error}") from None
     said = done.stderr.decode("utf-8", "replace").strip()

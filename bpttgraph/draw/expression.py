@@ -6,7 +6,7 @@ once; an argument used twice has two wires.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
@@ -17,10 +17,14 @@ from .network import Network, Part, Wire
 if TYPE_CHECKING:
     from .figure import Figure
 
-__all__ = ["draw_expression", "expression_network"]
+__all__ = ["draw_expression", "draw_graph", "expression_network"]
 
 MOST_NODES = 400
-_SIGNS = {"add": ("+", "+"), "sub": ("−", "-"), "mul": ("×", r"\times"), "div": ("÷", r"\div"), "neg": ("−", "-")}
+_SIGNS = {
+    "matvec": ("@", r"\mathbin{@}"), "vecmat": ("@", r"\mathbin{@}"), "matmat": ("@", r"\mathbin{@}"),
+    "square": ("( )²", r"(\;)^{2}"), "add": ("+", "+"), "sub": ("−", "-"), "neg": ("−", "-"), "mul": ("×", r"\times"),
+    "div": ("÷", r"\div"),
+}  # fmt: skip
 
 
 def _number(value: Any) -> str:
@@ -28,8 +32,13 @@ def _number(value: Any) -> str:
     shape = getattr(value, "shape", ())
     if shape:
         return "array " + "×".join(map(str, shape))
-    value = float(value)
-    return f"{value:.4g}".replace("-", "−")
+    return f"{complex(value) if isinstance(value, complex) else float(value):.4g}".replace("-", "−")
+
+
+def _line(what: str, value: Any) -> str:
+    """A number with what it is; of an array its size alone."""
+    shape = getattr(value, "shape", ())
+    return f"size {'×'.join(map(str, shape))}" if shape else f"{what} {_number(value)}"
 
 
 def expression_network(
@@ -41,16 +50,19 @@ def expression_network(
             f"this expression has {len(graph):,} nodes; a picture shows at most {MOST_NODES}",
             "draw a part of it, or the unrolled recurrence, which folds",
         )
-    parts = {}
+    parts: dict[str, Part] = {}
     for node in graph:
         name = graph.name(node)
-        lines = [f"value {_number(values[name])}"] if values and name in values else []
-        lines += [f"gradient {_number(gradients[name])}"] if gradients and name in gradients else []
-        parts[name] = _part(node, name, node in graph.outputs, tuple(lines))
+        if name in parts:
+            raise BPTTError(f"two nodes of this expression are called {name!r}", "give each a name of its own")
+        lines = [_line("value", values[name])] if values and name in values else []
+        if gradients and name in gradients and not getattr(gradients[name], "shape", ()):
+            lines.append(_line("gradient", gradients[name]))
+        parts[name] = _part(node, name, any(node is o for o in graph.outputs), tuple(lines))
     wires = tuple(
         Wire(f"{e.source}->{e.target}" + f" {e.slot}" * (e.slot > 0), e.source, e.target) for e in graph.edges
     )
-    words = {"input": "leaf", "parameter": "parameter", "value": "function", "op": "operation", "output": "result"}
+    words = {"input": "leaf", "parameter": "parameter", "value": "function", "op": "operation", "loss": "result"}
     used = {p.style for p in parts.values()}
     legend = [
         ("edge:forward", "argument"),
@@ -66,12 +78,19 @@ def _part(node: Node, name: str, last: bool, lines: tuple[str, ...]) -> Part:
     if node.op is None:
         return Part(name, "parameter" if node.role == "parameter" else "input", title=name, lines=lines)
     sign = _SIGNS.get(node.op.name)
-    label, tex = (f"<mo>{sign[0]}</mo>", sign[1]) if sign else (to_mathml(node.op.symbol), to_latex(node.op.symbol))
+    mathml = (
+        "<msup><mrow><mo>(</mo><mo>⋅</mo><mo>)</mo></mrow><mn>2</mn></msup>"
+        if node.op.name == "square"
+        else f"<mo>{sign[0]}</mo>"
+        if sign
+        else ""
+    )
+    label, tex = (mathml, sign[1]) if sign else (to_mathml(node.op.symbol), to_latex(node.op.symbol))
     if node.name is not None:
         label = f"<mrow>{to_mathml(name)}<mo>=</mo>{label}</mrow>"
         tex = f"{to_latex(name)} = {tex}"
     plain = sign is not None and not lines and node.name is None
-    style = "output" if last else "op" if plain else "value"
+    style = "loss" if last else "op" if plain else "value"
     return Part(name, style, label, tex, f"{name}: {node.op.name}", lines)
 
 
@@ -82,8 +101,9 @@ def draw_expression(
     gradients: Mapping[str, Any] | None = None,
     labels: str = "math",
     theme: str = "light",
+    fit: str | None = None,
 ) -> Figure:
-    """Draw any graph of nodes.
+    """Draw any graph of nodes, with numbers that are given by the names of its nodes.
 
     >>> from bpttgraph.graph import Graph, leaf
     >>> a, b = leaf("a"), leaf("b")
@@ -93,4 +113,52 @@ def draw_expression(
     """
     from . import draw_network
 
-    return draw_network(expression_network(graph, title, values, gradients), labels, theme, "expression")
+    return draw_network(expression_network(graph, title, values, gradients), labels, theme, "expression", fit)
+
+
+def draw_graph(
+    graph: Graph | Node | Sequence[Node],
+    values: bool = True,
+    gradients: bool = True,
+    title: str = "",
+    labels: str = "math",
+    theme: str = "light",
+    fit: str | None = None,
+) -> Figure:
+    """Draw any computation: every operation is a node, with its value and gradient where they are known.
+
+    Args:
+        graph: a `Tensor` (all that it was computed from), several, or a `Graph` such as `bg.trace(f, x)` returns.
+        values, gradients: leave the numbers out. Gradients are those of a single scalar result.
+        title, labels, theme, fit: as for all pictures (see `draw`).
+
+    Up to 40 nodes are laid out here, larger ones by Graphviz' `dot` within a time limit (if there is one).
+
+    >>> import bpttgraph as bg
+    >>> a, b, c = (bg.tensor(v, n) for v, n in ((2.0, "a"), (-3.0, "b"), (10.0, "c")))
+    >>> figure = bg.draw_graph(a * b + c)
+    >>> figure.layout.nodes["a"].label.text
+    'a value 2 gradient −3'
+    """
+    from ..tensor import Tensor
+
+    if isinstance(graph, Node):
+        graph = Graph([graph])
+    elif not isinstance(graph, Graph):
+        wrong = next((x for x in graph if not isinstance(x, Node)), None) if isinstance(graph, list | tuple) else graph
+        if wrong is not None or not graph:
+            raise BPTTError(
+                f"a {type(wrong).__name__} has no computation to draw",
+                "give a Tensor, a list of them, or bg.trace(f, x)",
+            )
+        graph = Graph(graph)
+    known = {graph.name(n): n for n in graph if isinstance(n, Tensor)}
+    found: dict[str, Any] = {}
+    result = graph.outputs[0]
+    if gradients and len(graph.outputs) == 1 and isinstance(result, Tensor) and not result.shape:
+        from ..transforms import gradients as by
+
+        names = [n for n, t in known.items() if not t.is_constant and len(known) == len(graph)]
+        found = {n: g.data for n, g in zip(names, by(result, [known[n] for n in names]))}
+    shown = {n: t.data for n, t in known.items()} if values else {}
+    return draw_expression(graph, title, shown, found, labels, theme, fit)

@@ -64,7 +64,7 @@ class Figure:
 
     @property
     def engine_note(self) -> str:
-        return self._rendered[2]
+        return "; ".join(n for n in (self.layout.note, self._rendered[2]) if n)
 
     @cached_property
     def tikz(self) -> str:

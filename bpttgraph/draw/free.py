@@ -21,12 +21,20 @@ _CODE = (
     "graph = pygraphviz.AGraph(sys.stdin.buffer.read().decode('utf-8'))\n"
     "sys.stdout.buffer.write(graph.draw(format='plain', prog='dot'))\n"
 )
+TIME_LIMIT = 8.0
 FreePlaces = tuple[dict[str, Point], list[Path]]
 
 
 def _text(names: list[str], size: dict[str, tuple[float, float]], wires: list[tuple[str, str]]) -> str:
     index = {n: k for k, n in enumerate(names)}
-    lines = ["digraph {", "rankdir=LR; nodesep=0.25; ranksep=0.55;", 'node [shape=box, fixedsize=true, label=""];']
+    # Limits for its search: without them a chain of 180 nodes with shared leaves takes half a minute.
+    limits = "nslimit=1; nslimit1=1; mclimit=0.2;"
+    lines = [
+        "digraph {",
+        "rankdir=LR; nodesep=0.25; ranksep=0.55;",
+        limits,
+        'node [shape=box, fixedsize=true, label=""];',
+    ]
     lines.append("edge [arrowhead=none];")
     lines += [f"n{index[n]} [width={size[n][0] / 72:.4f}, height={size[n][1] / 72:.4f}];" for n in names]
     lines += [f"n{index[a]} -> n{index[b]};" for a, b in wires]
@@ -44,9 +52,11 @@ def place_by_dot(
     notes: list[str] = []
     for engine, command in commands:
         try:
-            return _read(run_engine(command, text, engine), names, wires, engine), "; ".join(notes)
+            return _read(run_engine(command, text, engine, TIME_LIMIT), names, wires, engine), "; ".join(notes)
         except EngineFailure as failure:
             notes.append(" ".join(str(failure).split()))
+            if "took longer" in notes[-1]:  # the next would be the same program
+                break
     return None, "; ".join(notes)
 
 

@@ -66,6 +66,7 @@ class Layout:
     description: str
     marks: tuple[Mark, ...]
     scale: float = 1.0
+    note: str = ""  # why it is not arranged as it would be otherwise
 
     @property
     def smallest_text(self) -> float:

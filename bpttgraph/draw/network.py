@@ -125,8 +125,9 @@ def network_layout(net: Network, scene: Scene) -> Layout:
     style = {n: _style(p, theme) for n, p in net.parts.items()}
     size = {n: _box(labels[n], style[n], p) for n, p in net.parts.items()}
     pairs = [(w.source, w.target) for w in net.wires]
+    note = ""
     if len(names) > LARGE and not net.top:
-        places, _ = place_by_dot(names, size, pairs)
+        places, note = place_by_dot(names, size, pairs)
         if places is not None:
             middles, paths = places
             boxes = {n: (18 + middles[n][0], middles[n][1], *size[n]) for n in names}
@@ -142,7 +143,8 @@ def network_layout(net: Network, scene: Scene) -> Layout:
     ports = _ports(layers, net.wires, size)
     paths = [_way(layers, i, wire, centre, wide, size, ports) for i, wire in enumerate(net.wires)]
     boxes = {n: (centre[layers.column[n]], layers.y[n], *size[n]) for n in names}
-    return legend_marks(scene, theme, _marks(net, theme, style, labels, boxes, paths))
+    made = legend_marks(scene, theme, _marks(net, theme, style, labels, boxes, paths))
+    return replace(made, note=note and f"arranged without dot: {note}")
 
 
 def _marks(

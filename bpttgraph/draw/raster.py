@@ -85,7 +85,7 @@ def _slabs(path: Path, width: float, dash: tuple[float, ...], scale: float) -> l
     """The outline of a stroked path: one side there, the other side back. Corners are rounded already, so mitres stay
     small."""
     polygons = []
-    for piece in _dashes([(x * scale, y * scale) for x, y in flatten(path, 10)], tuple(d * scale for d in dash)):
+    for piece in _dashes([(x * scale, y * scale) for x, y in flatten(path, 18)], tuple(d * scale for d in dash)):
         p = np.array(piece)
         p = p[np.concatenate([[True], np.hypot(*np.diff(p, axis=0).T) > 1e-6])]
         if len(p) < 2:

@@ -11,13 +11,16 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BPTTError
+from .. import primitives as P
+from ..errors import BPTTError, nearest
+from ..graph import Graph, leaf, needed
 
 if TYPE_CHECKING:
     from ..draw.data import Data, Term
+    from .model import Recurrence
     from .unroll import Unrolled
 
-__all__ = ["default_wrt", "gather", "picture"]
+__all__ = ["default_wrt", "expression", "gather", "picture"]
 
 MOST_TERMS = 12  # small multiples on one page
 _MANY = 2000  # above so many links, words that only explain are left out: they are not worth minutes
@@ -43,6 +46,43 @@ def picture(
         return draw(u.vgraph, view=view, fold=fold, **options)
     graph, inside_nodes = detailed(u, detail or "names", fold)
     return draw(graph, view=view, fold=fold, data=inside_nodes, **options)
+
+
+def expression(rec: Recurrence, at: Mapping[str, float] | None = None) -> Graph:
+    """Equations without time as one graph, `d = a*b + c` and `L = tanh(d)`; with numbers if all leaves have one in `at`.
+
+    >>> import bpttgraph as bg
+    >>> graph = expression(bg.recurrence("d = a*b; L = tanh(d)"), {"a": 2.0, "b": 0.5})
+    >>> [graph.name(node) for node in graph], graph["L"].item()
+    (['a', 'b', 'd', 'L'], 0.7615941559557649)
+    """
+    import numpy as np
+
+    from ..tensor import Tensor
+    from .expressions import build
+
+    at = at or {}
+    unknown = [n for n in at if n not in rec.parameters]
+    missing = [n for n in rec.parameters if n not in at] if at else []
+    if unknown:
+        raise BPTTError(f"there is no leaf {unknown[0]}", nearest(unknown[0], list(rec.parameters)))
+    if missing:
+        raise BPTTError(f"no number is given for {', '.join(missing)}", "give every leaf one, or none at all")
+    nodes: dict[str, Any] = {n: Tensor(at[n], n) if at else leaf(n, role="parameter") for n in rec.parameters}
+    for part in rec.order:
+        for d in part.definitions:
+            if len(d.bases) > 1 or d.kind != "once":
+                raise BPTTError(
+                    f"this is more than a scalar expression: {d.text}", "unroll it, or write single equations"
+                )
+            with np.errstate(all="ignore"):  # log(-1) is nan in the picture, not a warning
+                node = build(d.right, lambda name: nodes[rec.key(name, d.block)], lambda r: nodes[r.kind], ())  # noqa: B023
+            if node.name is not None or node.op is None:
+                node = P.identity(node)
+            node.name = d.bases[0]
+            nodes[d.bases[0]] = node
+    read = {a.serial for n in needed(nodes.values()) for a in n.args}
+    return Graph([n for n in nodes.values() if n.serial not in read])
 
 
 def default_wrt(u: Unrolled) -> str | None:
