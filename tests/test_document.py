@@ -168,13 +168,13 @@ def test_options_show() -> None:
 
 
 def test_every_cell_in_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     for name in bg.cells():
         u = bg.cell(name).unroll(2)
         document = build(u, next(iter(u.parameters)), None)
         read(document.html)
         assert document.markdown
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
 
 
 def test_hostile_text_stays_text() -> None:

@@ -79,8 +79,8 @@ def test_each_block_of_the_step_jacobian_once(lstm: Document) -> None:
     said = text(lstm)
     for top, bottom in itertools.product("ch", "ch"):
         assert len(re.findall(rf"\\frac\{{\\partial {top}_\{{j\}}\}}\{{\\partial {bottom}_\{{j-1\}}\}} &=", said)) == 1
-    # what all parameters share is written once, for θ
-    assert said.count(r"\frac{\partial E}{\partial \theta}") == 1
+    # what all parameters share is written once, for θ; the initial states have no sum over uses
+    assert said.count(r"\sum_{k=1}^{t}") == 1
 
 
 def test_counts_are_those_of_the_graph(lstm: Document) -> None:
@@ -119,7 +119,7 @@ def test_every_gradient_has_its_line(name: str) -> None:
     lefts = [r.left.latex for r in display.rows if r.left is not None]
     assert len(lefts) == len(set(lefts)) and len(lefts) >= len(u.parameters)
     initial = [w for w in everything(u) if w not in u.parameters]
-    assert name in ("seq2seq", "bidirectional") or len(lefts) == len(u.parameters) + len(initial)
+    assert len(lefts) == len(u.parameters) + len(initial)
 
 
 def test_a_wrong_recursion_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,29 +134,40 @@ def test_a_wrong_recursion_is_not_printed(monkeypatch: pytest.MonkeyPatch) -> No
         build(bg.cell("rnn").unroll(3), "all", None)
 
 
+STACKED = "a[t] = tanh(A a[t-1] + U x[t])\nb[t] = tanh(B b[t+1] + C a[t])\ny[t] = V b[t]"
 REASONS = {
-    "seq2seq": ({}, "There is none, because a recurrence of several blocks"),
-    "bidirectional": ({}, "There is none, because bidirectional is not one chain of steps"),
-    "rnn": ({"loss": [1, 3]}, "There is no form for every T, because losses at the steps 1, 3 only"),
-    "lstm": ({"truncate": "sliding:2"}, "There is no recursion that serves all losses, because"),
+    "chains": (
+        bg.recurrence(STACKED),
+        {},
+        "There is none, because recurrence has chains of states that feed each other",
+    ),
+    "window": (bg.cell("lstm"), {"truncate": "sliding:2"}, "There is no recursion that serves all losses, because"),
 }
 
 
 @pytest.mark.usefixtures("no_pictures")
-@pytest.mark.parametrize("name", REASONS)
-def test_what_is_missing_is_said(name: str) -> None:
-    options, sentence = REASONS[name]
-    u = bg.cell(name).unroll(3, **options)
+@pytest.mark.parametrize("case", REASONS)
+def test_what_is_missing_is_said(case: str) -> None:
+    rec, options, sentence = REASONS[case]
+    u = rec.unroll(3, **options)  # type: ignore[arg-type]
     for wrt in ("all", next(iter(u.parameters))):
         document = build(u, wrt, None)
         read(document.html)
         assert sentence in document.markdown.replace("\\", "")
+    said = build(bg.cell("rnn").unroll(3), "h[2]", None).markdown.replace("\\", "")
+    assert "There is no form for every T, because h[2] stands at one step of a given number of steps." in said
+
+
+@pytest.mark.usefixtures("no_pictures")
+def test_chosen_losses_and_their_mean() -> None:
+    said = build(bg.cell("rnn").unroll(3, loss=[1, 3], reduce="mean"), "all", None).markdown
+    assert r"\frac{1}{2}" in said and r"\sum_{k=1}^{3}" in said and "There is no" not in said
 
 
 @pytest.mark.usefixtures("no_pictures")
 def test_mean_and_abstract_functions_and_one_step() -> None:
     said = build(bg.cell("rnn").unroll(3, reduce="mean"), "all", None).markdown
-    assert "their mean divides every gradient by the number of losses" in said
+    assert r"\frac{1}{T}" in said
     document = build(bg.cell("rnn-abstract").unroll(3), "all", None)
     read(document.html)
     assert "code" not in titles(document) and "numbers" not in titles(document) and "recursions" in titles(document)

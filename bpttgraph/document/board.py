@@ -9,6 +9,7 @@ from ..derive import WorkedStep
 from ..derive.worked import Name
 from ..errors import BPTTError
 from .blocks import Beside, Block, Display, Heading, Inline, Math, Para, Picture, Table, Text, name, para, words
+from .closed import row_letter
 from .jacobians import local_rows
 from .lines import ratio, rows_of
 
@@ -137,7 +138,7 @@ def _local(d: Derivation, choice: Choice, level: int, at: str) -> list[Block]:
         "These are all the kinds there are, at a step ", name("t"), ".",
     ))  # fmt: skip
     if by_matrix:
-        r = Math("<mi>r</mi>", "r", 1)
+        r = name(row_letter(d.unrolled))  # type: ignore[arg-type]
         out.append(para("By a matrix the derivative has three indices, so it is given by what it makes of the row ", r,
                         " of factors to its left: that has the shape of the matrix."))  # fmt: skip
     out.append(

@@ -20,35 +20,33 @@ if TYPE_CHECKING:
     from ..recurrence import Unrolled
     from .choice import Choice
 
-__all__ = ["closed_blocks", "reason", "symbolic_of"]
+__all__ = ["closed_blocks", "reason", "row_letter", "symbolic_of"]
 
 _J, _K = Math("<mi>t</mi>", "t", 1), Math("<mi>k</mi>", "k", 1)
 _K_IS_T = Math("<mrow><mi>k</mi><mo>=</mo><mi>t</mi></mrow>", "k=t", 3)
 
 
 def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu") -> SymbolicDerivation:
-    """The symbolic derivation of what was unrolled: same losses, truncation, sizes and inputs.
+    """The symbolic derivation of what was unrolled: same losses, truncation, sizes, inputs and mean.
 
     Raises:
-        BPTTError: if the losses have no general form, such as those of the steps 2 and 3 only, or `wrt` stands at a step.
+        BPTTError: if `wrt` is neither a parameter nor an initial state, and so stands at one step only.
     """
-    role = u.vgraph.variables[wrt].role if wrt in u.vgraph.variables else "parameter"
-    if role not in ("parameter", "initial"):
+    v = u.vgraph.variables.get(wrt)
+    if v is not None and v.role not in ("parameter", "initial"):
         raise BPTTError(
             f"{wrt} stands at one step of a given number of steps", "derive by a parameter or an initial state"
         )
     last = u.steps[u._loss_block]
-    every = tuple(range(1, last + 1))
-    if u.loss_steps not in (every, (last,)):
-        steps = ", ".join(map(str, u.loss_steps))
-        raise BPTTError(
-            f"losses at the steps {steps} only have no general form for T steps", 'use loss="every" or "last"'
-        )
+    loss: Any = (
+        "every" if u.loss_steps == tuple(range(1, last + 1)) else "last" if u.loss_steps == (last,) else u.loss_steps
+    )
+    beyond = v.step - u.steps[v.block if v.block in u.steps else None] if v is not None and v.step is not None else 0
+    name = f"{v.base}[T+{beyond}]" if v is not None and beyond > 0 else wrt
     sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
     truncate = u.truncation.name if u.truncation else None
-    loss = "every" if u.loss_steps == every else "last"
     found: SymbolicDerivation = u.recurrence.derive(
-        wrt, loss, truncate=truncate, sizes=sizes, inputs=u.inputs, notation=notation
+        name, loss, truncate=truncate, sizes=sizes, inputs=u.inputs, reduce=u.reduce, notation=notation
     )
     return found
 
@@ -74,16 +72,21 @@ def closed_blocks(choice: Choice, wrt: Sequence[str], level: int, at: str) -> li
     if not forms:
         return [head, *([reason("There is none", why)] if why is not None else [])]
     theta = _free_letter(choice.unrolled)
+    change = row_letter(choice.unrolled)
     mains = _grouped({w: [f.statements[0]] for w, f in forms.items()}, theta)
-    shared, own = _shared({w: f.statements[1:] for w, f in forms.items()})
+    shared, own = _shared({w: [_renamed(s, "r", change) for s in f.statements[1:]] for w, f in forms.items()})
     out: list[Block] = [head, para(
         "A sum over the losses ", _J, " and over the uses ", _K, ". Between a loss and a use stands a product of step "
         "Jacobians, one for every step on the way back (none for ", _K_IS_T, ": then it is the unit matrix).",
     )]  # fmt: skip
     out += _displays(mains, theta, "The closed form")
-    states = [n.partition("[")[0] for n in next(iter(forms.values())).states]
     if shared:
-        out += [_about(states), Display(tuple(_rows(shared)), "The step Jacobian and the loss")]
+        stacked = next((f for f in forms.values() if "sⱼ" in f.unicode()), None)
+        states = [n for c in stacked.chains if len(c.states) > 1 for n in c.states] if stacked is not None else []
+        out += [
+            _about([n.partition("[")[0] for n in states]),
+            Display(tuple(_rows(shared)), "The step Jacobians and the loss"),
+        ]
     if any(own.values()):
         out.append(para("What a parameter changes at the step of its use, all else held fixed:"))
         out += _displays(_grouped(own, theta), theta, "The immediate derivatives")
@@ -103,6 +106,12 @@ def _free_letter(u: Unrolled) -> str:
     """A letter for "any of these parameters" that no equation uses."""
     taken = {v.base for v in u.vgraph.variables.values()}
     return next(x for x in ("θ", "ϑ", "Θ", "ω", "any") if x not in taken)
+
+
+def row_letter(u: Unrolled) -> str:
+    """A letter for the row of factors to the left of a derivative by a matrix: r, if no equation uses it."""
+    taken = {v.base for v in u.vgraph.variables.values()}
+    return "r" if "r" in u.parameters else next(x for x in ("r", "q", "v", "u", "z", "row") if x not in taken)
 
 
 Group = tuple[tuple[str, ...], list[Statement]]

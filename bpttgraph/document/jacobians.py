@@ -15,6 +15,7 @@ from ..derive.worked import local_rule
 from ..names import to_unicode
 from ..variables import Link
 from .blocks import Block, Math, Text, formula, name, para
+from .closed import row_letter
 
 __all__ = ["local_rows"]
 
@@ -30,8 +31,9 @@ def local_rows(
     remarks: list[Block] = []
     by_matrix = open_forms = closed = False
     heads = {n for _, n in d.paths.heads}
+    letter = row_letter(d.unrolled)  # type: ignore[arg-type]
     for link in _links(d):
-        left, right, matrix = _forms(d, link)
+        left, right, matrix = _forms(d, link, letter)
         change = _relative(d, link)
         left = in_notation(_renamed(left, change), notation)
         shown = to_latex(left)
@@ -42,8 +44,8 @@ def local_rows(
             by_matrix |= matrix
             closed |= link.target not in heads
             arrow = Math(
-                f"<mrow><mi>r</mi><mo>↦</mo>{formula(right).mathml}</mrow>",
-                rf"r \mapsto {to_latex(right)}",
+                f"<mrow><mi>{letter}</mi><mo>↦</mo>{formula(right).mathml}</mrow>",
+                rf"{letter} \mapsto {to_latex(right)}",
                 formula(right).width + 4,
             )
             made = (arrow if matrix else formula(right),)
@@ -79,12 +81,12 @@ def _links(d: Derivation) -> list[Link]:
     return sorted(found, key=lambda x: (-paths.order[x.target], -paths.order[x.source]))
 
 
-def _forms(d: Derivation, link: Link) -> tuple[Expr, Expr | None, bool]:
+def _forms(d: Derivation, link: Link, letter: str) -> tuple[Expr, Expr | None, bool]:
     """∂target/∂source, what it is (None: no closed form), and whether it is a map of rows (by a matrix)."""
     factors = d._factors
     left, local = factors.partial(link), factors.local(link)
     if local.contacts:
-        row = Symbol((1, local.contacts[0].left.shape[0] if local.contacts[0].left.shape else 1), "r", ())
+        row = Symbol((1, local.contacts[0].left.shape[0] if local.contacts[0].left.shape else 1), letter, ())
         parts = [
             product(c.right, product(row, c.left)) if c.flipped else outer(transpose(product(row, c.left)), c.right)
             for c in local.contacts

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop", "Plan", "compared", "plan"]
 
-MOST_STEPS = 4  # of the unrolled graphs with which the recursions are compared
+STEPS = 4  # unrolled graphs with which the recursions are compared
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,9 @@ def compared(g: SymbolicDerivation) -> list[int]:
     Raises:
         BPTTError: if they differ (then this program is wrong).
     """
-    numbers = list(range(max(1, g.recurrence.steps_hint, g.reach), MOST_STEPS + 1))
+    listed = [] if isinstance(g.loss, str) else list(g.loss)
+    first = max([1, g.recurrence.steps_hint, *listed])
+    numbers = list(range(first, first + STEPS))
     for n in numbers:
         g.at(steps=n)
     return numbers

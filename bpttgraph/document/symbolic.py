@@ -73,8 +73,6 @@ def _recursions(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], level
     text = f" {shares} read at every step, and each step adds its share:" if summed else ""
     out += [para(Strong("Sum."), text), _display(found.sums, choice, "The gradients")]
     notes = ["Taken for granted: " + "; ".join(g.assumptions) + "."] if g.assumptions else []
-    if choice.unrolled.weight != 1:
-        notes.append("These are for the sum of the losses; their mean divides every gradient by the number of losses.")
     steps = compared(g)
     if steps:
         what = f"graphs of {listed(steps)} steps" if len(steps) > 1 else f"graph of {steps[0]} steps"
@@ -128,7 +126,7 @@ def _display(lines: Sequence[Recursion], choice: Choice, label: str, margin: boo
     rows: list[Row] = []
     for r in lines:
         first, *more = plain_rows(r.left, r.terms, choice.notation, gradient=r.kind == "gradient")
-        note = _span(r.range) if margin else first.note
+        note = _span(r.range) if margin or r.condition else first.note
         rows += [Row(first.right, first.left, first.relation, note, first.rule), *more]
     return Display(tuple(rows), label)
 
@@ -139,7 +137,9 @@ def _span(text: str) -> Math:
     for c in text.replace(" ", ""):
         tag = "mn" if c.isdigit() else "mi" if c.isalpha() or c == "…" else "mo"
         parts.append(f"<{tag}>{c}</{tag}>")
-    return Math(f"<mrow>{''.join(parts)}</mrow>", text.replace("…", r"\dots").replace("−", "-"), len(text))
+    return Math(
+        f"<mrow>{''.join(parts)}</mrow>", text.replace("…", r"\dots").replace("−", "-").replace("≥", r"\ge"), len(text)
+    )
 
 
 # -- code, forward mode
