@@ -308,7 +308,7 @@ class Run:
         """dE/d(name), in the shape in which `name` was given. `name` may be any variable, or a whole input sequence (`x`)."""
         slot = self.u.slots.get(name)
         if self._scheduled is not None and slot is not None and slot.role in ("parameter", "initial"):
-            found = self._scheduled.gradients.get(name)
+            found = self._scheduled.gradient(name)
             if slot.role == "parameter":
                 return np.zeros(slot.shape, self._dtype) if found is None else found.copy()
             total = np.zeros((1, *slot.shape), self._dtype) if found is None else found

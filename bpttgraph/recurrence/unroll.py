@@ -20,6 +20,8 @@ from ..variables import Link, Variable, VariableGraph
 from .admission import Slot
 from .expressions import build, named_parts
 from .model import Component, Definition, Recurrence, calls, components, names_in
+from .schedule.needs import needs
+from .schedule.system import System, Unsuited
 from .shapes import infer
 from .syntax import Binary, Equation, Expr, Index, Name, Reduce
 from .truncation import Truncation, parse_truncation
@@ -113,15 +115,33 @@ class Unrolled:
         self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
         self.sizes = dict(self.shapes)
         self.loss_steps = self._read_loss(loss)
+        self._loss_bases = () if rec.sums_outputs else rec.losses
+        self.generic = not rec.sums_outputs and not rec.losses
+        self.system: System | None = None
+        self.not_scheduled = ""
+        try:
+            self.system = System(self)
+        except (Unsuited, BPTTError) as reason:  # a mistake in the equations is reported by unrolling, with its step
+            self.not_scheduled = str(reason)
+            self._unroll()
+
+    def _unroll(self) -> None:
+        """Build the graph. Runs that follow the schedule do without it."""
         self._places: dict[str, _Place] = {}
         self._nodes: dict[str, Node] = {}
         self.leaves: dict[str, list[tuple[int | None, Node]]] = {}
         self._only_shapes = False  # names stand for their shapes: what a sum of no terms would have looked like
-        self._loss_bases = () if rec.sums_outputs else rec.losses
         with no_collection():
             for part in self.order:
                 self._build(part)
             self._finish()
+
+    def __getattr__(self, name: str) -> Any:
+        # only reached for what is not there yet: the graph is built when somebody asks for a part of it
+        if name not in _FROM_GRAPH or "_places" in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._unroll()
+        return getattr(self, name)
 
     # -- reading the options ------------------------------------------------------------------------------------------
 
@@ -332,11 +352,11 @@ class Unrolled:
         if total is not None and rec.sums_outputs:
             self._define(rec.once[total], None, None)
             step = self.steps[self._loss_block]
-            self.total, self.generic = total, False
+            self.total = total
             self.heads: tuple[Head, ...] = (Head(step, self.columns, total),)
             self._places[total].role = "total"
         else:
-            losses, self.generic = list(rec.losses), not rec.losses
+            losses = list(rec.losses)
             if self.generic:
                 losses = [self._generic_losses()]
             named = [i.index.offset for i in self._named_losses() if i.index and i.index.variable is None]
@@ -625,6 +645,8 @@ class Unrolled:
     @cached_property
     def slots(self) -> dict[str, Slot]:
         """What the data of a run consist of, by key."""
+        if self.system is not None:
+            return needs(self.system)
         classes = self._class_nodes()
         found = {}
         for key, rows in self.leaves.items():
@@ -711,6 +733,8 @@ class Unrolled:
     def __repr__(self) -> str:
         return f"<Unrolled {self.recurrence.title}: {'; '.join(self.conventions)}>"
 
+
+_FROM_GRAPH = ("_places", "_nodes", "leaves", "weight", "total", "heads", "parameters", "_ends")
 
 ALL = range(-1, 1 << 40)
 """The losses of every step."""

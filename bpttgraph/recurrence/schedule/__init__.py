@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .passes import improve
-from .system import System, Unsuited, outer_rows
+from .system import Unsuited, outer_rows
 from .values import VIEWS, Stage, Value, from_system, stages
 from .workspace import Workspace
 
 if TYPE_CHECKING:
     from ..admission import Admitted
     from ..unroll import Unrolled
+
+_POOL = 3
 
 __all__ = ["Schedule", "Scheduled", "Unsuited"]
 
@@ -23,12 +26,14 @@ class Schedule:
 
     def __init__(self, u: Unrolled):
         self.u = u
-        self.reason = ""
-        self._workspaces: dict[tuple[int, Any], Workspace] = {}
-        try:
-            self._plan()
-        except Unsuited as reason:
-            self.reason = str(reason)
+        self.reason = u.not_scheduled
+        self._workspaces: dict[tuple[int, Any], list[Workspace]] = {}
+        if u.system is not None:
+            self.system = u.system
+            try:
+                self._plan()
+            except Unsuited as reason:
+                self.reason = str(reason)
 
     @property
     def applies(self) -> bool:
@@ -36,8 +41,6 @@ class Schedule:
         return not self.reason
 
     def _plan(self) -> None:
-        u = self.u
-        self.system = System(u)
         _, found = from_system(self.system)
         wanted = {name: v for name, v in found.items() if name in self.system.losses or name[0] == "∇"}
         wanted = improve(wanted)
@@ -57,7 +60,7 @@ class Schedule:
         for whole in sorted(joined, key=lambda v: -v.shape[0]):
             places = [self.parts.get(p) for p in whole.args]
             known = [p for p in places if p is not None]
-            if len(known) == len(places) and all(a[0] is b[0] and a[2] == b[1] for a, b in zip(known, known[1:])):
+            if len(known) == len(places) and all(a[0] is b[0] and a[2] == b[1] for a, b in pairwise(known)):
                 self.parts[whole] = (known[0][0], known[0][1], known[-1][2])
                 continue
             start = 0
@@ -127,11 +130,13 @@ class Schedule:
 
     def workspace(self, batch: int, dtype: Any) -> Workspace:
         """Memory and program for a batch size and a type of number: that of the last run, if nobody reads its values any more."""
-        key = (batch, np.dtype(dtype))
-        work = self._workspaces.get(key)
-        if work is None or work.in_use:
-            work = self._workspaces[key] = Workspace(self, batch, dtype)
-        return work
+        pool = self._workspaces.setdefault((batch, np.dtype(dtype)), [])
+        for work in pool:
+            if not work.in_use:
+                return work
+        pool.append(Workspace(self, batch, dtype))
+        del pool[:-_POOL]  # the oldest are left to the runs that still read them
+        return pool[-1]
 
     def run(self, admitted: Admitted, dtype: Any) -> Scheduled:
         """Loss and gradients on data."""
@@ -140,16 +145,20 @@ class Schedule:
         with np.errstate(all="ignore"):
             work.run()
             loss = sum(work.whole(v).sum() for v in self.losses) * work.dtype.type(self.u.loss_weight)
-        return Scheduled(work, loss, {name: np.array(work.gradient(v)) for name, v in self.gradients.items()})
+        return Scheduled(work, loss)
 
 
 class Scheduled:
     """What a run of the schedule found. Its values are read from the memory of the schedule, which is not used again before it is gone."""
 
-    def __init__(self, work: Workspace, loss: Any, gradients: dict[str, Any]):
-        self.loss, self.gradients = loss, gradients
-        self._work = work
+    def __init__(self, work: Workspace, loss: Any):
+        self.loss, self._work = loss, work
         work.lend_to(self)
+
+    def gradient(self, name: str) -> Any:
+        """A gradient, `(*shape)`, or `(B, *shape)` of an initial state; None if it is zero."""
+        value = self._work.schedule.gradients.get(name)
+        return None if value is None else self._work.gradient(value)
 
     def value(self, name: str) -> Any:
         """The value of a variable such as `h[3]`, `(B, *shape)`; None if it was not kept."""

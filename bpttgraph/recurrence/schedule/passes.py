@@ -12,6 +12,7 @@ Each pass makes the values of a system again; none changes what is computed, onl
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from .values import Build, Value, again, rebuild, same, stages
 
@@ -168,9 +169,9 @@ def pack(found: Values) -> Values:
         if key not in made:
             parts = [new[a] for a in firsts]
             join = _stack(build, parts) if value.op == "matvec" else _concat(build, parts)
-            made[key] = build.make(
-                value.op, [join, *(new[a] for a in value.args[1:])], (join.shape[0], *value.shape[1:]), value.rows, value.attrs, value.primitive
-            )  # fmt: skip
+            args = [join, *(new[a] for a in value.args[1:])]
+            shape = (join.shape[0], *value.shape[1:])
+            made[key] = build.make(value.op, args, shape, value.rows, value.attrs, value.primitive)
         start = sum(a.shape[0] for a in firsts[: firsts.index(value.args[0])])
         if value.op == "matvec":
             return build.take(made[key], start, start + value.shape[0])
@@ -202,7 +203,7 @@ def _concat(build: Build, parts: list[Value]) -> Value:
         return first
     if all(p.op == "take" and p.args[0] is first.args[0] for p in parts):
         ends = [(p.attrs["start"], p.attrs["stop"]) for p in parts]
-        if all(a[1] == b[0] for a, b in zip(ends, ends[1:])):
+        if all(a[1] == b[0] for a, b in pairwise(ends)):
             return build.take(first.args[0], ends[0][0], ends[-1][1])
     rows = first.rows
     return (
@@ -243,11 +244,9 @@ def lift(found: Values) -> Values:
         members.sort(key=lambda m: (m[0], m[1].serial))
         run: list[Value] = []
         for start, value in members:
-            if run and start != _range(run)[1]:
-                run = []
-            run.append(value)
-            if len(run) > 1 and not _entangled(run):
-                runs |= dict.fromkeys(run, list(run))
+            run = [*run, value] if run and start == _range(run)[1] and not _entangled([*run, value]) else [value]
+            if len(run) > 1:
+                runs |= dict.fromkeys(run, run)
     made: dict[Value, Value] = {}
 
     def change(build: Build, value: Value, new: dict[Value, Value]) -> Value:

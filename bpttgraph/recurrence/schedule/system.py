@@ -87,6 +87,7 @@ class System:
         self.offsets: dict[str, int] = {}
         self.initial: dict[tuple[str, int], str] = {}
         self.gradients: dict[str, Node] = {}
+        self.outside: set[str] = set()  # initial values that are data
         self._made: dict[tuple[object, ...], Node] = {}
         self.every = {b: d for d in u.definitions if d.kind == "every" for b in d.bases}
         self.blocks = {b: Domain(f"the steps of {b}" if b else "the steps", n) for b, n in u.steps.items()}
@@ -269,6 +270,7 @@ class System:
         """The name of a value before the first step or after the last: it has an equation of its own, or is data."""
         name = self.initial.setdefault((key, step), f"{key}[{step}]")
         if name not in self.equations:
+            self.outside.add(name)
             role = "initial" if key in self.every else "target" if key in self.rec.targets else "input"
             self.equations[name] = self._leaf(("given", name), name, self.u.shapes[key], ONCE, Given(name, role, False))
             self.domains[name] = ONCE

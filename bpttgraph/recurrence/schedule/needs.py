@@ -1,0 +1,91 @@
+"""Which data a recurrence needs, in the order in which unrolling would meet them, without unrolling it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..admission import Slot
+from ..model import names_in
+
+if TYPE_CHECKING:
+    from .system import System
+
+__all__ = ["needs"]
+
+
+def needs(system: System) -> dict[str, Slot]:
+    """The slots of the data. Only the first and the last steps are looked at: between them nothing new is read."""
+    u, rec = system.u, system.rec
+    reach = 2 + max((abs(n.index.offset) for d in u.definitions for n, _ in names_in(d.right) if n.index), default=0)
+    reach += max((abs(d.offset) for d in u.definitions), default=0)
+    found: dict[str, Slot] = {}
+    classes = _classes(system)
+    losses = set(rec.losses)
+
+    def meet(key: str, step: int | None, block: str | None) -> None:
+        shape = u.shapes[key]
+        if step is None:
+            found.setdefault(key, Slot("parameter", shape, None))
+            return
+        defined = key in system.every
+        name, length = f"{key}[{step}]", u.steps[block]
+        first = 1 + system.offsets.get(key, 0) if defined else 1
+        if defined and (first <= step < first + length or system.initial.get((key, step)) not in system.outside):
+            return
+        role = "initial" if defined else "target" if key in rec.targets else "input"
+        if (
+            not defined
+            and u.inputs == "first"
+            and step != 1
+            and role == "input"
+            and (not rec.blocks or block == rec.blocks[-1])
+        ):
+            return
+        whole = not defined and 1 <= step <= length
+        slot = key if whole else name
+        found.setdefault(
+            slot,
+            Slot(role, shape, length if whole else None, len(shape) == 1 and key in classes and (whole or not defined)),
+        )
+
+    for part in u.order:
+        every = [d for d in part.definitions if d.kind == "every"]
+        last = max((u.steps[d.block] for d in every), default=1)
+        times = [*range(1, min(last, reach) + 1), *range(max(reach, last - reach) + 1, last + 1)]
+        counted = set(u.loss_steps)
+        near = sorted(counted)
+        times = sorted({*times, *near[:reach], *near[-reach:]}) if any(d.bases[0] in losses for d in every) else times
+        for t in times if part.direction > 0 else reversed(times):
+            for d in part.definitions:
+                if d is system.total or (d.bases[0] in losses and d.kind == "every" and t not in counted):
+                    continue
+                for name, _ in names_in(d.right):
+                    key = rec.key(name, d.block)
+                    if name.index is None:
+                        if key not in rec.once:
+                            meet(key, None, d.block)
+                        continue
+                    block = (
+                        (rec.every[key].block if key in rec.every else name.block or d.block) if rec.blocks else None
+                    )
+                    start = {"t": t, "T": u.steps[block]}.get(name.index.variable or "", 0)
+                    meet(key, start + name.index.offset, block)
+    if u.generic:
+        for out in rec.outputs:
+            block = rec.every[out].block
+            found[u.upstream_name(out)] = Slot("upstream", u.shapes[out], u.steps[block])
+    return found
+
+
+def _classes(system: System) -> set[str]:
+    """Inputs that a cross entropy compares with: whole numbers there are classes."""
+    found = set()
+    for base in system.losses:
+        stack = [system.equations[base]]
+        while stack:
+            node = stack.pop()
+            for slot, arg in enumerate(node.args):
+                if slot == 1 and node.op is not None and node.op.name == "cross_entropy" and arg in system.reads:
+                    found.add(system.reads[arg].source)
+                stack.append(arg)
+    return found
