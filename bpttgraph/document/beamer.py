@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from math import ceil
 from typing import TYPE_CHECKING, TypeVar
 
 from .blocks import Beside, Block, Bullets, Code, Display, Heading, Math, Para, Picture, Row, Table, Text, Verdict
 from .fonts import asset
-from .latex import block, drawing, letters
+from .latex import block, drawing, letters, table
 from .latex_text import run, text
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["write_beamer"]
 
 X = TypeVar("X")
-FRAME = 6.2
+FRAME = 5.6
 """How much a frame holds, in lines of fractions."""
 
 
@@ -39,10 +40,12 @@ class _Frame:
     def drawn(self) -> bool:
         return any(isinstance(b, Picture) for b in self.blocks)
 
-    def ends(self, b: Block) -> bool:
+    def ends(self, b: Block, following: Block | None) -> bool:
         """Whether `b` must go to the next frame: a step after a step, what stands with no picture, what is too much."""
         if not self.blocks:
             return False
+        if isinstance(b, Para) and isinstance(following, Display) and self.ends(following, None):
+            return True  # what introduces a formula stays with it
         step = isinstance(b, Para) and b.style == "step" and any(isinstance(x, Display) for x in self.blocks)
         whole = _height(b) if not isinstance(b, Display | Table | Code) else min(_height(b), FRAME)
         return step or self.drawn or isinstance(b, Picture) or self.height + whole > FRAME
@@ -56,7 +59,7 @@ def _height(b: Block) -> float:
         case Table(_, _, rows):
             return 1.2 + sum(max(map(_cell_height, row)) for row in rows)
         case Code(words, _):
-            return 0.3 * (words.count("\n") + 1)
+            return 0.34 * (words.count("\n") + 1)
         case Bullets(items):
             return sum(_text_height(i) + 0.1 for i in items)
         case Para(words, _) | Verdict(_, words):
@@ -70,7 +73,10 @@ def _row_height(r: Row) -> float:
 
 
 def _cell_height(parts: Text) -> float:
-    return 0.8 if any(isinstance(p, Math) and r"\frac" in p.latex for p in parts) else 0.4 * max(1, letters(parts) / 24)
+    lines = max((p.latex.count(r"\\") + 1 for p in parts if isinstance(p, Math) and "matrix" in p.latex), default=0)
+    if lines:
+        return 0.45 * lines + 0.15
+    return 0.8 if any(isinstance(p, Math) and r"\frac" in p.latex for p in parts) else 0.4 * max(1, letters(parts) / 28)
 
 
 def _text_height(parts: Text) -> float:
@@ -80,13 +86,14 @@ def _text_height(parts: Text) -> float:
 def _frames(blocks: Iterable[Block]) -> Iterator[_Frame]:
     """A frame for each heading, each step, each picture, and each part of what is too long for one."""
     frame = _Frame(())
-    for b in _flat(blocks):
+    every = list(_flat(blocks))
+    for b, following in zip_longest(every, every[1:]):
         if isinstance(b, Heading):
             yield frame
             frame = _Frame(b.text)
             continue
         for i, part in enumerate(_parts(b, FRAME - frame.height)):
-            if i or frame.ends(part):
+            if i or frame.ends(part, following):
                 yield frame
                 frame = _Frame(frame.title)
             frame.blocks.append(part)
@@ -112,7 +119,7 @@ def _parts(b: Block, room: float) -> list[Block]:
         case Table(_, _, rows):
             return [replace(b, rows=part) for part in _cut(rows, lambda row: max(map(_cell_height, row)))]
         case Code(words, _):
-            return [replace(b, text="\n".join(part)) for part in _cut(tuple(words.split("\n")), lambda line: 0.3)]
+            return [replace(b, text="\n".join(part)) for part in _cut(tuple(words.split("\n")), lambda line: 0.34)]
     return [b]
 
 
@@ -134,7 +141,7 @@ def _body(b: Block) -> str:
         return (
             drawing(b, r"\linewidth", r".72\textheight") + f"\n{{\\footnotesize\\color{{soft}}{run(b.caption)}\\par}}"
         )
-    return block(b)
+    return table(b, 88, "footnotesize") if isinstance(b, Table) else block(b)
 
 
 def _frame(f: _Frame) -> str:

@@ -34,11 +34,10 @@ from .latex_text import code, flow, math, run, text
 if TYPE_CHECKING:
     from . import Document
 
-__all__ = ["block", "drawing", "letters", "write_latex"]
+__all__ = ["block", "drawing", "letters", "table", "write_latex"]
 
 MARKS = {"right": r"$\checkmark$", "wrong": r"$\times$", "none": "--"}
 _HEADINGS = {2: "section", 3: "subsection", 4: "subsubsection"}
-_LETTERS = 104  # of table text in a line; wider tables share the line among their columns
 
 
 def _row(r: Row) -> str:
@@ -68,27 +67,28 @@ def _cell(parts: Text) -> str:
 def letters(parts: Text) -> int:
     """How long a text is."""
     return sum(
-        ceil(1.3 * p.width) + 2 if isinstance(p, Math) else len(p if isinstance(p, str) else p.text) for p in parts
+        ceil(1.3 * p.width) + 4 if isinstance(p, Math) else len(p if isinstance(p, str) else p.text) for p in parts
     )
 
 
-def table(t: Table) -> str:
-    """A table that may go on over pages; too wide for one line, its columns share the line."""
+def table(t: Table, line: int = 104, size: str = "small") -> str:
+    """A table that may go on over pages; too wide for a `line` of so many letters, its columns share the line."""
     every = [t.head, *t.rows]
     wide = [max(letters(row[i]) for row in every) + 3 for i in range(len(t.head))]
     formulas = t.style != "triangle" and any(isinstance(p, Math) for row in t.rows for cell in row for p in cell)
-    if sum(wide) <= _LETTERS and not formulas:
+    if sum(wide) <= line and not formulas:
         columns = ("r" if t.style == "triangle" else "l") * len(wide)
     else:
         least = [min(w, max(_longest_word(row[i]) for row in every) + 3) for i, w in enumerate(wide)]
-        spare = max(_LETTERS - sum(least), 0) / max(sum(wide) - sum(least), 1)
-        columns = "".join(_paragraph((n + min(spare, 1) * (w - n)) / _LETTERS) for w, n in zip(wide, least))
+        line = max(line, sum(least))
+        spare = (line - sum(least)) / max(sum(wide) - sum(least), 1)
+        columns = "".join(_paragraph((n + min(spare, 1) * (w - n)) / line) for w, n in zip(wide, least))
     lines = [" & ".join(rf"\textbf{{{run(cell)}}}" for cell in t.head) + r" \\ \midrule \endhead"]
     lines += [" & ".join(map(_cell, row)) + (r" \\[3pt]" if formulas else r" \\") for row in t.rows]
     body = "\n".join(lines)
     return (
-        f"\\par{{\\small\\color{{soft}}{run(t.caption)}\\par}}\\nobreak\n"
-        f"{{\\small\\setlength\\tabcolsep{{4pt}}\n\\begin{{longtable}}[l]{{@{{}}{columns}@{{}}}}\n{body}\n\\bottomrule\n\\end{{longtable}}}}"
+        f"\\par{{\\{size}\\color{{soft}}{run(t.caption)}\\par}}\\nobreak\n"
+        f"{{\\{size}\\setlength\\tabcolsep{{4pt}}\n\\begin{{longtable}}[l]{{@{{}}{columns}@{{}}}}\n{body}\n\\bottomrule\n\\end{{longtable}}}}"
     )
 
 
@@ -120,15 +120,15 @@ def block(b: Block) -> str:
     """One block of the article."""
     match b:
         case Heading(1, title, _):
-            return rf"{{\LARGE\bfseries {run(title)}\par}}\bigskip"
+            return rf"{{\LARGE\bfseries\raggedright {run(title)}\par}}\bigskip"
         case Heading(level, title, _):
-            return rf"\{_HEADINGS[min(level, 4)]}{{{run(title)}}}"
+            return rf"\needroom{{9\baselineskip}}\{_HEADINGS[min(level, 4)]}{{{run(title)}}}"
         case Para(parts, style):
             return rf"{{\color{{soft}}{run(parts)}\par}}" if style in ("lead", "note") else run(parts)
         case Bullets(items):
             return "\\begin{itemize}\n" + "\n".join(rf"\item {run(i)}" for i in items) + "\n\\end{itemize}"
-        case Code():
-            return listing(b)
+        case Code(words, _):
+            return rf"\needroom{{{min(words.count(chr(10)) + 1, 45)}\baselineskip}}" + listing(b)
         case Display(rows, _):
             return display(rows)
         case Table():

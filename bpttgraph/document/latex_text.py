@@ -192,7 +192,8 @@ def _flowing(children: list[_Group | str]) -> str:
 
 def _piece(g: _Group) -> str:
     if g.opener.startswith(r"\begin"):
-        return rf"\fit{{{g}}}"
+        rows = str(g).replace(r" \\ ", r" \\[9pt] ") if r"\frac" in str(g) else str(g)
+        return rf"\fit{{{rows}}}"
     if g.letters <= LONGEST:
         return str(g)
     if g.opener.startswith(r"\left"):
