@@ -300,6 +300,7 @@ def test_links_sliders_and_the_triangle(show: Any) -> None:
     for _ in range(50):
         if "factor" in say(b):
             break
+        time.sleep(0.02)
     assert (
         say(b).startswith("t = 2, k = 1, factor 1 of 4") and b.run("return document.getElementById('t').value;") == "2"
     )
@@ -396,6 +397,7 @@ def test_numbers_modes_and_export(show: Any) -> None:
         svg = b.run("return window.saved[0] || '';")
         if svg:
             break
+        time.sleep(0.02)
     assert b.run("return window.named;") == "T3-t3-k1.svg"
     from xml.etree import ElementTree
 
