@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,19 @@ def test_instances_on_which_mistakes_hide() -> None:
 def test_entries_have_words() -> None:
     for e in CATALOGUE.values():
         assert e.title and e.lesson.endswith(".") and e.blind, e.key
+
+
+def test_the_page_is_generated_from_the_catalogue() -> None:
+    docs = Path(bg.__file__).parent.parent / "docs"
+    spec = importlib.util.spec_from_file_location("generate_mistakes", docs / "generate_mistakes.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = module.page()
+    assert all(f"`{key}`" in text for key in CATALOGUE)
+    assert text == (docs / "reference" / "mistakes.md").read_text(encoding="utf-8"), (
+        "run python docs/generate_mistakes.py"
+    )
 
 
 def test_no_entry_knows_a_cell() -> None:

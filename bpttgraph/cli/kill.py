@@ -12,6 +12,8 @@ from .common import busy, load, shared, unroll
 if TYPE_CHECKING:
     from ..homework.kill import Effect, Naming
 
+SHOWN = 2  # hidden places of one mistake
+
 
 @click.command("kill")
 @click.argument("cells", nargs=-1, metavar="[CELL|FILE|-]...")
@@ -85,8 +87,11 @@ def _print_effects(rows: list[Effect], every: bool) -> None:
         sizes = [e.largest for e in found if not e.hidden]
         effect = f"{min(sizes):>12.2g}  {max(sizes):>8.2g}" if sizes else f"{'hidden':>12}"
         click.echo(f"{names[key]:<{width}}  {len(found):>6}  {hidden or '':>6}  {effect}")
-        for e in found if every else [e for e in found if e.hidden]:
+        hiding = [e for e in found if e.hidden]
+        for e in found if every else hiding[:SHOWN]:
             click.echo(f"    {'hidden' if e.hidden else f'{e.largest:.2g}':>8}  {e.mutant.clause}")
+        if not every and len(hiding) > SHOWN:
+            click.echo(f"              and {len(hiding) - SHOWN} more places (--all lists them)")
     total = sum(e.hidden for e in rows)
     click.echo(f"\n{len(rows)} mistakes, {total} hidden on this instance" + (": unfit for grading" if total else ""))
 

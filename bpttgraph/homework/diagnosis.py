@@ -395,12 +395,8 @@ class Diagnosis:
 
     def _blocks(self, name: str) -> dict[str, slice]:
         """Rows of a stacked parameter, by the variable that they belong to."""
-        rows: dict[str, slice] = {}
-        node = self.u._nodes.get(name)
-        for e in self.trial.site.places.edges:
-            if e.op == "take" and node is not None and node.shape and e.arg.shape[:1] == node.shape[:1]:
-                rows[self.trial.site.name(e.base)] = slice(e.node.attrs["start"], e.node.attrs["stop"])
-        return rows
+        site = self.trial.site
+        return {site.name(base): rows for base, rows in site.blocks.get(name, {}).items()}
 
 
 def _also(match: Match) -> str:

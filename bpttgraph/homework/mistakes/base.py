@@ -199,13 +199,23 @@ class Site:
             found.setdefault(node.shape, []).append(name)
         return [names for shape, names in found.items() if len(names) > 1]
 
-    def last_column(self, edge: Edge) -> int:
-        """The last column of the block in which an edge stands."""
-        place = self.u._places[edge.owner]
-        return self.u.offset.get(place.block, 0) + self.u.steps.get(place.block, self.u.columns)
-
-    def first_column(self, edge: Edge) -> int:
-        return self.u.offset.get(self.u._places[edge.owner].block, 0) + 1
+    @cached_property
+    def blocks(self) -> dict[str, dict[str, slice]]:
+        """Parameters of a stacked equation -> the rows of each variable that is taken out of the stack."""
+        found: dict[str, dict[str, slice]] = {}
+        tops: dict[int, dict[str, slice]] = {}
+        for e in self.places.edges:
+            if e.op == "take" and e.arg.name is None:
+                tops.setdefault(e.arg.serial, {})[e.base] = slice(e.node.attrs["start"], e.node.attrs["stop"])
+        for serial, rows in tops.items():
+            stack = [n for n in self.places.order if n.serial == serial]
+            while stack:
+                node = stack.pop()
+                if node.role == "parameter" and node.name:
+                    found[node.name] = rows
+                elif node.name is None and node.op is not None:
+                    stack += node.args[:1] if node.op.kind == "bilinear" else node.args
+        return found
 
 
 def listed(names: Iterable[str]) -> str:

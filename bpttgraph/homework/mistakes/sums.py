@@ -366,11 +366,25 @@ def copied(s: Site) -> Iterator[Mutant]:
                     return {**found, a: found[b], b: found[a]} if a in found and b in found else found
 
                 yield Mutant(f"{a}|{b}", "", f"the gradients of {a} and {b} are exchanged", after=swap)
+    for name, blocks in s.blocks.items():
+        for a, mine in blocks.items():
+            for b, theirs in blocks.items():
+                if a != b and mine.stop - mine.start == theirs.stop - theirs.start:
+
+                    def paste(value: Array, mine: slice = mine, theirs: slice = theirs) -> Array:
+                        made = value.copy()
+                        made[mine] = value[theirs]
+                        return made
+
+                    clause = f"the rows of {s.name(a)} in ∂E/∂{name} are those of {s.name(b)}"
+                    yield Mutant(
+                        f"{name}:{a}:{b}", "", clause, after=_only(name, paste), line=("parameter", name), rank=0.1
+                    )
     gates = _by_gate(s)
     for i, (a, own) in enumerate(gates.items()):
-        for b, theirs in list(gates.items())[i + 1 :]:
-            if [s.u.parameters[n].shape for n in own] == [s.u.parameters[n].shape for n in theirs] and len(own) > 1:
-                pairs = dict(zip([*own, *theirs], [*theirs, *own]))
+        for b, others in list(gates.items())[i + 1 :]:
+            if [s.u.parameters[n].shape for n in own] == [s.u.parameters[n].shape for n in others] and len(own) > 1:
+                pairs = dict(zip([*own, *others], [*others, *own]))
 
                 def exchange(found: Results, pairs: dict[str, str] = pairs) -> Results:
                     return {n: found[pairs.get(n, n)] for n in found if pairs.get(n, n) in found}
@@ -404,14 +418,18 @@ def zero(s: Site) -> Iterator[Mutant]:
         )
 
 
+@entry(
+    "clipped", "clipped before it was handed in",
+    "Clipping belongs to training, not to the gradient: switch it off before comparing.", "when nothing exceeds the threshold",
+    rank=3.0, alone=True,
+)  # fmt: skip
+def clipping(s: Site) -> Iterator[Mutant]:
+    """None here: the threshold is read off the answer (see `clipped`)."""
+    yield from ()
+
+
 def clipped(name: str, threshold: float) -> Mutant:
-    """Every entry of a gradient clipped at ±threshold; the threshold is read off the answer, so this one is not in the list."""
+    """Every entry of a gradient clipped at ±threshold."""
     clause = f"∂E/∂{name} is clipped at ±{threshold:.6g}"
-    return Mutant(
-        f"clipped:{name}",
-        "clipped",
-        clause,
-        after=_only(name, lambda a: np.clip(a, -threshold, threshold)),
-        rank=3.0,
-        alone=True,
-    )
+    after = _only(name, lambda a: np.clip(a, -threshold, threshold))
+    return Mutant(f"clipped:{name}", "clipped", clause, after=after, rank=3.0, alone=True)
