@@ -171,6 +171,17 @@ def test_derive_writes_the_page_too(tmp_path: Path) -> None:
     assert derive("--batch", "2").exit_code == 2
 
 
+def test_draw_writes_the_page_and_says_where_a_term_is(tmp_path: Path) -> None:
+    from bpttgraph.cli import main
+
+    file = tmp_path / "x.html"
+    done = CliRunner().invoke(main, ["draw", "rnn", "--term", "3,2", "-o", str(file)])
+    assert done.exit_code == 0 and f"{file}#t=3&k=2" in done.output.replace("\n", "")
+    assert file.read_text(encoding="utf-8") == page()
+    lost = CliRunner().invoke(main, ["draw", "rnn", "-o", str(tmp_path / "no" / "x.html")])
+    assert lost.exit_code == 2 and not (tmp_path / "no").exists()
+
+
 # -- in a browser
 
 
