@@ -39,6 +39,7 @@ from .expr import (
     subtract,
 )  # fmt: skip
 from .factored import Statement
+from .layout import FORMS, Printed, apart, together
 from .notation import in_notation
 from .steps import at_steps, moved, rebased, renamed
 
@@ -51,7 +52,7 @@ _CEIL = Primitive("ceil_divide", "own", lambda a, b: -(-a // b), lambda *s: (), 
 _HOW = "use .recursions, or .at(steps=…)"
 
 
-class ClosedForm:
+class ClosedForm(Printed):
     """The closed form of dE/d`wrt` of a symbolic derivation, for a parameter or an initial state.
 
     Attributes:
@@ -293,20 +294,12 @@ class ClosedForm:
 
     # -- forms of output
 
-    def latex(self) -> str:
-        return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(s.latex() for s in self.statements) + "\n\\end{gathered}"
-
-    def unicode(self) -> str:
-        return "\n".join(s.unicode() for s in self.statements)
-
-    def mathml(self) -> str:
-        return "\n".join(s.mathml() for s in self.statements)
-
-    def typst(self) -> str:
-        return " \\\n".join(s.typst() for s in self.statements)
-
-    def __str__(self) -> str:
-        return self.unicode()
+    def written(self, form: str, width: int | None = None) -> str:
+        lines = []
+        for s in self.statements:
+            parts = apart(s.left, s.terms[0], width) if len(s.terms) == 1 else [(s.left, *s.terms)]
+            lines += [FORMS[form](terms, left, width) for left, *terms in parts]
+        return together(lines, form)
 
     @property
     def forward(self) -> tuple[Statement, ...]:

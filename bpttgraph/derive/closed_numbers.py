@@ -29,7 +29,7 @@ class ClosedNumbers:
     def contributions(self, u: Any, run: Any) -> Any:
         """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the batch.
 
-        By an initial state everything stands at k = 1.
+        By an initial state everything stands at the step that is nearest to it.
         """
         c, known = self.c, Known(run, u.vgraph.variables)
         shape = c.variables[c.wrt].shape
@@ -75,7 +75,7 @@ class ClosedNumbers:
             return
         for state, first in zip(chain.states, _first_at(chain, last)):
             if c.starts(chain) and first == _at(c.wrt, chain, c.u.steps[chain.block], last) and state in rows:
-                out[0] += shaped(np.swapaxes(rows[state], -1, -2), c.variables[c.wrt].shape, False)
+                out[0 if chain.direction > 0 else -1] += shaped(np.swapaxes(rows[state], -1, -2), c.variables[c.wrt].shape, False)
         following = junction(c.u, chain, c.chains)
         if following is not None:
             found: dict[str, Any] = {}

@@ -167,26 +167,29 @@ class Derivation:
             return self.factored_at(level)[-1].terms
         return tuple(term.expr(level) for term in self.terms)
 
-    def latex(self, level: str = "chain", data: Any = None) -> str:
-        """The sum as LaTeX (without its left side), one term a line; at level `numbers`, with `data` (an instance)."""
-        return self._written(level, "latex", data)
+    def latex(self, level: str = "chain", data: Any = None, width: int | None = None) -> str:
+        """The sum as LaTeX (without its left side), one term a line; at level `numbers`, with `data` (an instance).
 
-    def unicode(self, level: str = "chain", data: Any = None) -> str:
-        return self._written(level, "unicode", data)
+        `width`: about how many letters fit in a line; longer products continue on the next one. None never breaks a term.
+        """
+        return self._written(level, "latex", data, width=width)
 
-    def mathml(self, level: str = "chain", data: Any = None) -> str:
+    def unicode(self, level: str = "chain", data: Any = None, width: int | None = None) -> str:
+        return self._written(level, "unicode", data, width=width)
+
+    def mathml(self, level: str = "chain", data: Any = None, width: int | None = None) -> str:
         """A `<math>` element; every factor and every term carries the ids of its links as `data-id`."""
-        return self._written(level, "mathml", data)
+        return self._written(level, "mathml", data, width=width)
 
-    def typst(self, level: str = "chain", data: Any = None) -> str:
+    def typst(self, level: str = "chain", data: Any = None, width: int | None = None) -> str:
         """Typst mathematics, without dollar signs."""
-        return self._written(level, "typst", data)
+        return self._written(level, "typst", data, width=width)
 
-    def statement(self, level: str = "chain", form: str = "latex", data: Any = None) -> str:
+    def statement(self, level: str = "chain", form: str = "latex", data: Any = None, width: int | None = None) -> str:
         """∂E/∂W = …, as "latex", "unicode", "mathml" or "typst"."""
-        return self._written(level, form, data, left=True)
+        return self._written(level, form, data, True, width)
 
-    def _written(self, level: str, form: str, data: Any = None, left: bool = False) -> str:
+    def _written(self, level: str, form: str, data: Any = None, left: bool = False, width: int | None = None) -> str:
         forms = FORMS
         if form not in forms:
             raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(forms)))
@@ -196,10 +199,10 @@ class Derivation:
             return with_numbers(self, data, form, left)
         if level == "elements":
             final = self.factored_at(level)[-1]
-            return forms[form](final.terms, final.left if left else None)
+            return forms[form](final.terms, final.left if left else None, width)
         terms, lead = self.exprs(level), self.left_side
         lead = in_notation(lead, self.notation, gradient=True)
-        return forms[form](in_notation(terms, self.notation), lead if left else None)
+        return forms[form](in_notation(terms, self.notation), lead if left else None, width)
 
     def sympy(self, level: str = "chain") -> Any:
         """The sum as a SymPy object; see `to_sympy` for its symbols."""

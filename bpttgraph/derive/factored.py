@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .expr import Expr, num, partial, tagged
-from .layout import latex_sum, mathml_sum, typst_sum, unicode_sum
+from .layout import FORMS, Printed
 from .terms import Factors, gradient_of, tagged_product
 
 __all__ = ["Statement", "factored_statements"]
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(Printed):
     """`left` = sum of `terms`. `variable` is what the derivative is by, `loss` what is differentiated."""
 
     variable: str
@@ -24,20 +24,8 @@ class Statement:
     left: Expr
     terms: tuple[Expr, ...]
 
-    def latex(self) -> str:
-        return latex_sum(self.terms, self.left)
-
-    def unicode(self) -> str:
-        return unicode_sum(self.terms, self.left)
-
-    def mathml(self) -> str:
-        return mathml_sum(self.terms, self.left)
-
-    def typst(self) -> str:
-        return typst_sum(self.terms, self.left)
-
-    def __str__(self) -> str:
-        return self.unicode()
+    def written(self, form: str, width: int | None = None) -> str:
+        return FORMS[form](self.terms, self.left, width)
 
 
 def factored_statements(factors: Factors, level: str) -> tuple[Statement, ...]:

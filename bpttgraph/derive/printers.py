@@ -50,11 +50,14 @@ class UnicodePrinter(Printer):
         return "−" + text
 
     def times(self, factors: list[tuple[Expr, str]]) -> str:
-        out = factors[0][1]
-        for (before, _), (e, text) in pairwise(factors):
-            dotted = is_derivative(before) or is_derivative(e) or text[0] in "0123456789"
-            out += (" · " if dotted else " ") + text
-        return out
+        lines = []
+        for line in self.lines(factors):
+            out = line[0][1]
+            for (before, _), (e, text) in pairwise(line):
+                dotted = is_derivative(before) or is_derivative(e) or text[0] in "0123456789"
+                out += (" · " if dotted else " ") + text
+            lines.append(out)
+        return "\n· ".join(lines)
 
     def infix(self, symbol: str, parts: list[str]) -> str:
         return f" {symbol} ".join(parts)
@@ -90,7 +93,9 @@ class UnicodePrinter(Printer):
         return "𝟏"
 
     def blocks(self, rows: list[list[str]]) -> str:
-        return "[" + "; ".join(", ".join(row) for row in rows) + "]"
+        lines = [", ".join(row) for row in rows]
+        wide = self.widest is not None and sum(map(len, lines)) > self.widest
+        return "[" + (";\n " if wide else "; ").join(lines) + "]"
 
     def slice(self, text: str, start: str, stop: str) -> str:
         return f"{text}[{start}:{stop}]"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from .adjoints import Adjoints, Part, Piece
 from .expr import BigSum, Expr, Symbol, add, num
-from .layout import FORMS
+from .layout import FORMS, Printed
 from .steps import at_steps, rebased, renamed, step_text
 
 __all__ = ["Recursion", "Recursions"]
@@ -32,7 +32,7 @@ def without_step(name: str) -> tuple[str, int | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Recursion:
+class Recursion(Printed):
     """`left` = sum of `terms` for the steps from `first` to `last` (texts such as "T", "1"), in that order.
 
     `kind` is "adjoint", "delta", "gradient" or "terminal"; `of` is the variable, without its step.
@@ -60,25 +60,16 @@ class Recursion:
         text = f"t = {self.first}" if self.first == self.last else f"t = {self.first}, …, {self.last}"
         return text.replace("-", "−")
 
-    def latex(self) -> str:
-        text = FORMS["latex"](self.terms, self.left)
-        steps = self.range.replace("…", r"\dots").replace("−", "-").replace("≥", r"\ge")
-        return text + (rf", \qquad {steps}" if steps else "")
-
-    def unicode(self) -> str:
-        return FORMS["unicode"](self.terms, self.left) + (f"    for {self.range}" if self.range else "")
-
-    def typst(self) -> str:
-        return FORMS["typst"](self.terms, self.left) + (f', quad "{self.range}"' if self.range else "")
-
-    def mathml(self) -> str:
-        text = FORMS["mathml"](self.terms, self.left)
-        if not self.range:
+    def written(self, form: str, width: int | None = None) -> str:
+        text, steps = FORMS[form](self.terms, self.left, width), self.range
+        if not steps:
             return text
-        return text.replace("</math>", f'<mspace width="2em"/><mtext>{self.range}</mtext></math>')
-
-    def __str__(self) -> str:
-        return self.unicode()
+        if form == "latex":
+            steps = steps.replace("…", r"\dots").replace("−", "-").replace("≥", r"\ge")
+            return rf"{text}, \qquad {steps}"
+        if form == "mathml":
+            return text.replace("</math>", f'<mspace width="2em"/><mtext>{steps}</mtext></math>')
+        return f'{text}, quad "{steps}"' if form == "typst" else f"{text}    for {steps}"
 
 
 @dataclass(slots=True)

@@ -13,6 +13,7 @@ from ..errors import BPTTError, nearest
 from .adjoints import Adjoints
 from .derivation import Derivation
 from .expr import BigSum, Expr, Num, Symbol, add, divide, num, product
+from .layout import Printed, together
 from .notation import checked
 from .recursions import Recursion, Recursions, names_of, steps_from, without_step
 from .same import canonical
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["SymbolicDerivation"]
 
 
-class SymbolicDerivation:
+class SymbolicDerivation(Printed):
     """∂E/∂`wrt` for any number of steps T.
 
     Args:
@@ -110,7 +111,8 @@ class SymbolicDerivation:
         if self.windowed or not any("[" in n for n in self.names):
             return 1
         wrong = [0]
-        for steps in range(max(1, self.reference.recurrence.steps_hint), self.reach + 1):
+        first = max(1, self.reference.recurrence.steps_hint, max(_listed(self.loss), default=0))
+        for steps in range(first, self.reach + 1):
             u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
             want, got = self._unrolled_terms(u), self._same_terms(self.instantiate(steps), u)
             if any(want.get(n) != got.get(n) for n in self._names_at(u)):
@@ -152,20 +154,9 @@ class SymbolicDerivation:
 
     # -- printers
 
-    def latex(self) -> str:
-        """The recursions, one a line."""
-        return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(r.latex() for r in self.recursions) + "\n\\end{gathered}"
-
-    def unicode(self) -> str:
-        return "\n".join(r.unicode() for r in self.recursions)
-
-    def mathml(self) -> str:
-        """One `<math>` element a recursion, one below the other."""
-        return "\n".join(r.mathml() for r in self.recursions)
-
-    def typst(self) -> str:
-        """The recursions as Typst mathematics, one below the other."""
-        return " \\\n".join(r.typst() for r in self.recursions)
+    def written(self, form: str, width: int | None = None) -> str:
+        """The recursions, one below the other; in MathML one `<math>` element each."""
+        return together([r.written(form, width) for r in self.recursions], form)
 
     def code(self, name: str = "gradients") -> str:
         """The recursions as a NumPy function: forward values in, gradients out. See `numpy_code`."""
