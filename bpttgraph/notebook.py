@@ -63,11 +63,11 @@ def recurrence_latex(rec: Recurrence) -> str:
 
 
 def frame(page: str, title: str) -> str:
-    """A whole page within a notebook: its styles stay its own, its script is left out (the page says the same without).
+    """A whole page within a notebook, where scripts may not run: its styles stay its own, its script is left out (the page says the same without).
 
     >>> frame("<p>1 < 2</p>", "x")[:42]
-    '<iframe sandbox title="x" srcdoc="&lt;p&gt;'
+    '<iframe sandbox="allow-same-origin" title="x" srcdoc="&lt;p&gt;'
     """
     page = re.sub(r"<script>.*?</script>\n?", "", page, flags=re.DOTALL)
-    style = "width:100%;height:80vh;border:1px solid #ccc;background:#fff"
-    return f'<iframe sandbox title="{escape(title)}" srcdoc="{escape(page)}" style="{style}"></iframe>'
+    style = "width:100%;height:44rem;border:1px solid #ccc;background:#fff"
+    return f'<iframe sandbox="allow-same-origin" title="{escape(title)}" srcdoc="{escape(page)}" style="{style}"></iframe>'

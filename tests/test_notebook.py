@@ -85,7 +85,7 @@ def test_what_is_shown() -> None:
 def test_a_document_is_a_frame_of_its_own() -> None:
     html = SHOWN["document"]._repr_html_()
     page = balanced(html)
-    assert page.tags == ["iframe"] and ("sandbox", None) in page.attributes
+    assert page.tags == ["iframe"] and ("sandbox", "allow-same-origin") in page.attributes
     inside = unescape(re.search(r'srcdoc="([^"]*)"', html)[1])  # type: ignore[index]
     assert "<script" not in inside and "<h1" in inside and inside.count("<svg") == 2
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from ..errors import BPTTError, nearest
-from ..names import to_unicode
+from ..names import to_mathml, to_unicode
 from .adjoints import Part
 from .expr import Expr, Tagged, num, partial, product
 from .factored import Statement
@@ -77,11 +77,15 @@ class Board(list[WorkedStep]):
         return "\n".join(map(str, self))
 
     def _repr_html_(self) -> str:
-        items = (f"<li>{s.mathml()}<p>{escape(s.reason)}</p></li>" for s in self)
+        items = (f"<li>{s.mathml()}<p>{''.join(map(_word, s.words))}.</p></li>" for s in self)
         return f"<ol>{''.join(items)}</ol>"
 
     def _repr_latex_(self) -> str:
         return "\n\n".join(f"$$\n{s.latex()}\n$$" for s in self)
+
+
+def _word(word: str) -> str:
+    return f"<math>{to_mathml(word)}</math>" if isinstance(word, Name) else escape(word)
 
 
 def worked(d: Derivation, detail: str = "lecture") -> Board:
@@ -199,6 +203,8 @@ def local_rule(op: str) -> str:
         "softmax": "every probability depends on every score",
         "cross_entropy": "−log yᵢ has the derivative −1/yᵢ",
         "squared_error": "the square's 2 cancels the ½",
+        "add": "only the summands that read it count",
+        "sub": "only the summands that read it count",
         "mul": "the other factor stays, as a diagonal matrix",
     }.get(op, "")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["board_blocks", "reason_text"]
 
+BESIDE = 1250  # width of a picture that still stands beside formulas
 TALL = 6  # summands; of more, the picture stands below them
 MOST_STEPS = 60  # of one section; longer ones are begun and ended
 
@@ -99,7 +101,7 @@ def _idea(d: Derivation, steps: Sequence[WorkedStep], level: int, at: str) -> li
         if picture is None:
             out.append(display)
         else:  # side by side if there is room for both
-            out += [Beside((display,), picture)] if len(rows) <= TALL else [display, picture]
+            out += [Beside((display,), picture)] if len(rows) <= TALL and _narrow(picture) else [display, picture]
     return out
 
 
@@ -126,6 +128,12 @@ def _picture(d: Derivation, over_time: bool) -> Picture | None:
         text += ["Each thick arrow is one factor of the chain rule."]
     file = "backward-" + "".join(c if c.isascii() and c.isalnum() else "_" for c in d.wrt) + ".svg"
     return Picture(figure.svg, f"The backward pass to {d.wrt}", tuple(text), file, figure.tikz)
+
+
+def _narrow(picture: Picture) -> bool:
+    """Whether it leaves room for formulas beside it."""
+    found = re.search(r'<svg[^>]* width="([0-9.]+)"', picture.svg)
+    return found is not None and float(found[1]) <= BESIDE
 
 
 def _local(d: Derivation, choice: Choice, level: int, at: str) -> list[Block]:

@@ -6,6 +6,7 @@ Every text goes through `_text`; attributes hold nothing that a user wrote excep
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
@@ -36,6 +37,7 @@ __all__ = ["write_html"]
 
 _NAMESPACE = ' xmlns="http://www.w3.org/1998/Math/MathML"'  # HTML implies it; leaving it out keeps pages small
 WIDEST = 1500  # a wider picture is scrolled instead of shrunk to the page: its labels would be too small
+PART = 12  # rows of formulas in one element
 _MARKS = {"right": "✓", "wrong": "✗", "none": "–"}
 
 
@@ -89,12 +91,21 @@ def _row(row: Row, notes: bool) -> str:
 
 
 def _display(d: Display) -> str:
+    """Formulas of many rows as several elements: a browser cannot break one over printed pages."""
     notes = any(r.note for r in d.rows)
-    body = "".join(_row(r, notes) for r in d.rows)
+    sides = [r.left for r in d.rows if r.left]
+    body = ""
+    for rows in [d.rows[i : i + PART] for i in range(0, len(d.rows), PART)]:
+        first, *rest = rows
+        if sides and not any(r.left for r in rows):  # keeps the column as wide as above
+            widest = max(sides, key=lambda m: m.width)
+            first = replace(first, left=Math(f"<mphantom>{widest.mathml}</mphantom>", "", widest.width))
+        table = "".join(_row(r, notes) for r in (first, *rest))
+        body += f'<math display="block"><mtable displaystyle="true">{table}</mtable></math>'
     wide = max((r.right.width for r in d.rows), default=0) > 34
     # only what may have to be scrolled is a stop for the keyboard
     role = f' tabindex="0" role="group" aria-label="{_attribute(d.label)}"' if wide else ""
-    return f'<div class="formula"{role}><math display="block"><mtable displaystyle="true">{body}</mtable></math></div>'
+    return f'<div class="formula"{role}>{body}</div>'
 
 
 def _table(t: Table, number: int) -> str:
@@ -117,9 +128,9 @@ def _table(t: Table, number: int) -> str:
 def _picture(p: Picture, number: int) -> str:
     svg = _own_ids(p.svg[p.svg.index("<svg") :].rstrip(), f"p{number}-")
     width = re.match(r'<svg[^>]* width="([0-9.]+)"', svg)
-    fit = " fit" if width and float(width[1]) <= WIDEST else ""
+    fit = "fit" if width and float(width[1]) <= WIDEST else "wide"
     return (
-        f'<figure><div class="picture{fit}" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
+        f'<figure class="{fit}"><div class="picture" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
         f"<figcaption>{_run(p.caption)}</figcaption></figure>"
     )
 

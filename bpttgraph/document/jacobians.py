@@ -52,7 +52,8 @@ def local_rows(
         else:
             open_forms = True
         op = d.unrolled.node(link.target).op
-        why = local_rule(op.name if op is not None else "") if right is not None and not matrix else ""
+        why = local_rule(op.name if op is not None else "") if right is not None else ""
+        why = "entry by entry, arranged in the shape of the matrix" if matrix else why
         rows.setdefault(shown, ((formula(left),), made, (why,)))
         if not remarks and _softmax_loss(d, link):
             remarks.append(_softmax_remark(d, link, change))
