@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .recurrence.library import cell, cells
     from .replay import Replay, replay
     from .tensor import Tensor, detach, no_grad, stop_gradient, tensor
+    from .training import train
     from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, linearize, trace, value_and_grad, vjp
 
 __version__ = "0.1.0"
@@ -69,6 +70,7 @@ _WHERE = {
     "stop_gradient": "tensor",
     "tensor": "tensor",
     "trace": "transforms",
+    "train": "training",
     "value_and_grad": "transforms",
     "verify": "homework",
     "vjp": "transforms",
@@ -78,7 +80,8 @@ _WHERE = {
 __all__ = [
     "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Replay", "Report", "Run", "Tensor", "Unrolled", "array", "cell",
     "cells", "check_grads", "defvjp", "detach", "draw_graph", "grad", "gradcheck", "gradients", "hessian", "hvp", "jacobian", "jvp",
-    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "value_and_grad", "verify",
+    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "train",
+    "value_and_grad", "verify",
     "vjp", "zeros",
 ]  # fmt: skip
 

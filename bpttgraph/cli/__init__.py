@@ -18,6 +18,7 @@ from .doctor import doctor
 from .draw import draw
 from .flow import flow
 from .kill import kill
+from .train import train
 
 __all__ = ["main"]
 
@@ -51,5 +52,5 @@ def main() -> None:
     """
 
 
-for _command in (check, derive, draw, flow, list_cells, kill, doctor):
+for _command in (check, derive, draw, flow, list_cells, kill, train, doctor):
     main.add_command(_command)
