@@ -60,3 +60,47 @@ def test_random_recurrences(text: str, steps: int, size: int, batch: int | None,
     u = rec.unroll(steps, sizes=sizes, loss="last" if last else "every")
     if u.schedule.applies:
         assert_same(u, u.instance(seed, batch), slack=4096)
+
+
+@pytest.mark.parametrize(
+    "name", ["rnn", "lstm", "gru", "deep-rnn:2", "lstm-peephole", "jordan:leaky", "elman:generator"]
+)
+@pytest.mark.parametrize("steps", [1, 2, 7, 23])
+def test_checkpoints_give_the_same_gradient(name: str, steps: int) -> None:
+    u = bound(name).unroll(steps, reduce="mean" if steps == 7 else "sum")
+    for batch in (None, 2):
+        data = u.instance(2, batch)
+        whole, pieces = u.run(data), u.run(data, memory="sqrt")
+        assert pieces.loss == pytest.approx(whole.loss, rel=1e-13)
+        for key, gradient in whole.gradients.items():
+            np.testing.assert_allclose(pieces.gradients[key], gradient, rtol=1e-11, atol=1e-13, err_msg=key)
+
+
+def test_checkpoints_with_delays_and_fixed_starts() -> None:
+    for text in ("h[0] = 0; h[t] = tanh(W h[t-1] + U x[t])", "h[t] = tanh(W h[t-1] + V h[t-2] + U x[t] + Q x[t-1])"):
+        u = bg.recurrence(text).unroll(17)
+        data = u.instance(1)
+        whole, pieces = u.run(data), u.run(data, memory="sqrt")
+        for key, gradient in whole.gradients.items():
+            np.testing.assert_allclose(pieces.gradients[key], gradient, rtol=1e-11, atol=1e-13, err_msg=key)
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru-reset-after"])
+def test_a_stream_in_pieces_is_chunked_bptt(name: str) -> None:
+    whole = bound(name).unroll(12, truncate="chunk:4")
+    piece = bound(name).unroll(4)
+    for batch in (None, 3):
+        data = whole.instance(5, batch)
+        run = whole.run(data, schedule=False)
+        step, loss = piece.stepper(), 0.0
+        total = {k: np.zeros_like(run.gradients[k]) for k in whole.parameters}
+        state = {k: v for k, v in data.items() if "[" in k}
+        for start in (0, 4, 8):
+            part = {k: v if k in whole.parameters else v[start : start + 4] for k, v in data.items() if "[" not in k}
+            found, gradients, state = step({**part, **state})
+            loss += found
+            for key in total:
+                total[key] += gradients[key]
+        assert loss == pytest.approx(run.loss, rel=1e-13)
+        for key, gradient in total.items():
+            np.testing.assert_allclose(gradient, run.gradients[key], rtol=1e-11, atol=1e-13, err_msg=key)

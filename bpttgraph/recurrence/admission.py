@@ -37,12 +37,21 @@ class Slot:
 
 @dataclass(slots=True)
 class Admitted:
-    """Data that fit. `shared`: keys that all examples share; `batch`: the number of examples, None for a single one."""
+    """Data that fit. `shared`: keys that all examples share; `batch`: the number of examples, None for a single one.
+
+    Targets that are given as classes stay numbers in `arrays`, `(T, B)`; `classes` says how many classes there are.
+    """
 
     arrays: dict[str, Array]
     batch: int | None
     shared: set[str]
     dtype: Any
+    classes: dict[str, int]
+
+    def array(self, key: str) -> Array:
+        """The array of a key, classes as one-hot vectors."""
+        array = self.arrays[key]
+        return np.eye(self.classes[key], dtype=self.dtype)[array] if key in self.classes else array
 
 
 class Admission:
@@ -62,12 +71,14 @@ class Admission:
         for key in data:
             if key not in slots and key not in self.unused:
                 raise BPTTError(f"data: there is no {key} here", nearest(str(key), list(slots)))
-        given = {key: _array(key, value) for key, value in data.items()}
+        with np.errstate(over="ignore", invalid="ignore"):
+            given = {key: _array(key, value) for key, value in data.items()}
         kinds = {a.dtype for a in given.values() if a.dtype.kind in "fc"}
         dtype = np.result_type(*kinds) if kinds else np.dtype(float)
         sized = [(given[k].ndim, s) for k, s in slots.items() if k in given and not s.classes and s.role != "parameter"]
         batched = any(axes == len(s.shape) + (s.length is not None) + 1 for axes, s in sized)
         found: dict[str, Array] = {}
+        classes: dict[str, int] = {}
         shared: set[str] = set()
         batches: dict[str, int] = {}
         for key, slot in slots.items():
@@ -90,7 +101,9 @@ class Admission:
                     )
                 found[key] = core
             else:
-                found[key], batch = self._sequence(key, slot, array, dtype, batched)
+                if self._are_classes(slot, array, batched):
+                    classes[key] = slot.shape[0]
+                found[key], batch = self._sequence(key, slot, array, dtype, key in classes)
                 if batch is None:
                     shared.add(key)
                 else:
@@ -99,7 +112,9 @@ class Admission:
         if len(sizes) > 1:
             named = ", ".join(f"{k}: {b}" for k, b in batches.items())
             raise BPTTError(f"data: the batch sizes differ ({named})", "give every input the same number of examples")
-        return Admitted(found, sizes.pop() if sizes else None, shared, dtype)
+        used = {a.dtype for key, a in found.items() if key not in classes}
+        real = np.result_type(*used) if used else np.dtype(float)
+        return Admitted(found, sizes.pop() if sizes else None, shared, real, classes)
 
     def _given(self, key: str, slot: Slot, given: Mapping[str, Array], dtype: Any) -> Array:
         """The user's array, or what stands for it if he need not give it."""
@@ -118,19 +133,17 @@ class Admission:
             f"data: {key} is missing", f"it has shape {self.describe(key)}; u.instance() makes a complete example"
         )
 
-    def _sequence(self, key: str, slot: Slot, array: Array, dtype: Any, batched: bool) -> tuple[Array, int | None]:
+    def _sequence(self, key: str, slot: Slot, array: Array, dtype: Any, classes: bool) -> tuple[Array, int | None]:
         """A sequence as (T, B, *shape), with its batch size."""
         wrong = BPTTError(f"data: {key} has shape {array.shape}, but it must be {self.describe(key)}",
                           f"the first axis is time (T = {slot.length}), the last ones are {slot.shape}")  # fmt: skip
         rows = len(array) if array.ndim else 0
         if rows != slot.length and not (self.short and rows >= 1 and slot.role == "input"):
             raise wrong
-        if self._are_classes(slot, array, batched):
-            classes = slot.shape[0]
-            if array.size and (array.min() < 0 or array.max() >= classes):
-                raise BPTTError(f"data: {key} has a class outside 0 to {classes - 1}", "classes count from 0")
-            hot = np.eye(classes, dtype=np.zeros(1, dtype).real.dtype)[array]
-            return (hot[:, None] if array.ndim == 1 else hot), (None if array.ndim == 1 else array.shape[1])
+        if classes:
+            if array.size and (array.min() < 0 or array.max() >= slot.shape[0]):
+                raise BPTTError(f"data: {key} has a class outside 0 to {slot.shape[0] - 1}", "classes count from 0")
+            return (array[:, None], None) if array.ndim == 1 else (array, array.shape[1])
         if array.dtype.kind not in "fc":
             array = array.astype(np.zeros(1, dtype).real.dtype)
         if array.shape[1:] == slot.shape:
@@ -178,8 +191,7 @@ def _array(key: str, value: Any) -> Array:
     if kind in "fc":
         # a sum of squares that is finite has no entry that is not: one quick call, and the slow look only where it overflows
         flat = array.reshape(-1)
-        with np.errstate(over="ignore", invalid="ignore"):
-            square = flat.dot(flat)
+        square = flat.dot(flat)
         if not abs(square) < np.inf and not np.all(np.isfinite(array)):
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise BPTTError(f"data: {key} holds {array[place]} at index {place}", "every number must be finite")

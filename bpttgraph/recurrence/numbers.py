@@ -21,6 +21,7 @@ from .unroll import no_collection
 
 if TYPE_CHECKING:
     from .schedule import Scheduled
+    from .schedule.chunks import Checkpointed
     from .unroll import Head, Unrolled
 
 __all__ = ["Numbers", "Run"]
@@ -153,7 +154,7 @@ class Numbers:
         shared: set[Node] = set()
         batch = admitted.batch or 1
         for key, rows in self.u.leaves.items():
-            array = admitted.arrays[key]
+            array = admitted.array(key)
             for row, node in rows:
                 value = array if row is None else array[row]
                 values[node] = np.broadcast_to(value, (batch, *node.shape)) if node.batched else value
@@ -161,18 +162,23 @@ class Numbers:
                     shared.add(node)
         return values, shared
 
-    def run(self, data: Mapping[str, Any], schedule: bool = True) -> Run:
+    def run(self, data: Mapping[str, Any], schedule: bool = True, memory: str = "all") -> Run:
         if self.u.recurrence.abstract:
             names = ", ".join(self.u.recurrence.abstract)
             first = self.u.recurrence.abstract[0]
             raise BPTTError(f"{names} {'is' if ',' not in names else 'are'} abstract: there are no numbers",
                             f'bind: --let {first}=tanh on the command line, let={{"{first}": "tanh"}} in Python')  # fmt: skip
         admitted = self.admission.admit(data)
-        kinds = {a.dtype for a in admitted.arrays.values()}
-        dtype = np.result_type(*kinds) if kinds else np.dtype(float)
-        found: Scheduled | None = None
+        dtype = admitted.dtype
+        found: Scheduled | Checkpointed | None = None
         # Complex numbers serve the check by complex step, which must share nothing with what it checks.
-        if schedule and dtype.kind == "f" and self.u.schedule.applies:
+        if memory not in ("all", "sqrt"):
+            raise BPTTError(f"memory={memory!r} is not known", 'write memory="all" or memory="sqrt"')
+        if memory == "sqrt" and dtype.kind == "f":
+            from .schedule.chunks import Checkpointed
+
+            found = Checkpointed(self.u, admitted, dtype)
+        elif schedule and dtype.kind == "f" and self.u.schedule.applies:
             found = self.u.schedule.run(admitted, dtype)
         return Run(self, data, admitted, dtype, found)
 
@@ -224,7 +230,9 @@ class Run:
         gradients: of the total loss, by parameter and initial state (each in its own shape); other variables on request.
     """
 
-    def __init__(self, numbers: Numbers, data: Mapping[str, Any], admitted: Admitted, dtype: Any, scheduled: Scheduled | None):
+    def __init__(
+        self, numbers: Numbers, data: Mapping[str, Any], admitted: Admitted, dtype: Any, scheduled: Scheduled | Checkpointed | None
+    ):  # fmt: skip
         self.numbers, self.data, self.batch = numbers, data, admitted.batch
         self.u = numbers.u
         self._admitted, self._scheduled = admitted, scheduled

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from ..flow import Flow
     from .numbers import Run
     from .schedule import Schedule
+    from .schedule.chunks import Stepper
 
 __all__ = ["Head", "Unrolled", "infer_shapes"]
 
@@ -97,7 +98,7 @@ class Unrolled:
 
     def __init__(self, rec: Recurrence, *, steps: Any, loss: Any, sizes: Any, truncate: Any, inputs: str, reduce: str):
         self.recurrence = rec
-        self.inputs, self.reduce = inputs, reduce
+        self.inputs, self.reduce, self.given_sizes = inputs, reduce, sizes
         self.steps = self._read_steps(steps)
         self.truncation: Truncation | None = parse_truncation(truncate)
         if inputs not in ("every", "first", "feedback"):
@@ -689,14 +690,30 @@ class Unrolled:
 
         return Schedule(self)
 
-    def run(self, data: Mapping[str, Any], schedule: bool = True) -> Run:
+    def stepper(self) -> Stepper:
+        """Loss and gradients of one piece of a long sequence after the other, with carried states (see `schedule.chunks`).
+
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> data, step = u.instance(), u.stepper()
+        >>> loss, gradients, state = step(data)
+        >>> list(state)
+        ['h[0]']
+        >>> loss, gradients, state = step({**data, **state})
+        """
+        from .schedule.chunks import Stepper
+
+        return Stepper(self)
+
+    def run(self, data: Mapping[str, Any], schedule: bool = True, memory: str = "all") -> Run:
         """Numbers: loss, values and gradients on `data` (see `instance` for its form).
 
         Args:
             schedule: False evaluates the unrolled graph node by node instead of using the schedule over time; the results are
                 equal up to rounding.
+            memory: "all" keeps every step; "sqrt" keeps about √T of them and computes the others twice (a loss at every step).
         """
-        return self._numbers.run(data, schedule)
+        return self._numbers.run(data, schedule, memory)
 
     def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: Any = ()) -> Any:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""

@@ -141,7 +141,7 @@ class Schedule:
     def run(self, admitted: Admitted, dtype: Any) -> Scheduled:
         """Loss and gradients on data."""
         work = self.workspace(admitted.batch or 1, dtype)
-        work.load(admitted.arrays)
+        work.load(admitted)
         with np.errstate(all="ignore"):
             work.run()
             loss = sum(work.whole(v).sum() for v in self.losses) * work.dtype.type(self.u.loss_weight)

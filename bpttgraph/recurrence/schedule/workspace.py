@@ -8,7 +8,7 @@ reads has one row. The program is a flat list of NumPy calls on views made once:
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .instructions import Array, Instruction, emit
 from .values import VIEWS, Stage, Value
 
 if TYPE_CHECKING:
+    from ..admission import Admitted
     from . import Schedule
 
 __all__ = ["Workspace"]
@@ -47,6 +48,7 @@ class Workspace:
         self._zero: dict[tuple[int, ...], Array] = {}
         self._pads = schedule.pads
         self._parts = schedule.parts
+        self.continued = False
         self._user: weakref.ref[Any] | None = None
         self.given: dict[str, Value] = {}
         self.programs: list[list[Instruction]] = [[], []]
@@ -169,7 +171,7 @@ class Workspace:
         if read.attrs["kind"] == "shift":
             for initial, row in zip(read.args[1:], self.schedule.outer_rows(read)):
                 target = self._rows(source, row, row + 1)
-                program.append((np.copyto, (target, self.whole(initial))))
+                program.append((self._begin, (target, self.whole(initial))))
         if self.schedule.copied(read):
             out, rows = self.whole(read), read.rows
             assert rows is not None and source.rows is not None
@@ -191,6 +193,28 @@ class Workspace:
                     if 0 <= row + delay < rows.length:
                         every_row = every[row + delay]
                         program.append((every_row.fill, (0.0,)))
+
+    def _begin(self, target: Array, initial: Array) -> None:
+        """An initial value before the first step; in a later chunk the states of the chunk before stand there already."""
+        if not self.continued:
+            np.copyto(target, initial)
+
+    def borders(self, after: bool) -> list[tuple[Array, Array]]:
+        """For chunks: (rows outside the steps, the same rows as the neighbouring chunk has them within its steps).
+
+        Before the first step stand the last states of the chunk before; after the last step (`after`) the adjoints that the next
+        chunk sends back.
+        """
+        found = []
+        for value, (before, behind) in self._pads.items():
+            if value.rows is None or value not in self._buffers:
+                continue
+            n = value.rows.length
+            if after and behind:
+                found.append((self._rows(value, n, n + behind), self._rows(value, 0, behind)))
+            if not after and before:
+                found.append((self._rows(value, -before, 0), self._rows(value, n - before, n)))
+        return found
 
     def _loop(self, stage: Stage, program: list[Instruction]) -> None:
         reads = [v for v in stage.values if v.op == "read"]
@@ -269,22 +293,27 @@ class Workspace:
         """Leave the values to `user` as long as it lives."""
         self._user = weakref.ref(user)
 
-    def load(self, data: Mapping[str, Array]) -> None:
-        """Copy the data in: sequences `(T, B or 1, *shape)`, initial values `(B or 1, *shape)`, parameters."""
+    def load(self, data: Admitted, start: int = 0) -> None:
+        """Copy the data in; `start` is the first step of a sequence that is taken."""
         first = self.schedule.u.inputs == "first"
         for key, value in self.given.items():
-            target, array = self.whole(value), data[key]
+            target, array = self.whole(value), data.arrays[key]
             if value.rows is not None:
                 target = target.reshape(value.rows.length, self.batch, *value.shape)
-                if len(array) != len(target) and value.attrs["timed"]:
-                    array = array[:1]
-            if first and value.attrs["role"] == "input" and value.attrs["timed"]:
-                target, array = target[:1], array[:1]  # the other steps stay zero
-            np.copyto(target, array, casting="same_kind")
+            if value.attrs["timed"]:
+                if first and value.attrs["role"] == "input":
+                    target, array = target[:1], array[:1]  # the other steps stay zero
+                array = array[start : start + len(target)]
+            if key in data.classes:
+                target.fill(0.0)
+                np.put_along_axis(target, np.broadcast_to(array, target.shape[:2])[..., None], 1.0, -1)
+            else:
+                np.copyto(target, array, casting="same_kind")
 
-    def run(self) -> None:
-        for program in self.programs:
-            for function, args in program:
+    def run(self, *which: int) -> None:
+        """The forward (0) and the reverse pass (1), or one of them."""
+        for i in which or (0, 1):
+            for function, args in self.programs[i]:
                 function(*args)
 
     def gradient(self, value: Value) -> Array:
