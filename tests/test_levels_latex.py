@@ -17,10 +17,13 @@ def formulas(name: str) -> list[str]:
     g = rec.derive("all")
     d = rec.unroll(2).derive(g.names[0], cap=300)
     found = [r.latex() for r in g.recursions] + [d.statement(level) for level in LEVELS] + [s.latex() for s in d.worked()]
-    if not rec.blocks and not name.startswith("bidirectional"):
+    if name != "seq2seq:feedback":  # its encoder and decoder are not two chains
         closed = rec.derive(g.names[0]).closed_form
-        found += [closed.latex(), *[s.latex() for s in closed.forward]]
-    return found
+        found += [closed.latex(), closed.latex(width=30)]
+        found += [s.latex() for s in closed.forward] if len(closed.chains) == 1 else []
+    found += [d.statement("local", width=40), rec.derive("all", reduce="mean").latex(width=30)]
+    onehot = [i for i in rec.inputs if len(d.unrolled.shapes[i]) == 1]
+    return [*found, rec.derive("all", onehot=onehot).latex()]
 
 
 @pytest.mark.slow

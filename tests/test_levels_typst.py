@@ -28,7 +28,9 @@ def test_typst_compiles(name: str):
     d = rec.unroll(2).derive(g.names[0])
     lines = [r.typst() for r in g.recursions]
     lines += [d.statement(level, form="typst") for level in ("chain", "local", "matrix", "elements", "numbers")]
-    if name not in ("seq2seq",):
-        lines += [rec.derive(g.names[0]).closed_form.typst()]
+    lines += [rec.derive(g.names[0]).closed_form.typst(), rec.derive(g.names[0]).closed_form.typst(width=30)]
+    lines += [d.typst("local", width=40), d.typst("matrix", width=20)]
+    onehot = [i for i in rec.inputs if len(d.unrolled.shapes[i]) == 1]
+    lines += [rec.derive("all", onehot=onehot, reduce="mean").typst(width=30)]
     text = "\n\n".join(f"$ {x} $" for x in lines)
     assert typst.compile(text.encode()).startswith(b"%PDF")
