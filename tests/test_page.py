@@ -419,6 +419,8 @@ def test_numbers_modes_and_export(show: Any) -> None:
         path = group.find(f"{space}path")
         if "edge" in group.get("class", "") and path is not None:
             lit[group.get("data-id")] = path.get("stroke") == "rgb(240, 163, 94)"
+            heads = [x.get("display") == "none" for x in group.iter(f"{space}polygon")]
+            assert heads == [lit[group.get("data-id")]] * len(heads)  # one head an arrow: back or forth
     assert [i for i, on in lit.items() if on] == [i for i in lit if i in links()[3][2]]
     used = {x.get("href") for x in root.iter(f"{space}use")}
     assert used <= {f"#{x.get('id')}" for x in root.iter(f"{space}path")} and "var(" not in svg

@@ -1,10 +1,11 @@
 // Pictures and LaTeX to take away. What is written stands alone: no style sheet and no glyph outside.
 function standalone() {
   const copy = svg.cloneNode(true), from = svg.querySelectorAll("*"), to = copy.querySelectorAll("*");
-  const kept = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "marker-start", "display"];
+  const kept = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity", "marker-start"];
   const settle = (a, b) => {
     const s = getComputedStyle(a);
-    kept.forEach((p) => { const v = s.getPropertyValue(p); if (v && v !== "none" || p === "fill" || p === "stroke") b.setAttribute(p, v.replace(/url\("?[^"#]*#([^")]*)"?\)/, "url(#$1)")); });
+    if (s.display === "none") b.setAttribute("display", "none");
+    kept.forEach((p) => b.setAttribute(p, s.getPropertyValue(p).replace(/url\("?[^"#]*#([^")]*)"?\)/, "url(#$1)")));
     ["tabindex", "role"].forEach((p) => b.removeAttribute(p));
   };
   from.forEach((e, i) => { if (e.matches("path,polygon,circle,rect,ellipse,g,use,text")) settle(e, to[i]); });
