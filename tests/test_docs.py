@@ -54,8 +54,13 @@ def with_blocks(language: str) -> list[Any]:
     return [pytest.param(p, id=str(p.relative_to(ROOT))) for p in PAGES if blocks(p, language)]
 
 
+NEEDS = {"documents.md": "typst"}  # extras that a page shows
+
+
 @pytest.mark.parametrize("page", with_blocks("python"))
 def test_python_blocks(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if page.name in NEEDS:
+        pytest.importorskip(NEEDS[page.name])
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "page"}
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE, verbose=False)
@@ -126,6 +131,8 @@ def shell(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", with_blocks("console"))
 def test_console_blocks(page: Path, shell: dict[str, str], tmp_path: Path) -> None:
+    if page.name in NEEDS:
+        pytest.importorskip(NEEDS[page.name])
     for block in blocks(page, "console"):
         for command, shown in commands(block):
             script = f"exec 2>&1\n{command}" if "hint:" in shown or "note:" in shown or "Error:" in shown else command

@@ -137,6 +137,8 @@ def _word(text: str, upright: bool) -> str:
 
 def _scripts(base: str, below: str, above: str) -> str:
     """A base with what stands below and above it, in Typst's short form where the base is one letter or one call."""
+    if base in ("V", "W") and set(below) & set("bdfhklt") and not above:
+        below = f"#h(-.3em) {below}"  # the font keeps tall subscripts far away from these letters, browsers do not
     if not re.fullmatch(r"\w|(accent|limits|upright)\([^()]*\)", base):
         named = ", ".join(f"{side}: {text}" for side, text in (("b", below), ("t", above)) if text)
         return f"attach({base}, {named})"
