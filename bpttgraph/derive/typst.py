@@ -86,7 +86,10 @@ class TypstPrinter(Printer):
             for _, text in line[1:]:
                 out += (" dot " if text[0] in "0123456789" else " thin ") + text
             lines.append(out)
-        return " \\ dot ".join(lines)
+        if len(lines) == 1:
+            return lines[0]
+        # a product that is too wide for a page goes on below, behind a dot that says so
+        return "mat(delim: #none, align: #left, row-gap: #0.6em, " + "; quad dot ".join(f"display({x})" for x in lines) + ")"
 
     def infix(self, symbol: str, parts: list[str]) -> str:
         return " ∘ ".join(parts)
