@@ -33,7 +33,8 @@ LATEX = r"""
 \frac{\partial E}{\partial W_{hh}} = \sum_{t=1}^{T} \delta_t h_{t-1}^\top
 """
 CLOSED = """
-dW_hh = sum_{t=1}^{T} sum_{k=1}^{t} outer(diag(1-h[k]^2) @ (prod_{j=k+1}^{t} (diag(1-h[j]^2) @ W_hh)).T @ (W_hy.T @ (y[t]-target[t])), h[k-1])
+dW_hh = sum_{t=1}^{T} sum_{k=1}^{t}
+ outer(diag(1-h[k]^2) @ (prod_{j=k+1}^{t} (diag(1-h[j]^2) @ W_hh)).T @ (W_hy.T @ (y[t]-target[t])), h[k-1])
 """
 
 
@@ -127,7 +128,9 @@ def test_hostile_formulas(rnn, text, words):
 
 
 def test_work_is_bounded(rnn):
-    text = "dW_hh = " + " + ".join(f"sum_{{{v}=1}}^{{T}}" + f" sum_{{{w}=1}}^{{90000}} outer(h[{v}], h[{v}])" for v, w in ("ab", "cd"))
+    text = "dW_hh = " + " + ".join(
+        f"sum_{{{v}=1}}^{{T}}" + f" sum_{{{w}=1}}^{{90000}} outer(h[{v}], h[{v}])" for v, w in ("ab", "cd")
+    )
     begin = time.perf_counter()
     with pytest.raises(bg.BPTTError, match="too much work"):
         bg.verify(rnn, text)
@@ -163,7 +166,10 @@ def test_json_and_csv_by_seed(rnn, tmp_path):
 @pytest.mark.parametrize("digits", [3, 4, 6])
 def test_digits_as_typed(rnn, digits):
     data, g = truth(rnn)
-    typed = {k: [[f"{x:.{digits}g}" for x in row] for row in v] if v.ndim == 2 else [f"{x:.{digits}g}" for x in v] for k, v in g.items()}
+    typed = {
+        k: [[f"{x:.{digits}g}" for x in row] for row in v] if v.ndim == 2 else [f"{x:.{digits}g}" for x in v]
+        for k, v in g.items()
+    }
     verdict = bg.verify(rnn, typed, data)
     assert verdict.right and {p.status for p in verdict.parameters.values()} <= {"right to the digits given", "right"}
     typed["W_hh"][0][0] = f"{g['W_hh'][0, 0] * (1 + 27 * 10.0**-digits):.{digits}g}"

@@ -35,6 +35,7 @@ __all__ = ["check"]
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
 @click.option("--seed", type=int, help="Seed of the instance, unless the answer brings its own.  [default: 0]")
 @click.option("--batch", type=int, help="A batch of so many examples.")
+@click.option("--certify", is_flag=True, help="Also prove the truth by ball arithmetic (bpttgraph[certify]).")
 @click.option(
     "--make-instance",
     "made",
@@ -51,6 +52,7 @@ def check(
     as_json: bool,
     seed: int | None,
     batch: int | None,
+    certify: bool,
     made: Path | None,
     let: tuple[str, ...],
     **options: Any,
@@ -80,7 +82,7 @@ def check(
         recurrence = (
             rec if options["steps"] is None and not _chosen(options) else unroll(rec, _with_steps(rec, raw, options))
         )
-        verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback)
+        verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback, certify=certify)
     for note in rec.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(verdict.to_json() if as_json else str(verdict), nl=not as_json)
@@ -131,12 +133,17 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
 
     import numpy as np
 
+    from ..homework.generic import visible
+
     if path.suffix not in (".npz", ".json"):
         raise BPTTError(
             f"--make-instance {path.name}: {path.suffix or 'no suffix'}", nearest(path.suffix, [".npz", ".json"])
         )
     u = unroll(rec, _with_steps(rec, _Nothing, options))
     data = u.instance(seed, batch)
+    truth = visible(u, data)
+    smaller = any(not np.array_equal(truth.data[key], value) for key, value in data.items())
+    data = truth.data
     if path.suffix == ".json":
         body = {"data": {key: np.asarray(value).tolist() for key, value in data.items()}}
         content = (json.dumps(body, indent=1) + "\n").encode()
@@ -146,6 +153,12 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
         content = buffer.getvalue()
     write({path: content})
     click.echo(f"wrote {path}: {', '.join(f'{key} {np.shape(value)}' for key, value in data.items())}")
+    if smaller:
+        click.echo(
+            "note: inputs and biases are smaller than those of this seed, so that the longest paths show: "
+            "hand in the data together with the gradients",
+            err=True,
+        )
 
 
 class _Nothing:

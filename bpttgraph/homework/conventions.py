@@ -29,18 +29,20 @@ class Convention:
 
     Attributes:
         words: the map, for people. apply: name and array to the array in that convention. touches: which names it changes.
+        factor: the factor in it.
     """
 
     words: str
     apply: Map
     touches: Callable[[str, Array], bool]
+    factor: float = 1.0
 
 
 def conventions(truth: Truth) -> Iterator[Convention]:
     """Maps, simplest first: transposed, factors, orders of gate blocks, and factors together with one of the others."""
     u = truth.u
     factors = list(_factors(truth))
-    shapes = [_transposed, *_flattened(), *_blocks(u)]
+    shapes = [*_layouts(u), *_blocks(u)]
     yield from shapes
     yield from factors
     for factor, shape in product(factors, shapes):
@@ -49,24 +51,40 @@ def conventions(truth: Truth) -> Iterator[Convention]:
 
 def _both(a: Convention, b: Convention) -> Convention:
     return Convention(
-        f"{a.words}; {b.words}", lambda n, v: b.apply(n, a.apply(n, v)), lambda n, v: a.touches(n, v) or b.touches(n, v)
+        f"{a.words}; {b.words}",
+        lambda n, v: b.apply(n, a.apply(n, v)),
+        lambda n, v: a.touches(n, v) or b.touches(n, v),
+        a.factor,
     )
 
 
-_transposed = Convention("transposed", lambda n, v: v.T if v.ndim == 2 else v, lambda n, v: v.ndim == 2)
+def _layouts(u: Unrolled) -> Iterator[Convention]:
+    """Rows for columns: matrices transposed, vectors as `(n, 1)` or `(1, n)`. The batch of an initial state stays in front."""
 
+    def layout(words: str, matrix: bool, vector: tuple[int, int] | None) -> Convention:
+        def touches(n: str, v: Array) -> bool:
+            return n in u.parameters and ((v.ndim == 2 and matrix) or (v.ndim == 1 and vector is not None))
 
-def _flattened() -> Iterator[Convention]:
-    """Vectors as columns or rows of a matrix: `(n, 1)`, `(1, n)`."""
-    yield Convention(
-        "vectors as columns (n, 1)", lambda n, v: v[:, None] if v.ndim == 1 else v, lambda n, v: v.ndim == 1
+        def apply(n: str, v: Array) -> Array:
+            if not touches(n, v):
+                return v
+            return v.T if v.ndim == 2 else v.reshape(vector or v.shape)
+
+        return Convention(words, apply, touches)
+
+    yield layout("transposed", True, None)
+    yield layout("vectors as columns (n, 1)", False, (-1, 1))
+    yield layout("vectors as rows (1, n)", False, (1, -1))
+    yield layout("transposed, vectors as rows (1, n)", True, (1, -1))
+    everything = Convention(
+        "transposed, the batch last", lambda n, v: v.T if v.ndim == 2 else v, lambda n, v: v.ndim == 2
     )
-    yield Convention("vectors as rows (1, n)", lambda n, v: v[None] if v.ndim == 1 else v, lambda n, v: v.ndim == 1)
-    yield Convention(
-        "transposed, vectors as rows (1, n)",
-        lambda n, v: v[None] if v.ndim == 1 else v.T,
-        lambda n, v: v.ndim in (1, 2),
+    columns = Convention(
+        "the batch last (columns)",
+        lambda n, v: v.T if v.ndim == 2 and n not in u.parameters else v,
+        lambda n, v: v.ndim == 2 and n not in u.parameters,
     )
+    yield from (columns, everything)
 
 
 def _factors(truth: Truth) -> Iterator[Convention]:
@@ -95,7 +113,7 @@ def _factors(truth: Truth) -> Iterator[Convention]:
         if words:
             every.setdefault(a * b * c * s, words)
     for factor, words in every.items():
-        yield Convention(f"{words} (factor {_nice(factor)})", _times(factor), lambda n, v: True)
+        yield Convention(f"{words} (factor {_nice(factor)})", _times(factor), lambda n, v: True, factor)
 
 
 def _times(factor: float) -> Map:
@@ -153,10 +171,10 @@ def _blocks(u: Unrolled) -> Iterator[Convention]:
                 if n in blocks:
                     parts = np.split(v, len(order))
                     v = np.concatenate([parts[k] for k in order])
-                return v.T if transposed and v.ndim == 2 else v
+                return v.T if transposed and v.ndim == 2 and n in u.parameters else v
 
             def touches(n: str, v: Array, transposed: bool = transposed) -> bool:
-                return n in blocks or (transposed and v.ndim == 2)
+                return n in blocks or (transposed and v.ndim == 2 and n in u.parameters)
 
             yield Convention(words + (", transposed" if transposed else ""), apply, touches)
 
@@ -168,15 +186,21 @@ def find(truth: Truth, names: Mapping[str, float], right: set[str], fits: Fits) 
     """The first convention that fits all of `names` (name -> unit roundoff) that are not `right` as they stand.
 
     `fits(name, value, radius)` says whether the answer is that. A convention that would change a gradient that is right as it
-    stands is none, unless the change does not show on it.
+    stands is none, unless the change does not show on it. If none fits everything, because something is wrong as well, the one
+    that fits most of the rest. Returns the convention and the names that fit it.
     """
     wrong = [n for n in names if n not in right]
     values = {n: truth.value(n) for n in names}
     radii = {n: truth.radius(n, unit) for n, unit in names.items()}
+    best: tuple[Convention, list[str]] | None = None
     for convention in conventions(truth):
         touched = [n for n in names if convention.touches(n, values[n])]
-        if not set(wrong) <= set(touched):
+        fitting = [n for n in touched if fits(n, convention.apply(n, values[n]), np.abs(convention.apply(n, radii[n])))]
+        if any(n in right and n not in fitting for n in touched):
             continue
-        if all(fits(n, convention.apply(n, values[n]), np.abs(convention.apply(n, radii[n]))) for n in touched):
-            return convention, wrong
-    return None
+        changed = [n for n in wrong if n in fitting]
+        if len(changed) == len(wrong):
+            return convention, changed
+        if changed and (best is None or len(changed) > len(best[1])):
+            best = convention, changed
+    return best

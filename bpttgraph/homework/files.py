@@ -314,7 +314,7 @@ def _typed(texts: list[str], shape: tuple[int, ...], what: str) -> Numbers:
         halves[i] = 0.0 if exact else 0.5 * 10.0 ** (int(match[3] or 0) - len(match[2]))
         digits = max(digits, len((match[1] + match[2]).lstrip("0")))
     decimals = max((len(t.partition(".")[2].lower().partition("e")[0]) for t in texts if "." in t), default=0)
-    for i in np.flatnonzero(halves == 0.0):
+    for i in np.flatnonzero(halves == 0.0).tolist():
         # a whole number among others with a point: its zeros after the point were dropped in printing
         if decimals and digits < FULL_DIGITS:
             size = int(np.floor(np.log10(abs(values[i])))) if values[i] else digits - 1 - decimals

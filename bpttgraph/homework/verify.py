@@ -18,7 +18,8 @@ from ..errors import BPTTError
 from ..recurrence import Recurrence
 from . import conventions
 from .answers import Raw, _step, read_answer, split_data, steps_of, to_answer
-from .generic import faults
+from .feedback import level
+from .generic import faults, visible
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
 from .truth import SAFETY, Truth
 
@@ -34,7 +35,7 @@ VAGUE = 0.1  # digits that leave more open than this share of the gradient decid
 
 def verify(
     recurrence: Recurrence | Unrolled, answer: Any, data: Mapping[str, Any] | None = None, *,
-    seed: int | None = None, batch: int | None = None, feedback: str = "why",
+    seed: int | None = None, batch: int | None = None, feedback: str = "why", certify: bool = False,
 ) -> Verdict:  # fmt: skip
     """Judge a gradient that somebody has derived.
 
@@ -44,6 +45,7 @@ def verify(
             or formulas in any other), `"file.py:function"`, or a function.
         data: the instance on which arrays were computed. By default the one in the answer's file, or `u.instance(seed, batch)`.
         seed, batch: of that instance (0 and None).
+        certify: also prove the truth by ball arithmetic (needs `bpttgraph[certify]`; small models).
         feedback: how much `str(verdict)` says: "none", "verdict", "where", "why" or "full" (with the true numbers).
 
     Returns:
@@ -82,7 +84,9 @@ def verify(
         batch = raw.settings.get("batch") if batch is None else batch
         instance = f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "")
         data = u.instance(seed, batch)
-    truth = Truth(u, data)
+    # what we evaluate ourselves may be evaluated where everything shows; arrays were computed on the instance of the seed
+    ours = not brought and bool(raw.text or raw.function)
+    truth = visible(u, data) if ours else Truth(u, data)
     _finite(truth)
     hidden = faults(truth)
     serious = [sentence for bad, sentence in hidden if bad]
@@ -94,6 +98,9 @@ def verify(
         f", batch of {truth.run.batch}" if truth.run.batch else ""
     )
     verdict.notes += [f"this instance cannot show everything: {sentence}" for _, sentence in hidden]
+    if certify:
+        verdict.oracle += "; " + truth.certify([n for n in verdict.parameters if n in truth.run.numbers.leaf_nodes])
+    level(feedback)
     verdict.feedback = feedback
     return verdict
 
@@ -135,11 +142,15 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
             note = "the digits given leave too much open" if status == "undecidable" else ""
             found[name] = ParameterVerdict(name, status, g.value, truth.value(name), radius, note=note)
     rest = {n: g for n, g in given.items() if n not in found}
-    if rest:
-        _other_convention(truth, given, found)
+    convention = _other_convention(truth, given, found) if rest else None
     wrong = [n for n in given if n not in found]
+    turned = [name for name in wrong if given[name].value.shape != truth.value(name).shape]
     for name in wrong:
-        g = given[name]
+        # an answer that is wrong in another layout is explained in ours
+        g = given[name] = _relaid(given[name], truth.value(name), bool(turned) and name in truth.u.parameters)
+        if convention is not None and convention.factor != 1.0:
+            half = None if g.half is None else g.half / abs(convention.factor)
+            g = given[name] = dataclasses.replace(g, value=g.value / convention.factor, half=half)
         unit = truth.undecidable(name, g.unit)
         value = truth.value(name)
         if g.value.shape != value.shape:
@@ -147,6 +158,11 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
                             "hand it in in the shape of the parameter, or transposed")  # fmt: skip
         status = "undecidable" if unit else "wrong"
         found[name] = ParameterVerdict(name, status, g.value, value, _radius(truth, g), note=unit)  # type: ignore[arg-type]
+    if turned:
+        answer = dataclasses.replace(
+            answer,
+            notes=(*answer.notes, f"{', '.join(turned)}: read in the shape of the parameter, transposed or flattened"),
+        )
     causes = _causes(truth, dataclasses.replace(answer, given=given), [n for n in wrong if found[n].status == "wrong"])
     for name, cause in causes.items():
         found[name] = dataclasses.replace(found[name], because=cause)
@@ -166,7 +182,7 @@ def _radius(truth: Truth, g: Given) -> Array:
     radius = truth.radius(g.name, g.unit)
     if g.rounding is not None:
         own = np.abs(g.rounding) * SAFETY * g.unit
-        radius = np.maximum(radius, np.minimum(own, 1e6 * radius)) if own.shape == radius.shape else radius
+        radius = np.maximum(radius, np.minimum(own, 1e3 * radius)) if own.shape == radius.shape else radius
     return radius if g.half is None or g.half.shape != radius.shape else radius + g.half
 
 
@@ -204,6 +220,21 @@ def _shaped(truth: Truth, g: Given, answer: Answer) -> Given:
     return g
 
 
+def _relaid(g: Given, true: Array, transposed: bool) -> Given:
+    """The same numbers in the shape of the truth, read as transposed if the other matrices of the answer are."""
+    if g.value.size != true.size or (g.value.shape == true.shape and not (transposed and g.value.ndim == 2)):
+        return g
+    turn = g.value.ndim == true.ndim == 2
+
+    def lay(a: Array | None) -> Array | None:
+        return None if a is None else a.T if turn else a.reshape(true.shape)
+
+    value = lay(g.value)
+    if value is None or value.shape != true.shape:
+        return g
+    return dataclasses.replace(g, value=value, half=lay(g.half), rounding=lay(g.rounding))
+
+
 def _settle(truth: Truth, g: Given) -> Given:
     """δ[t]: the adjoint of the inside of a nonlinearity or of a variable; the one that fits, or else the first of its shape."""
     step = _step(g.name) or ("", 0)
@@ -224,8 +255,10 @@ def _settle(truth: Truth, g: Given) -> Given:
     return g
 
 
-def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]) -> None:
-    """Look for a map that makes the whole answer right, and mark what it changes."""
+def _other_convention(
+    truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]
+) -> conventions.Convention | None:
+    """Look for a map that makes the answer right, or as much of it as can be, and mark what it changes."""
 
     def fits(name: str, value: Array, radius: Array) -> bool:
         g = given[name]
@@ -234,16 +267,17 @@ def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str,
 
     names = {n: g.unit for n, g in given.items() if n not in truth.alias}
     if not {n for n in given if n not in found} <= names.keys():
-        return
+        return None
     match = conventions.find(truth, names, {n for n in found if found[n].status.startswith("right")}, fits)
     if match is None:
-        return
+        return None
     convention, changed = match
     for name in changed:
         g = given[name]
         true, radius = (convention.apply(name, a) for a in (truth.value(name), truth.radius(name, g.unit)))
         radius = np.abs(radius) + (g.half if g.half is not None else 0.0)
         found[name] = ParameterVerdict(name, "convention", given[name].value, true, radius, convention=convention.words)
+    return convention
 
 
 def _causes(truth: Truth, answer: Answer, wrong: list[str]) -> dict[str, Cause]:
