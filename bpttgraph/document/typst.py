@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_pdf", "write_typst"]
 
+WHOLE = 12  # rows of a table that stay on one page
 _MARKS = {"right": ('rgb("0b6b3a")', "✓"), "wrong": ('rgb("b3261e")', "✗"), "none": ("luma(45%)", "–")}
 
 
@@ -93,8 +94,8 @@ def _table(t: Table) -> str:
     lines = ["  table.header(" + ", ".join(map(_cell, t.head)) + "),"]
     lines += ["  " + ", ".join(map(_cell, row)) + "," for row in t.rows]
     body = "\n".join(lines)
-    numbers = "true" if t.style == "triangle" else "false"
-    return f"#caption[{_run(t.caption)}]\n#grid-of({len(t.head)}, numbers: {numbers},\n{body}\n)"
+    options = ("numbers: true, " if t.style == "triangle" else "") + ("whole: false, " if len(t.rows) > WHOLE else "")
+    return f"#caption[{_run(t.caption)}]\n#grid-of({len(t.head)}, {options}\n{body}\n)"
 
 
 def _block(b: Block) -> str:
