@@ -32,10 +32,10 @@ LATEX = r"""
 \delta_t = (1 - h_t^2) \odot \left( W_{hy}^\top (y_t - \text{target}_t) + W_{hh}^\top \delta_{t+1} \right) \\
 \frac{\partial E}{\partial W_{hh}} = \sum_{t=1}^{T} \delta_t h_{t-1}^\top
 """
-CLOSED = """
-dW_hh = sum_{t=1}^{T} sum_{k=1}^{t}
- outer(diag(1-h[k]^2) @ (prod_{j=k+1}^{t} (diag(1-h[j]^2) @ W_hh)).T @ (W_hy.T @ (y[t]-target[t])), h[k-1])
-"""
+CLOSED = (
+    "dW_hh = sum_{t=1}^{T} sum_{k=1}^{t} outer(diag(1-h[k]^2) @ (prod_{j=k+1}^{t} (diag(1-h[j]^2) @ W_hh)).T"
+    " @ (W_hy.T @ (y[t]-target[t])), h[k-1])"
+)
 
 
 @pytest.fixture(scope="module")
