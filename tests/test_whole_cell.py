@@ -18,9 +18,13 @@ from bpttgraph.check.gradients import check_derivations
 from bpttgraph.derive import SymbolicDerivation
 from bpttgraph.derive.levels import LEVELS
 from bpttgraph.derive.notation import NOTATIONS
+from bpttgraph.derive.recursions import names_of
 from bpttgraph.derive.worked import DETAILS
 from bpttgraph.document import Document, build
 from bpttgraph.document.blocks import Code, Display, Heading, Table
+from bpttgraph.document.choice import Choice
+from bpttgraph.document.closed import symbolic_of
+from bpttgraph.document.recursive import plan
 from bpttgraph.document.whole import everything
 from bpttgraph.errors import BPTTError
 
@@ -239,3 +243,42 @@ def test_large_and_many_matrices_are_not_printed() -> None:
 def test_wrong_options(wrong: dict[str, Any]) -> None:
     with pytest.raises(BPTTError, match="did you mean"):
         build(bg.cell("rnn").unroll(2), "W_hh", None, **wrong)
+
+
+def step_of(text: str, t: int, T: int) -> int:
+    """The number that t+1, T-1 or 2 stands for."""
+    letter = {"t": t, "T": T}.get(text[0])
+    return int(text) if letter is None else letter + int(text[1:] or 0)
+
+
+@pytest.mark.parametrize("name", bg.cells())
+@pytest.mark.parametrize("loss", ["every", "last"])
+def test_every_line_reads_what_the_lines_before_it_made(name: str, loss: str) -> None:
+    """Compute by hand, as a reader would: line by line, step by step; nothing may be read before it is there."""
+    u = bound(name).unroll(3, loss=loss)
+    choice, T = Choice(u), 3
+    found = plan(symbolic_of(u, "all"), choice, everything(u))
+    adjoints = {r.key for x in found.loops for r in (*x.lines, *x.after)}
+    known = {(r.key, step_of(r.first, 0, T)) for r in found.terminal}
+    made = 0
+
+    def read(terms: Any, t: int) -> None:
+        for n in names_of(terms):
+            key, _, step = n.rstrip("]").partition("[")
+            if key in adjoints:
+                assert (key, step_of(step, t, T)) in known, (n, t)
+
+    for loop in found.loops:
+        for t in range(T + 1, -1, -1) if loop.direction < 0 else range(T + 2):
+            for r in (*loop.lines, *loop.after):
+                low, high = sorted((step_of(r.first, 0, T), step_of(r.last, 0, T)))
+                if low <= t <= high:
+                    read(r.terms, t)
+                    known.add((r.key, t))
+                    made += 1
+    assert made >= len(adjoints)
+    for r in found.sums:
+        for low, high, _, terms in r.uses:
+            for t in range(step_of(low, 0, T), step_of(high, 0, T) + 1) if low else [0]:
+                read(terms, t)
+    assert {r.of for r in found.sums} >= set(u.parameters)

@@ -55,21 +55,22 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
 @click.option(
     "--detail",
     type=click.Choice(_DETAILS),
-    help="How much of the way is shown, each step with its reason: the idea and the result, every kind of step once, "
-    "or everything.  [default: lecture in documents, the result alone on the terminal]",
+    help="How much of the way is shown, each step with its reason: slide (the idea and the result), lecture (every kind "
+    "of step once) or full (everything).  [default: lecture in documents, the result alone on the terminal]",
 )
 @click.option(
     "--level",
     multiple=True,
     type=click.Choice(_LEVELS),
-    help="How the gradient is written; repeatable.  [default: chain; in documents what suits --detail]",
+    help="How the gradient is written: chain, local, matrix, elements or numbers; repeatable.  "
+    "[default: chain; in documents what suits --detail]",
 )
 @click.option(
     "--notation",
     type=click.Choice(_NOTATIONS),
     default="pascanu",
     show_default=True,
-    help="Whose signs for derivatives.",
+    help="Whose signs for derivatives: pascanu, werbos, goodfellow or d2l.",
 )
 @click.option(
     "-o",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..derive.recursions import Recursion, names_of
+from ..derive.recursions import Recursion, names_of, steps_from
 from .closed import symbolic_of
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop", "Plan", "compared", "plan"]
 
+FAR = 10**6  # a number of steps that no written step reaches
 STEPS = 4  # unrolled graphs with which the recursions are compared
 
 
@@ -52,27 +53,40 @@ def plan(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str]) -> Plan:
         BPTTError: if truncation cuts differently for different losses, so that no one recursion computes the gradient.
     """
     statements = list(g.recursions)
+    sums = [r for r in statements if r.kind == "gradient"]
     moving = [r for r in statements if r.kind in ("adjoint", "delta")]
+    for n in wrt:
+        if n not in g.names:  # an initial state
+            extra = symbolic_of(choice.unrolled, n, choice.notation).recursions
+            moving = [_widest(r, extra) for r in moving]
+            sums += [r for r in extra if r.kind == "gradient" and _read(r, extra) <= {x.key for x in moving}]
     loops = []
     for loop in g._recursions.loops:
         lines = [r for k in loop.keys for r in moving if r.key == k]
         border = "0" if loop.direction < 0 else "T+1"
         after = tuple(r for r in lines if r.first == r.last == border)
         loops.append(Loop(loop.direction, loop.block, tuple(r for r in lines if r not in after), after))
-    sums = [r for r in statements if r.kind == "gradient"] + _initial(g, choice, wrt, {r.key for r in moving})
     return Plan(tuple(r for r in statements if r.kind == "terminal"), tuple(loops), tuple(sums))
 
 
-def _initial(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], known: set[str]) -> list[Recursion]:
-    """The gradients by initial states, if they need no other adjoints than those that are there."""
-    found: list[Recursion] = []
-    for n in wrt:
-        if n not in g.names:
-            extra = symbolic_of(choice.unrolled, n, choice.notation).recursions
-            read = {x.partition("[")[0] for r in extra if r.kind == "gradient" for x in names_of(r.terms)}
-            needed = {r.key for r in extra if r.kind in ("adjoint", "delta")} & read
-            found += [r for r in extra if r.kind == "gradient" and needed <= known]
-    return found
+def _widest(r: Recursion, others: Sequence[Recursion]) -> Recursion:
+    """The same line for more steps, if the gradient by an initial state needs it there: m̄[1], say, which no parameter reads."""
+
+    def ends(x: Recursion) -> list[int]:
+        return sorted((steps_from(x.first, FAR), steps_from(x.last, FAR)))
+
+    for other in others:
+        if (other.key, other.kind, other.terms) == (r.key, r.kind, r.terms):
+            (low, high), (least, most) = ends(r), ends(other)
+            if least <= low and high <= most:
+                r = other
+    return r
+
+
+def _read(r: Recursion, lines: Sequence[Recursion]) -> set[str]:
+    """The adjoints that a line reads."""
+    keys = {x.key for x in lines if x.kind in ("adjoint", "delta")}
+    return keys & {n.partition("[")[0] for n in names_of(r.terms)}
 
 
 def compared(g: SymbolicDerivation) -> list[int]:
