@@ -18,6 +18,8 @@ from test_symbolic import arguments
 from truth import CELLS, bound, complex_step
 
 from bpttgraph.check.gradients import SAFETY
+from bpttgraph.derive import adjoints
+from bpttgraph.derive.expr import Expr, product
 from bpttgraph.errors import BPTTError
 from bpttgraph.rounding import rounding_error
 
@@ -66,8 +68,13 @@ def general(t: Truth, w: str) -> str:
 
 def check_symbolic(t: Truth, name: str, wrt: str, loss: str, steps: int) -> None:
     """Instantiated term for term (`at` compares all summands of all statements with the unrolled ones), and as code."""
-    bound(name).derive(wrt, loss=loss).at(steps)
+    g = bound(name).derive(wrt, loss=loss)
+    g.at(steps)
     function, names = code_of(name, wrt, loss)
+    if steps < g.least:  # the last step reads an initial state: the code says that it needs more steps
+        with pytest.raises(AssertionError, match="steps or more"):
+            function(*arguments(t.u, t.run, names))
+        return
     for w, value in function(*arguments(t.u, t.run, names)).items():
         w = w.replace("[T+1]", f"[{steps + 1}]")
         assert t.agrees(w, value), (w, "code")
@@ -148,3 +155,19 @@ def test_everywhere(name: str, loss: str):
                 w,
                 "closed form (t, k)",
             )
+
+
+def test_a_spoilt_derivation_is_seen(monkeypatch: pytest.MonkeyPatch):
+    """A rule that forgets one reader, or one transpose, is outside the bound at every level that uses it."""
+    t = Truth("lstm", 3, "every")
+    whole, turned = adjoints.Adjoints._read_by, adjoints.turned_times
+    monkeypatch.setattr(adjoints.Adjoints, "_read_by", lambda self, links, *rest: whole(self, links[-1:], *rest))
+    assert all(not t.agrees("U_f", t.u.derive("U_f").value_at(level, t.run)) for level in ("matrix", "elements"))
+    monkeypatch.setattr(adjoints.Adjoints, "_read_by", whole)
+    assert t.agrees("U_f", t.u.derive("U_f").value_at("matrix", t.run))
+
+    def straight(j: Expr, v: Expr) -> Expr:
+        return product(j, v) if j.shape and j.shape[0] == j.shape[1] == v.shape[0] else turned(j, v)
+
+    monkeypatch.setattr(adjoints, "turned_times", straight)
+    assert not t.agrees("U_f", t.u.derive("U_f").value_at("matrix", t.run))
