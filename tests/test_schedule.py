@@ -104,3 +104,21 @@ def test_a_stream_in_pieces_is_chunked_bptt(name: str) -> None:
         assert loss == pytest.approx(run.loss, rel=1e-13)
         for key, gradient in total.items():
             np.testing.assert_allclose(gradient, run.gradients[key], rtol=1e-11, atol=1e-13, err_msg=key)
+
+
+def test_a_run_keeps_its_numbers() -> None:
+    """Neither changed data nor later runs change what a run says, also where it evaluates the unrolled graph later."""
+    u = bg.cell("rnn").unroll(4)
+    data = u.instance(1)
+    before = u.run(data)
+    plain = u.run({k: v.copy() for k, v in data.items()}, schedule=False)
+    data["W_hh"] *= 2
+    data["target"][:] = 0
+    others = [u.run(u.instance(s)) for s in range(6)]
+    for name in ("W_hh", "h[0]"):
+        np.testing.assert_allclose(before.contributions(name), plain.contributions(name), rtol=1e-12, atol=1e-15)
+        np.testing.assert_allclose(before.gradients[name], plain.gradients[name], rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(before.values["h[2]"], plain.values["h[2]"], rtol=1e-14)
+    for seed, run in enumerate(others):
+        assert run.loss == u.run(u.instance(seed)).loss
+        np.testing.assert_array_equal(run.gradients["W_hy"], u.run(u.instance(seed)).gradients["W_hy"])

@@ -257,6 +257,11 @@ class Run:
 
     @cached_property
     def _spread(self) -> tuple[dict[Node, Array], set[Node]]:
+        if self._scheduled is not None:  # the user's arrays may have changed since (a step of training): the schedule has copies
+            kept = self._scheduled.data()
+            a = self._admitted
+            classes = {k: n for k, n in a.classes.items() if k not in kept}
+            return self.numbers.spread(Admitted({**a.arrays, **kept}, a.batch, a.shared, a.dtype, classes))
         return self.numbers.spread(self._admitted)
 
     @property
@@ -319,6 +324,8 @@ class Run:
             found = self._scheduled.gradient(name)
             if slot.role == "parameter":
                 return np.zeros(slot.shape, self._dtype) if found is None else found.copy()
+            if self.batch is None and found is not None:
+                return found[0].copy()
             total = np.zeros((1, *slot.shape), self._dtype) if found is None else found
             total = np.broadcast_to(total, (self.batch or 1, *slot.shape))
             return np.sum(total, axis=0) if self.batch is None or name in self._admitted.shared else np.array(total)

@@ -40,6 +40,17 @@ class Schedule:
         """Whether this recurrence has a schedule; `reason` says why not."""
         return not self.reason
 
+    def explain(self) -> str:
+        """What was moved out of the loops over time, and why, in plain words.
+
+        >>> import bpttgraph as bg
+        >>> print(bg.cell("rnn").unroll(3).schedule.explain().splitlines()[2])
+        FORWARD
+        """
+        from .explain import explain
+
+        return explain(self)
+
     def _plan(self) -> None:
         _, found = from_system(self.system)
         wanted = {name: v for name, v in found.items() if name in self.system.losses or name[0] == "∇"}
@@ -159,6 +170,10 @@ class Scheduled:
         """A gradient, `(*shape)`, or `(B, *shape)` of an initial state; None if it is zero."""
         value = self._work.schedule.gradients.get(name)
         return None if value is None else self._work.gradient(value)
+
+    def data(self) -> dict[str, Any]:
+        """The data as they were when the run was made."""
+        return self._work.given_arrays()
 
     def value(self, name: str) -> Any:
         """The value of a variable such as `h[3]`, `(B, *shape)`; None if it was not kept."""

@@ -111,6 +111,10 @@ class Checkpointed:
     def gradient(self, name: str) -> Array | None:
         return self._gradients.get(name)
 
+    def data(self) -> dict[str, Array]:
+        """No data are kept."""
+        return {}
+
     def value(self, name: str) -> None:
         """No values are kept."""
 

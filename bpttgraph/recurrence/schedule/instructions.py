@@ -136,13 +136,24 @@ def _dot(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list
     return [(np.multiply, (*ins, both)), (np.add.reduce, (both, -1, None, out))]
 
 
+def _cross_entropy(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction] | None:
+    if not out.ndim:
+        return None
+    y, target = ins
+    log = scratch(0, np.broadcast_shapes(y.shape, target.shape))
+    return [
+        (np.equal, (target, 0.0, log)), (np.add, (y, log, log)),  # where the target is 0 the logarithm does not count, even of 0
+        (np.log, (log, log)), (np.multiply, (target, log, log)), (np.add.reduce, (log, -1, None, out)), (np.negative, (out, out)),
+    ]  # fmt: skip
+
+
 def _copy(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
     return [(np.copyto, (out, ins[0]))]
 
 
 _SPECIAL: dict[str, Callable[..., list[Instruction] | None]] = {
     "Σ": _sum, "Π": _product, "matvec": _matvec, "vecmat": _vecmat, "batch_outer": _batch_outer, "batch_sum": _batch_sum,
-    "sigmoid": _sigmoid, "softmax": _softmax, "dot": _dot, "copy": _copy,
+    "sigmoid": _sigmoid, "softmax": _softmax, "dot": _dot, "cross_entropy": _cross_entropy, "copy": _copy,
     "relu": lambda v, ins, out, s: [(partial(np.maximum, out=out), (ins[0], 0.0))],
     "step": lambda v, ins, out, s: [(np.greater, (ins[0], 0.0, out))],
 }  # fmt: skip

@@ -110,6 +110,10 @@ class Build:
                 kept.append(f.args[0])
             else:
                 kept.append(f)
+        for f in tuple(kept):  # a / b ∘ b is a: what cross entropy and softmax hand to each other
+            if f.op == "ratio" and f.args[1] in kept and f.args[1] is not f and f.args[0].op != "full":
+                kept[kept.index(f)] = f.args[0]
+                kept.remove(f.args[1])
         if not kept or factor == 0.0:
             return self.full(factor, shape, rows)
         if not _covers(kept, shape, rows):

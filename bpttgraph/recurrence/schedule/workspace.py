@@ -59,6 +59,8 @@ class Workspace:
             else:
                 self._whole_stage(stage.values[0], program)
 
+        self._entries = [self._entry(key, value) for key, value in self.given.items()]
+
     # -- memory ---------------------------------------------------------------------------------------------------------------
 
     def _allocate(self, value: Value) -> tuple[_Buffer, slice | None]:
@@ -293,22 +295,33 @@ class Workspace:
         """Leave the values to `user` as long as it lives."""
         self._user = weakref.ref(user)
 
+    def _entry(self, key: str, value: Value) -> tuple[str, Array, bool]:
+        """Where the data of a key go: the array, and whether it is a sequence."""
+        target = self.whole(value)
+        if value.rows is not None:
+            rows = (value.rows.length,) if value.attrs["timed"] else ()
+            target = target.reshape(*rows, self.batch, *value.shape)
+        if self.schedule.u.inputs == "first" and value.attrs["role"] == "input" and value.attrs["timed"]:
+            target = target[:1]  # the other steps stay zero
+        return key, target, value.attrs["timed"]
+
     def load(self, data: Admitted, start: int = 0) -> None:
         """Copy the data in; `start` is the first step of a sequence that is taken."""
-        first = self.schedule.u.inputs == "first"
-        for key, value in self.given.items():
-            target, array = self.whole(value), data.arrays[key]
-            if value.rows is not None:
-                target = target.reshape(value.rows.length, self.batch, *value.shape)
-            if value.attrs["timed"]:
-                if first and value.attrs["role"] == "input":
-                    target, array = target[:1], array[:1]  # the other steps stay zero
+        arrays = data.arrays
+        for key, target, timed in self._entries:
+            array = arrays[key]
+            if timed and (start or len(array) != len(target)):
                 array = array[start : start + len(target)]
             if key in data.classes:
                 target.fill(0.0)
-                np.put_along_axis(target, np.broadcast_to(array, target.shape[:2])[..., None], 1.0, -1)
+                flat = np.broadcast_to(array, target.shape[:2]).reshape(-1)
+                target.reshape(len(flat), -1)[np.arange(len(flat)), flat] = 1.0
             else:
-                np.copyto(target, array, casting="same_kind")
+                target[...] = array
+
+    def given_arrays(self) -> dict[str, Array]:
+        """Copies of the data of the last run."""
+        return {key: target.copy() for key, target, _ in self._entries}
 
     def run(self, *which: int) -> None:
         """The forward (0) and the reverse pass (1), or one of them."""
