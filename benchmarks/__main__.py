@@ -53,6 +53,7 @@ def main(context: click.Context, target: Path | None, seconds: float, only: tupl
     from .growth import start_up
     from .measure import compare
     from .scalars import compare_scalars
+    from .training import compare_training
     from .works import WORKS
 
     results: list[dict[str, Any]] = []
@@ -64,6 +65,12 @@ def main(context: click.Context, target: Path | None, seconds: float, only: tupl
     if not only or any("scalar" in o for o in only):
         results.append(compare_scalars())
         click.echo(_table(results[-1]) + "\n")
+    if not only or any("training" in o for o in only):
+        text = "".join(sorted(Path(__file__).parent.glob("*.py"))[i % 3].read_text(encoding="utf-8") for i in range(12))
+        results.append(compare_training(text))
+        click.echo(_table(results[-1]))
+        bits = results[-1]["bits_per_character"]
+        click.echo(f"  bits per character at the end: {bits['bpttgraph']:.4f}, textbook {bits['textbook NumPy']:.4f}\n")
     if not only or any("start" in o for o in only):
         results.append({"work": "start-up", "ms": start_up()})
         for name, t in results[-1]["ms"].items():
