@@ -166,16 +166,10 @@ class _Words:
             value.op == "concat" and self.uses[value] < 2
         ):
             return []
-        if (
-            not value.name
-            and value not in self.gradients
-            and self.uses.get(value, 0) == 1
-            and not self._for_loop(value)
-        ):
-            if value.op not in ("batch_outer", "batch_sum"):
-                return []  # written out where it is used
         if value.op in ("batch_outer", "batch_sum"):
             return [self.gradient_line(value)]
+        if not value.name and self.uses.get(value, 0) == 1 and not self._for_loop(value) and value not in self.gradients:
+            return []  # written out where it is used
         if not value.name:
             self.told.add(value)
         why = ""
