@@ -10,6 +10,7 @@ import bpttgraph as bg
 from bpttgraph.homework.diagnosis import Diagnosis, diagnose
 from bpttgraph.homework.kill import concrete, naming, rounded
 from bpttgraph.homework.model import Answer, Cause, Given
+from bpttgraph.homework.pinpoint import pinpoint
 from bpttgraph.homework.truth import Truth
 
 HAND = {"rnn": wrong_backprop.rnn, "lstm": wrong_backprop.lstm, "gru": wrong_backprop.gru}
@@ -166,3 +167,49 @@ def test_a_published_scalar_slip() -> None:
     given = Given("w", np.array(-40.2153), half=np.array(5e-5))
     cause = diagnose(truth, Answer({"w": given}, "arrays"), ["w"])["w"]
     assert ("derivative-of-preactivation:tanh:h",) in cause.mistakes, cause
+
+
+PLACES = [
+    ("outer(delta[t], h[t-1])", "outer(delta[t], h[t])", "line 2", "h[t]", "with h[t-1] in place of h[t]"),
+    ("1 - h[t]^2", "1 - h[t-1]^2", "line 1", "h[t-1]", "with h[t] in place of h[t-1]"),
+    (" + W_hh.T @ delta[t+1]", "", "line 1", "W_hy.T @ (y[t] - target[t])", "with + W_hh.T @ delta[t+1] after"),
+    ("W_hh.T @", "W_hh @", "line 1", "W_hh", "with W_hh.T in place of W_hh"),
+    ("(y[t] - target[t])", "y[t]", "line 1", "y[t]", "with y[t] - target[t] in place of y[t]"),
+    (
+        "(1 - h[t]^2) * ",
+        "",
+        "line 1",
+        "(W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])",
+        "with the factor (1 - h[t]^2)",
+    ),
+]
+
+
+@pytest.mark.parametrize("right, wrong, line, place, words", PLACES)
+def test_the_place_in_the_students_own_line(right: str, wrong: str, line: str, place: str, words: str) -> None:
+    answer = (
+        "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])\n"
+        "dW_hh = sum_t outer(delta[t], h[t-1])"
+    )
+    u = bg.cell("rnn").unroll(5)
+    truth = Truth(u, u.instance(0))
+    assert pinpoint(truth, answer, ["W_hh"]) == {}  # a right answer has no place to repair
+    changed = answer.replace(right, wrong)
+    repair = pinpoint(truth, changed, ["W_hh"])["W_hh"]
+    assert line in repair.text and words in repair.text
+    shown = changed.splitlines()[repair.span.line - 1][repair.span.column : repair.span.end]
+    assert shown.strip("()") == place.strip("()")
+    cause = bg.verify(u, changed).parameters["W_hh"].because
+    assert cause is not None and cause.certainty == "exact" and cause.span == repair.span and words in cause.text
+
+
+def test_a_large_model_is_explained_in_stages() -> None:
+    u = bg.cell("rnn").unroll(6, sizes={"h": 130, "x": 30, "y": 5})
+    truth = Truth(u, u.instance(0))
+    wrong = wrong_backprop.rnn(truth.data, "no carry")
+    given = Answer({n: Given(n, v) for n, v in wrong.items()}, "arrays")
+    d = Diagnosis(truth)
+    assert "table" not in vars(d)
+    cause = d.explain(given, ["W_hh", "b_h"])["W_hh"]
+    assert ("no-carry",) in cause.mistakes and cause.certainty == "exact"
+    assert "table" not in vars(d)  # the gradients of all mistakes at once would not fit

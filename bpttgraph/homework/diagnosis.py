@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import BPTTError
 from .mistakes import CATALOGUE, Mutant, Trial, clipped, compatible, mutants
 from .mistakes.lines import missing_line
 from .model import Answer, Cause, Given
@@ -34,7 +35,9 @@ SAFETY = 16.0  # standard deviations of the rounding of formulas
 SLACK = 1000.0  # units of roundoff of the largest entry: another order of operations in a wrong computation
 PAIRS = 20_000  # pairs tried at most
 DOUBT = 3.0  # agreement must be 10³ times less likely by chance than one hit among all that were tried
-LARGE = 3e7  # numbers in the table of all mistakes' gradients
+STAGE = 24  # mistakes tried at a time in a large model
+WORK = 4e9  # numbers that may be added up there
+LARGE = 3e6  # numbers in the table of all mistakes' gradients
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class Diagnosis:
             return Diagnosis(
                 Truth(made, made.instance(seed=1789, batch=3 if self.run.batch else None)), self.trial.names
             )
-        except Exception:  # a recurrence that cannot be unrolled otherwise has no reference
+        except BPTTError:  # a recurrence that cannot be unrolled otherwise has no reference
             return None
 
     # -- comparing ------------------------------------------------------------------------------------------------------
@@ -172,6 +175,8 @@ class Diagnosis:
         if any(n not in self.trial.true for n in given):
             return Diagnosis(self.truth, [*self.trial.names, *given]).explain(answer, wrong)
         wrong = [n for n in wrong if n in given]
+        if not wrong:
+            return {}
         fits = {n: self._fit(given[n]) for n in wrong}
         found: dict[str, list[Match]] = {}
         if self._small:
@@ -183,6 +188,9 @@ class Diagnosis:
                 old = found.get(n)
                 if old is None or len(better[0].names) > len(old[0].names):
                     found[n] = better
+        else:
+            found = self._staged(given, wrong)
+            found |= self._clipped(given, [n for n in wrong if n not in found])
         return {n: self._cause(n, given[n], found.get(n, []), fits[n]) for n in wrong}
 
     @property
@@ -194,6 +202,35 @@ class Diagnosis:
         fitting = {n: self.fits(g, self.table[n]) for n, g in given.items()}
         rows = [(m,) for m in self.mutants]
         return self._chosen(given, wrong, fitting, rows, self.table, len(rows))
+
+    def _staged(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
+        """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is done."""
+        trial = Trial(self.u, self.run, list(given), only=True)
+        work = self.u.columns * sum(int(np.prod(node.shape)) for node in self.u.parameters.values())
+        hits: list[Combination] = []
+        kept: dict[str, list[Array]] = {n: [] for n in given}
+        tried, done = 0, 0.0
+        plain = [
+            m for m in self.mutants if m.weights is None
+        ]  # the triangles of large parameters would be larger still
+        for start in range(0, len(plain), STAGE):
+            rows = [(m,) for m in plain[start : start + STAGE]]
+            done += work * sum(len(self.u.heads) if m.truncation is not None else 1 for (m,) in rows)
+            if start and done > WORK:
+                break
+            values = trial(rows)
+            fitting = {n: self.fits(g, values[n]) for n, g in given.items()}
+            tried += len(rows)
+            for i in np.flatnonzero(np.any([fitting[n] for n in wrong], axis=0)):
+                hits.append(rows[int(i)])
+                for n in given:
+                    kept[n].append(values[n][i])
+            if np.any(np.all(list(fitting.values()), axis=0)):
+                break
+        if not hits:
+            return {}
+        stacked = {n: np.stack(v) for n, v in kept.items()}
+        return self._chosen(given, wrong, {n: self.fits(given[n], v) for n, v in stacked.items()}, hits, stacked, tried)
 
     def _chosen(
         self, given: Mapping[str, Given], wrong: Sequence[str], fitting: Mapping[str, Array], rows: Sequence[Combination],

@@ -20,7 +20,7 @@ def constant_factor(given: Array, true: Array, tolerance: Array) -> float | None
     >>> constant_factor(np.array([2.0, 6.0]), np.array([1.0, 3.0]), np.full(2, 1e-9))
     2.0
     """
-    weight = 1.0 / np.maximum(tolerance, 1e-300) ** 2
+    weight = 1.0 / np.maximum(tolerance, 1e-16 * max(float(np.abs(given).max(initial=0.0)), 1e-150)) ** 2
     below = float(np.sum(weight * true * true))
     if below == 0 or true.size < 2:
         return None

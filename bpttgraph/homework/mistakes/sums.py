@@ -13,6 +13,10 @@ from .links import activation
 from .places import Edge
 from .reverse import Change, Pull
 
+MANY = 24  # steps; beyond, only customary windows and the steps near the ends are tried
+WINDOWS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 16, 20, 25, 30, 32, 35, 40, 50, 64, 100, 128, 256)
+ENDS = 3
+
 Array = np.ndarray[Any, Any]
 Results = Mapping[str, Array]
 
@@ -67,7 +71,7 @@ def only_last(s: Site) -> Iterator[Mutant]:
 )
 def use_forgotten(s: Site) -> Iterator[Mutant]:
     columns = sorted({e.column: e for edges in s.places.uses.values() for e in edges if e.column is not None}.items())
-    for k, e in columns:
+    for k, e in columns if len(columns) <= MANY else columns[:ENDS] + columns[-ENDS:]:
         block = s.u._places[e.owner].block
         step = f"step {k - s.u.offset.get(block, 0)}" + (f" of the {block}" if block else "")
         yield from _one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at {step}")  # type: ignore[misc]
@@ -113,7 +117,8 @@ def truncated(s: Site) -> Iterator[Mutant]:
     if not s.places.carried:
         return
     own = s.u.truncation.name if s.u.truncation is not None else ""
-    for k in range(1, s.steps):
+    windows = [k for k in range(1, s.steps) if s.steps <= MANY or k in WINDOWS or 2 * k == s.steps or k == s.steps - 1]
+    for k in windows:
         for kind in ("sliding", "chunk"):
             name = f"{kind}:{k}"
             if name != own:
@@ -131,7 +136,9 @@ def truncated(s: Site) -> Iterator[Mutant]:
             rule = parse_truncation(name)
             assert rule is not None
             yield Mutant(name, "", f"BPTT is truncated: {rule.text}", truncation=rule, rank=0.2)
-    for k in range(1, s.steps):  # chunks counted from the end: the border that a loop going back meets first
+    for k in (
+        windows if s.steps <= MANY else ()
+    ):  # chunks counted from the end: the border that a loop going back meets first
         edges = [e for found in s.places.carried.values() for e in found]
         cut = [e for e in edges if e.column is not None and _border(e, s.steps - k)]
         if cut and 2 * k != s.steps:

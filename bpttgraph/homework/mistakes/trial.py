@@ -20,7 +20,8 @@ __all__ = ["Trial"]
 
 Array = np.ndarray[Any, Any]
 Group = tuple[Array, Mapping[int, Change]]
-ROWS = 2048
+ROWS = 2048  # mistakes in one pass, at most
+MEMORY = 3e7  # numbers of all their gradients together
 
 
 class Trial:
@@ -109,8 +110,10 @@ class Trial:
                 rows.append([*changes, cut])
                 seeds.append(scale * mask)
                 owner.append(i)
-        for start in range(0, len(rows), ROWS):
-            part = slice(start, start + ROWS)
+        numbers = sum(int(np.prod(node.shape)) for node in self.u.parameters.values())
+        size = max(8, min(ROWS, int(MEMORY / max(numbers, 1))))
+        for start in range(0, len(rows), size):
+            part = slice(start, start + size)
             found = self.reverse(rows[part], self.names, np.stack(seeds[part]))
             for n in self.names:
                 np.add.at(result[n], owner[part], found[n])
