@@ -133,7 +133,8 @@ def _lead(u: Unrolled, choice: Choice) -> list[Block]:
     """Under the title: which cell exactly, and every convention on which the formulas depend."""
     full = _full_title(u)
     which = [full + "."] if full != _cell_title(u) else []
-    conventions = "; ".join(u.conventions)
+    said = [f"checked with {c}" if choice.symbolic and "T = " in c else c for c in u.conventions]
+    conventions = "; ".join([said[0][:1].upper() + said[0][1:], *said[1:]])
     notation = _AUTHORS[choice.notation]
     return [para(*which, *([" "] if which else []), f"{conventions}; notation of {notation}.", style="lead")]
 

@@ -152,12 +152,15 @@ def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
         code = g.code("backward")
     except BPTTError:
         return []
-    zeros = "a row of zeros" if g.reach == 1 else f"{g.reach} rows of zeros"
+    zeros = "stands a row of zeros" if g.reach == 1 else f"stand {g.reach} rows of zeros"
+    last = max(g.reference.steps.values())
+    late = any(v.role == "initial" and (v.step or 0) > last for v in g.reference.vgraph.variables.values())
+    beyond = " (of what runs backwards in time, the state that it starts from)" if late else ""
     return [
         Heading(level, ("As NumPy code",), f"code{at}"),
         para(
             "The values of the forward pass go in, the gradients come out. Row t of an array is step t, row 0 the "
-            f"initial state, and after the last step {'stands' if g.reach == 1 else 'stand'} {zeros}."
+            f"initial state, and after the last step {zeros}{beyond}."
         ),
         Code(code.strip("\n"), "The backward pass as NumPy code"),
     ]
