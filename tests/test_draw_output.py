@@ -19,9 +19,11 @@ from draw_graphs import NAMES, sample
 
 import bpttgraph.draw.engines as engines
 from bpttgraph.draw import draw, engine_report
+from bpttgraph.draw.data import Data
 from bpttgraph.draw.dot import write_dot
 from bpttgraph.draw.figure import Figure
 from bpttgraph.draw.svg import write_svg
+from bpttgraph.draw.theme import THEMES
 from bpttgraph.errors import BPTTError
 from bpttgraph.variables import Link, Variable, VariableGraph
 
@@ -286,3 +288,53 @@ def test_themes_have_a_legend(theme: str) -> None:
     words = {m.label.text for m in figure.layout.marks if m.cls == "legend" and m.label}
     assert {"within a step", "to another step", "cell line", "use of a parameter", "shared parameter", "loss"} <= words
     assert isinstance(figure, Figure) and figure._repr_svg_() == figure.svg
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG defines it."""
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+
+
+def contrast(a: str, b: str) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("name", list(THEMES))
+def test_themes_can_be_read(name: str) -> None:
+    theme = THEMES[name]
+    grounds = [theme.paper, *theme.bands]
+    for ground in grounds:
+        assert contrast(theme.ink, ground) >= 7 and contrast(theme.faint, ground) >= 4.5
+        assert contrast(theme.gradient_ink, ground) >= 4.5
+        for cls in ("forward", "recurrent", "cell-line", "parameter", "gradient"):
+            assert contrast(theme.edge[cls].stroke, ground) >= 3, cls
+        for style in theme.node.values():
+            assert contrast(style.stroke, ground) >= 3
+            assert contrast(theme.ink, ground if style.fill == "none" else style.fill) >= 4.5
+    assert contrast(f"#{theme.heat[-1]:06X}", theme.paper) > 5 > contrast(f"#{theme.heat[0]:06X}", theme.paper)
+
+
+def test_print_is_grey() -> None:
+    for view in ("forward", "backward", "contributions"):
+        graph = sample("lstm", 3)
+        data = Data("W_f", triangle={(1, 1): 1.0, (2, 1): 0.2}, uses={1: 1.0}) if view == "contributions" else None
+        colours = set(re.findall(r"#([0-9A-Fa-f]{6})\b", draw(graph, view, theme="print", data=data).svg))
+        assert colours and all(c[:2] == c[2:4] == c[4:] for c in colours), view
+
+
+@pytest.mark.parametrize("suffix", ["svg", "dot", "tikz"])
+def test_hostile_names_in_every_level_of_detail(suffix: str) -> None:
+    """Names as a label function hands them over; whatever the level, they stay text."""
+    from bpttgraph.draw.data import Label
+
+    graph = hostile_graph()
+    label = lambda name: Label("<mtext>&lt;script&gt;</mtext>", name, r"\text{x}", "op", name)  # noqa: E731
+    made = str(getattr(draw(graph, data=Data(label=label)), suffix))
+    if suffix == "dot":  # inside quotes only
+        made = re.sub(r'"(?:[^"\\]|\\.)*"', "", made)
+    if suffix == "tikz":  # comments name what is drawn
+        made = re.sub(r"(?m)^  % .*$", "", made)
+    assert "<script" not in made

@@ -1,7 +1,8 @@
 """View `contributions`: what the use of a parameter at step k adds to the gradient of the loss at step t.
 
 The triangle of (t, k) stands beside the graph as a matrix with its numbers, and each tap of the parameter's rail has
-the colour of the sum of its column. One scale for everything, from pale to dark, so that it reads in greyscale too;
+the colour of the sum of its column. One scale for everything, its lightness falling evenly (rising on dark paper), so
+that it reads in greyscale too;
 it is logarithmic when the numbers differ by more than a factor of 100, and says so.
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from ..names import to_latex, to_mathml, to_unicode
 from .geometry import rounded
@@ -20,7 +20,6 @@ from .theme import Style, Theme
 
 __all__ = ["Scale", "contributions", "tap_norm"]
 
-_STOPS = ((1.0, 0xFFF4E8), (0.75, 0xFDC38A), (0.5, 0xF0893A), (0.25, 0xB84A00), (0.0, 0x5E2100))
 _MOST_NUMBERS = 12
 
 
@@ -31,13 +30,14 @@ class Scale:
     low: float
     high: float
     log: bool
+    stops: tuple[int, ...] = Theme.heat
 
     @staticmethod
-    def of(values: list[float]) -> Scale:
+    def of(values: list[float], stops: tuple[int, ...] = Theme.heat) -> Scale:
         some = [v for v in values if v > 0 and math.isfinite(v)] or [1.0]
         low, high = min(some), max(some)
         log = high > 100 * low
-        return Scale(max(low, high * 1e-12) if log else 0.0, high, log)
+        return Scale(max(low, high * 1e-12) if log else 0.0, high, log, stops)
 
     def share(self, v: float) -> float:
         if v <= 0 or not math.isfinite(v):
@@ -47,14 +47,12 @@ class Scale:
         return min(v / self.high, 1.0)
 
     def colour(self, share: float) -> str:
-        """Darker for more; the lightness falls evenly."""
-        x = 1 - share
-        for (a, top), (b, bottom) in pairwise(_STOPS):
-            if x >= b:
-                f = (x - b) / (a - b)
-                parts = [round((bottom >> s & 255) * (1 - f) + (top >> s & 255) * f) for s in (16, 8, 0)]
-                return "#" + "".join(f"{p:02X}" for p in parts)
-        return f"#{_STOPS[-1][1]:06X}"
+        """Between the two stops that the share lies between."""
+        place = min(max(share, 0.0), 1.0) * (len(self.stops) - 1)
+        k = min(int(place), len(self.stops) - 2)
+        f = place - k
+        parts = [round((self.stops[k] >> s & 255) * (1 - f) + (self.stops[k + 1] >> s & 255) * f) for s in (16, 8, 0)]
+        return "#" + "".join(f"{p:02X}" for p in parts)
 
 
 def _dark(colour: str) -> bool:
@@ -81,7 +79,7 @@ def contributions(marks: list[Mark], scene: Scene, theme: Theme) -> list[Mark]:
     data = scene.data
     if not data.triangle:
         return marks
-    scale = Scale.of([*data.triangle.values(), *data.uses.values()])
+    scale = Scale.of([*data.triangle.values(), *data.uses.values()], theme.heat)
     out = []
     for m in marks:
         norm = tap_norm(scene, m.ends[1]) if m.kind == "edge" and m.ends[0] == data.wrt else None

@@ -18,7 +18,7 @@ from typing import Any
 
 from ..names import to_mathml, to_unicode
 
-__all__ = ["Glyph", "Outline", "math_label", "mathml_label", "stacked", "words"]
+__all__ = ["Glyph", "Outline", "in_line", "math_label", "mathml_label", "stacked", "words"]
 
 MATH_SIZE = 15.0
 WORD_SIZE = 10.0
@@ -188,6 +188,17 @@ def words(text: str, size: float = WORD_SIZE) -> Outline:
     scale, cx = size / 12, (left + right) / 2
     placed = tuple(replace(g, x=(g.x - cx) * scale, y=height / 2 * scale, scale=scale) for g in glyphs)
     return Outline(shown, (right - left) * scale, height * scale, placed)
+
+
+def in_line(*outlines: Outline, gap: float) -> Outline:
+    """Several labels after each other, their middles level."""
+    width = sum(o.width for o in outlines) + gap * (len(outlines) - 1)
+    glyphs: list[Glyph] = []
+    left = -width / 2
+    for o in outlines:
+        glyphs += [replace(g, x=g.x + left + o.width / 2) for g in o.glyphs]
+        left += o.width + gap
+    return Outline("".join(o.text for o in outlines), width, max(o.height for o in outlines), tuple(glyphs))
 
 
 def stacked(*outlines: Outline, gap: float = 3.5) -> Outline:

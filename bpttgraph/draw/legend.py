@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ..names import to_mathml, to_unicode
 from .backward import width_of
 from .geometry import Path, cut_strokes, rounded
-from .labels import words
+from .labels import Outline, in_line, mathml_label, words
 from .marks import Layout, Mark
 from .pages import choose
 from .scene import Scene
@@ -82,7 +83,7 @@ def _compose(scene: Scene, theme: Theme, drawing: list[Mark], aside: bool = Fals
     _, top, right, bottom = extent(drawing)
     entries = [(key, words(text, 10.0 * grow)) for key, text in scene.legend]
     widest = max([_SAMPLE + 7 + o.width for _, o in entries], default=0.0)
-    title = words(scene.title, 15.0 * min(grow, 1.3))
+    title = _title(scene, 15.0 * min(grow, 1.3))
     notes = words("; ".join(scene.notes), 9.5 * grow) if scene.notes else None
     # At least wide enough for three legend columns, so that a picture of one step is not followed by a tower of words.
     width = max(right - MARGIN, 0.0 if aside else 3 * (widest + 18) - 18, title.width)
@@ -120,6 +121,17 @@ def _compose(scene: Scene, theme: Theme, drawing: list[Mark], aside: bool = Fals
     return Layout(
         round(width + 2 * MARGIN, 2), round(height, 2), theme.paper, theme.ink, scene.title, description, tuple(body)
     )
+
+
+def _title(scene: Scene, size: float) -> Outline:
+    """Words, with the gradient that a view shows as mathematics."""
+    name = scene.data.wrt
+    before, found, after = scene.title.rpartition(f"∂E/∂{to_unicode(name)}") if name else ("", "", "")
+    if not found or name is None:
+        return words(scene.title, size)
+    formula = f"<mrow><mo>∂</mo><mi>E</mi><mo>/</mo><mo>∂</mo>{to_mathml(name)}</mrow>"
+    parts = [words(before.rstrip() + " ", size), mathml_label(formula, found, size * 1.1)]
+    return in_line(*parts, *([words(after, size)] if after else []), gap=size * 0.35)
 
 
 def _wrap(text: str, width: float, size: float = 9.5) -> list[str]:

@@ -26,7 +26,7 @@ class Style:
     dot: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Theme:
     """Every style of a picture; `node` by role, `edge` by class."""
 
@@ -39,6 +39,7 @@ class Theme:
     node: dict[str, Style]
     edge: dict[str, Style]
     gradient_ink: str = "#C44E00"
+    heat: tuple[int, ...] = (0xFFF4E8, 0xFDC38A, 0xF0893A, 0xB84A00, 0x5E2100)  # from little to much
 
     def rail(self) -> Style:
         return replace(self.edge["parameter"], head=0.0, dot=0.0, width=1.2)
@@ -79,8 +80,13 @@ def _theme(
         "bracket": Style(stroke=faint, width=1.0),
     }
     # Orange words need more contrast than orange lines.
-    words = "#FFB27A" if name == "dark" else "#B34700"
-    return Theme(name, paper, ink, faint, bands, band_line, node, edge, words)
+    words = {"dark": "#FFB27A", "print": "#1A1A1A"}.get(name, "#B34700")
+    heat = {
+        "dark": (0x2B1B0F, 0x6B3208, 0xB3560F, 0xF0893A, 0xFFD3A6),
+        "print": (0xF7F7F7, 0xC8C8C8, 0x969696, 0x5A5A5A, 0x141414),
+    }
+    ramp = heat.get(name, Theme.heat)
+    return Theme(name, paper, ink, faint, bands, band_line, node, edge, words, ramp)
 
 
 _LIGHT = {
@@ -97,7 +103,17 @@ _LIGHT = {
     "faded": "#8B919A",
     "pale": "#C3C8CF",
 }
-_PRINT = {k: "#FFFFFF" if k.endswith("_fill") else v for k, v in _LIGHT.items()} | {"pale": "#9AA0A8"}
+# Greys alone: what colour says elsewhere, width, dash, double borders and two light fills say here.
+_PRINT = {k: "#FFFFFF" for k in _LIGHT if k.endswith("_fill")} | {
+    "state": "#404040",
+    "cell": "#000000",
+    "parameter": "#606060",
+    "loss": "#1A1A1A",
+    "cell_fill": "#D9D9D9",
+    "loss_fill": "#ECECEC",
+    "faded": "#8C8C8C",
+    "pale": "#9C9C9C",
+}
 _DARK = {
     "state": "#7FB2E5",
     "state_fill": "#22384F",
@@ -110,12 +126,12 @@ _DARK = {
     "value_fill": "#20242B",
     "output_fill": "#20242B",
     "faded": "#7A828E",
-    "pale": "#4A525E",
+    "pale": "#5B6470",
 }
 
 THEMES: dict[str, Theme] = {
     "light": _theme("light", "#FFFFFF", "#000000", "#5F6670", ("#F1F2F4", "#E7E9ED"), "#DADDE2", _LIGHT),
-    # For paper: no tints, bands told apart by their outline alone.
+    # For paper, in greys; bands are told apart by their outline alone.
     "print": _theme("print", "#FFFFFF", "#000000", "#404040", ("#FFFFFF", "#FFFFFF"), "#8A8A8A", _PRINT),
     "dark": _theme("dark", "#16191E", "#E8EAED", "#A3AAB5", ("#1F242B", "#272D36"), "#38404B", _DARK),
 }
