@@ -16,6 +16,7 @@ import pytest
 import bpttgraph as bg
 from bpttgraph.check import check_gradients
 from bpttgraph.document import Document, build
+from bpttgraph.document.blocks import Display, Math, Row
 from bpttgraph.document.equations import function_name
 from bpttgraph.document.fonts import font_face
 
@@ -125,6 +126,16 @@ def test_many_steps_stay_readable() -> None:
     read(document.html)
     assert "in the same way" in document.markdown and "⋮" in document.markdown
     assert len(document.html.encode()) < 1_500_000
+
+
+def test_long_displays_break_over_printed_pages() -> None:
+    x = Math("<mi>x</mi>", "x", 1)
+    rows = (Row(x, Math("<mi>left</mi>", "l", 4), "="), *[Row(x, None, "+")] * 29)
+    html = Document("t", (Display(rows, "long"),)).html
+    read(html)
+    parts = re.findall("<math.*?</math>", html)
+    assert [p.count("<mtr") for p in parts] == [12, 12, 6]
+    assert ["<mphantom><mi>left</mi></mphantom>" in p for p in parts] == [False, True, True]
 
 
 def test_abstract_functions_stay_abstract() -> None:

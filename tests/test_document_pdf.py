@@ -47,12 +47,25 @@ X = Math("<mi>x</mi>", "x", 1)
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"><path d="M 0 0 L 10 10" stroke="#000000"/></svg>'
 TIKZ = "\\begin{tikzpicture}\\draw (0,0) -- (1,1);\\end{tikzpicture}%\n"
 PICTURE = Picture(SVG, "a line", ("markpicture",), tikz=TIKZ)
+
+
+def mark(word: str) -> Math:
+    return Math(f"<mtext>mark{word}</mtext>", rf"\text{{mark{word}}}", 8)
+
+
+EQUALS = {
+    "html": '<mo form="infix">=</mo>',
+    "markdown": "&= ",
+    "typst": "relation: $=$",
+    "latex": "}{=}{",
+    "beamer": "}{=}{",
+}
 ONE_OF_EACH: dict[type, blocks.Block] = {
     Heading: Heading(2, ("markheading",), "a"),
     Para: Para(("markpara", X, Mono("m"), Strong("s"))),
     Bullets: Bullets((("markbullets",),)),
     Code: Code("markcode", "code"),
-    Display: Display((Row(Math("<mtext>markdisplay</mtext>", r"\text{markdisplay}", 8), X, "=", X, True),), "lines"),
+    Display: Display((Row(mark("display"), mark("left"), "=", mark("note"), True),), "lines"),
     Table: Table(("marktable",), (("a",), ("b",)), ((("1",), (X,)),)),
     Picture: PICTURE,
     blocks.Beside: blocks.Beside((Para(("markbeside",)),), PICTURE),
@@ -66,6 +79,12 @@ def test_every_kind_of_block_is_written_by_every_writer() -> None:
         for kind, example in ONE_OF_EACH.items():
             text = writer(Document("t", (Heading(1, ("title",), "top"), example, Para(("end",)))))
             assert "mark" + kind.__name__.lower() in text, (writer.__name__, kind)
+
+
+def test_lines_have_a_left_side_a_relation_and_a_note() -> None:
+    for name, writer in WRITERS.items():
+        text = writer(Document("t", (Heading(1, ("title",), "top"), ONE_OF_EACH[Display])))
+        assert "markleft" in text and "marknote" in text and EQUALS[name] in text, name
 
 
 def test_an_unknown_block_is_an_error() -> None:
@@ -128,16 +147,45 @@ def test_pdf_says_what_it_must(tmp_path: Path) -> None:
         assert part in text, part
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm-peephole", "seq2seq"])
-def test_nothing_leaves_the_page(name: str, tmp_path: Path) -> None:
-    pdf = compiled(build(bg.cell(name).unroll(3), "all", None))
+WIDE = {
+    "product": "<mo>&#x2062;</mo>".join(["<msub><mi>abcd</mi><mi>t</mi></msub>"] * 40),
+    "sum": "<mo>+</mo>".join(["<mi>abcd</mi>"] * 40),
+    "fraction": "<mfrac><mrow>" + "<mi>abcd</mi><mo>+</mo>" * 30 + "<mi>e</mi></mrow><mi>f</mi></mfrac>",
+    "matrix": '<mrow><mo stretchy="true">[</mo><mtable><mtr>'
+    + "<mtd><mi>abcd</mi></mtd>" * 40
+    + '</mtr></mtable><mo stretchy="true">]</mo></mrow>',
+}
+WIDE["brackets"] = (
+    f'<msup><mrow><mo stretchy="true">[</mo>{WIDE["sum"]}<mo stretchy="true">]</mo></mrow><mi>T</mi></msup>'
+)
+
+
+def edges(pdf: bytes, tmp_path: Path) -> list[float]:
+    """The right ends of all words."""
     if shutil.which("pdftotext") is None:
         pytest.skip("no pdftotext here")
     (tmp_path / "a.pdf").write_bytes(pdf)
     command = ["pdftotext", "-bbox", "a.pdf", "-"]
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    edges = [float(x) for x in re.findall(r'<word [^>]*xMax="([0-9.]+)"', found)]
-    assert len(edges) > 300 and max(edges) < 595.3 - 50  # A4; the margin is 62
+    return [float(x) for x in re.findall(r'<word [^>]*xMax="([0-9.]+)"', found)]
+
+
+RIGHT = 595.3 - 60  # A4; the margin is 62
+
+
+@pytest.mark.parametrize("kind", WIDE)
+def test_wide_formulas_stay_on_the_page(kind: str, tmp_path: Path) -> None:
+    wide = Math(f"<mrow>{WIDE[kind]}</mrow>", "", 160)
+    table = Table(("wide",), (("a",), ("b",)), ((("1",), (wide,)),))
+    for block in (Display((Row(wide, X, "=", X),), "wide"), table):
+        found = edges(compiled(Document("t", (Heading(1, ("title",), "top"), block))), tmp_path)
+        assert len(found) > 5 and max(found) < RIGHT
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm-peephole", "seq2seq"])
+def test_nothing_leaves_the_page(name: str, tmp_path: Path) -> None:
+    found = edges(compiled(build(bg.cell(name).unroll(3), "all", None)), tmp_path)
+    assert len(found) > 300 and max(found) < RIGHT
 
 
 def test_hostile_names_and_text_compile(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["compile_pdf", "write_typst"]
 
-WHOLE = 12  # rows of a table that stay on one page
+WHOLE = 12  # rows of a table that stay on one page, if none is high
 _MARKS = {"right": ('rgb("0b6b3a")', "✓"), "wrong": ('rgb("b3261e")', "✗"), "none": ("luma(45%)", "–")}
 
 
@@ -94,7 +94,9 @@ def _table(t: Table) -> str:
     lines = ["  table.header(" + ", ".join(map(_cell, t.head)) + "),"]
     lines += ["  " + ", ".join(map(_cell, row)) + "," for row in t.rows]
     body = "\n".join(lines)
-    options = ("numbers: true, " if t.style == "triangle" else "") + ("whole: false, " if len(t.rows) > WHOLE else "")
+    options = ("numbers: true, " if t.style == "triangle" else "") + (
+        "whole: false, " if len(t.rows) > WHOLE or "mat(" in body else ""
+    )
     return f"#caption[{_run(t.caption)}]\n#grid-of({len(t.head)}, {options}\n{body}\n)"
 
 
@@ -147,6 +149,6 @@ def compile_pdf(source: str) -> bytes:
     except ImportError as error:
         raise BPTTError("a PDF document needs the typst package", "run: pip install 'bpttgraph[typst]'") from error
     fonts = str(files("ziamath") / "fonts")  # STIX Two Math, whole
-    made = typst.compile(source.encode(), font_paths=[fonts], ignore_system_fonts=True, timestamp=0)
+    made = typst.compile(source.encode(), font_paths=[fonts], ignore_system_fonts=True)
     assert isinstance(made, bytes)
     return made
