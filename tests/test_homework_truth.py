@@ -113,6 +113,15 @@ def test_radius_of_a_scalar_case_against_rational_numbers():
     assert abs(Fraction(float(truth.value("w"))) - grad) <= float(truth.radius("w")) < 60 * U * float(truth.scale("w"))
 
 
+def test_the_radius_stays_small_in_large_models():
+    """The sum of absolute values of all paths grows without bounds; the radius must not."""
+    u = bg.cell("lstm").unroll(60, sizes={"h": 48, "x": 5})
+    truth = Truth(u, u.instance(0))
+    for name in ("U_f", "b_g", "h[0]"):
+        assert truth.radius(name).max() < 1e-12 * np.abs(truth.value(name)).max() + 1e-13
+    assert truth.scale("U_f").max() * U > 1  # why u·S does not decide
+
+
 # -- generic instances --------------------------------------------------------------------------------------------------------
 
 

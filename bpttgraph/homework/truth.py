@@ -1,8 +1,8 @@
 """Truth: the gradient on an instance, and how far rounding may carry a right answer from it.
 
 Two sources that share no derivative rule must agree: the reverse pass, and forward evaluations with a complex step. If they do not,
-the tool says that it is itself broken; no answer is judged then. Errors are measured in u·S: unit roundoff times the sum of the
-absolute values of all path products.
+the tool says that it is itself broken; no answer is judged then. How far a right answer may be off is a running error analysis of the
+reverse pass; errors are shown in u·S, unit roundoff times the sum of the absolute values of all path products.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ U = 2.0**-53
 # Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.35 of this radius; a wider one would
 # hide the last terms of a sequence that fades quickly.
 SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of the sum
-ARRANGEMENT = 1.0  # and units of u·S for another one
+LAST = 2.0  # and units in the last place of the value itself
+# S itself is no radius: the absolute values of all paths grow like a power of T, and at 100 steps u·S is larger than the gradient.
 
 
 class Truth:
@@ -87,7 +88,7 @@ class Truth:
         """How far rounding may carry a right answer, computed with unit roundoff `unit`, entry by entry."""
         unit = max(unit, U)
         kind = "rounding" if unit <= U else "rounding of rounded data"
-        return (SAFETY * self._reading(name, kind) + ARRANGEMENT * self.scale(name)) * unit
+        return (SAFETY * self._reading(name, kind) + LAST * np.abs(self.value(name))) * unit
 
     def _reading(self, name: str, kind: str) -> Array:
         if (name, kind) not in self._read:
