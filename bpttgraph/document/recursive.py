@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..derive.recursions import Recursion, names_of, steps_from
+from ..derive.recursions import Recursion, names_of
 from .closed import symbolic_of
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _widest(r: Recursion, others: Sequence[Recursion]) -> Recursion:
     """The same line for more steps, if the gradient by an initial state needs it there: m̄[1], say, which no parameter reads."""
 
     def ends(x: Recursion) -> list[int]:
-        return sorted((steps_from(x.first, FAR), steps_from(x.last, FAR)))
+        return sorted(FAR + int(e[1:] or 0) if e.startswith("T") else int(e or 0) for e in (x.first, x.last))
 
     for other in others:
         if (other.key, other.kind, other.terms) == (r.key, r.kind, r.terms):

@@ -64,8 +64,12 @@ def _recursions(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], level
         return [head, reason("There is no recursion that serves all losses", error)]
     out: list[Block] = [head, _intro(found, bool(choice.unrolled.recurrence.blocks))]
     if found.terminal:
+        ends = "ends" if len({loop.direction for loop in found.loops}) > 1 else "end"
         row = Row(formula(found.terminal[0].terms[0]), _chained([formula(r.left) for r in found.terminal]), "=")
-        out += [para(Strong("Start."), " Beyond the end there is nothing to come back from:"), Display((row,), "Start")]
+        out += [
+            para(Strong("Start."), f" Beyond the {ends} there is nothing to come back from:"),
+            Display((row,), "Start"),
+        ]
     for loop in found.loops:
         out += _loop(loop, choice)
     shares = "Each parameter is" if len(found.sums) > 1 else "The parameter is"
