@@ -57,10 +57,7 @@ def check(
     let: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Judge a gradient: right, right in another convention, or wrong, and why.
-
-    Exit status: 0 right, 1 wrong (or undecidable), 2 an answer that cannot be read.
-    """
+    """Judge a gradient: right, right in another convention, or wrong, and why. Exit status 0 if right, 1 if wrong or undecidable."""
     rec = load(source, let)
     if made is not None:
         _make(rec, made, seed or 0, batch, options)
