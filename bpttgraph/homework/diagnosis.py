@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 Combination = tuple[Mutant, ...]
 SAFETY = 16.0  # standard deviations of the rounding of formulas
 SLACK = 1000.0  # units of roundoff of the largest entry: another order of operations in a wrong computation
-PAIRS = 20_000  # pairs tried at most
+PAIRS = 40_000  # pairs tried at most
 DOUBT = 3.0  # agreement must be 10³ times less likely by chance than one hit among all that were tried
 STAGE = 24  # mistakes tried at a time in a large model
 WORK = 4e9  # numbers that may be added up there
@@ -207,17 +207,27 @@ class Diagnosis:
         """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is done."""
         trial = Trial(self.u, self.run, list(given), only=True)
         work = self.u.columns * sum(int(np.prod(node.shape)) for node in self.u.parameters.values())
-        hits: list[Combination] = []
-        kept: dict[str, list[Array]] = {n: [] for n in given}
-        tried, done = 0, 0.0
         plain = [
             m for m in self.mutants if m.weights is None
         ]  # the triangles of large parameters would be larger still
+        stages: list[list[Combination]] = []
+        done = 0.0
         for start in range(0, len(plain), STAGE):
-            rows = [(m,) for m in plain[start : start + STAGE]]
-            done += work * sum(len(self.u.heads) if m.truncation is not None else 1 for (m,) in rows)
+            rows = plain[start : start + STAGE]
+            done += work * sum(len(self.u.heads) if m.truncation is not None else 1 for m in rows)
             if start and done > WORK:
                 break
+            stages.append([(m,) for m in rows])
+        return self._by_stages(given, wrong, trial, stages)
+
+    def _by_stages(
+        self, given: Mapping[str, Given], wrong: Sequence[str], trial: Trial, stages: Iterable[Sequence[Combination]]
+    ) -> dict[str, list[Match]]:
+        """Try a number of combinations at a time, until one explains the whole answer; only what fits somewhere is kept."""
+        hits: list[Combination] = []
+        kept: dict[str, list[Array]] = {n: [] for n in given}
+        tried = 0
+        for rows in stages:
             values = trial(rows)
             fitting = {n: self.fits(g, values[n]) for n, g in given.items()}
             tried += len(rows)
@@ -257,7 +267,7 @@ class Diagnosis:
             hits = [i for i in hits if tuple(n for n, f in zip(names, fit[:, i]) if f) == explained]
             weight = max(sum(self.evidence(given[n], values[n][i]) for n in explained if n in wrong) for i in hits)
             sure = bool(weight >= np.log10(max(tried, 1)) + DOUBT)
-            if sure or tried <= len(self.mutants):  # a pair that chance may have produced is no explanation at all
+            if sure or len(rows[0]) == 1:  # a pair that chance may have produced is no explanation at all
                 matches = self._merged([rows[i] for i in hits], explained)
                 found[name] = [replace(m, sure=sure, against=-best[1]) for m in matches]
         return found
@@ -322,23 +332,22 @@ class Diagnosis:
         return found
 
     def _pairs(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
-        """Two mistakes at once. Those that are likeliest (plain ones first) are tried, up to a number."""
-        single = self.table
+        """Two mistakes at once, up to a number of pairs: first those of which one alone explains some parameter, then plain ones."""
+        table, true = self.table, self.truth.value
         moved = [
-            any(np.any(np.abs(single[n][i] - self.truth.value(n)) > self.tolerance(given[n])) for n in wrong)
+            any(np.any(np.abs(table[n][i] - true(n)) > self.tolerance(given[n])) for n in wrong)
             for i in range(len(self.mutants))
         ]
-        chosen = [m for i, m in enumerate(self.mutants) if moved[i] and not m.alone]
-        numbers = sum(int(np.prod(given[n].value.shape)) for n in given)
-        most = int(min(PAIRS, LARGE / max(numbers, 1)))
-        pairs = [(a, b) for a, b in combinations(chosen, 2) if compatible(a, b)]
-        pairs = sorted(pairs, key=lambda p: p[0].rank + p[1].rank)[:most]
-        if not pairs:
-            return {}
+        partly = np.any([self.fits(given[n], table[n]) for n in wrong], axis=0)
+        chosen = [(m, bool(partly[i])) for i, m in enumerate(self.mutants) if moved[i] and not m.alone]
+        pairs = [
+            (not (p or q), a.rank + b.rank, (a, b)) for (a, p), (b, q) in combinations(chosen, 2) if compatible(a, b)
+        ]
+        pairs = sorted(pairs, key=lambda p: p[:2])[:PAIRS]
+        size = max(64, int(LARGE / max(sum(int(np.prod(g.value.shape)) for g in given.values()), 1)))
         trial = Trial(self.u, self.run, list(given), only=True)
-        values = trial(pairs)
-        fitting = {n: self.fits(g, values[n]) for n, g in given.items()}
-        return self._chosen(given, wrong, fitting, pairs, values, len(pairs))
+        stages = ([p[2] for p in pairs[i : i + size]] for i in range(0, len(pairs), size))
+        return self._by_stages(given, wrong, trial, stages)
 
     # -- the triangle ----------------------------------------------------------------------------------------------------
 
