@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import bpttgraph as bg
+from bpttgraph.cli import main
 from bpttgraph.flow import Flow, measure
 
 NUMBERED = [name for name in bg.cells() if not bg.cell(name).abstract]
@@ -142,3 +146,72 @@ def test_errors(make: object, words: str) -> None:
 def _batched() -> Flow:
     u = bg.cell("rnn").unroll(3)
     return measure(u, u.instance(batch=2))
+
+
+# -- the command ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_whole_files(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        main, ["flow", "lstm", "--steps", "6", "-o", str(tmp_path / "out"), "--truncations", "--clip", "0.5"]
+    )
+    assert result.exit_code == 0, result.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"flow.svg", "flow.json", "flow.csv"}
+    assert all(word in result.stdout for word in ("h: the gradient", "c: the gradient", "sliding:1", "global"))
+    again = CliRunner().invoke(main, ["flow", "lstm", "--steps", "6", "-o", str(tmp_path / "again.svg")])
+    assert again.exit_code == 0
+    assert (tmp_path / "again.svg").read_bytes() == (tmp_path / "out" / "flow.svg").read_bytes()
+
+
+def test_the_comparison(tmp_path: Path) -> None:
+    target = tmp_path / "c.png"
+    result = CliRunner().invoke(main, ["flow", "--compare", "--steps", "8", "--radius", "1.1", "-o", str(target)])
+    assert result.exit_code == 0, result.stderr
+    rates = {line.split("  ")[2].strip(): float(line.split()[-2]) for line in result.stdout.splitlines()[1:8]}
+    assert len(result.stdout.splitlines()) == 9 and target.read_bytes().startswith(b"\x89PNG")
+    assert rates["ReLU, identity"] == 1.1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["rnn", "--radius", "-1"], "spectral radius"),
+        (["rnn", "--view", "pie"], "no view 'pie'"),
+        (["rnn", "--clip", "0"], "not a limit"),
+        (["rnn", "--steps", "100", "--truncations"], "too many"),
+        (["rnn", "--steps", "6000"], "too many"),
+        (["rnn", "-o", "x.txt"], "x.txt"),
+        (["--compare", "-o", "x.json"], "picture"),
+        ([], "no recurrence"),
+        (["rnn", "--wrt", "Q"], "no parameter Q"),
+        (["exp-trace", "--radius", "1"], "no square matrix"),
+    ],
+)
+def test_bad_options(options: list[str], words: str) -> None:
+    result = CliRunner().invoke(main, ["flow", *options])
+    assert result.exit_code == 2 and words in result.stderr and "hint:" in result.stderr
+    assert not result.stdout, "nothing is printed before the options are known to be right"
+
+
+@pytest.mark.parametrize("theme", ["light", "print", "dark"])
+def test_charts(theme: str) -> None:
+    flow = measure(bg.cell("lstm").unroll(100), wrt=["U_f"])
+    chart = flow.draw(theme=theme)
+    assert len(chart.svg) < 1_000_000 and chart.svg == flow.draw(theme=theme).svg
+    assert chart.pdf.startswith(b"%PDF") and flow._repr_svg_().startswith("<svg")
+    names = [m for m in chart.layout.marks if m.id.startswith("name ")]
+    for a, b in combinations(names, 2):  # no name covers another
+        if a.panel == b.panel:
+            assert abs(a.label_point[1] - b.label_point[1]) >= 12
+    inside = chart.layout
+    for m in inside.marks:
+        if m.label is not None:
+            x, y = m.label_point
+            assert x - m.label.width / 2 >= 0 and x + m.label.width / 2 <= inside.width and 0 <= y <= inside.height
+
+
+def test_hostile_names_stay_text() -> None:
+    from bpttgraph.draw.chart import Series, line_chart
+
+    svg = line_chart("<script>", "a & b", '"]]>', [Series("<b onload='x'>", [0, 1], [0.0, float("nan")])]).svg
+    assert "<script" not in svg and "<b " not in svg

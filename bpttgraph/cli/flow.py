@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import BPTTError
+from ..errors import BPTTError, nearest
 from .common import busy, load, shared, unroll, write
 
 if TYPE_CHECKING:
@@ -65,9 +65,20 @@ def flow(
     if compare:
         _compare(steps, seed, radius, theme, output)
         return
+    from ..flow.clipping import WAYS, clip
+    from ..flow.pictures import VIEWS
+
+    if view not in VIEWS:
+        raise BPTTError(f"there is no view {view!r} of a flow", nearest(view, VIEWS))
+    if limit is not None:
+        clip({}, "global", limit)  # a wrong limit is an error before anything is measured
     if source is None:
         raise BPTTError("there is no recurrence", "name a CELL or FILE, or write --compare")
     unrolled = unroll(load(source, let), {"steps": steps, **options})
+    if truncations and unrolled.columns > 60:
+        raise BPTTError(
+            f"{unrolled.columns} steps are too many for the table of truncations", "compare them on --steps 60 or fewer"
+        )
     data = unrolled.instance(seed=seed)
     if radius is not None:
         from ..flow.settings import with_radius
@@ -79,15 +90,8 @@ def flow(
     if truncations:
         from ..flow import compare as rules
 
-        if unrolled.columns > 60:
-            raise BPTTError(
-                f"{unrolled.columns} steps are too many for the table of truncations",
-                "compare them on --steps 60 or fewer",
-            )
         click.echo(f"\n{rules(unrolled, data)}")
     if limit is not None:
-        from ..flow.clipping import WAYS, clip
-
         gradients = {name: unrolled.run(data).gradients[name] for name in unrolled.parameters}
         click.echo(f"\nClipping at {limit:g}")
         for how, words in WAYS.items():
@@ -113,11 +117,15 @@ def _files(found: Flow, view: str, theme: str, output: Path) -> dict[Path, bytes
 
 def _compare(steps: str, seed: int, radius: float | None, theme: str, output: Path | None) -> None:
     from ..draw.chart import panel_chart
+    from ..flow.measure import power
     from ..flow.pictures import compared
     from ..flow.settings import RADII, compared_flows
     from .common import whole
 
     T = whole(steps, "steps")
+    target = output if output is None or output.suffix else output / "compare.svg"
+    if target is not None and target.suffix.lower() not in (".svg", ".png", ".pdf"):
+        raise BPTTError(f"the comparison is a picture, not {target.suffix}", "end the name in .svg, .png or .pdf")
     charts, rows = [], []
     for r in (radius,) if radius is not None else RADII:
         with busy(f"spectral radius {r:g}"):
@@ -127,13 +135,9 @@ def _compare(steps: str, seed: int, radius: float | None, theme: str, output: Pa
     click.echo(f"{'radius':>6}  {'cell':<16} {'a step':>8}   after {T} steps")
     for r, label, found in rows:
         state = "c" if "c" in found.states else found.states[0]
-        click.echo(
-            f"{r:>6g}  {label:<16} {found.rate(state):>8.3f}   {found.verdict(state).split(' = ')[-1].split(',')[0]}"
-        )
-    if output is not None:
-        target = output if output.suffix else output / "compare.svg"
-        if target.suffix.lower() not in (".svg", ".png", ".pdf"):
-            raise BPTTError(f"the comparison is a picture, not {target.suffix}", "end the name in .svg, .png or .pdf")
+        last = power(float(found.norms[state][-1, 0]))
+        click.echo(f"{r:>6g}  {label:<16} {found.rate(state):>8.3f}   {last}")
+    if target is not None:
         page = panel_chart(
             f"Gradient flow of seven recurrent networks on the same data, {T} steps", charts, theme=theme
         )

@@ -25,7 +25,7 @@ __all__ = ["Chart", "Series", "heat_chart", "line_chart", "panel_chart"]
 COLOURS = ("#4477AA", "#D55E00", "#228833", "#882255", "#332288", "#997700", "#0077BB")
 DASHES: tuple[tuple[float, ...], ...] = ((), (6.0, 3.0), (2.0, 2.0), (9.0, 3.0, 2.0, 3.0))
 WIDTH, HEIGHT = 460.0, 300.0
-MOST_CELLS = 72  # a side of a heat map; larger ones are thinned out
+MOST_CELLS = 60  # a side of a heat map; larger ones are thinned out
 LEVELS = 40  # of colour
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Flow", "measure"]
 
 Array = np.ndarray[Any, Any]
+MOST_STEPS = 5_000  # the tables are T by T
 MOST_CONTRIBUTIONS = 2e8  # numbers: T² times the size of the parameter
 
 
@@ -89,7 +90,8 @@ class Flow:
         if np.isneginf(norms[-1, 0]):
             return f"{state}: the gradient is exactly zero after {int(np.sum(np.isfinite(norms[-1]))) - 1} steps back"
         decades = (norms[-1, 0] - norms[-1, -1]) / np.log(10)
-        word = "vanishes" if decades < -2 else "explodes" if decades > 2 else "keeps its size"
+        word = "shrinks" if rate < 0.95 else "grows" if rate > 1.05 else "keeps its size"
+        word = "vanishes" if decades < -2 else "explodes" if decades > 2 else word
         return (
             f"{state}: the gradient {word}: ‖∂{state}[{columns[-1]}]/∂{state}[{columns[0]}]‖ = {power(norms[-1, 0])}, "
             f"a factor of {rate:.3g} a step over {len(columns) - 1} steps"
@@ -178,6 +180,11 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
     >>> flow.norms["h"].shape, flow.contributions["W_hh"].shape
     ((5, 5), (4, 4))
     """
+    if u.columns > MOST_STEPS:
+        raise BPTTError(
+            f"{u.columns:,} steps are too many: every pair of steps is measured",
+            f"measure {MOST_STEPS:,} steps or fewer",
+        )
     run = u.run(u.instance(seed=0) if data is None else data)
     if u.truncation is not None:
         note = ["the full gradient is measured; truncation does not apply to ∂h_t/∂h_k"]
