@@ -132,3 +132,9 @@ def test_equations_without_time_on_the_command_line(tmp_path: Path) -> None:
         assert done.exit_code == 2 and said in done.output and not (tmp_path / "no.svg").exists()
     done = CliRunner().invoke(main, ["draw", "rnn", "--at=W=1"])
     assert done.exit_code == 2 and "without time" in done.output
+
+
+def test_values_stand_in_tikz_too() -> None:
+    a = bg.tensor(2.0, "a")
+    tikz = bg.draw_graph(a * bg.tensor(-3.0, "b")).tikz
+    assert r"\mathsf{gradient\ -3}" in tikz and r"\mathsf{value\ -6}" in tikz and tikz.isascii()

@@ -20,7 +20,16 @@ def figures() -> list[tuple[str, Figure]]:
     u = bg.cell("lstm").unroll(steps=3)
     data = u.instance()
     views = [(v, u.draw(v, wrt="U_f", data=data)) for v in ("backward", "paths", "contributions")]
-    return [("hostile", draw(hostile_graph())), ("folded", bg.cell("seq2seq").draw()), ("cell", u.draw("cell")), *views]
+    a = bg.tensor(2.0, "a")
+    more = [("expression", bg.draw_graph((a * 3.0 + a) ** 2)), ("primitives", u.draw(detail="primitives", theme="print")),
+            ("slide", u.draw(detail="equations", fit="slide"))]  # fmt: skip
+    return [
+        *more,
+        ("hostile", draw(hostile_graph())),
+        ("folded", bg.cell("seq2seq").draw()),
+        ("cell", u.draw("cell")),
+        *views,
+    ]
 
 
 def test_tikz_draws_everything_and_is_the_same_twice() -> None:

@@ -162,6 +162,9 @@ def _marks(
         marks.append(Mark(wire.id, "edge", cls, theme.edge[wire.cls], path=path, title=wire.title, ends=ends))
     for n, part in net.parts.items():
         tex = part.tex or (to_latex(n) if not part.mathml else "")
+        if part.lines:  # small words under the name, in mathematics as the name is
+            small = [r"\scriptstyle\mathsf{" + line.replace(" ", r"\ ") + "}" for line in part.lines]
+            tex = r"\substack{" + r"\\".join([r"\displaystyle " + (tex or to_latex(n)), *small]) + "}"
         title = part.title or to_unicode(n)
         marks.append(
             Mark(n, "node", f"node {part.style}", style[n], box=boxes[n], label=labels[n], title=title, tex=tex)

@@ -21,7 +21,7 @@ _SPECIAL = {
 }  # fmt: skip
 _MATH = {
     "∂": r"\partial ", "…": r"\ldots ", "−": "-", "→": r"\to ", "×": r"\times ", "⁺": "^{+}", "·": r"\cdot ",
-    "′": "'", "∘": r"\circ ", "‖": r"\| ", "σ": r"\sigma ", "∞": r"\infty ", "∑": r"\Sigma ",
+    "′": "'", "∘": r"\circ ", "‖": r"\| ", "σ": r"\sigma ", "∞": r"\infty ", "⊙": r"\odot ", "∑": r"\Sigma ",
 }  # fmt: skip
 _MATH |= {c: f"_{{{i}}}" for i, c in enumerate("₀₁₂₃₄₅₆₇₈₉")}
 _MATH |= {c: f"_{{{p}}}" for c, p in zip("₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "+-aehijklmnoprstuvx")}
@@ -55,7 +55,7 @@ def _label(m: Mark, ink: str) -> str:
         content = f"$\\displaystyle {_math(m.tex or to_latex(m.id))}$"
         scale = 1.5 if m.kind == "node" else 1.3
     else:
-        content, scale = _text(m.label.text), (1.4 if m.id == "title" and m.kind == "text" else 1.05)
+        content, scale = _text(m.label.text), 1.05 if m.kind == "cell" else round(m.label.height / 7.4, 2)
     if not content:
         return ""
     anchor = ""
