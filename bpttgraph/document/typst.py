@@ -149,6 +149,8 @@ def compile_pdf(source: str) -> bytes:
     except ImportError as error:
         raise BPTTError("a PDF document needs the typst package", "run: pip install 'bpttgraph[typst]'") from error
     fonts = str(files("ziamath") / "fonts")  # STIX Two Math, whole
-    made = typst.compile(source.encode(), font_paths=[fonts], ignore_system_fonts=True)
+    # Typst brings no Chinese, Japanese or Korean letters: for these alone, what is installed is looked through
+    own = not any("\u2e80" <= c <= "\uffef" for c in source)
+    made = typst.compile(source.encode(), font_paths=[fonts], ignore_system_fonts=own)
     assert isinstance(made, bytes)
     return made
