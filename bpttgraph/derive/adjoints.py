@@ -9,7 +9,7 @@ assumes that the target is a distribution (one-hot, or entries that sum to 1), a
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 
 from ..graph import Node
@@ -17,25 +17,17 @@ from ..variables import Link
 from .adjoint_names import adjoint_name, delta_name
 from .expr import (
     Expr,
-    Neg,
-    Num,
-    Ones,
-    Partial,
-    Tagged,
-    Zeros,
-    neg,
     partial,
     product,
-    split_sign,
     subtract,
     symbol,
-    tagged,
     transpose,
 )  # fmt: skip
 from .expr import stack as stacked
 from .factored import Statement
 from .local import Local, local_jacobian
 from .onehot import in_classes
+from .parts import Part, Piece, has_partial, tag, untagged
 from .read import Reader
 from .stacked import Stacked, stacks
 from .terms import Factors
@@ -44,34 +36,6 @@ from .transposed import outer_of, turned_times
 __all__ = ["Adjoints", "Part", "Piece", "adjoint_name", "delta_name"]
 
 _LINEAR = ("neg", "identity", "expand", "sum", "take", "pad", "transpose", "concat", "square")
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """One summand of a statement: what the link from `source` to `target` contributes (no target: it is the loss itself)."""
-
-    source: str
-    target: str
-    expr: Expr
-    ids: str = ""
-
-
-@dataclass(slots=True)
-class Part:
-    """One named adjoint: `name` = sum of `pieces`; `kind` is "adjoint", "delta" or "gradient"; `of` the variable."""
-
-    name: str
-    of: str
-    kind: str
-    loss: str
-    step: int
-    left: Expr
-    pieces: list[Piece] = field(default_factory=list)
-    members: tuple[str, ...] = ()  # of the adjoint of a stack
-
-    @property
-    def statement(self) -> Statement:
-        return Statement(self.of, self.loss, self.left, tuple(p.expr for p in self.pieces))
 
 
 class Adjoints:
@@ -149,7 +113,7 @@ class Adjoints:
     @property
     def closed(self) -> bool:
         """Whether every statement is a formula: no derivative of an abstract function is left in it."""
-        return not any(_has_partial(p.expr) for part in self.parts for p in part.pieces)
+        return not any(has_partial(p.expr) for part in self.parts for p in part.pieces)
 
     def _part_of_wrt(self, w: str) -> Part:
         v, total = self.paths.variables[w], self.paths.total
@@ -247,7 +211,7 @@ class Adjoints:
         for piece in rest:
             value = turned_times(own, untagged(piece.expr)) if own is not None else product(
                 transpose(partial(name, shape, delta.name, inner.shape)), untagged(piece.expr))  # fmt: skip
-            out.pieces.append(Piece(name, piece.target, _tag(value, piece.ids), piece.ids))
+            out.pieces.append(Piece(name, piece.target, tag(value, piece.ids), piece.ids))
         made.append(out)
         return delta
 
@@ -264,7 +228,7 @@ class Adjoints:
                 target = self._reader(loss.args[1])
                 scale = self._scales[piece.target]
                 seen = product(scale, subtract(symbol(name, node.shape), target))
-                simple.append(Piece(name, piece.target, _tag(seen, piece.ids), piece.ids))
+                simple.append(Piece(name, piece.target, tag(seen, piece.ids), piece.ids))
                 self.assumptions["each target is a distribution (one-hot, or entries that sum to 1)"] = None
             else:
                 rest.append(piece)
@@ -277,8 +241,8 @@ class Adjoints:
         if local.jacobian is None:
             link = next(x for x in self.paths.readers[source] if x.target == target)
             j: Expr = partial(target, v[target].shape, source, v[source].shape, immediate=self.paths.immediate(link))
-            return Piece(source, target, _tag(product(transpose(j), adjoint), ids), ids)
-        return Piece(source, target, _tag(turned_times(local.jacobian, adjoint), ids), ids)
+            return Piece(source, target, tag(product(transpose(j), adjoint), ids), ids)
+        return Piece(source, target, tag(turned_times(local.jacobian, adjoint), ids), ids)
 
     def along(self, links: tuple[Link, ...]) -> list[Expr]:
         """One path alone, from the loss down to the variable: its product, simplified and shaped like the variable."""
@@ -307,34 +271,5 @@ class Adjoints:
         for c in local.contacts:
             left = turned_times(c.left, adjoint)
             made = outer_of(c.right, left) if c.flipped else outer_of(left, c.right)
-            pieces.append(Piece(source, target, _tag(made, ids), ids))
+            pieces.append(Piece(source, target, tag(made, ids), ids))
         return pieces
-
-
-def _tag(e: Expr, ids: str) -> Expr:
-    sign, rest = split_sign(e)
-    if not ids or isinstance(rest, Zeros | Num | Ones):
-        return e
-    seen = tagged(rest, ids)
-    return seen if sign > 0 else neg(seen)
-
-
-def untagged(e: Expr) -> Expr:
-    """Without the tag around it, so that products can join."""
-    if isinstance(e, Tagged):
-        return untagged(e.arg)
-    return neg(untagged(e.arg)) if isinstance(e, Neg) else e
-
-
-
-def _has_partial(e: object) -> bool:
-    todo: list[object] = [e]
-    while todo:
-        x = todo.pop()
-        if isinstance(x, Partial):
-            return True
-        if isinstance(x, tuple):
-            todo.extend(x)
-        elif isinstance(x, Expr):
-            todo.extend(getattr(x, f) for f in x.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
-    return False

@@ -18,28 +18,25 @@ from typing import TYPE_CHECKING, Any
 from ..errors import BPTTError
 from ..primitives import TABLE, Primitive
 from .chain import Chain, joined_all
-from .chains import chains_of, junction, junction_blocks
+from .chains import chains_of, junction
 from .derivation import Derivation
 from .expr import (
     Apply,
     BigProduct,
     BigSum,
-    Blocks,
     Expr,
-    Identity,
     Partial,
     Product,
     Symbol,
-    Zeros,
     add,
     jacobian_shape,
     num,
-    partial,
     product,
     subtract,
 )  # fmt: skip
 from .factored import Statement
 from .layout import FORMS, Printed, apart, together
+from .meanings import joint, rows, stacked
 from .notation import in_notation
 from .steps import at_steps, moved, rebased, renamed
 
@@ -166,11 +163,11 @@ class ClosedForm(Printed):
             found.append(BigSum(inner.shape, "k", low, high, inner))
         whole = self._steps(c, start, None)
         if self.starts(c):
-            place = [self._first_symbol(c)] if len(c.states) > 1 else []
+            place = [self.first_symbol(c)] if len(c.states) > 1 else []
             found.append(_row(*front, whole, *place))
         following = junction(self.u, c, self.chains)
         if following is not None and (following in self.own or any(junction(self.u, following, self.chains) is x for x in self.own)):
-            link = Partial((c.size, following.size), c.vector("", 0), self._last_vector(following))
+            link = Partial((c.size, following.size), c.vector("", 0), following.vector("T"))
             found += self._ending(following, self.last(following.block), [*front, whole, link])
         return found
 
@@ -182,16 +179,9 @@ class ClosedForm(Printed):
         upper = self.last(c.block) if end is None else subtract(end, num(1))
         return BigProduct(jacobian.shape, "j", start, upper, jacobian, True)
 
-    def _last_vector(self, c: Chain) -> str:
-        return c.vector("T")
-
-    def _first_symbol(self, c: Chain) -> Partial:
+    def first_symbol(self, c: Chain) -> Partial:
         name = c.vector("", 0) if c.direction > 0 else c.vector("T", 1)
-        return Partial((c.size, self.columns), name, self._wrt_text)
-
-    @cached_property
-    def _wrt_text(self) -> str:
-        return self.g.wrt
+        return Partial((c.size, self.columns), name, self.g.wrt)
 
     @cached_property
     def body(self) -> Expr:
@@ -222,24 +212,24 @@ class ClosedForm(Printed):
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """The closed form, its block Jacobians where there are several states, and what each symbol stands for."""
-        left = replace(self.first.left_side, source=self._wrt_text)
+        left = replace(self.first.left_side, source=self.g.wrt)
         main = Statement(self.wrt, self.paths.total, left, (self.expr,))
         made: list[Statement] = [main]
-        between = [c for c in self.chains if self._between(c)]
+        between = [c for c in self.chains if self.between(c)]
         for c in between:
             if len(c.states) > 1:
-                made += [c.jacobian, *self._stacked(c)]
+                made += [c.jacobian, *stacked(self, c)]
         for c in between:
             made += _where(c.steps_where)
             made += _where(c.uses_where(self.wrt))
             for head in self.heads if c in self.losses else ():
-                made += _where(self._rows(c, head))
-            made += self._junction_where(c)
+                made += _where(rows(self, c, head))
+            made += joint(self, c)
         n = self.g.notation
         # of an abstract function, the symbol is all that can be said
         return tuple(replace(s, left=in_notation(s.left, n, s is main), terms=in_notation(s.terms, n)) for s in dict.fromkeys(made))
 
-    def _between(self, c: Chain) -> bool:
+    def between(self, c: Chain) -> bool:
         """Whether a chain lies between `wrt` and the losses."""
         reached: Chain | None = c
         while reached is not None:
@@ -247,50 +237,6 @@ class ClosedForm(Printed):
                 return True
             reached = junction(self.u, reached, self.chains)
         return False
-
-    def _rows(self, c: Chain, head: str) -> list[tuple[Expr, Expr]]:
-        v, made = self.variables, []
-        several = len(c.states) > 1 or len(self.losses) > 1
-        for state, earlier in [*[(s, False) for s in c.states], *[(s, True) for s in self.later(c)]]:
-            row = self.row(c, head, state)
-            if row is not None:
-                left = partial(head, v[head].shape, state, v[state].shape, immediate=earlier or several)
-                made.append((self.at_t(left), self.at_t(row)))
-        return made
-
-    def _stacked(self, c: Chain) -> list[Statement]:
-        """∂⁺s_k/∂θ block by block, and the row ∂E_t/∂s_t with 0 for the states that the loss does not read."""
-        v, made = self.variables, []
-        if c.reads(self.wrt):
-            size = {s: (jacobian_shape(v[s].shape, ()) or (1, 1))[0] for s in c.states}
-            uses = tuple(((c.dependent(s, self.wrt) if s in c.now else None) or Zeros((size[s], self.columns)),) for s in c.states)
-            use = Partial((c.size, self.columns), c.vector("k"), self.wrt, True)
-            made.append(Statement("", "", use, (Blocks(use.shape, c.shifted(uses, "k")),)))
-        if self.starts(c):
-            place = self.first_states(c).index(self.wrt)
-            n = v[self.wrt].shape
-            first = tuple((Identity((self.columns,) * 2) if i == place else Zeros(jacobian_shape(v[s].shape, n) or (1, 1)),)
-                          for i, s in enumerate(c.states))  # fmt: skip
-            made.append(Statement("", "", self._first_symbol(c), (Blocks((c.size, self.columns), first),)))
-        for head in self.heads[:1] if c in self.losses else ():
-            row = tuple(
-                partial(head, (), x, v[x].shape, immediate=True) if self.row(c, head, x) is not None
-                else Zeros((1, (jacobian_shape(v[x].shape, ()) or (1, 1))[0])) for x in c.states
-            )  # fmt: skip
-            if any(isinstance(x, Partial) for x in row):
-                left = Partial((1, c.size), self.at_t(Symbol((), head, ())).name, c.vector("t"), len(self.losses) > 1)
-                made.append(Statement("", "", left, (Blocks(left.shape, (self.at_t(row),)),)))
-        return made
-
-    def _junction_where(self, c: Chain) -> list[Statement]:
-        """∂ of the first states of a chain by the last ones of the chain before it."""
-        following = junction(self.u, c, self.chains)
-        if following is None or not self._between(following):
-            return []
-        rows = tuple(map(tuple, junction_blocks(self.u, c, following)))
-        left = Partial((c.size, following.size), c.vector("", 0), self._last_vector(following))
-        one = len(c.states) == len(following.states) == 1
-        return [Statement("", "", left, (rows[0][0] if one else Blocks(left.shape, rows),))]
 
     # -- forms of output
 
@@ -303,40 +249,10 @@ class ClosedForm(Printed):
 
     @property
     def forward(self) -> tuple[Statement, ...]:
-        """Forward mode (real-time recurrent learning): ds_t/dθ beside the computation, no pass back.
+        """Forward mode: ds_t/dθ beside the computation, no pass back (see `forward_mode`)."""
+        from .forward import forward_mode
 
-        ds_t/dθ = ∂⁺s_t/∂θ + ∂s_t/∂s_{t−1} ds_{t−1}/dθ, one statement a state, and the gradient as it accumulates.
-        """
-        if len(self.chains) > 1 or self.initial:
-            raise BPTTError("forward mode is printed for parameters and one chain of states", _HOW)
-        v, shape = self.variables, self.variables[self.wrt].shape
-        c = self.chains[0] if self.chains else Chain(self.factors, None, 1, 1, 1, [], {})
-        made: list[Statement] = []
-
-        def total(name: str) -> Partial:
-            return partial(name, v[name].shape, self.wrt, shape, total=True)
-
-        states = c.now if c.reads(self.wrt) else []
-        for state in states:
-            own = c.dependent(state, self.wrt)
-            terms: list[Expr] = [own] if own is not None else []
-            for source in c.before:
-                symbol = c.dependent(state, source)
-                if symbol is not None:
-                    terms.append(product(symbol, total(source)))
-            made.append(Statement(state, state, *c.shifted((total(state), tuple(terms)), "t")))
-        losses: list[Expr] = []
-        for head in self.heads[:1]:
-            for state in [*c.states, *self.later(c)] if states else ():
-                if self.row(c, head, state) is not None:
-                    marked = state not in c.states or len(c.states) > 1
-                    losses.append(product(partial(head, v[head].shape, state, v[state].shape, immediate=marked), total(state)))
-            if self.direct(head):
-                losses.append(partial(head, v[head].shape, self.wrt, shape, immediate=True))
-        body = add(*self.at_t(tuple(losses))) if losses else num(0)
-        made.append(Statement(self.wrt, self.paths.total, self.first.left_side, (self.g.over_losses(body),)))
-        n = self.g.notation
-        return tuple(replace(s, left=in_notation(s.left, n, s is made[-1]), terms=in_notation(s.terms, n)) for s in made)
+        return forward_mode(self)
 
     def contributions(self, u: Any, run: Any) -> Any:
         """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the batch."""

@@ -15,7 +15,8 @@ from .derivation import Derivation
 from .expr import BigSum, Expr, Num, Symbol, add, divide, num, product
 from .layout import Printed, together
 from .notation import checked
-from .recursions import Recursion, Recursions, names_of, steps_from, without_step
+from .recursion import Recursion, names_of, steps_from, without_step
+from .recursions import Recursions
 from .same import canonical
 from .steps import at_steps, fill, renamed, substituted
 

@@ -1,0 +1,79 @@
+"""One statement of the backward recursions, for a range of steps, and how it prints."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from .expr import Expr, Symbol
+from .layout import FORMS, Printed
+
+__all__ = ["Recursion", "names_of", "steps_from", "without_step"]
+
+_NAME = re.compile(r"(.*)\[(-?\d+)\]$")
+
+
+def steps_from(text: str, last: int) -> int:
+    """The number that a text such as T-1 or 2 stands for."""
+    return int(text) if text.lstrip("-").isdigit() else last + int(text[1:] or 0)
+
+
+def without_step(name: str) -> tuple[str, int | None]:
+    match = _NAME.fullmatch(name)
+    return (match[1], int(match[2])) if match else (name, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Recursion(Printed):
+    """`left` = sum of `terms` for the steps from `first` to `last` (texts such as "T", "1"), in that order.
+
+    `kind` is "adjoint", "delta", "gradient" or "terminal"; `of` is the variable, without its step.
+    `condition` says for which numbers of steps it holds, if not for all.
+    `uses` of a gradient: (first, last, block, summands for step t), whose sums are the terms.
+    """
+
+    key: str
+    kind: str
+    left: Expr
+    terms: tuple[Expr, ...]
+    first: str = ""
+    last: str = ""
+    block: str = ""
+    dims: tuple[int, ...] = ()
+    of: str = ""
+    uses: tuple[tuple[str, str, str, tuple[Expr, ...]], ...] = ()
+    condition: str = ""
+
+    @property
+    def range(self) -> str:
+        """For which steps, in words of mathematics."""
+        if not self.first or self.kind in ("terminal", "gradient"):
+            return self.condition
+        text = f"t = {self.first}" if self.first == self.last else f"t = {self.first}, …, {self.last}"
+        return text.replace("-", "−")
+
+    def written(self, form: str, width: int | None = None) -> str:
+        text, steps = FORMS[form](self.terms, self.left, width), self.range
+        if not steps:
+            return text
+        if form == "latex":
+            steps = steps.replace("…", r"\dots").replace("−", "-").replace("≥", r"\ge")
+            return rf"{text}, \qquad {steps}"
+        if form == "mathml":
+            return text.replace("</math>", f'<mspace width="2em"/><mtext>{steps}</mtext></math>')
+        return f'{text}, quad "{steps}"' if form == "typst" else f"{text}    for {steps}"
+
+
+def names_of(e: object) -> set[str]:
+    """The names of all symbols in a formula."""
+    found: set[str] = set()
+    todo: list[object] = [e]
+    while todo:
+        x = todo.pop()
+        if isinstance(x, Symbol):
+            found.add(x.name)
+        elif isinstance(x, tuple):
+            todo.extend(x)
+        elif isinstance(x, Expr):
+            todo.extend(getattr(x, f) for f in x.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
+    return found
