@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..derive.typst import quoted
 from ..errors import BPTTError
@@ -151,6 +151,5 @@ def compile_pdf(source: str) -> bytes:
     fonts = str(files("ziamath") / "fonts")  # STIX Two Math, whole
     # Typst brings no Chinese, Japanese or Korean letters: for these alone, what is installed is looked through
     own = not any("\u2e80" <= c <= "\uffef" for c in source)
-    made = typst.compile(source.encode(), font_paths=[fonts], ignore_system_fonts=own)
-    assert isinstance(made, bytes)
-    return made
+    run: Any = typst.compile  # its own types want fonts and text alike to be bytes
+    return bytes(run(source.encode(), font_paths=[fonts], ignore_system_fonts=own))
