@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import functions, links, operands, sums  # noqa: F401  (they fill the catalogue)
+from . import functions, handed_in, links, matrices, operands, sums  # noqa: F401  (they fill the catalogue)
 from .base import CATALOGUE, Entry, Mutant, Site
+from .handed_in import clipped
 from .places import Places
 from .reverse import Reverse
-from .sums import clipped
 from .trial import Trial, compatible
 
 if TYPE_CHECKING:
