@@ -125,3 +125,13 @@ def test_printers_and_errors():
         bg.cell("rnn").derive("W_hh", loss="sometimes")
     with pytest.raises(BPTTError, match="W_hx"):
         bg.cell("rnn").derive("W_hx")
+
+
+@pytest.mark.parametrize(
+    ("wrt", "options", "message"),
+    [("h[T+9]", {}, r"h\[T\+9\]"), ("foo.h[T]", {}, "foo"), ("W_hh", {"loss": 5}, "choice of steps"), ("W_hh", {"loss": [0]}, "step 0"),
+     ("W_hh", {"loss": ["a"]}, "choice of steps"), ("W_hh", {"onehot": 3}, "list of names"), ("W_hh", {"reduce": "median"}, "median")],
+)  # fmt: skip
+def test_bad_input_is_named(wrt: str, options: dict[str, Any], message: str):
+    with pytest.raises(BPTTError, match=message):
+        bg.cell("rnn").derive(wrt, **options)

@@ -23,6 +23,8 @@ def checked_classes(onehot: str | Iterable[str], variables: Mapping[str, Variabl
     Raises:
         BPTTError: for a name that is no input or target, or no vector.
     """
+    if not isinstance(onehot, Iterable):
+        raise BPTTError(f"onehot={onehot!r} is no list of names", 'write onehot="x", or "x, target"')
     names = [n.strip() for n in onehot.split(",") if n.strip()] if isinstance(onehot, str) else list(onehot)
     known = {v.base: v for v in variables.values() if v.role in ("input", "target")}
     for name in names:

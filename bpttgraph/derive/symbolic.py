@@ -72,9 +72,9 @@ class SymbolicDerivation(Printed):
         n = max(2 * reach + 4, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = list(self.reference.parameters) if wrt == "all" else [wrt]
-        for name in self._names_at(self.reference):
+        for given, name in zip(self.names, self._names_at(self.reference)):
             if name not in self.reference.vgraph.variables:
-                raise BPTTError(f"there is no variable {name} in this recurrence",
+                raise BPTTError(f"there is no variable {given} in this recurrence",
                                 nearest(name, [*self.reference.parameters, "all"]))  # fmt: skip
         names = self._names_at(self.reference)
         self._first = Derivation(self.reference, names[0], onehot=onehot)
@@ -82,7 +82,7 @@ class SymbolicDerivation(Printed):
 
     def _names_at(self, u: Any) -> list[str]:
         """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs backwards."""
-        return [at_steps({"T": u.steps[n.rpartition(".")[0] or None]})(n) if "[T" in n else n for n in self.names]
+        return [at_steps({"T": u.steps.get(n.rpartition(".")[0] or None, 0)})(n) if "[T" in n else n for n in self.names]
 
     @property
     def windowed(self) -> bool:
@@ -284,4 +284,6 @@ def _listed(loss: str | Iterable[int]) -> list[int]:
     """The steps of a loss that is a list (or a text such as "2,3")."""
     if isinstance(loss, str):
         return [int(x) for x in loss.split(",") if x.strip().isdigit()]
+    if not isinstance(loss, Iterable):
+        raise BPTTError(f"loss={loss!r} is not a choice of steps", 'write "every", "last", or steps such as [2, 3]')
     return [x for x in loss if isinstance(x, int)]
