@@ -85,8 +85,8 @@ def _harmless(d: Diagnosis, mutant: Mutant) -> bool:
 def rounded(value: Array, digits: int) -> tuple[Array, Array]:
     """A value typed with so many significant digits, and half a unit of the last one.
 
-    >>> rounded(np.array([0.0312489]), 4)[0].tolist()
-    [0.03125]
+    >>> rounded(np.array([31248.9]), 4)[0].tolist()
+    [31250.0]
     """
     with np.errstate(all="ignore"):
         size = np.where(value == 0, 0.0, np.floor(np.log10(np.abs(np.where(value == 0, 1.0, value)))))
