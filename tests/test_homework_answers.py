@@ -106,6 +106,9 @@ def test_upstream_gradients_are_data():
         ("dW_hh = 9**9**9", "operand is missing"),
         ("dW_hh = __import__('os').system('touch x')", "subscript"),
         ("dW_hh = open(x)", "not a function"),
+        ("dW_hh += outer(h[1], h[0])", "no += here"),
+        ("dW_hh = sum_t h[t].T @ h[t]", "outer products"),
+        ("dW_xh = sum_t h[t] @ x[t]", "outer product is"),
         ("dnonsense = sum_t h[t]", "nothing here is called"),
         ("dW_hh = sum_t (h[t] + h[t].T)", "column beside a row"),
         ("dW_hh = outer(outer(h[1], h[1]), h[1])", "two vectors"),
@@ -120,21 +123,21 @@ def test_upstream_gradients_are_data():
     ],
 )
 def test_hostile_formulas(rnn, text, words):
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(bg.BPTTError) as caught:
         bg.verify(rnn, text)
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
     assert words in str(caught.value) and len(str(caught.value)) < 1200
 
 
 def test_work_is_bounded(rnn):
     text = "dW_hh = " + " + ".join(
-        f"sum_{{{v}=1}}^{{T}}" + f" sum_{{{w}=1}}^{{90000}} outer(h[{v}], h[{v}])" for v, w in ("ab", "cd")
+        f"sum_{{{v}=1}}^{{T}}" + f" sum_{{{w}=1}}^{{50000}} outer(h[{v}], h[{v}])" for v, w in ("ab", "cd")
     )
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(bg.BPTTError, match="too much work"):
         bg.verify(rnn, text)
-    assert time.perf_counter() - begin < 20
+    assert time.process_time() - begin < 20
 
 
 # -- arrays -----------------------------------------------------------------------------------------------------------------
@@ -333,10 +336,10 @@ def test_hostile_files(rnn, tmp_path, monkeypatch, name, content, words):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / name
     path.write_bytes(content)
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(bg.BPTTError) as caught:
         bg.verify(rnn, path)
-    assert words in str(caught.value) and time.perf_counter() - begin < 5
+    assert words in str(caught.value) and time.process_time() - begin < 5
     assert not (tmp_path / "evil-was-here").exists()
 
 

@@ -189,3 +189,13 @@ def test_a_mistake_in_descent_directions_does_not_make_the_rest_wrong(rnn):
     verdict = bg.verify(u, {"W_hh": -cut["W_hh"], "W_hy": -g["W_hy"], "b_y": -g["b_y"]}, data)
     assert [p.status for p in verdict.parameters.values()] == ["wrong", "convention", "convention"]
     assert "opposite sign" not in (verdict.parameters["W_hh"].cause or "")
+
+
+def test_two_blocks_bring_their_own_lengths(tmp_path):
+    rec = bg.cell("seq2seq")
+    u = rec.unroll({"encoder": 5, "decoder": 4})
+    data = u.instance(0, batch=3)
+    verdict = bg.verify(rec, dict(u.run(data).gradients), data)
+    assert verdict.right, str(verdict)
+    np.savez(tmp_path / "a.npz", **data, **{f"d{k}": v for k, v in u.run(data).gradients.items()})
+    assert bg.verify(rec, tmp_path / "a.npz").right

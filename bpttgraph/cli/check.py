@@ -107,6 +107,8 @@ def _with_steps(rec: Recurrence, raw: Any, options: dict[str, Any]) -> dict[str,
     from ..homework.verify import STEPS
 
     own = steps_of(raw, rec.inputs)
+    if isinstance(own, dict):
+        return {**options, "steps": ",".join(f"{block}={steps}" for block, steps in own.items())}
     return {**options, "steps": None if rec.blocks and own is None else str(own or max(STEPS, rec.steps_hint))}
 
 

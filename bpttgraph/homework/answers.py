@@ -97,15 +97,14 @@ def _inputs(u: Any) -> set[str]:
     return {k for k, rows in u.leaves.items() if rows[0][1].role in ("input", "target", "upstream")}
 
 
-def steps_of(raw: Raw, inputs: tuple[str, ...]) -> int | None:
-    """The number of steps of the instance that came with an answer: the length of its input sequences."""
+def steps_of(raw: Raw, inputs: tuple[str, ...]) -> Any:
+    """The number of steps of the instance that came with an answer: the length of its input sequences (by block, if there are)."""
+    found: dict[str, int] = {}
     for name in inputs:
-        array = raw.data.get(name)
-        if array is None and name in raw.numbers:
-            array = raw.numbers[name].value
+        array = raw.data.get(name, raw.numbers[name].value if name in raw.numbers else None)
         if array is not None and np.ndim(array):
-            return len(array)
-    return None
+            found.setdefault(name.rpartition(".")[0], len(array))
+    return found if len(found) > 1 or (found and "" not in found) else found.get("")
 
 
 def split_data(u: Unrolled, raw: Raw) -> dict[str, Any]:

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Formulas", "Value"]
 
-MOST_NODES = 200_000  # operations of one answer
+MOST_NODES = 60_000  # operations of one answer
 MOST_NUMBERS = 30_000_000  # numbers that they may make
 
 
@@ -391,6 +391,10 @@ def _matmul(a: Value, b: Value, juxtaposed: bool) -> Value:
             return Value(P.outer(x, y))
         if juxtaposed and not a.row:
             raise BPTTError("two columns side by side", "write a * b (elementwise), outer(a, b), or a.T @ b")
+        if x.shape != y.shape:
+            raise BPTTError(
+                f"a column {x.shape} times a column {y.shape}", "the outer product is outer(a, b) or a @ b.T"
+            )
         return Value(P.matmul(x, y))
     if ranks == (2, 1) and b.row:
         raise BPTTError(f"a matrix {x.shape} times a row {y.shape}", "transpose the row, or put it first")

@@ -87,7 +87,7 @@ class Truth:
     def radius(self, name: str, unit: float = U) -> Array:
         """How far rounding may carry a right answer, computed with unit roundoff `unit`, entry by entry."""
         unit = max(unit, U)
-        kind = "rounding" if unit <= U else "rounding of rounded data"
+        kind = "rounding" if unit <= U or self._single else "rounding of rounded data"
         return (SAFETY * self._reading(name, kind) + LAST * np.abs(self.value(name))) * unit
 
     def _reading(self, name: str, kind: str) -> Array:
@@ -103,7 +103,8 @@ class Truth:
                 for n in together
             }
             seeds = set(numbers.seeds.values())
-            inputs = 1.0 if kind == "rounding of rounded data" else 0.0
+            # one rounded weight is off by the same amount at every step, so its uses add up, not their squares
+            inputs = self.u.columns**0.5 if kind == "rounding of rounded data" else 0.0
             read: Reading = lambda nodes, given: (  # noqa: E731
                 evaluate_absolute(nodes, given, seeds) if kind == "scale" else rounding_error(nodes, given, inputs)
             )
@@ -113,6 +114,13 @@ class Truth:
                 target = numbers.leaf_nodes.get(n) or self.node(n)
                 self._read[n, kind] = np.abs(self.run._shaped(target, [np.asarray(f, float) for f in found]))
         return self._read[name, kind]
+
+    @cached_property
+    def _single(self) -> bool:
+        """Whether the data are numbers of single precision, so that nobody has to round them to compute with it."""
+        arrays = [np.asarray(v) for v in self.data.values()]
+        with np.errstate(over="ignore"):
+            return all(np.array_equal(a.astype(np.float32), a) for a in arrays if a.dtype.kind == "f")
 
     # -- the oracle ---------------------------------------------------------------------------------------------------
 

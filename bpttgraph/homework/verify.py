@@ -209,11 +209,11 @@ def _shaped(truth: Truth, g: Given, answer: Answer) -> Given:
         g = dataclasses.replace(g, value=np.broadcast_to(g.value, true.shape), rounding=None)
     if g.value.size != true.size and not (g.value.ndim == 2 and g.value.shape[::-1] == true.shape):
         message = f"the gradient by {g.name} has shape {g.value.shape}, but {g.name} has shape {true.shape}"
-        hint = (
-            "the batch is summed over"
-            if g.value.shape[1:] == true.shape
-            else "hand it in in the shape of the parameter"
-        )
+        hint = "hand it in in the shape of the parameter"
+        if g.value.shape[1:] == true.shape:
+            hint = "sum over the batch"
+        elif not g.value.shape and true.ndim == 2:
+            hint = "a matrix is a sum of outer products, outer(a, b) or a @ b.T"
         if g.span is not None:
             raise BPTTError(f"{message} (in {g.text})", hint)
         raise BPTTError(f"{answer.source}: {message}", hint)

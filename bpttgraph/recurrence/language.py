@@ -928,6 +928,8 @@ def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name,
                 if re.fullmatch(r"t([+-]\d+)?", inside)
                 else "give a function's formula with --let, as in --let 'f(x, h) = tanh(x + h)'"
             )
+        if names and kinds[-1] in ("+", "-"):
+            hint = f"no {kinds[-1]}= here: write {names[0].name} = sum_t …"
         wrong = next((token for token in tokens[1:] if token.name is None), tokens[0])
         raise source.error(
             "the left side must be one name, such as h[t], or names to unpack, [i[t]; f[t]]", wrong, hint
