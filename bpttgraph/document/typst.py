@@ -7,8 +7,9 @@ What a user wrote stands in quoted strings only, which Typst never reads as code
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from importlib.resources import files
+from importlib.util import find_spec
 from itertools import zip_longest
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..derive.typst import quoted
@@ -148,8 +149,9 @@ def compile_pdf(source: str) -> bytes:
         import typst
     except ImportError as error:
         raise BPTTError("a PDF document needs the typst package", "run: pip install 'bpttgraph[typst]'") from error
-    fonts = str(files("ziamath") / "fonts")  # STIX Two Math, whole
+    found = find_spec("ziamath")  # it carries STIX Two Math, whole; importing it takes time and warns
+    fonts = [str(Path(found.origin).parent / "fonts")] if found and found.origin else []
     # Typst brings no Chinese, Japanese or Korean letters: for these alone, what is installed is looked through
     own = not any("\u2e80" <= c <= "\uffef" for c in source)
     run: Any = typst.compile  # its own types want fonts and text alike to be bytes
-    return bytes(run(source.encode(), font_paths=[fonts], ignore_system_fonts=own))
+    return bytes(run(source.encode(), font_paths=fonts, ignore_system_fonts=own))
