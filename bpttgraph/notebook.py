@@ -63,11 +63,13 @@ def recurrence_latex(rec: Recurrence) -> str:
 
 
 def frame(page: str, title: str) -> str:
-    """A whole page within a notebook, where scripts may not run: its styles stay its own, its script is left out (the page says the same without).
+    """A whole page within a notebook: its styles stay its own, and scripts may not run (ours is left out as well).
 
     >>> frame("<p>1 < 2</p>", "x").partition(" srcdoc=")[2][:37]
     '"&lt;p&gt;1 &lt; 2&lt;/p&gt;" style="'
     """
     page = re.sub(r"<script>.*?</script>\n?", "", page, flags=re.DOTALL)
     style = "width:100%;height:44rem;border:1px solid #ccc;background:#fff"
-    return f'<iframe sandbox="allow-same-origin" title="{escape(title)}" srcdoc="{escape(page)}" style="{style}"></iframe>'
+    return (
+        f'<iframe sandbox="allow-same-origin" title="{escape(title)}" srcdoc="{escape(page)}" style="{style}"></iframe>'
+    )
