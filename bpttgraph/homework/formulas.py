@@ -13,7 +13,6 @@ steps, `prod_{j=k+1}^{t}`, has its latest factor on the left.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +36,7 @@ from ..recurrence.syntax import (
     Stack,
     Transposed,
 )
+from .columns import ONE, ZERO, Value, elementwise, matmul, solid
 
 if TYPE_CHECKING:
     from ..recurrence import Unrolled
@@ -45,22 +45,6 @@ __all__ = ["Formulas", "Value"]
 
 MOST_NODES = 60_000  # operations of one answer
 MOST_NUMBERS = 30_000_000  # numbers that they may make
-
-
-@dataclass(frozen=True, slots=True)
-class Value:
-    """A node read as a column (the default), as a row, or as the zero or the identity of any shape (`node` is then None)."""
-
-    node: Node | None
-    row: bool = False
-    one: bool = False
-
-    @property
-    def zero(self) -> bool:
-        return self.node is None and not self.one
-
-
-ZERO, ONE = Value(None), Value(None, one=True)
 
 
 class _Missing(Exception):
@@ -238,21 +222,21 @@ class Formulas:
     def _operation(self, e: Expr, bound: Mapping[str, int]) -> Value:
         if isinstance(e, Negate):
             a = self._go(e.operand, bound)
-            return a if a.zero else Value(-_solid(a), a.row)
+            return a if a.zero else Value(-solid(a), a.row)
         if isinstance(e, Transposed):
             a = self._go(e.operand, bound)
             if a.node is None or not a.node.shape:
                 return a
             return Value(a.node, not a.row) if len(a.node.shape) == 1 else Value(P.transpose(a.node))
         if isinstance(e, Stack):
-            return Value(FUNCTIONS["concat"].build(*[_solid(self._go(i, bound)) for i in e.items]))
+            return Value(FUNCTIONS["concat"].build(*[solid(self._go(i, bound)) for i in e.items]))
         if isinstance(e, Call):
             return self._call(e, bound)
         assert isinstance(e, Binary)
         a, b = self._go(e.left, bound), self._go(e.right, bound)
         if e.operator in "@ ":
-            return _matmul(a, b, e.operator == " ")
-        return _elementwise(e.operator, a, b)
+            return matmul(a, b, e.operator == " ")
+        return elementwise(e.operator, a, b)
 
     def _call(self, e: Call, bound: Mapping[str, int]) -> Value:
         name = canonical(e.function)
@@ -267,10 +251,10 @@ class Formulas:
             raise self._error(
                 f"{name} takes {low} argument{'s' if low > 1 else ''}, not {len(args)}", e, "add or remove one"
             )
-        if name == "outer" and any(len(_solid(a).shape) > 1 for a in args):
+        if name == "outer" and any(len(solid(a).shape) > 1 for a in args):
             raise self._error("outer takes two vectors", e, "write a matrix product with @")
         row = len(args) == 1 and args[0].row
-        return Value(function.build(*map(_solid, args)), row and function.shape == "same")
+        return Value(function.build(*map(solid, args)), row and function.shape == "same")
 
     def _reduce(self, e: Reduce, bound: Mapping[str, int]) -> Value:
         low, high = self._step(e.lower, bound, e, 1), self._step(e.upper, bound, e, self.last)
@@ -303,7 +287,7 @@ class Formulas:
 
     def _inside(self, e: Reduce, operator: str, a: Value, b: Value) -> Value:
         try:
-            result = _matmul(a, b, False) if operator == "@" else _elementwise(operator, a, b)
+            result = matmul(a, b, False) if operator == "@" else elementwise(operator, a, b)
         except BPTTError as error:
             raise BPTTError(error.message, error.hint, text=self.text, span=e.span) from None
         return self._count(result, e)
@@ -369,66 +353,3 @@ def _variables(e: Expr) -> frozenset[str]:
     names = (n.index.variable for n, _ in walk(e) if isinstance(n, Name) and n.index and n.index.variable)
     bounds = (b.variable for n, _ in walk(e) if isinstance(n, Reduce) for b in (n.lower, n.upper) if b and b.variable)
     return frozenset([*names, *bounds])
-
-
-def _solid(value: Value) -> Node:
-    return value.node if value.node is not None else constant(1.0 if value.one else 0.0)
-
-
-def _matmul(a: Value, b: Value, juxtaposed: bool) -> Value:
-    """`a @ b` with columns and rows told apart."""
-    if a.zero or b.zero:
-        return ZERO
-    if a.one or b.one:
-        return b if a.one else a
-    assert a.node is not None and b.node is not None
-    x, y = a.node, b.node
-    ranks = (len(x.shape), len(y.shape))
-    if 0 in ranks:
-        return Value(x * y, a.row or b.row)
-    if ranks == (1, 1):
-        if b.row and not a.row:
-            return Value(P.outer(x, y))
-        if juxtaposed and not a.row:
-            raise BPTTError("two columns side by side", "write a * b (elementwise), outer(a, b), or a.T @ b")
-        if x.shape != y.shape:
-            raise BPTTError(
-                f"a column {x.shape} times a column {y.shape}", "the outer product is outer(a, b) or a @ b.T"
-            )
-        return Value(P.matmul(x, y))
-    if ranks == (2, 1) and b.row:
-        raise BPTTError(f"a matrix {x.shape} times a row {y.shape}", "transpose the row, or put it first")
-    if ranks == (1, 2) and not a.row:
-        raise BPTTError(f"a column {x.shape} times a matrix {y.shape}", "write a.T @ M, or M.T @ a")
-    return Value(P.matmul(x, y), row=ranks == (1, 2))
-
-
-def _elementwise(operator: str, a: Value, b: Value) -> Value:
-    if operator == "+" and (a.zero or b.zero):
-        return b if a.zero else a
-    if operator == "-" and b.zero:
-        return a
-    if operator == "*" and (a.zero or b.zero):
-        return ZERO
-    if operator == "*" and (a.one or b.one):
-        return b if a.one else a
-    if operator == "/" and a.zero:
-        return ZERO
-    x, y = _solid(a), _solid(b)
-    if operator in "+-" and (a.one or b.one):  # the identity of an empty product, beside a matrix
-        other = y if a.one else x
-        if len(other.shape) == 2:
-            eye = constant(np.eye(other.shape[0]))
-            x, y = (eye, y) if a.one else (x, eye)
-    if len(x.shape) == len(y.shape) == 1 and a.row != b.row and operator in "+-*/":
-        raise BPTTError("a column beside a row", "transpose one of them; a @ b.T is the outer product")
-    if len(x.shape) == len(y.shape) and x.shape != y.shape:
-        raise BPTTError(
-            f"shapes {x.shape} and {y.shape} do not fit together elementwise", "a matrix product is written with @"
-        )
-    table: dict[str, Any] = {"+": P.add, "-": P.sub, "*": P.mul, "/": P.div, "^": P.power}
-    if operator == "*" and 0 < min(len(x.shape), len(y.shape)) < max(len(x.shape), len(y.shape)):
-        raise BPTTError(
-            f"shapes {x.shape} and {y.shape} do not fit together elementwise", "a matrix product is written with @"
-        )
-    return Value(table[operator](x, y), (a.row and bool(x.shape)) or (b.row and bool(y.shape)))
