@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -122,3 +124,115 @@ def test_a_run_keeps_its_numbers() -> None:
     for seed, run in enumerate(others):
         assert run.loss == u.run(u.instance(seed)).loss
         np.testing.assert_array_equal(run.gradients["W_hy"], u.run(u.instance(seed)).gradients["W_hy"])
+
+
+@pytest.mark.parametrize(
+    "name", ["lstm", "gru", "lstm-fused:ifgo", "deep-rnn:2", "lstm-peephole", "bidirectional", "mgu", "exp-trace"]
+)
+def test_factors_computed_in_the_loop(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large steps compute in the loop what small ones compute for all steps at once."""
+    narrow = bound(name).unroll(3)
+    data = narrow.instance(4, 2)
+    expected = narrow.run(data)
+    before = [len(s.values) for s in narrow.schedule.layout(2).stages if s.loop]
+    monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule"], "_WIDE", 1)
+    wide = bound(name).unroll(3)
+    found = assert_same(wide, data)
+    after = [len(s.values) for s in wide.schedule.layout(2).stages if s.loop]
+    assert sum(after) > sum(before)
+    for key, gradient in expected.gradients.items():
+        np.testing.assert_allclose(found.gradients[key], gradient, rtol=1e-11, atol=1e-13)
+
+
+def test_memory_of_checkpoints_grows_with_the_root() -> None:
+    def peak(steps: int, memory: str) -> int:
+        u = bg.cell("lstm").unroll(steps, sizes={"x": 2, "h": 40})
+        data = u.instance(1)
+        tracemalloc.start()
+        u.run(data, memory=memory)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    assert peak(1600, "sqrt") < 0.15 * peak(1600, "all")
+    assert peak(1600, "sqrt") < 3 * peak(400, "sqrt")
+
+
+def test_what_the_schedule_leaves_to_the_graph() -> None:
+    for text, options, reason in [
+        ("h[t] = tanh(U x[t] + W @ sum_{k=1}^{t-1} h[k])", {}, "sums over steps"),
+        ("h[1] = x[1]; h[t] = tanh(W h[t-1] + x[t])", {}, "step 1 of h has an equation of its own"),
+        ("h[t] = tanh(W h[t-1] + x[t]); m = sum_t h[t]; E = dot(m, m)", {}, "outputs of several steps together"),
+        ("h[t] = tanh(W h[t-1] + x[t])", {"truncate": "sliding:2"}, "sent back on a way of its own"),
+    ]:
+        u = bg.recurrence(text).unroll(4, **options)
+        data = u.instance(1)
+        assert not u.schedule.applies and reason in u.schedule.reason and reason in u.schedule.explain()
+        assert u.run(data).loss == u.run(data, schedule=False).loss
+        with pytest.raises(bg.BPTTError, match="cannot be computed piece by piece"):
+            u.stepper()
+
+
+@pytest.mark.parametrize("truncate", ["chunk:1", "chunk:3", "one-step", "5;5"])
+@pytest.mark.parametrize(
+    "name", ["rnn", "lstm", "gru", "jordan:leaky", "deep-rnn:2", "bidirectional", "elman:generator"]
+)
+def test_truncation_by_chunks(name: str, truncate: str) -> None:
+    u = bound(name).unroll(7, truncate=truncate)
+    for batch in (None, 2):
+        assert_same(u, u.instance(1, batch))
+
+
+@pytest.mark.parametrize("inputs", ["first", "feedback"])
+@pytest.mark.parametrize("name", ["rnn", "gru", "seq2seq:forced", "elman-linear:forced"])
+def test_inputs(name: str, inputs: str) -> None:
+    rec = bound(name)
+    u = rec.unroll(4, inputs=inputs)
+    for batch in (None, 2):
+        assert_same(u, u.instance(3, batch))
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru-reset-after", "bidirectional"])
+def test_single_precision(name: str) -> None:
+    u = bound(name).unroll(5)
+    data = {k: v.astype(np.float32) if v.dtype.kind == "f" else v for k, v in u.instance(1, 2).items()}
+    assert_same(u, data, slack=2048)
+
+
+def test_a_traced_function_and_bound_functions() -> None:
+    def step(h: Any, c: Any, x: Any, *, W: Any, U: Any, b: Any) -> Any:
+        gate = 1 / (1 + np.exp(-(W @ h + U @ x + b)))
+        new = gate * c + (1 - gate) * np.tanh(h)
+        return np.tanh(new), new
+
+    for rec in (bg.recurrence(step), bg.recurrence("h[t] = phi(W h[t-1] + U x[t])", let={"phi": "softplus"})):
+        u = rec.unroll(6)
+        assert_same(u, u.instance(1, 2))
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_the_data_are_known_without_unrolling(name: str) -> None:
+    """The slots that the schedule finds from the equations are the leaves of the unrolled graph, in their order."""
+    for steps in (1, 2, 5):
+        for options in ({}, {"loss": "last"}, {"inputs": "first"}, {"loss": [1]}):
+            u = bound(name).unroll(steps, **options)
+            assert u.system is not None
+            quick, u.system = u.slots, None
+            del u.__dict__["slots"]
+            assert list(u.slots.items()) == list(quick.items())
+
+
+def test_a_run_does_not_unroll() -> None:
+    u = bg.cell("lstm").unroll(50)
+    run = u.run(u.instance())
+    assert run.gradients["W_i"].shape == (3, 2) and run.values["h[50]"].shape == (3,)
+    assert "_places" not in vars(u)
+    assert run.jacobian("h[3]", "h[2]").shape == (3, 3) and "_places" in vars(u)
+
+
+def test_the_explanation_is_that_of_the_schedule() -> None:
+    text = bg.cell("lstm").unroll(5).schedule.explain()
+    assert text.count("loop over") == 2 and "one product for 4" in text
+    before, loop = text.split("loop over t = 1")[0], text.split("loop over t = 1")[1].split("after the loop")[0]
+    assert "[W_i; W_f; W_o; W_g] x[t]" in before and "W_i" not in loop and "[U_i; U_f; U_o; U_g] h[t-1]" in loop
+    assert text.count("one product over the stacked steps") == 2

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .layout import Layout
 from .passes import improve
-from .system import Unsuited, outer_rows
-from .values import VIEWS, Stage, Value, from_system, stages
+from .system import Unsuited
+from .values import Stage, from_system, stages
 from .workspace import Workspace
 
 if TYPE_CHECKING:
     from ..admission import Admitted
     from ..unroll import Unrolled
 
-_POOL = 3
+_POOL = 3  # workspaces that are kept for runs to come
+_WIDE = 2048  # numbers in one step from which a loop computes its factors itself
 
 __all__ = ["Schedule", "Scheduled", "Unsuited"]
 
@@ -57,87 +58,24 @@ class Schedule:
         wanted = improve(wanted)
         self.losses = [wanted[name] for name in self.system.losses]
         self.gradients = {name[1:]: value for name, value in wanted.items() if name[0] == "∇"}
-        outputs = [*self.losses, *self.gradients.values()]
-        self.stages = stages(outputs)
+        self.stages = stages([*self.losses, *self.gradients.values()])
         self._forward = {v for s in stages(self.losses) for v in s.values}
         self.named = {v.name: v for s in self.stages for v in s.values if v.name and not v.name.startswith("∂")}
-        self._layout()
+        self._layouts: dict[bool, Layout] = {}
 
-    def _layout(self) -> None:
-        reads = [v for s in self.stages for v in s.values if v.op == "read"]
-        # vectors that are read side by side lie side by side: the longest rows first, shorter ones are parts of them
-        self.parts: dict[Value, tuple[Value, int, int]] = {}
-        joined = [v for s in self.stages for v in s.values if v.op in ("concat", "stack")]
-        for whole in sorted(joined, key=lambda v: -v.shape[0]):
-            places = [self.parts.get(p) for p in whole.args]
-            known = [p for p in places if p is not None]
-            if len(known) == len(places) and all(a[0] is b[0] and a[2] == b[1] for a, b in pairwise(known)):
-                self.parts[whole] = (known[0][0], known[0][1], known[-1][2])
-                continue
-            start = 0
-            for part in whole.args:
-                stop = start + part.shape[0]
-                if (
-                    part not in self.parts
-                    and part.op not in (*VIEWS, "read", "full", "concat", "stack")
-                    and part.rows == whole.rows
-                ):
-                    self.parts[part] = (whole, start, stop)
-                start = stop
-        self.pads: dict[Value, tuple[int, int]] = {}
-        for read in reads:
-            if read.attrs["kind"] == "shift":
-                source = read.args[0]
-                source = self.parts[source][0] if source in self.parts else source
-                before, after = self.pads.get(source, (0, 0))
-                delay = read.attrs["delay"]
-                self.pads[source] = (max(before, delay), max(after, -delay))
-        self.single: set[Value] = set()
-        outputs = {*self.losses, *self.gradients.values()}
-        readers: dict[Value, list[tuple[Value, Stage]]] = {}
-        for stage in self.stages:
-            for v in stage.values:
-                for a in v.args:
-                    readers.setdefault(a, []).append((v, stage))
-
-        def only_here(v: Value, stage: Stage) -> bool:
-            if v in outputs:
-                return False
-            for reader, where in readers.get(v, ()):
-                if where is not stage or reader.op == "read":
-                    return False
-                if (reader.op in VIEWS or reader.op == "concat") and not only_here(reader, stage):
-                    return False
-            return True
-
-        for stage in self.stages:
-            if stage.loop:
-                self.single |= {v for v in stage.values if v.op != "read" and only_here(v, stage)}
-
-        self.kept = {
-            v for s in self.stages for v in s.values if v.op not in ("full", "concat") and v not in self.single
-        }
-        self.kept -= {v for v in self.kept if v.op in VIEWS and not self._behind(v) <= self.kept}
-
-    def _behind(self, view: Value) -> set[Value]:
-        while view.op in VIEWS:
-            view = view.args[0]
-        return {view}
+    def layout(self, batch: int) -> Layout:
+        """Where values live, for a number of examples."""
+        wide = (
+            batch * max((v.shape[0] for s in self.stages if s.loop for v in s.values if len(v.shape) == 1), default=1)
+            >= _WIDE
+        )
+        if wide not in self._layouts:
+            self._layouts[wide] = Layout(self.stages, [*self.losses, *self.gradients.values()], wide)
+        return self._layouts[wide]
 
     def needed_forward(self, stage: Stage) -> bool:
-        return stage.values[0] in self._forward
-
-    def copied(self, read: Value) -> bool:
-        """Whether a read of all rows is more than other rows of the same memory."""
-        kind, cut = read.attrs["kind"], read.attrs["cut"]
-        if kind in ("place", "spread"):
-            return True
-        if kind == "pick":
-            return tuple(cut) != tuple(range(cut[0], cut[0] + len(cut)))
-        return kind == "shift" and bool(cut)
-
-    def outer_rows(self, read: Value) -> range:
-        return outer_rows(read.attrs["delay"], read.args[0].rows.length)  # type: ignore[union-attr]
+        """Whether a stage belongs to the forward pass."""
+        return stage.values[-1] in self._forward
 
     def workspace(self, batch: int, dtype: Any) -> Workspace:
         """Memory and program for a batch size and a type of number: that of the last run, if nobody reads its values any more."""

@@ -168,7 +168,12 @@ class _Words:
             return []
         if value.op in ("batch_outer", "batch_sum"):
             return [self.gradient_line(value)]
-        if not value.name and self.uses.get(value, 0) == 1 and not self._for_loop(value) and value not in self.gradients:
+        if (
+            not value.name
+            and self.uses.get(value, 0) == 1
+            and not self._for_loop(value)
+            and value not in self.gradients
+        ):
             return []  # written out where it is used
         if not value.name:
             self.told.add(value)

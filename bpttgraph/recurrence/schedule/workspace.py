@@ -46,13 +46,13 @@ class Workspace:
         self._fixed: dict[Value, Array] = {}
         self._scratch: dict[Any, Array] = {}
         self._zero: dict[tuple[int, ...], Array] = {}
-        self._pads = schedule.pads
-        self._parts = schedule.parts
+        self.layout = schedule.layout(batch)
+        self._pads, self._parts = self.layout.pads, self.layout.parts
         self.continued = False
         self._user: weakref.ref[Any] | None = None
         self.given: dict[str, Value] = {}
         self.programs: list[list[Instruction]] = [[], []]
-        for stage in schedule.stages:
+        for stage in self.layout.stages:
             program = self.programs[0 if schedule.needed_forward(stage) else 1]
             if stage.loop:
                 self._loop(stage, program)
@@ -115,7 +115,7 @@ class Workspace:
                 found = np.broadcast_to(found, value.shape)
         elif value.op in VIEWS:
             found = _view(value, self.whole(value.args[0]))
-        elif value.op == "read" and not self.schedule.copied(value):
+        elif value.op == "read" and not self.layout.copied(value):
             source, first = value.args[0], -value.attrs["delay"]
             assert value.rows is not None
             if value.attrs["kind"] == "at":
@@ -171,10 +171,10 @@ class Workspace:
         """Initial values in the rows that a read looks at outside the steps; and reads that are not just other rows of memory."""
         source = read.args[0]
         if read.attrs["kind"] == "shift":
-            for initial, row in zip(read.args[1:], self.schedule.outer_rows(read)):
+            for initial, row in zip(read.args[1:], self.layout.outer_rows(read)):
                 target = self._rows(source, row, row + 1)
                 program.append((self._begin, (target, self.whole(initial))))
-        if self.schedule.copied(read):
+        if self.layout.copied(read):
             out, rows = self.whole(read), read.rows
             assert rows is not None and source.rows is not None
             kind, cut, delay = read.attrs["kind"], read.attrs["cut"], read.attrs["delay"]
@@ -222,7 +222,7 @@ class Workspace:
         reads = [v for v in stage.values if v.op == "read"]
         for read in reads:
             self._fill(read, program)
-        rows = stage.values[0].rows
+        rows = stage.values[-1].rows
         assert rows is not None
         order = range(rows.length) if stage.direction > 0 else range(rows.length - 1, -1, -1)
         if rows.length * len(stage.values) <= _LONGEST_LIST:
@@ -241,7 +241,7 @@ class Workspace:
         inside = set(stage.values)
         fixed: dict[Value, Any] = {}
         lenders = {v: self._lend(v) for v in stage.values}
-        single = self.schedule.single
+        single = self.layout.single
         for row in order:
             at: dict[Value, Any] = dict(fixed)
 
@@ -252,7 +252,7 @@ class Workspace:
                     made = fixed[value] = self.whole(value)
                 elif value.op in VIEWS:
                     made = _view(value, look(value.args[0]))
-                elif value.op == "read" and (value in inside or not self.schedule.copied(value)):
+                elif value.op == "read" and (value in inside or not self.layout.copied(value)):
                     made = self._look_back(value, row)
                 elif value.op == "full":
                     made = fixed[value] = np.full(self._example(value), value.attrs["value"], self.dtype)
@@ -301,9 +301,16 @@ class Workspace:
         if value.rows is not None:
             rows = (value.rows.length,) if value.attrs["timed"] else ()
             target = target.reshape(*rows, self.batch, *value.shape)
-        if self.schedule.u.inputs == "first" and value.attrs["role"] == "input" and value.attrs["timed"]:
+        if self._first_only(value):
             target = target[:1]  # the other steps stay zero
         return key, target, value.attrs["timed"]
+
+    def _first_only(self, value: Value) -> bool:
+        """Whether only the first step of an input is given, and the others are zero."""
+        u = self.schedule.u
+        last = u.recurrence.blocks[-1] + "." if u.recurrence.blocks else ""
+        given = value.op == "given" and value.attrs["role"] == "input" and value.attrs["timed"]
+        return u.inputs == "first" and given and value.name.startswith(last)
 
     def load(self, data: Admitted, start: int = 0) -> None:
         """Copy the data in; `start` is the first step of a sequence that is taken."""
@@ -334,25 +341,25 @@ class Workspace:
         return np.asarray(self.whole(value))
 
     def named(self, name: str) -> Array | None:
-        """A copy of the value of a variable at a step, `(B, *shape)`, if it is kept."""
+        """A copy of the value of a variable at a step, `(B, *shape)`, if it is kept and differs from example to example."""
         stem, _, index = name.partition("[")
-        system = self.schedule.system
-        value = self.schedule.named.get(name)
-        if value is not None and value.rows is not None and value.rows.name == "once":
-            row = 0
-        else:
-            value = self.schedule.named.get(stem)
+        system, named = self.schedule.system, self.schedule.named
+        value, row = named.get(name), 0
+        if value is None or value.rows is None or value.rows.name != "once":
+            name, value = stem, named.get(stem)
             step = index[:-1]
             if value is None or not step.lstrip("-").isdigit() or value.rows is None:
                 return None
             row = int(step) - 1 - system.offsets.get(stem, 0)
             if value.rows.name == "the steps with a loss":
                 row = system.loss_rows.index(row) if row in system.loss_rows else -1
-        equation = system.equations.get(name) or system.equations.get(stem)
+            if row and self._first_only(value):
+                return None
+        equation = system.equations.get(name)
         if (
-            value not in self.schedule.kept
-            or (equation is not None and not equation.batched)
+            value not in self.layout.kept
             or not 0 <= row < value.rows.length
+            or (equation is not None and not equation.batched)
         ):
             return None
         return np.array(self.whole(value).reshape(value.rows.length, self.batch, *value.shape)[row])
