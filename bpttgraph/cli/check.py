@@ -104,7 +104,7 @@ def _with_steps(rec: Recurrence, raw: Any, options: dict[str, Any]) -> dict[str,
     if options["steps"] is not None:
         return options
     from ..homework.answers import steps_of
-    from ..homework.verify import STEPS
+    from ..homework.judge import STEPS
 
     own = steps_of(raw, rec.inputs)
     if isinstance(own, dict):

@@ -9,19 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .judge import verify
     from .model import Answer, Cause, Given, ParameterVerdict, Verdict
     from .truth import Truth
-    from .verify import verify
 
 __all__ = ["Answer", "Cause", "Given", "ParameterVerdict", "Truth", "Verdict", "verify"]
 
 
 def __getattr__(name: str) -> Any:
-    # `verify` is a function and a module; the function is what is meant
     from importlib import import_module
 
     if name in __all__:
-        where = "verify" if name == "verify" else "truth" if name == "Truth" else "model"
+        where = "judge" if name == "verify" else "truth" if name == "Truth" else "model"
         value = getattr(import_module(f".{where}", __name__), name)
         globals()[name] = value
         return value
