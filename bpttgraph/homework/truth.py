@@ -107,8 +107,8 @@ class Truth:
                 for n in together
             }
             seeds = set(numbers.seeds.values())
-            # one rounded weight is off by the same amount at every step, so its uses add up, not their squares
-            inputs = self.u.columns**0.5 if kind == "rounding of rounded data" else 0.0
+            # one rounded weight is off by the same amount at every step, so its uses add up, not their squares (2: margin)
+            inputs = 2 * self.u.columns**0.5 if kind == "rounding of rounded data" else 0.0
             read: Reading = lambda nodes, given: (  # noqa: E731
                 evaluate_absolute(nodes, given, seeds) if kind == "scale" else rounding_error(nodes, given, inputs)
             )
