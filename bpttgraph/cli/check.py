@@ -114,15 +114,14 @@ def _with_steps(rec: Recurrence, raw: Any, options: dict[str, Any]) -> dict[str,
 
 def _profiled(profile: str, rec: Recurrence, answer: str) -> Any:
     """An answer in the layout of a course."""
+    from importlib import import_module
     from importlib.util import find_spec
 
-    if find_spec("bpttgraph.homework.profiles") is None:
-        raise BPTTError(
-            f"there is no profile {profile!r}", "leave --profile out: gradients in the recurrence's own shapes"
-        )
-    from importlib import import_module
-
-    return import_module("bpttgraph.homework.profiles").read(profile, rec, answer)
+    found = find_spec("bpttgraph.homework.profiles")
+    read = getattr(import_module("bpttgraph.homework.profiles"), "read", None) if found is not None else None
+    if read is None:
+        raise BPTTError(f"there is no profile {profile!r}", "leave --profile out: gradients in the recurrence's own shapes")
+    return read(profile, rec, answer)
 
 
 def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: dict[str, Any]) -> None:
