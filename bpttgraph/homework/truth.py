@@ -28,7 +28,7 @@ __all__ = ["Truth", "U"]
 Array = np.ndarray[Any, Any]
 Reading = Callable[[Sequence[Any], Mapping[Any, Any]], list[Any]]
 U = 2.0**-53
-# Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below half of this radius, also where units are
+# Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.7 of this radius, also where units are
 # saturated; a wider one would hide the last terms of a sequence that fades quickly.
 SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of the sum
 # Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the gradient), so only
