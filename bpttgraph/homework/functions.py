@@ -69,10 +69,12 @@ def call(function: Callable[..., Any], data: Mapping[str, Any], names: list[str]
     return dict(zip(names, result))
 
 
-def run_file(spec: str, data: Mapping[str, Any], names: list[str], seconds: float = SECONDS) -> dict[str, Any]:
-    """Run `file.py:function` on `data` in a child process."""
+def run_file(
+    spec: str, data: Mapping[str, Any], names: list[str], seconds: float = SECONDS, child: str = _CHILD
+) -> dict[str, Any]:
+    """Run `file.py:function` on `data` in a child process. `child` is what that process does (`courses` has its own)."""
     path, _, function = spec.rpartition(":")
-    if not path or not function.isidentifier():
+    if not path or not all(part.isidentifier() for part in function.split(".")):
         raise BPTTError(f"{spec!r} names no function", "write file.py:function")
     if not Path(path).is_file():
         raise BPTTError(f"there is no file {path}", "check the path of the answer")
@@ -83,7 +85,7 @@ def run_file(spec: str, data: Mapping[str, Any], names: list[str], seconds: floa
         words = [
             sys.executable,
             "-c",
-            _CHILD,
+            child,
             str(Path(path).resolve()),
             function,
             folder,
@@ -108,7 +110,7 @@ def run_file(spec: str, data: Mapping[str, Any], names: list[str], seconds: floa
         return dict(zip(order, read_arrays(made).values()))
 
 
-def _child() -> None:
+def _child(invoke: Callable[[Any, dict[str, Any], list[str]], dict[str, Any]] = call) -> None:
     """What the child process does. Its last line of stderr is the message."""
     import importlib.util
 
@@ -123,10 +125,12 @@ def _child() -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules["answer"] = module
         spec.loader.exec_module(module)
-        if not callable(getattr(module, function, None)):
+        head, _, method = function.partition(".")
+        found = getattr(module, head, None)
+        if not callable(getattr(found, method, None) if method else found):
             known = [n for n, v in vars(module).items() if inspect.isfunction(v)]
             sys.exit(f"there is no function {function}: {nearest(function, known)}")
-        result = call(getattr(module, function), data, names.split("\n"))
+        result = invoke(found, data, names.split("\n"))
         arrays = {}
         for name, value in result.items():
             array = np.asarray(value.detach() if hasattr(value, "detach") else value)
