@@ -129,6 +129,10 @@ class Reverse:
                     else node.op.value(*[self.known[a.serial] for a in node.args], **node.attrs)
                 )
         self.batch = run.batch or 1
+        for node in self.places.order:
+            if node.role == "initial" and not node.batched and node.shape:
+                # c[0] = 0 has no batch; in the place of a state that has one it must have it too
+                self.known[node.serial] = np.broadcast_to(self.known[node.serial], (self.batch, *node.shape))
         self.heads = [(h, u.node(h.name)) for h in u.heads]
         self._compiled: dict[Any, tuple[_Compiled, Node, list[int]] | None] = {}
 
