@@ -1,0 +1,280 @@
+"""Judging an answer by a profile: a course's arrays, or its functions, become an answer to the recurrence, and the verdict turns back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import BPTTError, nearest
+from .answers import Raw, read_answer
+from .files import Numbers, numbers_of
+from .profile import Profile, profile
+
+if TYPE_CHECKING:
+    from ..recurrence import Unrolled
+    from .model import ParameterVerdict, Verdict
+
+__all__ = ["verify"]
+
+Array = np.ndarray[Any, Any]
+
+
+def verify(
+    p: Profile | str, answer: Any, data: Mapping[str, Any] | None = None, *, steps: int | None = None,
+    seed: int | None = None, batch: int | None = None, feedback: str = "why", certify: bool = False, **options: Any,
+) -> Verdict:  # fmt: skip
+    """Judge an answer in the layout and the names of a course.
+
+    Args:
+        p: a profile, its name, or the path of its file.
+        answer: a mapping from names to arrays, a file of them, `file.py:function` with a signature of the course, or formulas
+            in the names of the profile's equations. data: the instance, in the course's layout.
+        steps, seed, batch: of an instance of our own. options: of `unroll` (`loss`, `truncate`, `reduce`).
+
+    Raises:
+        BPTTError: the profile, the answer or the instance cannot be read.
+
+    Example:
+        >>> p = profile("cs231n-rnn")
+        >>> u = p.unroll()
+        >>> data = p.instance(u)
+        >>> run = u.run(data)
+        >>> verify(p, {"dWx": run.gradients["Wx"].T, "db": run.gradients["b"]}, p.outward(data)).right
+        True
+    """
+    from . import verify as plain_verify
+
+    if isinstance(p, str):
+        p = profile(p)
+    raw = _read(answer)
+    rest: dict[str, Any] = {"feedback": feedback, "certify": certify}
+    if raw.text:
+        rest |= {"seed": seed, "batch": (batch or min({6, 7, 8} - {steps})) if p.batched else None}
+        return plain_verify(p.unroll(steps, **options), raw, data=None, **rest)
+    numbers, brought = _separate(p, raw, data)
+    if brought:
+        inside, sizes = p.inward(brought, raw.source)
+        steps = sizes.get("T", steps)
+    else:
+        seed = raw.settings.get("seed", 0) if seed is None else seed
+        inside = p.instance(p.unroll(steps, **options), seed, raw.settings.get("batch") if batch is None else batch)
+    u = _unrolled(p, inside, steps, options)
+    notes: list[str] = []
+    if raw.function is not None:
+        numbers, notes = _called(p, u, raw, inside)
+    given = _inward(p, numbers, raw.source)
+    verdict = _judged(p, u, given, inside, rest)
+    verdict.title = f"{p.title} (profile {p.name})"
+    if not brought:
+        verdict.instance = f"a generic random instance, seed {seed}: T = {u.columns}"
+    verdict.notes += notes
+    return _outward(p, verdict)
+
+
+def _read(answer: Any) -> Raw:
+    if isinstance(answer, str) and re.search(r"\.py:[\w.]+$", answer):
+        return Raw(answer, function=answer)
+    if isinstance(answer, Path) and re.search(r"\.py:[\w.]+$", str(answer)):
+        return Raw(str(answer), function=str(answer))
+    raw = read_answer(answer)
+    if raw.function is not None and not isinstance(raw.function, str):
+        raise BPTTError("with a profile, a function is given as file.py:function", "write the function into a file")
+    return raw
+
+
+def _separate(p: Profile, raw: Raw, data: Mapping[str, Any] | None) -> tuple[dict[str, Numbers], dict[str, Any]]:
+    """Tell gradients, under the names of their arrays, from the instance."""
+    apart = bool(raw.data) or data is not None
+    numbers: dict[str, Numbers] = {}
+    brought: dict[str, Any] = dict(data if data is not None else raw.data)
+    unknown = []
+    for key, n in raw.numbers.items():
+        if key in p.arrays and not apart:
+            brought[key] = n.value
+            continue
+        name = key if key in p.arrays else p.array_of(key)
+        if name is None:
+            unknown.append(key)
+        elif name in numbers:
+            raise BPTTError(f"{raw.source}: the gradient by {name} is given twice", "give each gradient once")
+        else:
+            numbers[name] = n
+    if unknown:
+        known = [f"d{a}" for a in p.arrays]
+        raise BPTTError(
+            f"{raw.source}: the profile {p.name} knows no {', '.join(k[:60] for k in unknown[:5])}",
+            nearest(unknown[0][:60], known),
+        )
+    extra = [k for k in brought if k not in p.arrays]
+    if extra:
+        raise BPTTError(
+            f"{raw.source}: the profile {p.name} has no array {extra[0][:60]}", nearest(extra[0][:60], list(p.arrays))
+        )
+    if not numbers and raw.function is None:
+        raise BPTTError(f"{raw.source} holds no gradient", f"name it after its array, as in d{next(iter(p.arrays))}")
+    return numbers, brought
+
+
+def _unrolled(p: Profile, data: Mapping[str, Array], steps: int | None, options: Mapping[str, Any]) -> Unrolled:
+    """Unrolled with the sizes of the data."""
+    sizes: dict[str, Any] = dict(options.get("sizes") or {})
+    for name, slot in p.unroll(3).slots.items():
+        array = data.get(name)
+        # classes are targets; their number follows from the weights
+        if array is not None and not (slot.classes and array.dtype.kind in "iu"):
+            shape = array.shape[array.ndim - len(slot.shape) :] if slot.shape else ()
+            base = name.partition("[")[0]
+            if shape:
+                sizes[base] = shape[0] if len(shape) == 1 else shape
+    sizes = {k: v for k, v in sizes.items() if not k.startswith("dE_d")}
+    return p.unroll(steps, **{**options, "sizes": sizes})
+
+
+def _inward(p: Profile, numbers: Mapping[str, Numbers], source: str) -> dict[str, Numbers]:
+    """Gradients in the course's layout as the recurrence's. Wrong shapes are left to the verdict, which knows transposes."""
+    found: dict[str, Numbers] = {}
+    for name, n in numbers.items():
+        a = p.arrays[name]
+        try:
+            values = a.inward(n.value)
+            halves = None if n.half is None else a.inward(n.half)
+        except (BPTTError, ValueError, IndexError):
+            if len(a.parts) > 1:
+                said = f"{source}: the gradient by {name} has shape {n.value.shape}"
+                raise BPTTError(
+                    f"{said}, but {name} has ({', '.join(a.axes)})", "hand it in in the shape of the array"
+                ) from None
+            values, halves = {a.parts[0]: n.value}, None if n.half is None else {a.parts[0]: n.half}
+        for part, value in values.items():
+            found[part] = Numbers(value, None if halves is None else halves[part], n.unit)
+    return found
+
+
+def _judged(
+    p: Profile, u: Unrolled, given: Mapping[str, Numbers], data: dict[str, Array], rest: dict[str, Any]
+) -> Verdict:
+    from . import verify as plain_verify
+
+    batch = next((np.asarray(data[a.parts[0]]).shape[-2] for a in p.arrays.values()
+                  if "N" in a.axes and np.ndim(data[a.parts[0]]) >= 2 + ("T" in a.axes)), None)  # fmt: skip
+
+    def scaled(by: Mapping[str, float]) -> dict[str, Numbers]:
+        return {k: n if by[k] == 1.0 else Numbers(n.value / by[k], None if n.half is None else n.half / abs(by[k]), n.unit)
+                for k, n in given.items()}  # fmt: skip
+
+    factors = {k: p.factor(k, u, batch) for k in given}
+    clipped: list[str] = []
+    answer = scaled(factors)
+    if p.clip:
+        answer = _unclipped(p, u, answer, data, clipped)
+    verdict = plain_verify(u, answer, data=data, **rest)
+    if not verdict.right and not p.plain:
+        # what the course divides or turns round, the student may not have
+        other = plain_verify(u, scaled(dict.fromkeys(given, 1.0)), data=data, **rest)
+        if other.right:
+            for k, v in other.parameters.items():
+                if factors[k] != 1.0 and v.status.startswith("right"):
+                    words = f"without the course's factor {_said(p, k, u)}"
+                    other.parameters[k] = replace(v, status="convention", convention=words)
+            verdict = other
+    verdict.notes += clipped
+    return verdict
+
+
+def _said(p: Profile, name: str, u: Unrolled) -> str:
+    found = [p._one("factor", "1")] + ([p._one("factor parameters", "1")] if name in u.parameters else [])
+    return " · ".join(f for f in found if f != "1")
+
+
+def _unclipped(
+    p: Profile, u: Unrolled, given: Mapping[str, Numbers], data: Mapping[str, Array], notes: list[str]
+) -> dict[str, Numbers]:
+    """Clipped entries say only that the gradient is at least as large there: they are judged by that alone."""
+    from .truth import Truth
+
+    truth = Truth(u, data)
+    found = {}
+    for name, n in given.items():
+        true = truth.value(name)
+        if n.value.shape == true.shape:
+            cut = (np.abs(n.value) == p.clip) & (np.sign(n.value) == np.sign(true)) & (np.abs(true) >= p.clip)
+            if cut.any():
+                notes.append(
+                    f"{p.of[name].name}: {int(cut.sum())} entries are clipped at {p.clip:g}, as in the course; of them only that is judged"
+                )
+                n = Numbers(np.where(cut, true, n.value), n.half, n.unit)
+        found[name] = n
+    return found
+
+
+def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tuple[dict[str, Numbers], list[str]]:
+    """Run the student's function; compare what its forward pass computed."""
+    from .courses import run
+    from .generic import visible
+
+    truth = visible(u, inside)
+    inside.update(truth.data)
+    course = p.outward(truth.data)
+    made = run(
+        str(raw.function), p.calls, course, [f"d{a.name}" for a in p.arrays.values() if a.parts[0] in u.parameters]
+    )
+    notes = []
+    output = made.pop("output", None)
+    upstream = next((a for a in p.arrays.values() if a.parts[0].startswith("dE_d")), None)
+    if output is not None and upstream is not None:
+        variable = upstream.parts[0].removeprefix("dE_d")
+        try:
+            own = upstream.inward(np.asarray(output))[upstream.parts[0]]
+        except (BPTTError, ValueError):
+            own = np.zeros(0)
+        for t in range(u.columns):
+            true = np.asarray(truth.run.values[f"{variable}[{t + 1}]"])
+            if (
+                own.shape[:1] != (u.columns,)
+                or own[t].shape != true.shape
+                or not np.allclose(own[t], true, rtol=1e-6, atol=1e-9)
+            ):
+                notes.append(
+                    f"the forward pass differs from the profile's equations: {variable} is off from step {t + 1} on"
+                )
+                break
+    numbers: dict[str, Numbers] = {}
+    for key, value in made.items():
+        name = p.array_of(key)
+        if name is None:
+            raise BPTTError(
+                f"{raw.source}: the profile {p.name} knows no {key[:60]}",
+                nearest(key[:60], [f"d{a}" for a in p.arrays]),
+            )
+        numbers[name] = numbers_of(value, f"{raw.source}: {key}")
+    return numbers, notes
+
+
+def _outward(p: Profile, verdict: Verdict) -> Verdict:
+    """The verdict in the course's names and layout."""
+
+    def turned(name: str, array: Any, shape: tuple[int, ...]) -> Any:
+        a = p.of.get(name)
+        if a is None or np.shape(array) != shape or len(a.parts) > 1 or not shape:
+            return array
+        return a.outward({name: np.asarray(array)})
+
+    names = {
+        name: p.of[name].name if name in p.of and len(p.of[name].parts) == 1 else name for name in verdict.parameters
+    }
+    found: dict[str, ParameterVerdict] = {}
+    for name, v in verdict.parameters.items():
+        shape = v.true.shape if v.status != "convention" else np.shape(verdict.scale.get(name, v.true))
+        arrays = {k: turned(name, getattr(v, k), shape) for k in ("given", "true", "radius")}
+        found[names[name]] = replace(v, name=names[name], **arrays)
+        if name in verdict.scale:
+            verdict.scale[name] = turned(name, verdict.scale[name], shape)
+    verdict.parameters = found
+    verdict.scale = {names.get(k, k): v for k, v in verdict.scale.items()}
+    verdict.unit = {names.get(k, k): v for k, v in verdict.unit.items()}
+    return verdict
