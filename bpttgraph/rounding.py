@@ -32,7 +32,8 @@ _FUNCTION = 4.0  # library functions (tanh, exp) and compounds (softmax) are goo
 def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: float = 0.0) -> list[Array]:
     """Standard deviations, in units of u, of the rounding errors of `outputs`, given arrays for the leaves.
 
-    The leaves are exact, or off by `inputs` units in the last place (1 for data that were rounded to single precision). `values` may also give values of inner nodes that are known already; their rounding is counted all the same.
+    The leaves are exact, or off by `inputs` units in the last place (1 for data that were rounded to single precision). `values` may
+    also give values of inner nodes that are known already; their rounding is counted all the same.
 
     >>> from bpttgraph.graph import leaf
     >>> x = leaf("x")

@@ -188,7 +188,8 @@ def test_the_report_as_json_and_text() -> None:
     body = json.loads(report.to_json())
     assert body["right"] is True and body["worst"]["index"] and "complex step" in body["oracle"]
     assert body["verdict"] == report.verdict and report.verdict in str(report)
-    assert bool(report) and report._repr_html_().startswith("<pre>")
+    shown = report._repr_html_()
+    assert bool(report) and "Right:" in shown and "<script" not in shown and shown.count("<li>") == len(report.findings)
 
 
 def test_large_parameters_are_sampled() -> None:

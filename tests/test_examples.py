@@ -18,7 +18,7 @@ def handout(out: str, folder: Path) -> None:
     assert re.findall(r"∂E/∂(W_\w) of recurrence: (\d+)", out) == [("W_y", "3"), ("W_x", "6"), ("W_h", "6")]
     assert out.count("Right:") == 3
     for name in ("W_y", "W_x", "W_h"):
-        files = {"derivation.html", "derivation.md", "forward.svg", "check.json"}
+        files = {"derivation.html", "derivation.md", "forward.svg", f"backward-{name}.svg", "check.json"}
         assert {p.name for p in (folder / name).iterdir()} == files
 
 
