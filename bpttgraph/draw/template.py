@@ -45,8 +45,8 @@ class Space:
 
 # Room for a second arrow beside every arrow, and for a fraction beside that.
 _ROOMY = Space(
-    port=25.0, outer=46.0, gap=56.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=62.0, turn=38.0, floor=66.0,
-    pad=34.0, side=40.0, radius=20.0, steep=(0.34, 60.0), head=0.0,
+    port=25.0, outer=46.0, gap=26.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=62.0, turn=38.0, floor=66.0,
+    pad=26.0, side=34.0, radius=20.0, steep=(0.34, 60.0), head=0.0,
 )  # fmt: skip
 _NARROW = Space()
 
@@ -106,7 +106,10 @@ class _Entries:
 
     def need(self, space: Space) -> float:
         left, right = self.sides()
-        lower = 2 * max(len(left), len(right)) * space.outer + (len(self.direct) - 1) * space.port
+        if self.direct:
+            lower = 2 * max(len(left), len(right)) * space.outer + (len(self.direct) - 1) * space.port
+        else:
+            lower = (len(left) + len(right) - 1) * space.outer
         upper = 2 * ((len(self.above) + 1) // 2) * space.port
         return max(lower, upper) + space.side
 
@@ -234,10 +237,15 @@ def _fill(
         middle_ones = sorted(entry.direct, key=lambda s: approach[s, base])
         for i, s in enumerate(middle_ones):
             t.port[base, ("direct", s)] = x + (i - (len(middle_ones) - 1) / 2) * space.port
-        edge = (len(middle_ones) - 1) / 2 * space.port if middle_ones else -space.outer / 2
-        for sign, group in zip((-1, 1), entry.sides()):
-            for i, key in enumerate(reversed(group)):
-                t.port[base, key] = x + sign * (edge + (i + 1) * space.outer)
+        left, right = entry.sides()
+        if not middle_ones:
+            for i, key in enumerate([*left, *reversed(right)]):
+                t.port[base, key] = x + (i - (len(left) + len(right) - 1) / 2) * space.outer
+        else:
+            edge = (len(middle_ones) - 1) / 2 * space.port
+            for sign, group in ((-1, left), (1, right)):
+                for i, key in enumerate(reversed(group)):
+                    t.port[base, key] = x + sign * (edge + (i + 1) * space.outer)
         for i, tap in enumerate(entry.above):
             # On both sides of the middle, where the node's own arrow leaves.
             t.port[base, ("tap", tap)] = x + (1 + i // 2) * space.port * (1 if i % 2 == 0 else -1)
