@@ -18,6 +18,7 @@ from .doctor import doctor
 from .draw import draw
 from .flow import flow
 from .kill import kill
+from .profiles import list_profiles
 from .train import train
 
 __all__ = ["main"]
@@ -52,5 +53,5 @@ def main() -> None:
     """
 
 
-for _command in (check, derive, draw, flow, list_cells, kill, train, doctor):
+for _command in (check, derive, draw, flow, list_cells, list_profiles, kill, train, doctor):
     main.add_command(_command)

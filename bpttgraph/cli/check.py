@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +19,17 @@ __all__ = ["check"]
 
 
 @click.command()
-@click.argument("source", metavar="CELL|FILE|-")
+@click.argument("source", metavar="CELL|FILE|-", required=False)
 @click.option(
     "--answer",
     metavar="FILE",
     help="The gradient: .npz, .json or .csv arrays, file.py:function, or formulas in any other text file.",
 )
-@click.option("--profile", metavar="NAME", help="The layout of a course, such as cs231n-lstm.")
+@click.option(
+    "--profile",
+    metavar="NAME",
+    help="Arrays in the layout and names of a course, such as cs231n-lstm (bpttgraph profiles); CELL may be left out.",
+)
 @click.option(
     "--feedback",
     type=click.Choice(["none", "verdict", "where", "why", "full"]),
@@ -45,7 +50,7 @@ __all__ = ["check"]
 )
 @shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
 def check(
-    source: str,
+    source: str | None,
     answer: str | None,
     profile: str | None,
     feedback: str,
@@ -58,29 +63,37 @@ def check(
     **options: Any,
 ) -> None:
     """Judge a gradient: right, right in another convention, or wrong, and why. Exit status 0 if right, 1 if wrong or undecidable."""
-    rec = load(source, let)
-    if made is not None:
-        _make(rec, made, seed or 0, batch, options)
-        return
-    if answer is None:
+    if source is None and profile is None:
+        raise BPTTError("no recurrence is named", "write bpttgraph check CELL --answer FILE, or give --profile NAME")
+    if made is None and answer is None:
         raise BPTTError(
             "there is no answer to check", "give --answer FILE, or --make-instance FILE.npz to get an instance"
         )
-    from ..homework.answers import read_answer
+    notes: tuple[str, ...] = ()
+    if profile is not None:
+        from . import profiles
 
-    raw: Any = (
-        _profiled(profile, rec, answer)
-        if profile is not None
-        else read_answer(answer if ":" in answer else Path(answer))
-    )
-    from ..homework import verify
+        if made is not None:
+            _write(made, profiles.instance(profile, source, seed or 0, batch, {**options, "let": let}))
+            return
+        rest: dict[str, Any] = {"seed": seed, "batch": batch, "feedback": feedback, "certify": certify}
+        with busy("checking"):
+            verdict = profiles.judge(profile, source, answer or "", {**options, "let": let}, **rest)
+    else:
+        rec = load(source or "", let)
+        if made is not None:
+            _make(rec, made, seed or 0, batch, options)
+            return
+        from ..homework import verify
+        from ..homework.answers import read_answer
 
-    with busy("checking"):
-        recurrence = (
-            rec if options["steps"] is None and not _chosen(options) else unroll(rec, _with_steps(rec, raw, options))
-        )
-        verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback, certify=certify)
-    for note in rec.notes:
+        raw = read_answer(answer if ":" in (answer or "") else Path(answer or ""))
+        with busy("checking"):
+            chosen = options["steps"] is not None or _chosen(options)
+            recurrence = unroll(rec, _with_steps(rec, raw, options)) if chosen else rec
+            verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback, certify=certify)
+        notes = tuple(rec.notes)
+    for note in notes:
         click.echo(f"note: {note}", err=True)
     click.echo(verdict.to_json() if as_json else str(verdict), nl=not as_json)
     if not verdict.right:
@@ -112,36 +125,35 @@ def _with_steps(rec: Recurrence, raw: Any, options: dict[str, Any]) -> dict[str,
     return {**options, "steps": None if rec.blocks and own is None else str(own or max(STEPS, rec.steps_hint))}
 
 
-def _profiled(profile: str, rec: Recurrence, answer: str) -> Any:
-    """An answer in the layout of a course."""
-    from importlib import import_module
-    from importlib.util import find_spec
-
-    found = find_spec("bpttgraph.homework.profiles")
-    read = getattr(import_module("bpttgraph.homework.profiles"), "read", None) if found is not None else None
-    if read is None:
-        raise BPTTError(f"there is no profile {profile!r}", "leave --profile out: gradients in the recurrence's own shapes")
-    return read(profile, rec, answer)
-
-
 def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: dict[str, Any]) -> None:
     """Write the instance on which an answer may be computed."""
+    import numpy as np
+
+    from ..homework.generic import visible
+
+    u = unroll(rec, _with_steps(rec, _Nothing, options))
+    data = u.instance(seed, batch)
+    truth = visible(u, data)
+    _write(path, truth.data)
+    if any(not np.array_equal(truth.data[key], value) for key, value in data.items()):
+        click.echo(
+            "note: inputs and biases are smaller than those of this seed, so that the longest paths show: "
+            "hand in the data together with the gradients",
+            err=True,
+        )
+
+
+def _write(path: Path, data: Mapping[str, Any]) -> None:
+    """Write an instance, as `.npz` or `.json`."""
     import io
     import json
 
     import numpy as np
 
-    from ..homework.generic import visible
-
     if path.suffix not in (".npz", ".json"):
         raise BPTTError(
             f"--make-instance {path.name}: {path.suffix or 'no suffix'}", nearest(path.suffix, [".npz", ".json"])
         )
-    u = unroll(rec, _with_steps(rec, _Nothing, options))
-    data = u.instance(seed, batch)
-    truth = visible(u, data)
-    smaller = any(not np.array_equal(truth.data[key], value) for key, value in data.items())
-    data = truth.data
     if path.suffix == ".json":
         body = {"data": {key: np.asarray(value).tolist() for key, value in data.items()}}
         content = (json.dumps(body, indent=1) + "\n").encode()
@@ -151,12 +163,6 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
         content = buffer.getvalue()
     write({path: content})
     click.echo(f"wrote {path}: {', '.join(f'{key} {np.shape(value)}' for key, value in data.items())}")
-    if smaller:
-        click.echo(
-            "note: inputs and biases are smaller than those of this seed, so that the longest paths show: "
-            "hand in the data together with the gradients",
-            err=True,
-        )
 
 
 class _Nothing:

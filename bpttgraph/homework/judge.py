@@ -35,7 +35,7 @@ VAGUE = 0.1  # digits that leave more open than this share of the gradient decid
 
 def verify(
     recurrence: Recurrence | Unrolled, answer: Any, data: Mapping[str, Any] | None = None, *,
-    seed: int | None = None, batch: int | None = None, feedback: str = "why", certify: bool = False,
+    seed: int | None = None, batch: int | None = None, feedback: str = "why", certify: bool = False, profile: str | None = None,
 ) -> Verdict:  # fmt: skip
     """Judge a gradient that somebody has derived.
 
@@ -47,6 +47,8 @@ def verify(
         seed, batch: of that instance (0 and None).
         certify: also prove the truth by ball arithmetic (needs `bpttgraph[certify]`; small models).
         feedback: how much `str(verdict)` says: "none", "verdict", "where", "why" or "full" (with the true numbers).
+        profile: a course, such as "cs231n-lstm": `answer` and `data` are in its names and layout, and its equations count; of
+            `recurrence`, the steps, losses and truncation.
 
     Returns:
         A `Verdict`: `.right`, `.parameters[name].status` and `.cause`, `.report()`, `.to_json()`.
@@ -60,6 +62,13 @@ def verify(
         >>> verdict.parameters["b_y"].status
         'right'
     """
+    if profile is not None:
+        from .profiled import unrolling
+        from .profiled import verify as by_profile
+
+        return by_profile(
+            profile, answer, data, seed=seed, batch=batch, feedback=feedback, certify=certify, **unrolling(recurrence)
+        )
     raw = read_answer(answer)
     if isinstance(recurrence, Recurrence):
         own = (
@@ -142,15 +151,15 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
             note = "the digits given leave too much open" if status == "undecidable" else ""
             found[name] = ParameterVerdict(name, status, g.value, truth.value(name), radius, note=note)
     rest = {n: g for n, g in given.items() if n not in found}
-    convention = _other_convention(truth, given, found) if rest else None
+    factor = _other_convention(truth, given, found) if rest else 1.0
     wrong = [n for n in given if n not in found]
     turned = [name for name in wrong if given[name].value.shape != truth.value(name).shape]
     for name in wrong:
         # an answer that is wrong in another layout is explained in ours
         g = given[name] = _relaid(given[name], truth.value(name), bool(turned) and name in truth.u.parameters)
-        if convention is not None and convention.factor != 1.0:
-            half = None if g.half is None else g.half / abs(convention.factor)
-            g = given[name] = dataclasses.replace(g, value=g.value / convention.factor, half=half)
+        if factor != 1.0:
+            half = None if g.half is None else g.half / abs(factor)
+            g = given[name] = dataclasses.replace(g, value=g.value / factor, half=half)
         unit = truth.undecidable(name, g.unit)
         value = truth.value(name)
         if g.value.shape != value.shape:
@@ -163,13 +172,14 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
             answer,
             notes=(*answer.notes, f"{', '.join(turned)}: read in the shape of the parameter, transposed or flattened"),
         )
+    mixed = _mixed(found)
     causes = _causes(truth, dataclasses.replace(answer, given=given), [n for n in wrong if found[n].status == "wrong"])
     for name, cause in causes.items():
         found[name] = dataclasses.replace(found[name], because=cause)
     scale = {n: truth.scale(n) for n in given}
     return Verdict(
         {n: found[n] for n in given}, truth.u.recurrence.title, tuple(truth.u.conventions), described(truth), oracle,
-        list(answer.notes), scale=scale, unit={n: g.unit for n, g in given.items()},
+        [*answer.notes, *mixed], scale=scale, unit={n: g.unit for n, g in given.items()},
     )  # fmt: skip
 
 
@@ -192,11 +202,15 @@ def _status(truth: Truth, g: Given) -> tuple[Any, Array]:
     if g.value.shape != true.shape:
         return None, radius
     error = np.abs(g.value - true)
-    if np.all(error <= radius if g.half is None else error <= radius - g.half):
+    if g.half is None:
+        return ("right" if np.all(error <= radius) else None), radius
+    known = np.isfinite(g.half)  # of a key, some entries may be all that is given: half a unit of the others is infinite
+    error, half, close = error[known], g.half[known], radius[known]
+    if np.all(error <= close - half):
         return "right", radius
-    if g.half is None or not np.all(error <= radius):
+    if not np.all(error <= close):
         return None, radius
-    vague = np.linalg.norm(g.half) > VAGUE * np.linalg.norm(true)
+    vague = np.linalg.norm(half) > VAGUE * np.linalg.norm(true[known])
     return ("undecidable" if vague else "right to the digits given"), radius
 
 
@@ -255,10 +269,8 @@ def _settle(truth: Truth, g: Given) -> Given:
     return g
 
 
-def _other_convention(
-    truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]
-) -> conventions.Convention | None:
-    """Look for a map that makes the answer right, or as much of it as can be, and mark what it changes."""
+def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]) -> float:
+    """Mark what is right in another convention; returns the factor that the whole answer has."""
 
     def fits(name: str, value: Array, radius: Array) -> bool:
         g = given[name]
@@ -266,18 +278,28 @@ def _other_convention(
         return g.value.shape == value.shape and bool(np.all(np.abs(g.value - value) <= radius + extra))
 
     names = {n: g.unit for n, g in given.items() if n not in truth.alias}
-    if not {n for n in given if n not in found} <= names.keys():
-        return None
-    match = conventions.find(truth, names, {n for n in found if found[n].status.startswith("right")}, fits)
-    if match is None:
-        return None
-    convention, changed = match
-    for name in changed:
+    if not {n for n in given if n not in found} & names.keys():
+        return 1.0
+    right = {n for n, p in found.items() if n in names and p.status.startswith("right")}
+    others, factor = conventions.find(truth, names, right, fits)
+    for name, convention in others.items():
+        if name in found:  # too few digits to decide stay too few
+            continue
         g = given[name]
-        true, radius = (convention.apply(name, a) for a in (truth.value(name), truth.radius(name, g.unit)))
+        true, radius = (convention.apply(a) for a in (truth.value(name), truth.radius(name, g.unit)))
         radius = np.abs(radius) + (g.half if g.half is not None else 0.0)
-        found[name] = ParameterVerdict(name, "convention", given[name].value, true, radius, convention=convention.words)
-    return convention
+        found[name] = ParameterVerdict(name, "convention", g.value, true, radius, convention=convention.words)
+    return factor
+
+
+def _mixed(found: Mapping[str, ParameterVerdict]) -> list[str]:
+    """A note on matrices that are laid out differently from the rest."""
+    matrices = {n: "transposed" in p.convention for n, p in found.items() if p.given.ndim == 2 and p.status != "wrong"}
+    turned = [f"d{n}" for n, t in matrices.items() if t]
+    if not turned or len(turned) == len(matrices):
+        return []
+    verb = "are" if len(turned) > 1 else "is"
+    return [f"{', '.join(turned)} {verb} transposed, other matrices are not: handed in with their parameter, the update would be wrong"]
 
 
 def _causes(truth: Truth, answer: Answer, wrong: list[str]) -> dict[str, Cause]:

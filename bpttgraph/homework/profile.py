@@ -72,6 +72,12 @@ class Profile:
     def clip(self) -> float:
         return float(self._one("clip", "0"))
 
+    def describe(self) -> dict[str, Any]:
+        """For listings."""
+        return {"name": self.name, "title": self.title, "source": self._one("source"), "cells": list(self.cells),
+                "conventions": list(self.fields.get("convention", ())), "arrays": {k: list(a.axes) for k, a in self.arrays.items()},
+                "text": self.text}  # fmt: skip
+
     @cached_property
     def recurrence(self) -> Recurrence:
         """The recurrence in the course's names."""

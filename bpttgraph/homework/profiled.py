@@ -16,10 +16,10 @@ from .files import Numbers, numbers_of
 from .profile import Profile, profile
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..recurrence import Recurrence, Unrolled
     from .model import ParameterVerdict, Verdict
 
-__all__ = ["verify"]
+__all__ = ["sizes_of", "unrolling", "verify"]
 
 Array = np.ndarray[Any, Any]
 
@@ -76,6 +76,17 @@ def verify(
     return _outward(p, verdict)
 
 
+def unrolling(recurrence: Recurrence | Unrolled) -> dict[str, Any]:
+    """What an `Unrolled` says about steps, losses and truncation, as options of `verify`."""
+    from ..recurrence import Recurrence
+
+    if isinstance(recurrence, Recurrence):
+        return {}
+    u = recurrence
+    truncate = None if u.truncation is None else u.truncation.name
+    return {"steps": u.columns, "loss": [int(t) for t in u.loss_steps], "truncate": truncate, "reduce": u.reduce}
+
+
 def _read(answer: Any) -> Raw:
     if isinstance(answer, str) and re.search(r"\.py:[\w.]+$", answer):
         return Raw(answer, function=answer)
@@ -122,17 +133,22 @@ def _separate(p: Profile, raw: Raw, data: Mapping[str, Any] | None) -> tuple[dic
 
 def _unrolled(p: Profile, data: Mapping[str, Array], steps: int | None, options: Mapping[str, Any]) -> Unrolled:
     """Unrolled with the sizes of the data."""
-    sizes: dict[str, Any] = dict(options.get("sizes") or {})
-    for name, slot in p.unroll(3).slots.items():
-        array = data.get(name)
-        # classes are targets; their number follows from the weights
-        if array is not None and not (slot.classes and array.dtype.kind in "iu"):
-            shape = array.shape[array.ndim - len(slot.shape) :] if slot.shape else ()
-            base = name.partition("[")[0]
-            if shape:
-                sizes[base] = shape[0] if len(shape) == 1 else shape
-    sizes = {k: v for k, v in sizes.items() if not k.startswith("dE_d")}
+    sizes = {**sizes_of(p.unroll(3), data), **(options.get("sizes") or {})}
     return p.unroll(steps, **{**options, "sizes": sizes})
+
+
+def sizes_of(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The sizes in which a recurrence must be unrolled for this data. `u` is any unrolling of it."""
+    sizes: dict[str, Any] = {}
+    for name, slot in u.slots.items():
+        array = np.asarray(data.get(name, 0.0))
+        # the number of classes follows from the weights, that of an upstream gradient from its variable
+        if slot.role == "upstream" or (slot.classes and array.dtype.kind in "iu") or not slot.shape:
+            continue
+        shape = array.shape[array.ndim - len(slot.shape) :]
+        if len(shape) == len(slot.shape):
+            sizes[name.partition("[")[0]] = shape[0] if len(shape) == 1 else shape
+    return sizes
 
 
 def _inward(p: Profile, numbers: Mapping[str, Numbers], source: str) -> dict[str, Numbers]:

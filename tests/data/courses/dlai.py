@@ -66,7 +66,7 @@ def lstm_cell_forward(xt, a_prev, c_prev, parameters):
 
 
 def lstm_cell_backward(da_next, dc_next, cache):
-    a_next, c_next, a_prev, c_prev, ft, it, cct, ot, xt, p = cache
+    _, c_next, a_prev, c_prev, ft, it, cct, ot, xt, p = cache
     joined = np.concatenate([a_prev, xt])
     tc = np.tanh(c_next)
     dc = dc_next + da_next * ot * (1 - tc**2)
