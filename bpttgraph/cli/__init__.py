@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from ..errors import BPTTError, nearest
+from .audit import audit_key
 from .cells import list_cells
 from .check import check
 from .derive import derive
@@ -53,5 +54,5 @@ def main() -> None:
     """
 
 
-for _command in (check, derive, draw, flow, list_cells, list_profiles, kill, train, doctor):
+for _command in (audit_key, check, derive, draw, flow, list_cells, list_profiles, kill, train, doctor):
     main.add_command(_command)
