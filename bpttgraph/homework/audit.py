@@ -51,6 +51,7 @@ class Line:
     """One line of a key: what it says and what is true, in the course's layout."""
 
     key: str
+    name: str
     given: Array
     half: Array
     true: Array
@@ -77,20 +78,21 @@ class Audit:
 
     def __str__(self) -> str:
         v = self.verdict
-        out = [f"{self.title}: the answer key ({v.instance})"]
+        out = [f"{self.title}: the answer key ({v.instance.removeprefix('the data given: ')})"]
         out += [f"  source: {self.source}"] if self.source else []
         for line in self.lines:
             total, wrong = line.given.size, line.wrong
             state = "right" if not wrong else "WRONG" if total == 1 else f"WRONG: {wrong} of {total} numbers"
+            p = v.parameters.get(line.name)
+            if p is not None and p.status == "convention":
+                state = f"right in another convention: {p.convention}"
+            elif p is not None and p.status == "undecidable":
+                state = f"undecidable: {p.note}"
             out.append(f"  {line.key}  {state}")
             if total <= 12:
                 out += _table(line)
         told: set[str] = set()
         for name, p in v.parameters.items():
-            if p.convention:
-                out.append(f"  d{name}: right in another convention: {p.convention}")
-            if p.note:
-                out.append(f"  d{name}: {p.note}")
             cause = p.because
             if cause is None:
                 continue
@@ -107,7 +109,12 @@ class Audit:
         wrong = sum(1 for line in self.lines if line.wrong)
         doubt = [n for n, p in v.parameters.items() if p.status == "undecidable"]
         if v.right:
-            out.append("The key is right to the digits given.")
+            how = (
+                ", in another convention"
+                if any(p.convention for p in v.parameters.values())
+                else " to the digits given"
+            )
+            out.append(f"The key is right{how}.")
         elif any(p.status == "wrong" for p in v.parameters.values()):
             out.append(f"The key is WRONG in {wrong} of {len(self.lines)} lines.")
         else:
@@ -131,13 +138,13 @@ class Audit:
 
 
 def _table(line: Line) -> list[str]:
-    """Given and true numbers under each other, the true ones with one digit more than the key has."""
+    """Given and true numbers under each other; the true ones have the digits of the key, and four if the key is wrong."""
     rows = []
-    for words, values in (("given", line.given), ("truth", line.true)):
+    for words, values, least in (("given", line.given, 0), ("truth", line.true, 4 if line.wrong else 0)):
         shown = []
         for value, half in zip(np.ravel(values), np.ravel(line.half)):
             places = round(float(-np.log10(2 * half))) if 0 < half < 0.5 else 10
-            shown.append(f"{value:.{max(places, 0)}f}")
+            shown.append(f"{value:.{max(places, least)}f}")
         rows.append([words, *shown])
     width = max(len(cell) for row in rows for cell in row[1:])
     return [f"      {row[0]}  " + "  ".join(f"{cell:>{width}}" for cell in row[1:]) for row in rows]
@@ -272,12 +279,10 @@ class _File:
             raise self.error(
                 number, f"{draw[0][:60]} has a shape that is not whole numbers", "write  randn(3, 10, 7)"
             ) from None
-        if (
-            len(first) < lead
-            or any(n < 1 for n in shape)
-            or len(shape) > 6
-            or np.prod([float(n) for n in shape]) > MOST
-        ):
+        if np.prod([float(n) for n in shape]) > MOST:
+            fix = f"at most {MOST:,} numbers: audit a small instance"
+            raise self.error(number, f"{draw[0][:60]} is too large", fix)
+        if len(first) < lead or any(n < 1 for n in shape) or len(shape) > 6:
             raise self.error(
                 number,
                 f"{draw[0][:60]} cannot be drawn",
@@ -397,7 +402,7 @@ class _File:
         numbers, lines = self._filled(shapes, p.array_of, [f"d{a}" for a in p.arrays])
         batch = sizes.get("N")
         given = {}
-        for part, n in _inward(p, numbers, self.path.name).items():
+        for part, n in _inward(p, numbers, shapes, self.path.name).items():
             by = p.factor(part, u, batch)
             given[part] = Numbers(n.value / by, None if n.half is None else n.half / abs(by), n.unit)
         verdict = verify(u, given, data=inside, feedback="full")
@@ -420,7 +425,9 @@ class _File:
 
         scalar = bool(brought) and all(np.ndim(v) <= 1 for v in brought.values())
         small = rec.unroll(3)
-        steps = self._steps() or next((len(v) for k, v in brought.items() if k in rec.inputs and np.ndim(v)), None)
+        steps = self._steps()
+        if steps is None:
+            steps = next((len(v) for k, v in brought.items() if k in rec.inputs and np.ndim(v)), None)
         brought = _cut(brought, small, steps)
         scalar = scalar and all(
             np.ndim(brought.get(k, 0.0)) == 0 for k, s in small.slots.items() if s.role in ("parameter", "initial")
@@ -442,7 +449,9 @@ class _File:
         for text, name, index in lines:
             n = numbers[name]
             half = np.zeros(n.value.shape) if n.half is None else n.half
-            found.append(Line(text, np.asarray(n.value[index]), np.asarray(half[index]), np.asarray(true[name][index])))
+            found.append(
+                Line(text, name, np.asarray(n.value[index]), np.asarray(half[index]), np.asarray(true[name][index]))
+            )
         return Audit(self.fields.get("title", title), self.fields.get("source", ""), found, verdict)
 
 

@@ -172,7 +172,7 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
             answer,
             notes=(*answer.notes, f"{', '.join(turned)}: read in the shape of the parameter, transposed or flattened"),
         )
-    mixed = _mixed(found)
+    mixed = _mixed({n: p for n, p in found.items() if n in truth.u.parameters})
     causes = _causes(truth, dataclasses.replace(answer, given=given), [n for n in wrong if found[n].status == "wrong"])
     for name, cause in causes.items():
         found[name] = dataclasses.replace(found[name], because=cause)

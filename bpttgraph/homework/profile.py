@@ -211,7 +211,7 @@ def profile(name: str) -> Profile:
     if not name.endswith(".txt"):
         raise BPTTError(
             f"there is no profile {name[:60]!r}",
-            nearest(name, profiles()) + ", or give the path of a .txt file of your own",
+            nearest(name, profiles()) + " (or give the path of a .txt file of your own)",
         )
     from .files import read_bytes
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..errors import BPTTError, nearest
 from .answers import Raw, read_answer
 from .files import Numbers, numbers_of
+from .layout import Layout
 from .profile import Profile, profile
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def verify(
     notes: list[str] = []
     if raw.function is not None:
         numbers, notes = _called(p, u, raw, inside)
-    given = _inward(p, numbers, raw.source)
+    given = _inward(p, numbers, {k: a.shape for k, a in p.outward(inside).items()}, raw.source)
     verdict = _judged(p, u, given, inside, rest)
     verdict.title = f"{p.title} (profile {p.name})"
     if not brought:
@@ -151,11 +152,17 @@ def sizes_of(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
     return sizes
 
 
-def _inward(p: Profile, numbers: Mapping[str, Numbers], source: str) -> dict[str, Numbers]:
-    """Gradients in the course's layout as the recurrence's. Wrong shapes are left to the verdict, which knows transposes."""
+def _inward(
+    p: Profile, numbers: Mapping[str, Numbers], shapes: Mapping[str, tuple[int, ...]], source: str
+) -> dict[str, Numbers]:
+    """Gradients in the course's layout as the recurrence's. Axes in another order are left to the verdict, which knows transposes."""
     found: dict[str, Numbers] = {}
     for name, n in numbers.items():
         a = p.arrays[name]
+        wanted = shapes.get(name, n.value.shape)
+        if sorted(k for k in n.value.shape if k > 1) != sorted(k for k in wanted if k > 1):
+            said = f"{source}: the gradient by {name} has shape {n.value.shape}, but {name} has shape {wanted}"
+            raise BPTTError(said, "hand it in in the shape of the array")
         try:
             values = a.inward(n.value)
             halves = None if n.half is None else a.inward(n.half)
@@ -285,12 +292,31 @@ def _outward(p: Profile, verdict: Verdict) -> Verdict:
     }
     found: dict[str, ParameterVerdict] = {}
     for name, v in verdict.parameters.items():
-        shape = v.true.shape if v.status != "convention" else np.shape(verdict.scale.get(name, v.true))
-        arrays = {k: turned(name, getattr(v, k), shape) for k in ("given", "true", "radius")}
-        found[names[name]] = replace(v, name=names[name], **arrays)
+        shape = np.shape(verdict.scale.get(name, v.true))
+        same = v.given.shape if v.status == "convention" and v.given.ndim == len(shape) else shape
+        arrays = {k: turned(name, getattr(v, k), same) for k in ("given", "true", "radius")}
+        because = v.because
+        if because is not None and because.certainty == "unexplained" and name in p.of:
+            because = replace(because, text=_turned_words(because.text, p.of[name], v.true.shape))
+        found[names[name]] = replace(v, name=names[name], because=because, **arrays)
         if name in verdict.scale:
             verdict.scale[name] = turned(name, verdict.scale[name], shape)
     verdict.parameters = found
     verdict.scale = {names.get(k, k): v for k, v in verdict.scale.items()}
     verdict.unit = {names.get(k, k): v for k, v in verdict.unit.items()}
     return verdict
+
+
+def _turned_words(text: str, a: Layout, shape: tuple[int, ...]) -> str:
+    """What a sentence says of rows, columns and entries of the recurrence's array, said of the course's."""
+
+    def entry(match: re.Match[str]) -> str:
+        mark = np.zeros(shape)
+        mark[tuple(int(i) for i in match[1].split(","))] = 1.0
+        there = np.argwhere(a.outward({a.parts[0]: mark}))[0] if len(a.parts) == 1 else []
+        return f"the entry [{', '.join(str(int(i)) for i in there)}]" if len(there) else match[0]
+
+    text = re.sub(r"the entry \[([\d, ]+)\]", entry, text)
+    if a.transposed:
+        text = re.sub(r"\b(row|column)(s?)\b", lambda m: ("column" if m[1] == "row" else "row") + m[2], text)
+    return text
