@@ -17,7 +17,7 @@ import numpy as np
 from . import array_primitives as A
 from . import primitives as P
 from .errors import BPTTError, nearest
-from .tensor import Tensor, _constant, _index, _lift, raw, stop_gradient
+from .tensor import Tensor, _constant, _foreign, _index, _lift, raw, stop_gradient
 
 __all__ = ["FUNCTIONS", "METHODS", "PLAIN", "UFUNCS", "array", "stack", "zeros"]
 
@@ -907,10 +907,11 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 def call_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str, Any]) -> Any:
     """What NumPy asks for when a universal function meets a Tensor."""
-    from .tensor import _foreign
-
-    if any(_foreign(x) for x in inputs):
-        return NotImplemented
+    for x in inputs:
+        if _foreign(x):
+            return NotImplemented
+    if method == "__call__" and not options and ufunc in UFUNCS:
+        return UFUNCS[ufunc](*inputs)
     out = options.pop("out", None)
     if out is not None and any(o is not None for o in (out if isinstance(out, tuple) else (out,))):
         raise BPTTError(
@@ -919,7 +920,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str
         )
     options.pop("dtype", None)
     if method == "__call__" and not options:
-        if ufunc in UFUNCS:
+        if ufunc in UFUNCS:  # what was given were options without a meaning
             return UFUNCS[ufunc](*inputs)
         if ufunc in _PLAIN_UFUNCS:
             return ufunc(*[raw(x) for x in inputs])
@@ -938,15 +939,14 @@ def call_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str
 
 def call_function(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
     """What NumPy asks for when any other function meets a Tensor."""
-    short = getattr(function, "__name__", str(function))
-    name = f"{getattr(function, '__module__', None) or 'numpy'}.{short}".replace("numpy", "np", 1)
     implementation = FUNCTIONS.get(function)
     given = {k: v for k, v in kwargs.items() if not (k == "out" and v is None) and v is not np._NoValue}
     if implementation is None:
         if function in PLAIN:
             return function(*[raw(a) for a in args], **{k: raw(v) for k, v in given.items()})
-        raise _no_rule(name, short)
+        raise _no_rule(_function_name(function), function.__name__)
     if given.get("out") is not None:
+        name = _function_name(function)
         raise BPTTError(f"{name} with out= writes into an array, which cannot be recorded", f"write y = {name}(...)")
     try:
         return implementation(*args, **given)
@@ -954,10 +954,14 @@ def call_function(function: Any, args: Sequence[Any], kwargs: dict[str, Any]) ->
         if "argument" in str(error) and "unexpected" in str(error):
             word = str(error).rpartition(" ")[2].strip("'")
             raise BPTTError(
-                f"{name} does not support the option {word} on Tensors",
+                f"{_function_name(function)} does not support the option {word} on Tensors",
                 "leave it out, or write it with other functions",
             ) from None
         raise
+
+
+def _function_name(function: Any) -> str:
+    return f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}".replace("numpy", "np", 1)
 
 
 def _no_rule(name: str, short: str) -> BPTTError:

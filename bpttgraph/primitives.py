@@ -173,11 +173,13 @@ def _axes(shape: Shape, axes: tuple[int, ...]) -> Shape:
 def _sum_transpose(g: Any, slot: int, node: Node) -> Any:
     (x,), axes = node.args, node.attrs["axes"]
     kept = tuple(1 if i - len(x.shape) in axes else n for i, n in enumerate(x.shape))
+    if isinstance(g, np.ndarray | float) and _dims(g) == node.shape:  # numbers: filled in less time than a view is described
+        return np.full(x.shape, np.reshape(g, kept) if node.shape else g)
     return expand(reshape(g, shape=kept) if kept != _dims(g) and len(kept) > 1 else g, shape=x.shape)
 
 
 def _move(x: Any, shape: Shape, rank: int) -> Any:
-    return np.reshape(x, np.shape(x)[: np.ndim(x) - rank] + shape)
+    return x.reshape(x.shape[: x.ndim - rank] + shape) if isinstance(x, np.ndarray) else np.reshape(x, shape)
 
 
 def _concat_shape(*shapes: Shape) -> Shape:
@@ -206,7 +208,7 @@ def _diagonal_value(x: Any) -> Any:
 
 
 def _swap(x: Any) -> Any:
-    return np.swapaxes(x, -1, -2)
+    return x.swapaxes(-1, -2)
 
 
 def _batch_sum_value(x: Any, rank: int) -> Any:
@@ -218,7 +220,7 @@ sub = linear("sub", lambda a, b: a - b, _same, lambda g, slot, node: sum_to(-g i
 neg = linear("neg", lambda x: -x, _same, lambda g, slot, node: -g, "−", "prefix")
 identity = linear("identity", lambda x: x, _same, lambda g, slot, node: g, notation="hidden")
 _expand = linear("expand", _expand_value, lambda s, shape, rank: shape, lambda g, slot, node: sum_to(g, node.args[0]), notation="hidden")
-_sum = linear("sum", lambda x, axes: np.sum(x, axis=axes), lambda s, axes: _axes(s, axes), _sum_transpose)
+_sum = linear("sum", lambda x, axes: np.add.reduce(x, axis=axes), lambda s, axes: _axes(s, axes), _sum_transpose)
 _reshape = linear("reshape", _move, lambda s, shape, rank: shape, lambda g, slot, node: reshape(g, shape=node.args[0].shape))
 _transpose = linear("transpose", _swap, lambda s: (*s[:-2], s[-1], s[-2]), lambda g, slot, node: transpose(g), "ᵀ", "postfix")
 concat = linear("concat", _concat_value, _concat_shape, _concat_transpose, joint=True)
@@ -278,6 +280,8 @@ def sum_to(g: Any, target: Any) -> Any:
         return g
     have = _dims(g)
     if have != want:
+        if g.__class__ is np.ndarray and g.size == math.prod(want):  # nothing was repeated: they differ in axes of length 1
+            return g.reshape(want)
         extra = len(have) - len(want)
         axes = tuple(i - len(have) for i, n in enumerate(have) if i < extra or (want[i - extra] == 1 and n != 1))
         if axes:
@@ -298,6 +302,11 @@ def last(x: Any) -> Any:
 
 def _matvec_value(a: Any, x: Any) -> Any:
     return x @ a.T if a.ndim == 2 else (a @ x[..., None])[..., 0]
+
+
+def _matmat_value(a: Any, b: Any) -> Any:
+    # NumPy's dot hands every product of two matrices to BLAS, `@` not one of a column by a row
+    return a.dot(b) if a.ndim == 2 and b.ndim == 2 else a @ b
 
 
 def _batch_outer_value(a: Any, b: Any) -> Any:
@@ -329,7 +338,7 @@ mul = elementwise("mul", lambda a, b: a * b, lambda y, a, b: b, lambda y, a, b: 
 matvec = bilinear("matvec", _matvec_value, _matvec_shape, lambda g, a, x: outer(g, x), lambda g, a, x: vecmat(g, a), "", "infix")
 vecmat: Primitive = bilinear("vecmat", lambda x, a: x @ a if a.ndim == 2 else (x[..., None, :] @ a)[..., 0, :], _vecmat_shape,
                   lambda g, x, a: matvec(a, g), lambda g, x, a: outer(x, g), "", "infix")  # fmt: skip
-matmat: Primitive = bilinear("matmat", lambda a, b: a @ b, _matmat_shape,
+matmat: Primitive = bilinear("matmat", _matmat_value, _matmat_shape,
                              lambda g, a, b: matmat(g, transpose(b)), lambda g, a, b: matmat(transpose(a), g),
                   "", "infix")  # fmt: skip
 dot = bilinear("dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: last(g) * b, lambda g, a, b: a * last(g))
@@ -355,12 +364,15 @@ batch_outer = _add(_Unbatching("batch_outer", "bilinear", _batch_outer_value, la
                                (_batch_outer_node(True), _batch_outer_node(False)), "outer"))  # fmt: skip
 
 
+_PRODUCTS = {(2, 1): matvec, (1, 2): vecmat, (2, 2): matmat, (1, 1): dot}
+
+
 def matmul(a: Any, b: Any) -> Any:
     """`a @ b` for vectors and matrices; with scalars the ordinary product (the all-scalar reading of a lecture's equations)."""
     kinds = (len(_dims(a)), len(_dims(b)))
     if 0 in kinds:
         return mul(a, b)
-    chosen = {(2, 1): matvec, (1, 2): vecmat, (2, 2): matmat, (1, 1): dot}.get(kinds)
+    chosen = _PRODUCTS.get(kinds)
     if chosen is None:
         raise BPTTError(f"cannot multiply shapes {a.shape} and {b.shape}", "use vectors and matrices")
     return chosen(a, b)

@@ -16,6 +16,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ from . import array_primitives as A
 from . import primitives as P
 from .autodiff import vjp_rule
 from .errors import BPTTError
-from .graph import Node, _serial
+from .graph import Node, Traced, _serial
 from .primitives import Primitive, sum_to
+from .products import Cotangent, Products, multiplied
 
 __all__ = ["PromotionNote", "Tensor", "detach", "no_grad", "reverse_values", "stop_gradient", "tensor"]
 
@@ -42,6 +44,7 @@ class _Recording(threading.local):
 
 _recording = _Recording()
 _new = object.__new__
+_ndarray = np.ndarray
 _NO_ATTRS: dict[str, Any] = {}
 
 
@@ -77,9 +80,9 @@ def _recorded() -> Iterator[None]:
 def _make(op: Primitive | None, args: tuple[Node, ...], attrs: dict[str, Any], value: Any) -> Tensor:
     t: Tensor = _new(Tensor)
     t.op, t.args, t.attrs, t.value = op, args, attrs, value
-    t.shape = () if value.__class__ is float else value.shape if hasattr(value, "shape") else ()
+    t.shape = value.shape if value.__class__ is _ndarray else () if value.__class__ is float else np.shape(value)
     t.serial = next(_serial)
-    t.grad = t.latest = None
+    t._grad = t.latest = None
     return t
 
 
@@ -127,9 +130,7 @@ def _lift(a: Any) -> Tensor:
             return _constant(a.attrs["value"])
         raise BPTTError(f"{a!r} has no value yet, so it cannot meet a Tensor", "use a Tensor: bg.tensor(value, name=…)")
     if isinstance(a, list | tuple):
-        from .numpy_front import array
-
-        made = array(a)
+        made = _front.array(a)
         return made if isinstance(made, Tensor) else _constant(made)
     if isinstance(a, np.ndarray):
         if a.dtype.kind == "O":
@@ -309,11 +310,9 @@ def _reflected(op: Primitive) -> Callable[[Tensor, Any], Any]:
 def _foreign(other: Any) -> bool:
     """Whether this is a container of another library that knows itself how to meet us (a labelled array, say)."""
     kind = type(other)
-    return (
-        hasattr(kind, "__array_ufunc__")
-        and kind is not Tensor
-        and not isinstance(other, np.ndarray | np.generic | Node)
-    )
+    if kind is Tensor or kind is _ndarray or kind is float:
+        return False
+    return hasattr(kind, "__array_ufunc__") and not isinstance(other, np.ndarray | np.generic | Traced)
 
 
 def _compare(name: str) -> Callable[[Tensor, Any], Any]:
@@ -357,13 +356,13 @@ class Tensor(Node):
         array([6., 8.])
     """
 
-    __slots__ = ("grad", "latest", "value")
+    __slots__ = ("_grad", "latest", "value")
     priority = 1
     __array_priority__ = 1000.0
     __hash__ = object.__hash__
 
     value: Any
-    grad: Any
+    _grad: Any
     latest: Tensor | None
 
     def __init__(self, data: Any, name: str | None = None):
@@ -375,14 +374,14 @@ class Tensor(Node):
         )
         self.shape = np.shape(self.value)
         self.serial = next(_serial)
-        self.grad = self.latest = None
+        self._grad = self.latest = None
         if name is not None:
             self.named(name)
 
     # -- recording ----------------------------------------------------------------------------------------------------
 
     def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:
-        nodes = tuple([_lift(a) for a in args])
+        nodes = tuple([a if a.__class__ is Tensor and a.latest is None else _lift(a) for a in args])
         try:
             value = op.value(*[n.value for n in nodes], **attrs)
         except BPTTError:
@@ -432,6 +431,17 @@ class Tensor(Node):
             )
         self.value = _admit(raw(value))
         self.shape = np.shape(self.value)
+
+    @property
+    def grad(self) -> Any:
+        if self._grad.__class__ is Products:  # of a transposed weight: multiplied out only for the one who looks
+            self._grad = self._grad.array()
+            self._grad.setflags(write=False)
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        self._grad = value
 
     @property
     def ndim(self) -> int:
@@ -517,14 +527,10 @@ class Tensor(Node):
         raise explain_conversion(self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        from .numpy_front import call_ufunc
-
-        return call_ufunc(ufunc, method, inputs, options)
+        return _front.call_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        from .numpy_front import call_function
-
-        return call_function(function, args, kwargs)
+        return _front.call_function(function, args, kwargs)
 
     # -- operators ----------------------------------------------------------------------------------------------------
 
@@ -553,19 +559,13 @@ class Tensor(Node):
         return self
 
     def __abs__(self) -> Any:
-        from .numpy_front import absolute
-
-        return absolute(self)
+        return _front.absolute(self)
 
     def __matmul__(self, other: Any) -> Any:
-        from .numpy_front import matmul
-
-        return NotImplemented if _foreign(other) else matmul(self, other)
+        return NotImplemented if _foreign(other) else _front.matmul(self, other)
 
     def __rmatmul__(self, other: Any) -> Any:
-        from .numpy_front import matmul
-
-        return matmul(other, self)
+        return _front.matmul(other, self)
 
     def __getitem__(self, key: Any) -> Any:
         index = _index(key)
@@ -606,7 +606,7 @@ class Tensor(Node):
                 "reduce it to the loss, such as y.sum().backward(), or give the cotangent: y.backward(np.ones_like(y.data))",
             )
         for other, g in _reverse({node: _seed(node, grad)}, None):
-            other.grad = g
+            other._grad = g
 
     def detach(self) -> Tensor:
         """The same value as a constant without a history."""
@@ -624,19 +624,15 @@ class Tensor(Node):
 
     def __getattr__(self, name: str) -> Any:
         # Methods are the functions of the NumPy front, so that x.sum(axis=0) and np.sum(x, axis=0) are one thing.
-        if name.startswith("__"):
-            raise AttributeError(name)
-        from .numpy_front import METHODS, unknown_method
-
-        if name in METHODS:
-            function = METHODS[name]
-            return lambda *args, **kwargs: function(self, *args, **kwargs)
-        raise unknown_method(name)
+        if name.startswith("_"):  # other libraries look for marks of their own; they want no hint
+            raise AttributeError(f"a Tensor has no attribute {name!r}")
+        function = _front.METHODS.get(name)
+        if function is None:
+            raise _front.unknown_method(name)
+        return lambda *args, **kwargs: function(self, *args, **kwargs)
 
     def __dir__(self) -> list[str]:
-        from .numpy_front import METHODS
-
-        return sorted({*super().__dir__(), *METHODS})
+        return sorted({*super().__dir__(), *_front.METHODS})
 
     def __reduce__(self) -> Any:
         raise BPTTError(
@@ -690,7 +686,7 @@ def reverse_values(
 ) -> dict[Tensor, Any]:
     """The reverse pass as numbers: the cotangents of `targets`, or of everything that `seeds` depend on."""
     chosen = None if targets is None else list(targets)
-    return dict(_reverse(seeds, chosen, since))
+    return {t: multiplied(g) for t, g in _reverse(seeds, chosen, since)}
 
 
 def _reverse(
@@ -793,8 +789,11 @@ def _reverse_arrays(
                 continue
             node = found[serial]
             value, op, args = node.value, node.op, node.args
+            if g.__class__ is Products and op is not P._transpose:
+                g = g.array()
+                summed.add(serial)
             if wanted is None or serial in wanted:
-                yield node, _like(g, value, copy=op is None)
+                yield node, g if g.__class__ is Products else _like(g, value, op is None, serial in summed)
             if not args:
                 continue
             values = [a.value for a in args]
@@ -808,8 +807,10 @@ def _reverse_arrays(
                 before = sums.get(serial)
                 if before is None:
                     sums[serial] = part
+                elif before.__class__ is Products and part.__class__ is Products:
+                    before.grow(part)
                 elif serial in summed and before.dtype == part.dtype and before.shape == part.shape:
-                    before += part
+                    before += multiplied(part)
                 else:
                     sums[serial] = before + part
                     if arg.shape:
@@ -819,6 +820,8 @@ def _reverse_arrays(
 def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) -> Any:
     """What a cotangent `g` of `node`, a number or an array, contributes to its argument."""
     kind = op.kind
+    if g.__class__ is Products:
+        return g.transposed()
     if kind == "elementwise":
         partial = op.rule[slot]
         if partial is None:
@@ -829,17 +832,22 @@ def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) ->
             if part - part != 0.0 and (g == 0.0 or p == 0.0):  # 0 · ∞ at an entry that nobody reads
                 part = 0.0
             return part
-        flat = part.reshape(-1)
-        if not np.isfinite(
-            flat @ flat
-        ):  # one product finds any nan or infinity; that it may overflow itself does no harm
+        finite = np.vdot(part, part)  # finds any nan or infinity; that it may overflow itself does no harm
+        if finite - finite != 0.0:
             part = np.where((g == 0) | (p == 0), 0.0, part)
     elif kind == "linear":
         part = op.rule(g, slot, node)
         if part is None:
             return None
     elif kind == "bilinear":
-        part = op.rule[slot](g, *values, **node.attrs)
+        if len(arg.shape) == 2 and arg.value.size > g.size:
+            part = op.rule[slot](Cotangent(g), *values, **node.attrs)
+            if part.__class__ is Products:
+                if part.dtype == arg.value.dtype:
+                    return part
+                part = part.array()
+        else:
+            part = op.rule[slot](g, *values, **node.attrs)
     elif kind == "vjp":
         part = vjp_rule(op, slot)(g, node.value, *values, **node.attrs)
         if part is None:
@@ -863,16 +871,22 @@ def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) ->
     return part
 
 
-def _like(g: Any, value: Any, copy: bool = True) -> Any:
+def _like(g: Any, value: Any, leaf: bool, ours: bool) -> Any:
     """A cotangent with the kind of its primal: a number for a number, float32 for float32.
 
-    A leaf gets a copy of its own, which may be written to; other Tensors a read-only look at an array that others may share.
+    A leaf gets an array of its own, which may be written to: `g`, if nobody else has it (`ours`), else a copy. Other Tensors get a
+    read-only look at an array that others may share.
     """
     if value.__class__ is float:
         return g if g.__class__ is float else np.asarray(g).item()
     kind = value.dtype if value.__class__ is np.ndarray else np.asarray(value).dtype
-    if not copy and g.__class__ is np.ndarray and g.dtype == kind and g.shape == value.shape:
+    if g.__class__ is _ndarray and g.dtype == kind and g.shape == value.shape:
+        if leaf:
+            return g if ours else g.copy()
         look = g.view()
-        look.flags.writeable = False
+        look.setflags(write=False)
         return look
     return np.array(np.broadcast_to(g, np.shape(value)), dtype=kind if kind.kind in "fc" else float)[()]
+
+
+_front: Any = import_module(".numpy_front", __package__)  # NumPy's functions; it needs everything above

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.tensor import PromotionNote
+from bpttgraph.tensor import PromotionNote, reverse_values
 
 RNG = np.random.default_rng(0)
 
@@ -413,3 +413,53 @@ def test_gradients_of_leaves_may_be_written_to_and_others_not() -> None:
     assert b.grad.tolist() == [1.0, 1.0] and y.grad.tolist() == [1.0, 1.0]
     with pytest.raises(ValueError, match="read-only"):
         y.grad *= 2.0
+
+
+def test_gradients_of_shared_weights_are_multiplied_out_late_and_right() -> None:
+    """A weight used at every step, also transposed, sliced, and outside of any product, in every order of the uses."""
+    W, U, h0 = RNG.normal(size=(5, 7)), RNG.normal(size=(5, 5)) / 3, RNG.normal(size=(1, 5))
+    x = RNG.normal(size=(4, 1, 7))
+
+    def steps(W: Any, U: Any, h: Any, early: int, late: int) -> Any:
+        loss = early * np.sum(W * W) + early * np.sum(U.T * U)
+        for t in range(4):
+            h = np.tanh(x[t] @ W.T + h @ U.T)
+            loss = loss + np.sum(np.tanh(U @ h[0] + h[0] @ U) ** 2) + np.sum((W[:, 1:] @ x[t, 0, 1:]) * h)
+        return loss + late * np.sum(W * W * W) + late * np.sum(U.T * U)
+
+    for early in (0, 1):
+        for late in (0, 1):
+            assert bg.check_grads(lambda W, U, h: steps(W, U, h, early, late), (W, U, h0)).right  # noqa: B023
+
+
+def test_what_is_multiplied_out_late_belongs_to_nobody_else() -> None:
+    """Each transposed copy has a gradient of its own, read-only; that of the weight may be written to and changes no other."""
+    x, y = RNG.normal(size=(2, 1, 4))
+    W = bg.tensor(RNG.normal(size=(6, 4)))
+    a, b = W.T, W.T
+    p, q = x @ a, y @ b
+    (p.sum() + 2.0 * q.sum()).backward()
+    ones = np.ones((1, 6))
+    np.testing.assert_array_equal(a.grad, x.T @ ones)
+    W.grad += 1.0
+    p_before = p.grad.copy()
+    np.testing.assert_array_equal(b.grad, 2.0 * y.T @ ones)
+    np.testing.assert_allclose(W.grad, ones.T @ x + 2.0 * ones.T @ y + 1.0, rtol=1e-15)
+    np.testing.assert_array_equal(p.grad, p_before)
+    with pytest.raises(ValueError, match="read-only"):
+        a.grad[0] = 0.0
+    assert type(a.grad) is np.ndarray and a.grad is a.grad
+    found = reverse_values({(x @ a).sum(): 1.0}, [a])
+    np.testing.assert_array_equal(found[a], x.T @ ones)
+
+
+def test_a_gradient_that_is_given_away_is_not_a_cotangent_that_is_still_used() -> None:
+    """`w` meets sums that grow in place, then its gradient is written to: that of its neighbour and of the sum stay."""
+    w, v = bg.tensor(np.ones(3)), bg.tensor(np.ones(3))
+    s = w + v
+    y = (s * 2.0).sum() + (s * 3.0).sum() + (s * 4.0).sum()
+    y.backward()
+    w.grad *= 0.0
+    assert v.grad.tolist() == s.grad.tolist() == [9.0, 9.0, 9.0]
+    v.grad *= 0.0
+    assert s.grad.tolist() == [9.0, 9.0, 9.0]
