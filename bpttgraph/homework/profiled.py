@@ -68,6 +68,7 @@ def verify(
     notes: list[str] = []
     if raw.function is not None:
         numbers, notes = _called(p, u, raw, inside)
+    numbers = _alike(numbers)
     given = _inward(p, numbers, {k: a.shape for k, a in p.outward(inside).items()}, raw.source)
     verdict = _judged(p, u, given, inside, rest)
     verdict.title = f"{p.title} (profile {p.name})"
@@ -130,6 +131,16 @@ def _separate(p: Profile, raw: Raw, data: Mapping[str, Any] | None) -> tuple[dic
     if not numbers and raw.function is None:
         raise BPTTError(f"{raw.source} holds no gradient", f"name it after its array, as in d{next(iter(p.arrays))}")
     return numbers, brought
+
+
+def _alike(numbers: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """Of an answer in single precision, arrays that were filled with its numbers are of that precision, whatever their type."""
+    unit = max((n.unit for n in numbers.values()), default=0.0)
+
+    def single(n: Numbers) -> bool:
+        return n.unit < unit and n.half is None and bool(np.all(n.value == n.value.astype(np.float32)))
+
+    return {k: Numbers(n.value, None, unit) if single(n) else n for k, n in numbers.items()}
 
 
 def _unrolled(p: Profile, data: Mapping[str, Array], steps: int | None, options: Mapping[str, Any]) -> Unrolled:

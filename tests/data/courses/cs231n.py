@@ -88,5 +88,3 @@ def lstm_backward(dh, cache):
             dc = 0.0
         dWx, dWh, db = dWx + wx, dWh + wh, db + bb
     return dx, dprev, dWx, dWh, db
-
-
