@@ -134,11 +134,11 @@ def test_factors_computed_in_the_loop(name: str, monkeypatch: pytest.MonkeyPatch
     narrow = bound(name).unroll(3)
     data = narrow.instance(4, 2)
     expected = narrow.run(data)
-    before = [len(s.values) for s in narrow.schedule.layout(2).stages if s.loop]
+    before = [len(s.values) for s in narrow.schedule.plan(2).layout.stages if s.loop]
     monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule"], "_WIDE", 1)
     wide = bound(name).unroll(3)
     found = assert_same(wide, data)
-    after = [len(s.values) for s in wide.schedule.layout(2).stages if s.loop]
+    after = [len(s.values) for s in wide.schedule.plan(2).layout.stages if s.loop]
     assert sum(after) > sum(before)
     for key, gradient in expected.gradients.items():
         np.testing.assert_allclose(found.gradients[key], gradient, rtol=1e-11, atol=1e-13)
@@ -236,3 +236,76 @@ def test_the_explanation_is_that_of_the_schedule() -> None:
     before, loop = text.split("loop over t = 1")[0], text.split("loop over t = 1")[1].split("after the loop")[0]
     assert "[W_i; W_f; W_o; W_g] x[t]" in before and "W_i" not in loop and "[U_i; U_f; U_o; U_g] h[t-1]" in loop
     assert text.count("one product over the stacked steps") == 2
+
+
+CHARACTERS = """
+h[t] = tanh(W_hh @ h[t-1] + W_xh @ x[t] + {more}b_h)
+y[t] = softmax(W_hy @ h[t] + b_y)
+E[t] = cross_entropy(y[t], target[t])
+"""
+
+
+@pytest.mark.parametrize("loss", ["every", "last", [2, 3]])
+@pytest.mark.parametrize("more", ["", "V @ x[t-1] + ", "sum(x[t]) * "])
+@pytest.mark.parametrize("wide", [False, True])
+def test_one_hot_inputs_are_looked_up(loss: Any, more: str, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Vectors, class numbers and the plain interpreter agree; dense inputs of the same shape go another way, in any order of runs."""
+    if wide:
+        monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule"], "_WIDE", 1)
+    for batch, reduce in ((None, "sum"), (1, "sum"), (3, "mean")):
+        u = bg.recurrence(CHARACTERS.format(more=more)).unroll(
+            4, loss=loss, reduce=reduce, sizes={"x": 40, "h": 60, "y": 9}
+        )
+        dense = u.instance(1, batch)
+        classes = np.random.default_rng(2).integers(0, 40, dense["x"].shape[:-1])
+        classes[1] = classes[0]  # a symbol twice
+        hot = {**dense, "x": np.eye(40)[classes]}
+        found = [assert_same(u, d) for d in (hot, dense, hot)]
+        assert found[0].loss == found[2].loss != found[1].loss
+        assert any("x" in keys for _, keys in u.schedule._plans) and any(
+            "x" not in keys for _, keys in u.schedule._plans
+        )
+        almost = {**hot, "x": hot["x"].copy()}
+        almost["x"][(2, *([0] * (almost["x"].ndim - 2)), 7)] += 1e-200  # not one-hot
+        assert u.schedule._classes(u._numbers.admission.admit(almost)).keys() == {"target"}
+        assert_same(u, almost)
+        if "sum" in more:  # x is not only multiplied with a matrix: whole numbers would be no vectors
+            with pytest.raises(bg.BPTTError, match="x has shape"):
+                u.run({**hot, "x": classes})
+            continue
+        for dtype in (np.int64, np.uint8):
+            given = {**hot, "x": classes.astype(dtype)}
+            run = assert_same(u, given)
+            assert run.loss == found[0].loss
+            for key, gradient in found[0].gradients.items():
+                np.testing.assert_array_equal(run.gradients[key], gradient)
+        np.testing.assert_allclose(run.gradients["x"], found[0].gradients["x"], rtol=1e-12, atol=1e-14)
+        with pytest.raises(bg.BPTTError, match="x has a class outside 0 to 39"):
+            u.run({**hot, "x": classes - 40})
+        window = bg.recurrence(CHARACTERS.format(more=more)).unroll(
+            4, truncate="sliding:2", sizes={"x": 40, "h": 60, "y": 9}
+        )
+        assert window.run({**hot, "x": classes}).loss == window.run(hot).loss
+
+
+def test_class_numbers_that_could_be_vectors() -> None:
+    u = bg.recurrence(CHARACTERS.format(more="")).unroll(3, sizes={"x": 4, "h": 5, "y": 6})
+    data = u.instance(1)
+    numbers = np.arange(12).reshape(3, 4) % 4
+    assert u.run({**data, "x": numbers}).loss == u.run({**data, "x": numbers.astype(float)}).loss
+    batch = u.instance(1, 4)
+    with pytest.raises(bg.BPTTError, match="x could be 4 examples of class numbers or one example of vectors"):
+        u.run({**batch, "x": numbers})
+
+
+def test_a_looked_up_run_keeps_its_numbers() -> None:
+    u = bg.recurrence(CHARACTERS.format(more="")).unroll(4, sizes={"x": 40, "h": 60, "y": 9})
+    data = u.instance(1)
+    data["x"] = np.array([3, 0, 3, 39])
+    before, plain = u.run(data), u.run({k: v.copy() for k, v in data.items()}, schedule=False)
+    data["x"][:] = 1
+    data["target"][:] = 0
+    after = u.run(data)
+    assert after.loss != before.loss
+    np.testing.assert_allclose(before.contributions("W_xh"), plain.contributions("W_xh"), rtol=1e-12, atol=1e-15)
+    np.testing.assert_array_equal(before.values["x[4]"], plain.values["x[4]"])

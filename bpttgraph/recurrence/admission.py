@@ -26,7 +26,8 @@ class Slot:
     Attributes:
         role: "parameter", "initial", "input", "target" or "upstream". shape: for one example and one step.
         length: how many steps a sequence has, None for what is no sequence.
-        classes: whether class numbers are meant when whole numbers are given.
+        classes: whether class numbers are meant when whole numbers are given: targets of a cross entropy, and inputs that are only
+            multiplied with matrices.
     """
 
     role: str
@@ -39,7 +40,7 @@ class Slot:
 class Admitted:
     """Data that fit. `shared`: keys that all examples share; `batch`: the number of examples, None for a single one.
 
-    Targets that are given as classes stay numbers in `arrays`, `(T, B)`; `classes` says how many classes there are.
+    Sequences that are given as classes stay numbers in `arrays`, `(T, B)`; `classes` says how many classes there are.
     """
 
     arrays: dict[str, Array]
@@ -79,7 +80,10 @@ class Admission:
             given = {key: _array(key, value) for key, value in data.items()}
         kinds = {a.dtype for a in given.values() if a.dtype.kind in "fc"}
         dtype = np.result_type(*kinds) if kinds else np.dtype(float)
-        sized = [(given[k].ndim, s) for k, s in slots.items() if k in given and not s.classes and s.role != "parameter"]
+        maybe = {k for k, s in slots.items() if s.classes and k in given and given[k].dtype.kind in "iu"}
+        sized = [
+            (given[k].ndim, s) for k, s in slots.items() if k in given and k not in maybe and s.role != "parameter"
+        ]
         batched = any(axes == len(s.shape) + (s.length is not None) + 1 for axes, s in sized)
         found: dict[str, Array] = {}
         classes: dict[str, int] = {}
@@ -105,7 +109,7 @@ class Admission:
                     )
                 found[key] = core
             else:
-                if self._are_classes(slot, array, batched):
+                if self._are_classes(key, slot, array, batched):
                     classes[key] = slot.shape[0]
                 found[key], batch = self._sequence(key, slot, array, dtype, key in classes)
                 if batch is None:
@@ -182,18 +186,23 @@ class Admission:
             return array, array.shape[1]
         raise wrong
 
-    def _are_classes(self, slot: Slot, array: Array, batched: bool) -> bool:
-        """Whether targets are given as class numbers, `(T,)` or `(T, B)`.
+    def _are_classes(self, key: str, slot: Slot, array: Array, batched: bool) -> bool:
+        """Whether a sequence is given as class numbers, `(T,)` or `(T, B)`.
 
-        Whole numbers of shape `(T, n)` with n classes could be either: they are one-hot vectors if they look so and nothing else
-        in the data has a batch.
+        Whole numbers of shape `(T, n)` with n classes could be either. They are one-hot vectors if they look so and nothing else
+        in the data has a batch; other whole numbers are classes of targets, but numbers of inputs.
         """
         if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or not slot.classes:
             return False
         if array.shape[1:] != slot.shape:
             return True
         hot = np.all((array == 0) | (array == 1)) and np.all(array.sum(axis=1) == 1)
-        return bool(batched or not hot)
+        if slot.role == "target":
+            return bool(batched or not hot)
+        if batched and not hot:
+            raise BPTTError(f"data: {key} could be {slot.shape[0]} examples of class numbers or one example of vectors",
+                            "give one-hot vectors, (T, B, n), or floating-point numbers for vectors")  # fmt: skip
+        return False
 
     def describe(self, key: str) -> str:
         """The shapes that an entry may have, in words."""

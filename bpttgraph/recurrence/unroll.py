@@ -154,7 +154,9 @@ class Unrolled:
         given = dict(steps) if isinstance(steps, Mapping) else dict.fromkeys(blocks, steps)
         unknown = [b for b in given if b not in blocks]
         if unknown:
-            raise BPTTError(f"steps: there is no block {unknown[0]}", f"the blocks are {', '.join(map(str, blocks))}")
+            named = ", ".join(b for b in blocks if b)
+            fix = f"the blocks are {named}" if named else f"these equations have no blocks: write steps={given[unknown[0]]}"
+            raise BPTTError(f"steps: there is no block {unknown[0]}", fix)
         for block in blocks:
             n = given.setdefault(block, 3)
             if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MAX_STEPS:
@@ -657,8 +659,17 @@ class Unrolled:
         return found
 
     def _class_nodes(self) -> set[int]:
-        """Leaves that a cross entropy compares with: whole numbers there are classes."""
+        """Leaves that a cross entropy compares with, and inputs that are only multiplied with matrices: whole numbers there are classes."""
         found: set[int] = set()
+        other: set[str] = set()
+        for node in self.graph.nodes if self.inputs == "every" else ():
+            for slot, arg in enumerate(node.args):
+                if arg.role == "input":
+                    if slot == 1 and node.op is not None and node.op.name == "matvec":
+                        found.add(arg.serial)
+                    else:
+                        other.add(arg.base or "")
+        found -= {n.serial for rows in self.leaves.values() for row, n in rows if row is None or n.base in other}
         for head in self.heads:
             stack = [self.node(head.name)]
             while stack:

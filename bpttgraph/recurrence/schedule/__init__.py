@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layout import Layout
+from .lookups import classes_of, look_up
 from .passes import improve
+from .plan import Plan
 from .system import Unsuited
-from .values import Stage, from_system, stages
+from .values import from_system
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _POOL = 3  # workspaces that are kept for runs to come
 _WIDE = 2048  # numbers in one step from which a loop computes its factors itself
+_LARGE = 2048  # entries of a matrix from which one-hot vectors are looked for
 
 __all__ = ["Schedule", "Scheduled", "Unsuited"]
 
@@ -28,11 +30,12 @@ class Schedule:
     def __init__(self, u: Unrolled):
         self.u = u
         self.reason = u.not_scheduled
-        self._workspaces: dict[tuple[int, Any], list[Workspace]] = {}
+        self._workspaces: dict[tuple[int, Any, tuple[str, ...]], list[Workspace]] = {}
+        self._plans: dict[tuple[bool, tuple[str, ...]], Plan] = {}
         if u.system is not None:
             self.system = u.system
             try:
-                self._plan()
+                self._find()
             except Unsuited as reason:
                 self.reason = str(reason)
 
@@ -52,48 +55,56 @@ class Schedule:
 
         return explain(self)
 
-    def _plan(self) -> None:
+    def _find(self) -> None:
         _, found = from_system(self.system)
         wanted = {name: v for name, v in found.items() if name in self.system.losses or name[0] == "∇"}
-        wanted = improve(wanted)
-        self.losses = [wanted[name] for name in self.system.losses]
-        self.gradients = {name[1:]: value for name, value in wanted.items() if name[0] == "∇"}
-        self.stages = stages([*self.losses, *self.gradients.values()])
-        self._forward = {v for s in stages(self.losses) for v in s.values}
-        self.named = {v.name: v for s in self.stages for v in s.values if v.name and not v.name.startswith("∂")}
-        self._layouts: dict[bool, Layout] = {}
+        self._found = improve(wanted)
+        plan = Plan(self.u, self.system, self._found, False)
+        self._plans[False, ()] = plan
+        self._width = max((v.shape[0] for s in plan.stages if s.loop for v in s.values if len(v.shape) == 1), default=1)
+        values = [v for s in plan.stages for v in s.values]
+        whole = [v for v in values if v.op == "given" and v.attrs["timed"] and len(v.shape) == 1]
+        self._indexed = {v.attrs["key"] for v in whole if self.u.inputs == "every"}
+        self._searched = [
+            v.attrs["key"] for v in whole if v.attrs["key"] in self._indexed and any(
+                p.op == "matvec" and p.args[1] is v and p.args[0].rows is None and p.shape[0] * v.shape[0] >= _LARGE for p in values
+            )
+        ]  # fmt: skip
 
-    def layout(self, batch: int) -> Layout:
-        """Where values live, for a number of examples."""
-        wide = (
-            batch * max((v.shape[0] for s in self.stages if s.loop for v in s.values if len(v.shape) == 1), default=1)
-            >= _WIDE
-        )
-        if wide not in self._layouts:
-            self._layouts[wide] = Layout(self.stages, [*self.losses, *self.gradients.values()], wide)
-        return self._layouts[wide]
+    def plan(self, batch: int = 1, keys: tuple[str, ...] = ()) -> Plan:
+        """The plan for a number of examples, and for sequences `keys` given as class numbers."""
+        wide = batch * self._width >= _WIDE
+        if (wide, keys) not in self._plans:
+            found = look_up(self._found, keys, wide) if keys else self._found
+            self._plans[wide, keys] = Plan(self.u, self.system, found, wide)
+        return self._plans[wide, keys]
 
-    def needed_forward(self, stage: Stage) -> bool:
-        """Whether a stage belongs to the forward pass."""
-        return stage.values[-1] in self._forward
-
-    def workspace(self, batch: int, dtype: Any) -> Workspace:
-        """Memory and program for a batch size and a type of number: that of the last run, if nobody reads its values any more."""
-        pool = self._workspaces.setdefault((batch, np.dtype(dtype)), [])
+    def workspace(self, batch: int, dtype: Any, keys: tuple[str, ...] = ()) -> Workspace:
+        """Memory and program for a form of data: that of the last run, if nobody reads its values any more."""
+        pool = self._workspaces.setdefault((batch, dtype, keys), [])
         for work in pool:
             if not work.in_use:
                 return work
-        pool.append(Workspace(self, batch, dtype))
+        pool.append(Workspace(self.plan(batch, keys), batch, dtype))
         del pool[:-_POOL]  # the oldest are left to the runs that still read them
         return pool[-1]
 
+    def _classes(self, admitted: Admitted) -> dict[str, Any]:
+        """Class numbers `(T, B)` of the sequences that were given as such, or that turn out to be one-hot and meet large matrices."""
+        found = {key: admitted.arrays[key] for key in admitted.classes if key in self._indexed}
+        for key in self._searched:
+            if key not in found and (classes := classes_of(admitted.arrays[key])) is not None:
+                found[key] = classes
+        return found
+
     def run(self, admitted: Admitted, dtype: Any) -> Scheduled:
         """Loss and gradients on data."""
-        work = self.workspace(admitted.batch or 1, dtype)
-        work.load(admitted)
+        classes = self._classes(admitted)
+        work = self.workspace(admitted.batch or 1, np.dtype(dtype), tuple(sorted(classes)))
+        work.load(admitted, classes=classes)
         with np.errstate(all="ignore"):
             work.run()
-            loss = sum(work.whole(v).sum() for v in self.losses) * work.dtype.type(self.u.loss_weight)
+            loss = sum(work.whole(v).sum() for v in work.plan.losses) * work.dtype.type(self.u.loss_weight)
         return Scheduled(work, loss)
 
 
@@ -106,7 +117,7 @@ class Scheduled:
 
     def gradient(self, name: str) -> Any:
         """A gradient, `(*shape)`, or `(B, *shape)` of an initial state; None if it is zero."""
-        value = self._work.schedule.gradients.get(name)
+        value = self._work.plan.gradients.get(name)
         return None if value is None else self._work.gradient(value)
 
     def data(self) -> dict[str, Any]:

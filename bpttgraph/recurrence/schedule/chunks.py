@@ -73,7 +73,7 @@ class Checkpointed:
         works: dict[int, Workspace] = {}
         for n in {b - a for a, b in zip(starts, ends)}:
             piece = u.recurrence.unroll(n, sizes=u.given_sizes)
-            works[n] = Workspace(piece.schedule, batch, dtype)
+            works[n] = Workspace(piece.schedule.plan(batch), batch, dtype)
         states: list[list[Array]] = []
         self.loss: Any = works[ends[0]].dtype.type(0)
         self._gradients: dict[str, Array] = {}
@@ -84,7 +84,7 @@ class Checkpointed:
                 work = works[b - a]
                 states.append(left)
                 self._forward(work, data, a, left)
-                self.loss += sum(work.whole(v).sum() for v in work.schedule.losses) * weight
+                self.loss += sum(work.whole(v).sum() for v in work.plan.losses) * weight
                 left = [inside.copy() for _, inside in work.borders(False)]
             right: list[Array] = []
             for a, b, left in reversed(list(zip(starts, ends, states))):
@@ -94,7 +94,7 @@ class Checkpointed:
                     outside[...] = right[i] if right else 0.0
                 work.run(1)
                 right = [inside.copy() for _, inside in work.borders(True)]
-                for name, value in work.schedule.gradients.items():
+                for name, value in work.plan.gradients.items():
                     found = work.gradient(value) * weight
                     if u.slots[name].role == "parameter" and name in self._gradients:
                         self._gradients[name] += found
@@ -129,7 +129,7 @@ class Stepper:
     def __init__(self, u: Unrolled):
         _refuse(u, "piece by piece")
         self.u = u
-        self._names = list(u.schedule.gradients)
+        self._names = list(u.schedule.plan().gradients)
 
     def __call__(self, data: Mapping[str, Any]) -> tuple[float, dict[str, Array], dict[str, Array]]:
         u = self.u

@@ -8,6 +8,7 @@ from .values import VIEWS, Stage, Value
 
 if TYPE_CHECKING:
     from . import Schedule
+    from .plan import Plan
 
 __all__ = ["explain"]
 
@@ -22,9 +23,10 @@ def explain(schedule: Schedule) -> str:
             f"{u.recurrence.title}: no schedule, because {schedule.reason}.\n"
             "The unrolled graph is evaluated node by node; the numbers are the same."
         )
-    words = _Words(schedule)
-    forward = [s for s in schedule.stages if schedule.needed_forward(s)]
-    reverse = [s for s in schedule.stages if not schedule.needed_forward(s)]
+    plan = schedule.plan()
+    words = _Words(plan)
+    forward = [s for s in plan.stages if plan.needed_forward(s)]
+    reverse = [s for s in plan.stages if not plan.needed_forward(s)]
     title = ", ".join(f"T = {n} in {b}" if b else f"T = {n}" for b, n in u.steps.items())
     lines = [f"{u.recurrence.title}: the schedule for {title}", "", "FORWARD", *words.passage(forward, "another step")]
     lines += ["", "REVERSE", *words.passage(reverse, "the adjoint of another step")]
@@ -38,18 +40,18 @@ def explain(schedule: Schedule) -> str:
 
 
 class _Words:
-    def __init__(self, schedule: Schedule):
-        self.schedule = schedule
+    def __init__(self, plan: Plan):
+        self.plan = plan
         self.names: dict[Value, str] = {}
         self.uses: dict[Value, int] = {}
-        self.gradients = {v: name for name, v in schedule.gradients.items()}
-        self.loop_of = {v: s for s in schedule.stages if s.loop for v in s.values}
+        self.gradients = {v: name for name, v in plan.gradients.items()}
+        self.loop_of = {v: s for s in plan.stages if s.loop for v in s.values}
         # what loops of the reverse pass multiply with, and compute in no step
-        loops = [s for s in schedule.stages if s.loop and not schedule.needed_forward(s)]
+        loops = [s for s in plan.stages if s.loop and not plan.needed_forward(s)]
         inside = [v for s in loops for v in s.values if v.op == "Π"]
         self.factors = {a for v in inside for a in v.args if a not in self.loop_of and not a.name}
         self.told: set[Value] = set()
-        for stage in schedule.stages:
+        for stage in plan.stages:
             for value in stage.values:
                 for arg in value.args:
                     self.uses[arg] = self.uses.get(arg, 0) + 1
@@ -187,7 +189,7 @@ class _Words:
     def left(self, value: Value) -> str:
         """The left side of a line; the names of its parts, if it has some."""
         name = self.name(value)
-        parts = [v for s in self.schedule.stages for v in s.values if v.op == "take" and v.args[0] is value and v.name]
+        parts = [v for s in self.plan.stages for v in s.values if v.op == "take" and v.args[0] is value and v.name]
         parts.sort(key=lambda v: v.attrs["start"])
         return f"{name} = [{'; '.join(self.name(p) for p in parts)}]" if len(parts) > 1 else name
 

@@ -89,6 +89,8 @@ def _product(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> 
 
 def _product_of(a: Array, b: Array, out: Array) -> list[Instruction]:
     """A matrix product; `dot` is the quicker call, but wants memory without gaps."""
+    if not out.flags.c_contiguous and out.T.flags.c_contiguous:
+        return [(np.dot, (b.T, a.T, out.T))]
     return [(np.dot if out.flags.c_contiguous else np.matmul, (a, b, out))]
 
 
@@ -151,9 +153,44 @@ def _copy(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> lis
     return [(np.copyto, (out, ins[0]))]
 
 
+# -- class numbers (see `lookups`) ---------------------------------------------------------------------------------------------------
+
+
+def _one_hot(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
+    return [(out.fill, (0.0,)), (_put, (out, np.arange(len(out)), ins[0], 1.0))]
+
+
+def _put(out: Array, rows: Array, classes: Array, number: float) -> None:
+    out[rows, classes] = number
+
+
+def _columns(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
+    table = ins[0] if value.attrs["table"] else ins[0].T
+    return [(table.take, (ins[1], 0, out, "clip"))]  # "clip": the numbers were checked, and NumPy need not look again
+
+
+def _cross_entropy_at(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
+    y, classes = ins
+    return [(_take, (y, np.arange(len(y)), classes, out)), (np.log, (out, out)), (np.negative, (out, out))]
+
+
+def _take(source: Array, rows: Array, classes: Array, out: Array) -> None:
+    out[...] = source[rows, classes]
+
+
+def _add_at(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
+    return [(np.copyto, (out, ins[0])), (_increase, (out, np.arange(len(out)), ins[1], value.attrs["amount"]))]
+
+
+def _increase(out: Array, rows: Array, classes: Array, amount: float) -> None:
+    out[rows, classes] += amount
+
+
 _SPECIAL: dict[str, Callable[..., list[Instruction] | None]] = {
     "Σ": _sum, "Π": _product, "matvec": _matvec, "vecmat": _vecmat, "batch_outer": _batch_outer, "batch_sum": _batch_sum,
     "sigmoid": _sigmoid, "softmax": _softmax, "dot": _dot, "cross_entropy": _cross_entropy, "copy": _copy,
+    "one_hot": _one_hot, "columns": _columns, "cross_entropy_at": _cross_entropy_at, "add_at": _add_at,
+    "table": lambda v, ins, out, s: [(np.copyto, (out, ins[0].T))],
     "relu": lambda v, ins, out, s: [(partial(np.maximum, out=out), (ins[0], 0.0))],
     "step": lambda v, ins, out, s: [(np.greater, (ins[0], 0.0, out))],
 }  # fmt: skip

@@ -110,7 +110,7 @@ def _adopt(stages: Sequence[Stage], outputs: set[Value]) -> list[Stage]:
     for stage in reversed(stages):
         value = stage.values[0]
         where = {home.get(r) for r in readers.get(value, ())}
-        entries = value.op in ("Σ", "Π", *VIEWS) or (
+        entries = value.op in ("Σ", "Π", "columns", *VIEWS) or (
             value.primitive is not None and value.primitive.kind == "elementwise"
         )
         if (

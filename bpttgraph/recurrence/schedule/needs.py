@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...graph import needed
 from ..admission import Slot
 from ..model import names_in
 
@@ -19,7 +20,7 @@ def needs(system: System) -> dict[str, Slot]:
     reach = 2 + max((abs(n.index.offset) for d in u.definitions for n, _ in names_in(d.right) if n.index), default=0)
     reach += max((abs(d.offset) for d in u.definitions), default=0)
     found: dict[str, Slot] = {}
-    classes = _classes(system)
+    classes, symbols = _classes(system), _symbols(system)
     losses = set(rec.losses)
 
     def meet(key: str, step: int | None, block: str | None) -> None:
@@ -43,10 +44,8 @@ def needs(system: System) -> dict[str, Slot]:
             return
         whole = not defined and 1 <= step <= length
         slot = key if whole else name
-        found.setdefault(
-            slot,
-            Slot(role, shape, length if whole else None, len(shape) == 1 and key in classes and (whole or not defined)),
-        )
+        either = (key in classes and (whole or not defined)) or (key in symbols and whole)
+        found.setdefault(slot, Slot(role, shape, length if whole else None, len(shape) == 1 and either))
 
     for part in u.order:
         every = [d for d in part.definitions if d.kind == "every"]
@@ -89,3 +88,20 @@ def _classes(system: System) -> set[str]:
                     found.add(system.reads[arg].source)
                 stack.append(arg)
     return found
+
+
+def _symbols(system: System) -> set[str]:
+    """Inputs that are only multiplied with matrices: whole numbers there mean one-hot vectors."""
+    if system.u.inputs != "every":
+        return set()
+    found: set[str] = set()
+    other: set[str] = set()
+    for name in system.equations:
+        if name in system.reverse:
+            continue
+        for node in needed([system.equations[name]]):
+            for slot, arg in enumerate(node.args):
+                if arg in system.reads:
+                    product = slot == 1 and node.op is not None and node.op.name == "matvec"
+                    (found if product else other).add(system.reads[arg].source)
+    return {key for key in found - other if key not in system.every and key not in system.rec.targets}

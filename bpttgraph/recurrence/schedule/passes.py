@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from .values import Build, Value, again, rebuild, same, stages
 
-__all__ = ["improve"]
+__all__ = ["Values", "improve", "loops", "readers"]
 
 Values = dict[str, Value]
 Key = tuple[object, ...]
@@ -30,12 +30,13 @@ def improve(found: Values) -> Values:
     return found
 
 
-def _loops(found: Values) -> dict[Value, int]:
+def loops(found: Values) -> dict[Value, int]:
     """Value -> the number of the loop that it stands in, 0 for none."""
     return {v: i + 1 if s.loop else 0 for i, s in enumerate(stages(found.values())) for v in s.values}
 
 
-def _uses(values: Mapping[Value, int]) -> dict[Value, list[Value]]:
+def readers(values: Mapping[Value, int]) -> dict[Value, list[Value]]:
+    """Value -> the values that read it."""
     uses: dict[Value, list[Value]] = {}
     for value in values:
         for arg in value.args:
@@ -45,7 +46,7 @@ def _uses(values: Mapping[Value, int]) -> dict[Value, list[Value]]:
 
 def flatten(found: Values) -> Values:
     """A sum that only another sum reads is part of it; the same for products."""
-    uses, kept = _uses(_loops(found)), set(found.values())
+    uses, kept = readers(loops(found)), set(found.values())
 
     def change(build: Build, value: Value, new: dict[Value, Value]) -> Value:
         if value.op not in ("Σ", "Π"):
@@ -76,7 +77,7 @@ def flatten(found: Values) -> Values:
 
 def hoist(found: Values) -> Values:
     """Terms and factors that are there before the loop are put together before the loop."""
-    loop = _loops(found)
+    loop = loops(found)
 
     def change(build: Build, value: Value, new: dict[Value, Value]) -> Value:
         if value.op not in ("Σ", "Π") or not loop[value]:
@@ -108,8 +109,8 @@ def _weights(value: Value) -> bool:
 
 def pack(found: Values) -> Values:
     """One product for all that share an operand."""
-    loop = _loops(found)
-    uses = _uses(loop)
+    loop = loops(found)
+    uses = readers(loop)
     order: dict[Key, list[Value]] = {}
     for value in loop:
         if value.op == "matvec" and _weights(value.args[0]) and value.args[1].rows is not None:
@@ -216,7 +217,7 @@ def _concat(build: Build, parts: list[Value]) -> Value:
 
 def lift(found: Values) -> Values:
     """What is done to parts of one value alike (`+ b_i`, sigmoid) is done to the whole."""
-    loop, kept = _loops(found), set(found.values())
+    loop, kept = loops(found), set(found.values())
     groups: dict[Key, list[tuple[int, Value]]] = {}
     for value in loop:
         alike = value.op in ("Σ", "Π") or (value.primitive is not None and value.primitive.kind == "elementwise")
