@@ -36,7 +36,9 @@ def _arrayed(x: Any) -> Any:
 def _axes(x: Any, axis: Any) -> tuple[int, ...]:
     """Axes as negative numbers, sorted."""
     n = len(_shape(x))
-    chosen = range(n) if axis is None else axis if isinstance(axis, tuple | list) else (axis,)
+    if axis is None:
+        return tuple(range(-n, 0))
+    chosen = axis if isinstance(axis, tuple | list) else (axis,)
     out = []
     for a in chosen:
         a = int(a)
@@ -260,13 +262,14 @@ def matmul(a: Any, b: Any) -> Any:
     if not (isinstance(a, Tensor) or isinstance(b, Tensor)):
         return P.matmul(a, b)
     a, b = _lift(a), _lift(b)
-    n, m = a.ndim, b.ndim
+    n, m = len(a.shape), len(b.shape)
+    op = P.PRODUCTS.get((n, m))
+    if op is not None:
+        return a.record(op, (a, b), {})
     if not n or not m:
         raise BPTTError(
             f"matrix product (@): shapes {a.shape} and {b.shape}: a scalar has no axis to sum over", "write a * b"
         )
-    if n <= 2 and m <= 2:
-        return P.matmul(a, b)
     if m == 1:
         return A.einsum(a, b, spec=A.explicit_spec("...i,i", [a.shape, b.shape]))
     if n == 1:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -170,9 +170,14 @@ def _axes(shape: Shape, axes: tuple[int, ...]) -> Shape:
     return tuple(n for i, n in enumerate(shape) if i - len(shape) not in axes)
 
 
+@lru_cache(1024)
+def _kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    return tuple(1 if i - len(shape) in axes else n for i, n in enumerate(shape))
+
+
 def _sum_transpose(g: Any, slot: int, node: Node) -> Any:
     (x,), axes = node.args, node.attrs["axes"]
-    kept = tuple(1 if i - len(x.shape) in axes else n for i, n in enumerate(x.shape))
+    kept = _kept(x.shape, axes)
     if isinstance(g, np.ndarray | float) and _dims(g) == node.shape:  # numbers: filled in less time than a view is described
         return np.full(x.shape, np.reshape(g, kept) if node.shape else g)
     return expand(reshape(g, shape=kept) if kept != _dims(g) and len(kept) > 1 else g, shape=x.shape)
@@ -273,6 +278,13 @@ def batch_sum(x: Any) -> Any:
     return node
 
 
+@lru_cache(1024)
+def _repeated(have: Shape, want: Shape) -> tuple[int, ...]:
+    """The axes along which broadcasting repeats an array of shape `want` to make one of shape `have`."""
+    extra = len(have) - len(want)
+    return tuple(i - len(have) for i, n in enumerate(have) if i < extra or (want[i - extra] == 1 and n != 1))
+
+
 def sum_to(g: Any, target: Any) -> Any:
     """Undo broadcasting: sum `g` over whatever was repeated to bring `target` to the shape of `g` (batch included)."""
     want = target.shape
@@ -282,8 +294,7 @@ def sum_to(g: Any, target: Any) -> Any:
     if have != want:
         if g.__class__ is np.ndarray and g.size == math.prod(want):  # nothing was repeated: they differ in axes of length 1
             return g.reshape(want)
-        extra = len(have) - len(want)
-        axes = tuple(i - len(have) for i, n in enumerate(have) if i < extra or (want[i - extra] == 1 and n != 1))
+        axes = _repeated(have, want)
         if axes:
             g = reshape(total(g, axes), shape=want)
     if isinstance(g, Node) and g.batched and not target.batched and not target.is_constant:
@@ -364,7 +375,7 @@ batch_outer = _add(_Unbatching("batch_outer", "bilinear", _batch_outer_value, la
                                (_batch_outer_node(True), _batch_outer_node(False)), "outer"))  # fmt: skip
 
 
-_PRODUCTS = {(2, 1): matvec, (1, 2): vecmat, (2, 2): matmat, (1, 1): dot}
+PRODUCTS = {(2, 1): matvec, (1, 2): vecmat, (2, 2): matmat, (1, 1): dot}
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -372,7 +383,7 @@ def matmul(a: Any, b: Any) -> Any:
     kinds = (len(_dims(a)), len(_dims(b)))
     if 0 in kinds:
         return mul(a, b)
-    chosen = _PRODUCTS.get(kinds)
+    chosen = PRODUCTS.get(kinds)
     if chosen is None:
         raise BPTTError(f"cannot multiply shapes {a.shape} and {b.shape}", "use vectors and matrices")
     return chosen(a, b)

@@ -302,7 +302,7 @@ def _reflected(op: Primitive) -> Callable[[Tensor, Any], Any]:
     def method(self: Tensor, other: Any) -> Any:
         if _foreign(other):
             return NotImplemented
-        return op(_lift(other), self)
+        return self.record(op, (other, self), _NO_ATTRS)
 
     return method
 
@@ -527,6 +527,9 @@ class Tensor(Node):
         raise explain_conversion(self)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        op = _front.UFUNCS.get(ufunc)
+        if op.__class__ is Primitive and method == "__call__" and not options and not any(map(_foreign, inputs)):
+            return self.record(op, inputs, _NO_ATTRS)  # the shortest way for the commonest call
         return _front.call_ufunc(ufunc, method, inputs, options)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
@@ -620,7 +623,9 @@ class Tensor(Node):
 
     @property
     def T(self) -> Any:
-        return P.transpose(self) if self.ndim <= 2 else A.permute(self, order=tuple(range(-1, -self.ndim - 1, -1)))
+        if len(self.shape) == 2:
+            return self.record(P._transpose, (self,), _NO_ATTRS)
+        return self if self.ndim < 2 else A.permute(self, order=tuple(range(-1, -self.ndim - 1, -1)))
 
     def __getattr__(self, name: str) -> Any:
         # Methods are the functions of the NumPy front, so that x.sum(axis=0) and np.sum(x, axis=0) are one thing.
@@ -879,6 +884,8 @@ def _like(g: Any, value: Any, leaf: bool, ours: bool) -> Any:
     """
     if value.__class__ is float:
         return g if g.__class__ is float else np.asarray(g).item()
+    if g.__class__ is value.__class__ is np.float64:
+        return g
     kind = value.dtype if value.__class__ is np.ndarray else np.asarray(value).dtype
     if g.__class__ is _ndarray and g.dtype == kind and g.shape == value.shape:
         if leaf:
