@@ -11,6 +11,7 @@ import time
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -425,3 +426,26 @@ def test_nothing_is_unpickled(tmp_path, rnn, monkeypatch):
     with pytest.raises(bg.BPTTError, match="Python objects"):
         bg.verify(rnn, tmp_path / "a.npz")
     assert not (tmp_path / "evil-was-here").exists()
+
+
+@pytest.mark.parametrize("how", ["significant", "places"])
+def test_arrays_rounded_before_they_were_handed_in(how: str) -> None:
+    """An array whose numbers all have a few digits was rounded: right to these digits, and no further."""
+    u = bg.cell("rnn").unroll(5)
+    data = u.instance(seed=3)
+    full = u.run(data).gradients
+
+    def rounded(a: Any) -> Any:
+        values = [float(f"{x:.3e}") if how == "significant" else round(float(x), 4) for x in np.ravel(a)]
+        return np.array(values).reshape(np.shape(a))
+
+    right = bg.verify(u, {name: rounded(full[name]) for name in u.parameters}, data=data)
+    assert right.right and {p.status for p in right.parameters.values()} == {"right to the digits given"}
+    cut = bg.cell("rnn").unroll(5, truncate="sliding:2").run(data).gradients
+    wrong = bg.verify(u, {"W_hh": rounded(cut["W_hh"])}, data=data).parameters["W_hh"]
+    assert wrong.status == "wrong" and "sliding:2" in str(wrong.cause)
+    moved = rounded(full["W_hh"])
+    moved[1, 2] += 3e-4 if how == "places" else 5e-3 * abs(moved[1, 2])
+    assert not bg.verify(u, {"W_hh": moved}, data=data).right
+    exact = numbers_of(np.asarray(full["W_hh"]), "answer")
+    assert exact.half is None and numbers_of(np.array([1.0, 0.5, -2.0]), "answer").half is None

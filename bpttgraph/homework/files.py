@@ -36,6 +36,9 @@ NUMBER = re.compile(r"\s*[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,4}))?\s*")
 SINGLE = "give numbers, or nested lists of numbers of equal length"
 
 
+MOST_ROUNDED = 100_000  # entries of an array that is looked at for rounding
+
+
 @dataclass(frozen=True)
 class Numbers:
     """An array from a file: its values, half a unit of the last digit of each (None: full precision), and its unit roundoff."""
@@ -275,8 +278,29 @@ def numbers_of(value: Any, what: str) -> Numbers:
     if not np.all(np.isfinite(array)):
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise BPTTError(f"{what} holds {array[place]} at index {list(place)}", "every number must be finite")
-    unit = max(float(np.finfo(array.dtype).eps) / 2, 2.0**-53) if array.dtype.kind == "f" else 2.0**-53
-    return Numbers(array if array.dtype.kind in "iu" else array.astype(float), None, unit)
+    if array.dtype.kind in "iu":
+        return Numbers(array)
+    unit = max(float(np.finfo(array.dtype).eps) / 2, 2.0**-53)
+    return Numbers(array.astype(float), _half_of_rounded(array) if unit == 2.0**-53 else None, unit)
+
+
+def _half_of_rounded(array: Array) -> Array | None:
+    """Half a unit of the last digit, if an array in double precision was rounded to a few digits before it was handed in.
+
+    Numbers that a program computed have 15 to 17 digits; where each of them has 8 or fewer, somebody rounded them. Whether to so many
+    significant digits or to so many places cannot be seen, so the larger unit counts.
+    """
+    if array.size > MOST_ROUNDED:
+        return None
+    texts = [np.format_float_scientific(v, trim="-") for v in array.ravel()]
+    digits = [len(t.partition("e")[0].replace("-", "").replace(".", "")) for t in texts]
+    most = max(digits, default=0)
+    if not 3 <= most <= 8:
+        return None
+    exponents = np.array([int(t.partition("e")[2]) for t in texts])
+    places = int(np.max([n - 1 - e for n, e in zip(digits, exponents)]))
+    half = 0.5 * np.maximum(10.0 ** (exponents - most + 1), 10.0 ** -float(places))
+    return half.reshape(array.shape)
 
 
 def _shape(value: Any, what: str) -> tuple[int, ...]:
