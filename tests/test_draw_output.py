@@ -14,6 +14,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from draw_graphs import NAMES, sample
 
@@ -338,3 +339,19 @@ def test_hostile_names_in_every_level_of_detail(suffix: str) -> None:
     if suffix == "tikz":  # comments name what is drawn
         made = re.sub(r"(?m)^  % .*$", "", made)
     assert "<script" not in made
+
+
+def test_a_rectangle_is_filled_as_any_polygon_is() -> None:
+    """The short way for rectangles against the general one (a fifth corner in the middle of a side keeps it off), also
+    half outside the paper; and a thin line costs only the pixels on it."""
+    from bpttgraph.draw.raster import _blend, _rectangle
+
+    for x0, y0, x1, y1 in [(2.3, 3.6, 9.8, 7.1), (-3.0, 1.0, 4.5, 30.0), (4.25, 4.25, 4.5, 4.75), (3.0, 2.0, 8.0, 6.0)]:
+        corners = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+        general = np.insert(corners, 1, [(x0 + x1) / 2, y0], axis=0)
+        assert _rectangle([corners]) == (x0, y0, x1, y1) and _rectangle([general]) is None
+        short, long = np.full((2, 20, 12, 3), 255.0)
+        _blend(short, [corners], "#102030")
+        _blend(long, [general], "#102030")
+        assert np.allclose(short, long, atol=1e-9) and short.min() < 255
+    assert _rectangle([np.array([(0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 2.0)])]) is None

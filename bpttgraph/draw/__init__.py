@@ -32,17 +32,19 @@ def draw(
 
     Args:
         view: one of `VIEWS`; by default "folded" or "forward", what the graph is.
-        fold: "auto" shows the first three and last two of more than eight steps, True always does, False never;
-            (head, tail) shows so many first and last steps.
+        fold: "auto" shows the first three and last two of more than eight steps (the first and the last two of more
+            than four, where gates make the way back wide), and fewer if a page of given size asks for it; True always
+            does, False never; (head, tail) shows so many first and last steps.
         labels: "math" for outlines that need no font, "text" for text that a vector editor can change.
         theme: "light", "print" (no tints) or "dark".
         fit: "slide" (16:9), "page" (as wide as the text of an A4 page) or "poster" (A1); by default its own size.
         data: what a view of a gradient shows besides the graph (see `data.Data`).
     """
-    from .figure import Figure
+    from .crowded import legible
+    from .data import Data
     from .scene import build_scene
 
-    return Figure(build_scene(graph, view, fold, labels, theme, data, fit))
+    return legible(lambda f, d: build_scene(graph, view, f, labels, theme, d, fit), fold, data or Data(), graph.steps)
 
 
 def draw_network(

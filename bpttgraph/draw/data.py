@@ -79,7 +79,7 @@ def reduced(graph: VariableGraph, data: Data, view: str) -> VariableGraph:
     drop = {"parameter"}
     if view in ("backward", "paths", "contributions"):
         drop |= {"target", "upstream", "total"}
-    if view == "backward":
+    if view in ("backward", "paths"):
         drop.add("input")
     gone = {v.name for v in graph.variables.values() if v.role in drop and v.name != data.wrt}
     if not any(v.role in ("loss", "total") for n, v in graph.variables.items() if n not in gone):

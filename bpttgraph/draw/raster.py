@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import struct
 import zlib
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import groupby, pairwise
 
@@ -22,18 +23,23 @@ from .paint import Order, orders
 __all__ = ["write_png"]
 
 _SUB = 4
+_STRIP = 16  # rows of pixels that are filled at once
 _PIXELS = 4e7
 Floats = NDArray[np.floating]
 
 
-def _coverage(polygons: list[Floats], width: int, height: int) -> tuple[int, int, Floats] | None:
-    """Left, top and the covered share of each pixel of the bounding box, clipped to the paper."""
-    points = np.vstack(polygons)
-    x0, x1 = max(0, math.floor(points[:, 0].min())), min(width, math.ceil(points[:, 0].max()) + 1)
-    y0, y1 = max(0, math.floor(points[:, 1].min())), min(height, math.ceil(points[:, 1].max()) + 1)
-    if x0 >= x1 or y0 >= y1:
-        return None
+def _coverage(polygons: list[Floats], width: int, height: int) -> Iterator[tuple[int, int, Floats]]:
+    """Left, top and the covered share of each pixel, strip by strip, clipped to the paper.
+
+    A strip is only as wide as what is filled in it: a thin line across the whole picture costs what it covers.
+    """
+    if (box := _rectangle(polygons)) is not None:
+        yield from _covered_box(*box, width, height)
+        return
     a = np.vstack(polygons)
+    y0, y1 = max(0, math.floor(a[:, 1].min())), min(height, math.ceil(a[:, 1].max()) + 1)
+    if y0 >= y1 or a[:, 0].max() <= 0 or a[:, 0].min() >= width:
+        return
     b = np.vstack([np.roll(p, -1, axis=0) for p in polygons])
     sign = np.where(b[:, 1] > a[:, 1], 1.0, -1.0)
     low, high = np.minimum(a[:, 1], b[:, 1]), np.maximum(a[:, 1], b[:, 1])
@@ -42,20 +48,55 @@ def _coverage(polygons: list[Floats], width: int, height: int) -> tuple[int, int
     last = np.ceil((high - y0) * _SUB - 0.5).astype(np.int64).clip(0, (y1 - y0) * _SUB)
     count = last - first
     side = np.repeat(np.arange(len(a)), count)
-    if not len(side):
-        return None
     line = np.arange(len(side)) - np.repeat(np.cumsum(count) - count, count) + first[side]
     y = y0 + (line + 0.5) / _SUB
     x = a[side, 0] + (y - a[side, 1]) * (b[side, 0] - a[side, 0]) / (b[side, 1] - a[side, 1])
-    x = (x - x0).clip(0, x1 - x0 - 1e-9)
-    pixel = x.astype(np.int64)
-    part = x - pixel
-    stride = x1 - x0 + 1
-    cells = np.bincount(line * stride + pixel, sign[side] * (1 - part), (y1 - y0) * _SUB * stride)
-    cells += np.bincount(line * stride + pixel + 1, sign[side] * part, (y1 - y0) * _SUB * stride)[: len(cells)]
-    winding = np.cumsum(cells.reshape(-1, stride), axis=1)[:, :-1]
-    covered = np.minimum(np.abs(winding), 1.0).reshape(y1 - y0, _SUB, x1 - x0).mean(axis=1)
-    return x0, y0, covered
+    x, turn = x.clip(0, width - 1e-9), sign[side]
+    strip = line // (_SUB * _STRIP)
+    by_strip = np.argsort(strip, kind="stable")
+    for mine in np.split(by_strip, np.flatnonzero(np.diff(strip[by_strip])) + 1):
+        if not len(mine):
+            return
+        top = int(strip[mine[0]]) * _STRIP
+        rows = min(_STRIP, y1 - y0 - top)
+        left = int(x[mine].min())
+        stride = int(x[mine].max()) - left + 2
+        pixel = x[mine].astype(np.int64)
+        part = x[mine] - pixel
+        at = (line[mine] - top * _SUB) * stride + pixel - left
+        size = rows * _SUB * stride
+        cells = np.bincount(at, turn[mine] * (1 - part), size) + np.bincount(at + 1, turn[mine] * part, size)
+        winding = np.cumsum(cells.reshape(-1, stride), axis=1)[:, :-1]
+        covered = np.minimum(np.abs(winding), 1.0).reshape(rows, _SUB, stride - 1).mean(axis=1)
+        yield left, y0 + top, covered
+
+
+def _rectangle(polygons: list[Floats]) -> tuple[float, float, float, float] | None:
+    """Left, top, right and bottom if this is one upright rectangle, as the cells of a heat map are."""
+    if len(polygons) != 1 or len(polygons[0]) > 9:  # corners without a radius stand there twice
+        return None
+    points = polygons[0].tolist()
+    xs, ys = {x for x, _ in points}, {y for _, y in points}
+    if len(xs) != 2 or len(ys) != 2 or len({(x, y) for x, y in points}) != 4:
+        return None
+    if any(a != b and a[0] != b[0] and a[1] != b[1] for a, b in pairwise([*points, points[0]])):
+        return None
+    return min(xs), min(ys), max(xs), max(ys)
+
+
+def _covered_box(
+    x0: float, y0: float, x1: float, y1: float, width: int, height: int
+) -> Iterator[tuple[int, int, Floats]]:
+    """Like `_coverage`: the part of each column times the share of sub-scan-lines in each row."""
+    left, right = max(0, math.floor(x0)), min(width, math.ceil(x1))
+    top, bottom = max(0, math.floor(y0)), min(height, math.ceil(y1))
+    if left >= right or top >= bottom:
+        return
+    columns = np.arange(left, right)
+    across = np.minimum(columns + 1, x1) - np.maximum(columns, x0)
+    lines = top + (np.arange((bottom - top) * _SUB) + 0.5) / _SUB
+    down = ((y0 <= lines) & (lines < y1)).reshape(-1, _SUB).mean(axis=1)
+    yield left, top, np.outer(down, across)
 
 
 def _dashes(points: list[Point], dash: tuple[float, ...]) -> list[list[Point]]:
@@ -100,13 +141,12 @@ def _slabs(path: Path, width: float, dash: tuple[float, ...], scale: float) -> l
 
 
 def _blend(image: Floats, polygons: list[Floats], colour: str) -> None:
-    found = _coverage(polygons, image.shape[1], image.shape[0]) if polygons else None
-    if found is None:
+    if not polygons:
         return
-    x, y, share = found
-    rgb = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)], dtype=float)
-    part = image[y : y + share.shape[0], x : x + share.shape[1]]
-    part += (rgb - part) * share[:, :, None]
+    rgb = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)], dtype=image.dtype)
+    for x, y, share in _coverage(polygons, image.shape[1], image.shape[0]):
+        part = image[y : y + share.shape[0], x : x + share.shape[1]]
+        part += (rgb - part) * share.astype(image.dtype)[:, :, None]
 
 
 def _fill(order: Order, scale: float) -> list[Floats]:

@@ -1,7 +1,7 @@
 """What a picture shows: items, edges, columns and legend, without any coordinates.
 
-`build_scene` decides which steps are shown (above eight steps the middle folds into one ellipsis column), which class
-each edge has, and what the legend must explain. `rows.py` says how high everything stands, `layout.py` where it is.
+`build_scene` decides which class each edge has, and what the legend must explain. `columns.py` says which steps are
+shown, `rows.py` how high everything stands, `layout.py` where it is.
 """
 
 from __future__ import annotations
@@ -12,29 +12,13 @@ from ..errors import BPTTError
 from ..names import to_unicode
 from ..variables import Link, Variable, VariableGraph
 from . import GRADIENT_VIEWS, VIEWS
+from .columns import Fold, Slot, arrange, fold_for
 from .data import Data, Label, reduced
 from .pages import PAGES
 from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES
 
-__all__ = ["AUTO_FOLD", "Edge", "Item", "Scene", "Slot", "build_scene", "check_style", "folding"]
-
-AUTO_FOLD = 8
-_HEAD, _TAIL = 3, 2  # steps kept before and after the ellipsis
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """One column: a step, a column of states from outside the sequence, or the ellipsis.
-
-    `kind` is "step", "outside" or "ellipsis"; `hidden` counts the steps an ellipsis stands for.
-    """
-
-    kind: str
-    block: str | None
-    step: int | None
-    label: str = ""
-    hidden: int = 0
+__all__ = ["Edge", "Item", "Scene", "build_scene", "check_style"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,45 +109,6 @@ def _describe_link(link: Link, delay: int) -> str:
     return text
 
 
-def folding(length: int, fold: bool | str | tuple[int, int]) -> tuple[int, int] | None:
-    """How many of so many steps stay before and after the ellipsis, if there is one."""
-    if isinstance(fold, tuple):
-        return fold
-    return (_HEAD, _TAIL) if (length > AUTO_FOLD if fold == "auto" else fold) else None
-
-
-def _slots(graph: VariableGraph, fold: bool | str | tuple[int, int]) -> tuple[list[Slot], dict[str, int], set[str]]:
-    """The columns, the column of each variable, and the names that are folded away."""
-    blocks = list(dict.fromkeys(v.block for v in graph.variables.values() if v.role not in ("parameter", "total")))
-    groups: dict[tuple[int, float], list[Variable]] = {}
-    for v in graph.variables.values():
-        if v.role not in ("parameter", "total"):
-            groups.setdefault((blocks.index(v.block), 0.5 if v.step is None else v.step), []).append(v)
-    slots: list[Slot] = []
-    column: dict[str, int] = {}
-    hidden: set[str] = set()
-    for (index, step), members in sorted(groups.items()):
-        block = blocks[index]
-        length = graph.steps.get(block, 0)
-        kept = folding(length, fold)
-        head, tail = kept or (0, 0)
-        outside = all(v.role == "initial" for v in members)
-        if kept and not graph.folded and head < step <= length - tail:
-            count = length - tail - head
-            if step == head + 1:  # the first hidden one
-                label = f"t = {step} … {step + count - 1}" if count > 1 else f"t = {step}"
-                slots.append(Slot("ellipsis", block, None, label, count))
-            hidden.update(v.name for v in members)
-        elif outside:
-            slots.append(Slot("outside", block, members[0].step))
-        elif members[0].step is None:
-            slots.append(Slot("step", block, None, "step t" if graph.folded else "once"))
-        else:
-            slots.append(Slot("step", block, members[0].step, f"t = {step}"))
-        column.update((v.name, len(slots) - 1) for v in members)
-    return slots, column, hidden
-
-
 def _edge_class(delay: int, source: Variable, target: Variable) -> str:
     if source.role == "parameter":
         return "parameter"
@@ -198,7 +143,7 @@ _EDGE_WORDS = {
 def build_scene(
     graph: VariableGraph,
     view: str | None = None,
-    fold: bool | str | tuple[int, int] = "auto",
+    fold: Fold = "auto",
     labels: str = "math",
     theme: str = "light",
     data: Data | None = None,
@@ -219,7 +164,7 @@ def build_scene(
     if view in GRADIENT_VIEWS:
         graph = reduced(graph, data, view)
     rows = assign_rows(graph, data.stacked)
-    slots, column, hidden = _slots(graph, fold)
+    slots, column, hidden = arrange(graph, fold_for(view, fold, graph, rows))
     items: dict[str, Item] = {}
     away: dict[str, Item] = {}
     for v in graph.variables.values():
@@ -274,8 +219,8 @@ def build_scene(
     notes = graph.conventions
     title = graph.title
     if view in GRADIENT_VIEWS:
-        what = "inputs, targets and other parameters" if view == "backward" else "targets and other parameters"
-        notes = (*notes, f"{what} are left out", *([data.note] if data.note else []))
+        inputs = "" if view == "contributions" else "inputs, "
+        notes = (*notes, f"{inputs}targets and other parameters are left out", *([data.note] if data.note else []))
         title += _heading(view, data)
     return Scene(
         title,
@@ -301,10 +246,8 @@ def _heading(view: str, data: Data) -> str:
     gradient = f"∂E/∂{to_unicode(data.wrt)}" if data.wrt else "the gradient"
     if view == "contributions":
         return f": what each use adds to {gradient}"
-    n = len(data.terms)
-    if n == 1 and not data.left_out:
-        return f": one term of {gradient}"
-    return f": {n} terms of {gradient}" + (f" ({data.left_out:,} more are not drawn)" if data.left_out else "")
+    number = "one term" if len(data.terms) == 1 else f"{len(data.terms)} terms"
+    return f": {number} of {gradient}" + (f" ({data.left_out:,} more not drawn)" if data.left_out else "")
 
 
 def _gradient_legend(data: Data) -> list[tuple[str, str]]:

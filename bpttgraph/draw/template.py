@@ -38,6 +38,7 @@ class Space:
     turn: float = 11.0
     floor: float = 18.0  # from the lowest row down to the edge of the band
     pad: float = 12.0
+    least: float = 46.0  # half a column, at least: in the roomy one, a fraction beside a lone node
     side: float = 14.0
     radius: float = 8.0
     steep: tuple[float, float] = (0.14, 26.0)
@@ -46,7 +47,7 @@ class Space:
 # Room for a second arrow beside every arrow, and for a fraction beside that.
 _ROOMY = Space(
     port=25.0, outer=46.0, gap=26.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=62.0, turn=38.0, floor=66.0,
-    pad=26.0, side=34.0, radius=20.0, steep=(0.34, 60.0), head=0.0,
+    pad=26.0, least=58.0, side=34.0, radius=20.0, steep=(0.34, 60.0), head=0.0,
 )  # fmt: skip
 _NARROW = Space()
 
@@ -201,7 +202,7 @@ def build_templates(
             room = {b: t.width[b] / 2 + space.clear + space.head * (b in sideways) for b in row}
             boxes[r] = [(t.x[b] - room[b], t.x[b] + room[b]) for b in row]
         half = max([abs(x) + t.width[b] / 2 for b, x in t.x.items()], default=0.0) + space.pad
-        half = max(half, 46.0, label_width + 20) if kind[1] == "step" else half
+        half = max(half, space.least, label_width + 20) if kind[1] == "step" else half
         free = _Free(boxes, -half + label_width + 16, space)
         _fill(t, entries, directs[kind], taps[kind], exits[kind], base_row, side, free, scene.rows.count, space)
         reach = max([abs(x) for x in t.lane.values()], default=0.0) + space.pad

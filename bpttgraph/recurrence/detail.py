@@ -64,7 +64,7 @@ def shown(u: Unrolled, fold: Fold = "auto") -> VariableGraph:
 
     Next to the gap as many hidden steps stay as an equation reaches back: the arrows into the gap end at them.
     """
-    from ..draw.scene import folding
+    from ..draw.columns import folding
 
     reach = max([abs(r.delay) for r in u.recurrence.reads if r.delay is not None] + [1])
     gaps = {}

@@ -28,14 +28,14 @@ def inside(u: Unrolled) -> Network:
 
     block = u.recurrence.blocks[-1] if u.recurrence.blocks else None
     step = (u.steps[block] + 1) // 2
-    return _Inside(u, u.offset.get(block, 0) + step, step).network(Network)
+    return _Inside(u, block, u.offset.get(block, 0) + step, step).network(Network)
 
 
 class _Inside:
-    def __init__(self, u: Unrolled, column: int, step: int):
+    def __init__(self, u: Unrolled, block: str | None, column: int, step: int):
         from ..draw.network import Part, Wire
 
-        self.u, self.column, self.step = u, column, step
+        self.u, self.block, self.column, self.step = u, block, column, step
         self.variables = u.vgraph.variables
         self.make_part, self.make_wire = Part, Wire
         self.parts: dict[str, Part] = {}
@@ -78,7 +78,7 @@ class _Inside:
         if v.step is None:
             return name
         d = v.step - self.step
-        if v.column is not None and v.column - v.step != self.column - self.step:  # another block: its own step
+        if v.block != self.block:  # its own step
             return name
         return f"{v.base}[t{d:+d}]" if d else f"{v.base}[t]"
 
