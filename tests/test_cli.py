@@ -312,3 +312,28 @@ def test_a_wrong_gradient_gives_exit_status_1(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(primitives.TABLE["tanh"].__dict__, "rule", (lambda y, x: 1.0 - y,))
     done = run("derive", "rnn")
     assert done.exit_code == 1 and "WRONG" in done.output
+
+
+def test_one_hot_names_change_formulas_code_and_the_instance(tmp_path: Path) -> None:
+    words = ("derive", "char-lm", "--wrt", "W_hh", "--onehot", "x,target")
+    done = run(*words, "--steps", "T", "--detail", "full")
+    assert (
+        done.exit_code == 0 and "δ_y[t] = yₜ − 𝐞(targetₜ)" in done.output and "delta_y[t, target[t]]" not in done.output
+    )
+    assert "−(𝐞(targetₜ)/yₜ)ᵀ" in done.output  # the closed form, too
+    assert run(*words, "-o", str(tmp_path / "out"), "--format", "html,md,json").exit_code == 0
+    page = html.unescape((tmp_path / "out" / "derivation.html").read_text(encoding="utf-8"))
+    assert "--onehot x,target" in page and "are one-hot: " in page and "numbers of classes, from 0" in page
+    check = (tmp_path / "out" / "check.json").read_text(encoding="utf-8")
+    assert "one-hot target and x" in check
+    for bad, message in (("q", "there is no input or target q"), ("h", "there is no input or target h")):
+        failed = run(*words[:-1], bad)
+        assert failed.exit_code == 2 and message in failed.output
+
+
+def test_no_format_and_no_blocks(tmp_path: Path) -> None:
+    for empty in ("", " , "):
+        failed = run("derive", "rnn", "--format", empty, "-o", str(tmp_path / "out"))
+        assert failed.exit_code == 2 and "names no format" in failed.output and not (tmp_path / "out").exists()
+    failed = run("derive", "rnn", "--steps", "T=3")
+    assert failed.exit_code == 2 and "write steps=3" in failed.output and "None" not in failed.output

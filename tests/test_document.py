@@ -229,3 +229,17 @@ def test_same_bytes_in_every_process(tmp_path: Path) -> None:
         done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         found.add(done.stdout)
     assert len(found) == 1
+
+
+def test_names_of_pictures_differ():
+    rec = bg.recurrence("h[t] = tanh(δ h[t-1] + ε x[t])")
+    document = build(rec.unroll(2), ["δ", "ε", "h[0]"])
+    files = re.findall(r"\]\((backward[^)]*)\)", document.markdown)
+    assert files == ["backward--u3b4.svg", "backward--u3b5.svg", "backward-h-0.svg"]
+
+
+def test_long_lists_of_names_are_broken_in_code():
+    code = bg.cell("lstm").derive("all").code()
+    head, end = code[: code.index("):")], code[code.index("return") :]
+    assert max(map(len, (head + end).splitlines())) <= 88 and head.count("\n") > 4
+    assert "def gradients(T, W_hh, W_hy, h, target, y):" in bg.cell("rnn").derive("W_hh").code()

@@ -13,6 +13,8 @@ import bpttgraph as bg
 from bpttgraph.derive.expr import partial, product, symbol
 from bpttgraph.derive.latex import LatexPrinter
 from bpttgraph.document import Document, build
+from bpttgraph.document.beamer import _frames, _shown
+from bpttgraph.document.blocks import Display, Para
 from bpttgraph.document.latex_text import code, flow, math, text
 
 EVIL = r"\input{/etc/passwd} $x$ % & # _ ^ ~ \end{document} \end{verbatim} ``a'' -- é ⊙ 中 δ̄ <b> |"
@@ -55,14 +57,15 @@ def test_environments_close_in_order(rnn: Document) -> None:
         assert plain.count("{") == plain.count("}")
 
 
-def test_a_frame_a_step(rnn: Document) -> None:
+def test_a_frame_a_step() -> None:
     u = bg.cell("rnn").unroll(3)
-    steps = [s for s in u.derive("W_hh").worked("lecture") if s.rule in ("chain", "adjoint", "delta")]
-    frames = re.findall(r"\\begin\{frame\}.*?\\end\{frame\}", rnn.beamer, re.DOTALL)
+    steps = [s for s in u.derive("W_hh").worked("full") if s.rule in ("chain", "adjoint", "delta")]
+    full = build(u, "W_hh", detail="full").beamer
+    frames = re.findall(r"\\begin\{frame\}.*?\\end\{frame\}", full, re.DOTALL)
     shown = [f for f in frames if "From each variable" in f or "The way back, the last step first" in f]
     assert len(shown) == len(steps) and all(f.count(r"\begin{derivation}") == 1 for f in shown)
     assert all(f.count(r"\begin{tikzpicture}") + f.count(r"\begin{derivation}") <= 3 for f in frames)
-    assert "aspectratio=169" in rnn.beamer
+    assert "aspectratio=169" in full
     drawn = [f for f in frames if "tikzpicture" in f]
     assert drawn and not any(r"\begin{derivation}" in f for f in drawn)
 
@@ -126,3 +129,21 @@ def test_slides_compile_and_stay_on_the_frame(name: str, tmp_path: Path) -> None
 def test_hostile_names_compile(tmp_path: Path) -> None:
     for source in (hostile().latex, hostile().beamer):
         compiled(source, tmp_path)
+
+
+def test_a_talk_is_short_and_keeps_steps_whole() -> None:
+    """What a lecturer shows: a slide, a lecture, or everything; a reason is never parted from its formula."""
+    u = bg.cell("rnn").unroll(3)
+    sources = {detail: build(u, "W_hh", detail=detail).beamer for detail in ("slide", "lecture", "full")}
+    counts = {detail: source.count(r"\begin{frame}") for detail, source in sources.items()}
+    assert counts["slide"] <= 8 < counts["lecture"] <= 15 < counts["full"]
+    for source in sources.values():
+        assert r"\delta_{h,1}" in source and "The check" in source
+    assert "How to read" not in sources["lecture"] and "How to read" in sources["full"]
+    for name in ("lstm", "deep-rnn"):
+        u = bg.cell(name).unroll(3)
+        d = build(u, next(iter(u.parameters)))
+        frames = list(_frames(_shown(d.blocks[2:], "lecture"), False))
+        firsts, lasts = zip(*[(f.blocks[0], f.blocks[-1]) for f in frames if f.blocks])
+        parted = [a for a, b in zip(lasts, firsts[1:]) if isinstance(a, Para) and isinstance(b, Display)]
+        assert parted == [] and len(frames) > 10

@@ -58,3 +58,9 @@ def test_initial_states_missing_paths_and_errors():
     assert "through every equation that reads it" in u.derive("h[0]").worked("slide")[0].reason
     with pytest.raises(BPTTError, match="lecture"):
         u.derive("W_hh").worked("lectur")
+
+
+def test_a_stacked_equation_is_named_as_a_whole():
+    reasons = [s.reason for s in bg.cell("lstm-fused").unroll(2).derive("W").worked("lecture")]
+    assert any(r.endswith("one summand for each of E₁ and a₂") for r in reasons)
+    assert "δ_a[2] stacks the adjoints of a_i[2], a_f[2], a_g[2] and a_o[2]: they are the rows of one equation" in reasons

@@ -124,7 +124,8 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
     if size > MOST_ENTRIES:
         entries = np.sort(np.random.default_rng(0).choice(size, MOST_ENTRIES, replace=False))
     batch = run.batch or 1
-    losses = max(u.steps.get(u._loss_block, u.columns), max(h.step for h in u.heads))  # rows of the triangle, also of steps without a loss that counts
+    # rows of the triangle, also those of steps without a loss that counts
+    losses = max(u.steps.get(u._loss_block, u.columns), max(h.step for h in u.heads))
     gradient = np.zeros((len(entries), batch))
     differences, estimate = np.zeros_like(gradient), np.zeros_like(gradient)
     steps: list[int] = sorted({use.step for use in target.uses if use.step is not None}) if triangle else []

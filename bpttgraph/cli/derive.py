@@ -73,6 +73,12 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
     help="Whose signs for derivatives: pascanu, werbos, goodfellow or d2l.",
 )
 @click.option(
+    "--onehot",
+    metavar="NAMES",
+    help="Inputs and targets that hold one-hot vectors, such as x,target: W x is then a column of W, and the code takes "
+    "numbers of classes. The check then runs on one-hot vectors, too.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
@@ -94,6 +100,7 @@ def derive(
     detail: str | None,
     level: tuple[str, ...],
     notation: str,
+    onehot: str | None,
     output: Path | None,
     formats: str,
     seed: int,
@@ -103,6 +110,8 @@ def derive(
 ) -> None:
     """Derive the gradient by backpropagation through time, check it, and write a folder to hand out."""
     wanted = [f.strip() for f in formats.split(",") if f.strip()]
+    if not wanted:
+        raise BPTTError("--format names no format", f"choose from {', '.join(_FORMATS)}")
     for name in wanted:
         if name not in _FORMATS:
             raise BPTTError(f"--format {name} is not a format of this version", f"choose from {', '.join(_FORMATS)}")
@@ -111,28 +120,43 @@ def derive(
     symbolic = options["steps"] in ("T", "t")
     options["steps"] = "T" if symbolic else options["steps"]
     command = _command(
-        source, wrt, {**options, "detail": detail, "notation": notation}, level, let, output, seed, batch
+        source,
+        wrt,
+        {**options, "detail": detail, "notation": notation, "onehot": onehot},
+        level,
+        let,
+        output,
+        seed,
+        batch,
     )
     rec = load(source, let)
+    from ..derive.onehot import checked_classes, classes_in
+
     unrolled = unroll(rec, {**options, "steps": None} if symbolic else options)
     whole = wrt == ("all",)
     names = _names(unrolled, wrt)
+    classes = tuple(sorted(checked_classes(onehot or "", unrolled.vgraph.variables)))
     if symbolic:
         from ..document.closed import symbolic_of
 
-        symbolic_of(unrolled, names[0])  # what has no form for every T is an error now, not after the check
-    derivations = [unrolled.derive(name, notation=notation) for name in names]
+        symbolic_of(
+            unrolled, names[0], onehot=classes
+        )  # what has no form for every T is an error now, not after the check
+    derivations = [unrolled.derive(name, notation=notation, onehot=classes) for name in names]
     data, report = None, None
     if not rec.abstract:
         from ..check.gradients import check_derivations
 
         with busy("checking against the oracles"):
-            data = unrolled.instance(seed=seed, batch=batch)
+            data = classes_in(unrolled.instance(seed=seed, batch=batch), classes)
             report = check_derivations(derivations, data)
-            report.instance = f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "")
+            given = f", one-hot {' and '.join(classes)}" if classes else ""
+            report.instance = (
+                f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "") + given
+            )
     from ..document.choice import Choice
 
-    choice = Choice(unrolled, report, command, detail or "lecture", level or None, notation, data, symbolic)
+    choice = Choice(unrolled, report, command, detail or "lecture", level or None, notation, data, symbolic, classes)
     for note in rec.notes:
         click.echo(f"note: {note}", err=True)
     if output is None:
@@ -260,7 +284,7 @@ def _command(
     for name in wrt:
         words += ["--wrt", name]
     defaults = {"loss": "every", "inputs": "every", "reduce": "sum", "notation": "pascanu"}
-    for key in ("steps", "loss", "truncate", "inputs", "reduce", "detail", "notation"):
+    for key in ("steps", "loss", "truncate", "inputs", "reduce", "detail", "notation", "onehot"):
         value = options.get(key)
         if value is not None and value != defaults.get(key):
             words += [f"--{key}", str(value)]

@@ -180,6 +180,10 @@ class Adjoints:
                 found.append((x.source, x.target, adjoint, ids, self._local(x.target, x.source, stack.node)))
         return found
 
+    def stack_of(self, name: str) -> str:
+        """What the stacked equation is called that `name` is some rows of; empty if there is none."""
+        return self._stacks[name].name if name in self._stacks else ""
+
     def _whole(self, stack: Stacked, known: dict[str, Expr], made: list[Part], mark: str, total: str) -> Expr:
         """The adjoint of a stacked equation, one below the other; its statement is made when it is first read."""
         left = symbol(delta_name(stack.name, mark), stack.node.shape)

@@ -38,6 +38,7 @@ from .factored import Statement
 from .layout import FORMS, Printed, apart, together
 from .meanings import joint, rows, stacked
 from .notation import in_notation
+from .onehot import in_classes
 from .steps import at_steps, moved, rebased, renamed
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ class ClosedForm(Printed):
             made += joint(self, c)
         n = self.g.notation
         # of an abstract function, the symbol is all that can be said
-        return tuple(replace(s, left=in_notation(s.left, n, s is main), terms=in_notation(s.terms, n)) for s in dict.fromkeys(made))
+        return tuple(replace(s, left=in_notation(s.left, n, s is main), terms=in_notation(in_classes(s.terms, self.g._first.onehot), n))
+                     for s in dict.fromkeys(made))  # fmt: skip
 
     def between(self, c: Chain) -> bool:
         """Whether a chain lies between `wrt` and the losses."""

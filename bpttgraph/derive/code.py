@@ -18,6 +18,7 @@ from .walk import SUM
 
 __all__ = ["CodePrinter", "numpy_code", "python_name"]
 
+WIDTH = 88  # of lists of names, and of sums
 _HELPERS = {
     "sigmoid": "def sigmoid(x):\n    return 1 / (1 + np.exp(-x))\n",
     "softmax": "def softmax(x):\n    e = np.exp(x - np.max(x))\n    return e / np.sum(e)\n",
@@ -47,10 +48,49 @@ def numpy_code(recursions: Recursions, adjoints: Adjoints, function: str, least:
             if base not in made and base not in ("t", "T") and base not in {g.key for g in gradients if g.uses == ()}:
                 inputs[python_name(base)] = None
     args = [_length(b) for b in blocks] + [n for n in sorted(inputs) if not n.startswith("T_") and n != "T"]
-    names = ", ".join(f'"{r.key}": {_gradient_name(r.key)}' for r in gradients)
-    lines = [f"def {function}({', '.join(args)}):", *["    " + b for b in body], f"    return {{{names}}}"]
+    names = [f'"{r.key}": {_gradient_name(r.key)}' for r in gradients]
+    head, end = _listed(f"def {function}(", args, "):"), _listed("    return {", names, "}")
+    lines = [*head, *[line for b in body for line in _broken("    " + b)], *end]
     helpers = "\n\n".join(_HELPERS[h] for h in printer.helpers if h in _HELPERS)
     return "import numpy as np\n\n\n" + (helpers + "\n\n" if helpers else "") + "\n".join(lines) + "\n"
+
+
+def _listed(head: str, items: list[str], end: str) -> list[str]:
+    """`head`, the items with commas, `end`: on one line, or as many as are needed below `head`."""
+    if len(head + ", ".join(items) + end) <= WIDTH:
+        return [head + ", ".join(items) + end]
+    indent = " " * (len(head) - len(head.lstrip()))
+    lines = [indent + "   "]
+    for item in items:
+        if len(lines[-1]) + len(item) + 2 > WIDTH:
+            lines.append(indent + "   ")
+        lines[-1] += f" {item},"
+    return [head, *lines, indent + end]
+
+
+def _broken(line: str) -> list[str]:
+    """A sum that is too long, one summand a line.
+
+    >>> print(*_broken("    dh[t] = " + " + ".join(["W.T @ (delta[t+1] + eps)"] * 4)), sep="\\n")
+        dh[t] = (
+            W.T @ (delta[t+1] + eps)
+            + W.T @ (delta[t+1] + eps)
+            + W.T @ (delta[t+1] + eps)
+            + W.T @ (delta[t+1] + eps)
+        )
+    """
+    left, equals, right = line.partition("= ")
+    parts, depth = [""], 0
+    for piece in re.split(r"( [+-] )", right):
+        if piece in (" + ", " - ") and depth == 0:
+            parts.append(piece.lstrip())
+        else:
+            parts[-1] += piece
+            depth += sum(map(piece.count, "([")) - sum(map(piece.count, ")]"))
+    if len(line) <= WIDTH or len(parts) == 1:
+        return [line]
+    indent = " " * (len(line) - len(line.lstrip()))
+    return [f"{left}{equals}(", *[f"{indent}    {p}" for p in parts], f"{indent})"]
 
 
 def _like(of: str, members: tuple[str, ...]) -> str:

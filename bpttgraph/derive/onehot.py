@@ -10,11 +10,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+import numpy as np
+
 from ..errors import BPTTError, nearest
 from ..variables import Variable
 from .nodes import Column, Expr, Num, Product, Symbol, Unit
 
-__all__ = ["checked_classes", "in_classes"]
+__all__ = ["checked_classes", "classes_in", "in_classes"]
 
 
 def checked_classes(onehot: str | Iterable[str], variables: Mapping[str, Variable]) -> frozenset[str]:
@@ -33,6 +35,20 @@ def checked_classes(onehot: str | Iterable[str], variables: Mapping[str, Variabl
         if len(known[name].shape) != 1:
             raise BPTTError(f"onehot: {name} is no vector here", f"give it a size: sizes={{\"{name}\": 5}}")
     return frozenset(names)
+
+
+def classes_in(data: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """An instance whose `names` hold one-hot vectors: a 1 where each vector is largest. Numbers of classes stay as they are.
+
+    >>> classes_in({"x": np.array([[0.2, 0.7], [0.5, -0.1]])}, ["x"])["x"].tolist()
+    [[0.0, 1.0], [1.0, 0.0]]
+    """
+    made = dict(data)
+    for name in names:
+        value = np.asarray(made[name])
+        if value.dtype.kind == "f":
+            made[name] = np.eye(value.shape[-1])[value.argmax(axis=-1)]
+    return made
 
 
 def in_classes(e: Any, names: Collection[str]) -> Any:

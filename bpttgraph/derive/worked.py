@@ -19,6 +19,7 @@ from .adjoints import Part
 from .expr import Expr, Tagged, num, partial, product
 from .factored import Statement
 from .notation import in_notation
+from .parts import Piece
 
 if TYPE_CHECKING:
     from .derivation import Derivation
@@ -246,9 +247,12 @@ def _adjoint_reason(d: Derivation, part: Part) -> tuple[str, ...]:
             )
         return ("each use adds its adjoint, and the result has the shape of ", of)
     if part.kind == "adjoint":
-        ways = [Name(p.target) for p in part.pieces if p.target]
+        ways = [_way(d, p) for p in part.pieces if p.target]
         through: tuple[str, ...] = (", one summand for each of ", *_words(ways)) if len(ways) > 1 else ()
         return (name, " is the total derivative by ", of, " as a column, so the Jacobians are transposed", *through)
+    if part.members:
+        rows = _words([Name(m) for m in part.members])
+        return (name, " stacks the adjoints of ", *rows, ": they are the rows of one equation")
     op = d.paths.unrolled.node(part.of).op
     kind = op.name if op is not None else ""
     pieces = {d.paths.unrolled.node(p.target).op for p in part.pieces if p.target}
@@ -260,6 +264,12 @@ def _adjoint_reason(d: Derivation, part: Part) -> tuple[str, ...]:
         )
     function = op.symbol or kind if op is not None else kind
     return (name, f" goes back through {function} to what it is applied to, entry by entry")
+
+
+def _way(d: Derivation, piece: Piece) -> Name:
+    """What reads the variable: the whole of a stack if all its rows do so together."""
+    whole = len(piece.ids.split()) > 1 and d.adjoints.stack_of(piece.target)
+    return Name(whole or piece.target)
 
 
 def _links(terms: Iterable[Expr]) -> tuple[str, ...]:

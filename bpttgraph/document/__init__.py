@@ -24,10 +24,11 @@ __all__ = ["Document", "assemble", "build"]
 
 @dataclass
 class Document:
-    """A finished document. `title` is plain text, `blocks` the content in reading order."""
+    """A finished document. `title` is plain text, `blocks` the content in reading order; `detail` chooses what slides show."""
 
     title: str
     blocks: tuple[Block, ...] = field(repr=False)
+    detail: str = "full"
 
     @cached_property
     def html(self) -> str:
@@ -66,7 +67,7 @@ class Document:
 
     @cached_property
     def beamer(self) -> str:
-        """The same as Beamer frames, one step of the derivation a frame."""
+        """Beamer frames: what a lecturer shows of it; with detail "full" all of it, one step of the derivation a frame."""
         from .beamer import write_beamer
 
         return write_beamer(self)
@@ -89,6 +90,7 @@ def build(
     notation: str = "pascanu",
     data: Mapping[str, Any] | None = None,
     symbolic: bool = False,
+    onehot: Sequence[str] | str = (),
 ) -> Document:
     """Put a document together.
 
@@ -105,9 +107,10 @@ def build(
         data: the instance whose numbers are printed; by default the one of seed 0.
         symbolic: the number of steps is left open: recursions, closed form and code for T steps. The unrolled graph
             then serves for shapes, the picture and the check only.
+        onehot: inputs and targets that hold one-hot vectors, as names or "x, target": a matrix times one is a column.
 
     Raises:
-        BPTTError: for a variable, detail, level or notation that does not exist.
+        BPTTError: for a variable, detail, level, notation or one-hot name that does not exist.
 
     Example:
         >>> import bpttgraph as bg
@@ -117,11 +120,13 @@ def build(
         >>> build(u, "all", detail="slide").title
         'Recurrent network: the full backward pass'
     """
+    from ..derive.onehot import checked_classes
     from .choice import Choice
     from .whole import everything
 
     levels = None if level is None else (level,) if isinstance(level, str) else tuple(level)
-    choice = Choice(unrolled, report, command, detail, levels, notation, data, symbolic)
+    classes = tuple(sorted(checked_classes(onehot, unrolled.vgraph.variables)))
+    choice = Choice(unrolled, report, command, detail, levels, notation, data, symbolic, classes)
     whole = wrt == "all" or list(wrt) == ["all"]
     names = everything(unrolled) if whole else [wrt] if isinstance(wrt, str) else list(dict.fromkeys(wrt))
     return assemble(choice, names, figure, whole)
@@ -132,4 +137,4 @@ def assemble(choice: Choice, names: Sequence[str], figure: Figure | None = None,
     from .content import blocks_of, page_title
 
     picture = figure if figure is not None else choice.unrolled.draw()
-    return Document(page_title(choice, names, whole), tuple(blocks_of(choice, names, picture, whole)))
+    return Document(page_title(choice, names, whole), tuple(blocks_of(choice, names, picture, whole)), choice.detail)

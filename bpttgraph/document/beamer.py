@@ -1,7 +1,9 @@
-r"""Documents as Beamer frames, 16:9: one step of the derivation a frame, a picture always alone.
+r"""Documents as Beamer frames, 16:9, a picture always alone.
 
-The frames say what the document says, in its order: ask for a document with detail "slide" for a short talk. What
-does not fit on a frame goes on in the next one under the same title.
+Detail "full" shows all that the document says, in its order, one step of the derivation a frame. A "lecture" is what is
+shown in one: the way to the result without what a reader looks up (names, code, all paths, the table of the check),
+short steps together on a frame; a "slide" is the idea and the result. What does not fit on a frame goes on in the next
+one under the same title.
 """
 
 from __future__ import annotations
@@ -23,6 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["write_beamer"]
 
 X = TypeVar("X")
+SHOWN = {
+    "slide": {"top", "equations", "why", "adjoints", "result", "recursions", "closed", "check"},
+    "lecture": {"top", "equations", "why", "ways", "jacobians", "adjoints", "result", "recursions", "closed", "check"},
+}
+"""Sections of a talk, by the beginnings of their anchors."""
+ONCE = {"slide": {"recursions", "closed"}, "lecture": {"recursions"}}
+"""What says for every number of steps what the worked way back, where there is one, says for the steps of the document."""
 FRAME = 5.6
 """How much a frame holds, in lines of fractions."""
 
@@ -30,6 +39,7 @@ FRAME = 5.6
 @dataclass(slots=True)
 class _Frame:
     title: Text
+    alone: bool = True  # a step of the derivation has a frame of its own
     blocks: list[Block] = field(default_factory=list)
 
     @property
@@ -44,10 +54,15 @@ class _Frame:
         """Whether `b` must go to the next frame: a step after a step, what stands with no picture, what is too much."""
         if not self.blocks:
             return False
-        if isinstance(b, Para) and isinstance(following, Display) and self.ends(following, None):
-            return True  # what introduces a formula stays with it
-        step = isinstance(b, Para) and b.style == "step" and any(isinstance(x, Display) for x in self.blocks)
+        step = (
+            self.alone
+            and isinstance(b, Para)
+            and b.style == "step"
+            and any(isinstance(x, Display) for x in self.blocks)
+        )
         whole = _height(b) if not isinstance(b, Display | Table | Code) else min(_height(b), FRAME)
+        if isinstance(b, Para) and isinstance(following, Display):  # what introduces a formula stays with it
+            whole += min(_height(following), FRAME)
         return step or self.drawn or isinstance(b, Picture) or self.height + whole > FRAME
 
 
@@ -83,19 +98,40 @@ def _text_height(parts: Text) -> float:
     return 0.42 * ceil(letters(parts) / 88)
 
 
-def _frames(blocks: Iterable[Block]) -> Iterator[_Frame]:
+def _shown(blocks: Sequence[Block], detail: str) -> Iterator[Block]:
+    """What a talk shows of a document."""
+    anchors = {b.anchor.partition("-")[0] for b in blocks if isinstance(b, Heading)}
+    if detail == "full":
+        yield from blocks
+        return
+    shown = SHOWN[detail] - (ONCE[detail] if "adjoints" in anchors else set())
+    section = ""
+    for b, following in zip_longest(blocks, blocks[1:]):
+        section = b.anchor.partition("-")[0] if isinstance(b, Heading) else section
+        if section not in shown:
+            continue
+        spoken = section == "jacobians" and isinstance(b, Para)  # a table says enough
+        looked_up = (
+            section == "check" and not isinstance(b, Heading | Verdict | Code) and not isinstance(following, Code)
+        )
+        if not spoken and not looked_up:
+            yield b
+
+
+def _frames(blocks: Iterable[Block], alone: bool) -> Iterator[_Frame]:
     """A frame for each heading, each step, each picture, and each part of what is too long for one."""
-    frame = _Frame(())
+    frame = _Frame((), alone)
     every = list(_flat(blocks))
     for b, following in zip_longest(every, every[1:]):
         if isinstance(b, Heading):
             yield frame
-            frame = _Frame(b.text)
+            frame = _Frame(b.text, alone)
             continue
         for i, part in enumerate(_parts(b, FRAME - frame.height)):
-            if i or frame.ends(part, following):
+            introduced = isinstance(part, Display) and frame.blocks and isinstance(frame.blocks[-1], Para)
+            if i or (frame.ends(part, following) and not introduced):
                 yield frame
-                frame = _Frame(frame.title)
+                frame = _Frame(frame.title, alone)
             frame.blocks.append(part)
     yield frame
 
@@ -164,7 +200,8 @@ def write_beamer(document: Document) -> str:
     if not (isinstance(first, Heading) and first.level == 1):
         raise ValueError("a document begins with its title")
     lead = [b for b in rest[:1] if isinstance(b, Para) and b.style == "lead"]
-    frames = [f for f in _frames(rest[len(lead) :]) if f.blocks]
+    shown = _shown(rest[len(lead) :], document.detail)
+    frames = [f for f in _frames(shown, document.detail == "full") if f.blocks]
     head = f"% {text(document.title)}\n" + asset("frames.tex") + asset("formulas.tex")
     body = "\n\n".join([_title(first, lead), *map(_frame, frames)])
     return head + "\\begin{document}\n\n" + body + "\n\n\\end{document}\n"

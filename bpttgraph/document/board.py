@@ -126,8 +126,17 @@ def _picture(d: Derivation, over_time: bool) -> Picture | None:
         text += ["Each thick arrow that ends at ", name(d.wrt), " is one use: one summand."]
     else:
         text += ["Each thick arrow is one factor of the chain rule."]
-    file = "backward-" + "".join(c if c.isascii() and c.isalnum() else "_" for c in d.wrt) + ".svg"
-    return Picture(figure.svg, f"The backward pass to {d.wrt}", tuple(text), file, figure.tikz)
+    return Picture(figure.svg, f"The backward pass to {d.wrt}", tuple(text), _file(d.wrt), figure.tikz)
+
+
+def _file(wrt: str) -> str:
+    """A file's name that every system takes, and another one for every variable.
+
+    >>> _file("W_hh"), _file("h[0]"), _file("δ")
+    ('backward-W_hh.svg', 'backward-h-0.svg', 'backward--u3b4.svg')
+    """
+    plain = wrt.replace("[", "-").replace("]", "")
+    return f"backward-{re.sub(r'[^a-zA-Z0-9_.-]', lambda m: f'-u{ord(m[0]):x}', plain)}.svg"
 
 
 def _narrow(picture: Picture) -> bool:

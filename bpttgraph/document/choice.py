@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..derive.levels import LEVELS
 from ..derive.notation import checked
+from ..derive.onehot import classes_in
 from ..derive.worked import DETAILS
 from ..errors import BPTTError, nearest
 
@@ -26,6 +27,7 @@ DEFAULT_LEVELS = {"slide": (), "lecture": ("chain", "numbers"), "full": LEVELS}
 class Choice:
     """The options of `build`, and the run whose numbers are printed.
 
+    `onehot`: inputs and targets that hold one-hot vectors, see `derive.onehot`.
     `symbolic`: the number of steps is left open; the unrolled graph serves for shapes, the picture and the check.
 
     Raises:
@@ -40,6 +42,7 @@ class Choice:
     notation: str = "pascanu"
     data: Mapping[str, Any] | None = None
     symbolic: bool = False
+    onehot: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.detail not in DETAILS:
@@ -61,8 +64,9 @@ class Choice:
 
     @cached_property
     def run(self) -> Any:
-        """The run whose numbers are printed: on `data`, or on the instance of seed 0."""
-        return self.unrolled.run(self.unrolled.instance(seed=0) if self.data is None else self.data)
+        """The run whose numbers are printed: on `data`, or on the instance of seed 0, with one-hot vectors where they are said."""
+        data = classes_in(self.unrolled.instance(seed=0), self.onehot) if self.data is None else self.data
+        return self.unrolled.run(data)
 
     @property
     def mark(self) -> str:

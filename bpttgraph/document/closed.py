@@ -26,7 +26,7 @@ _J, _K = Math("<mi>t</mi>", "t", 1), Math("<mi>k</mi>", "k", 1)
 _K_IS_T = Math("<mrow><mi>k</mi><mo>=</mo><mi>t</mi></mrow>", "k=t", 3)
 
 
-def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu") -> SymbolicDerivation:
+def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu", onehot: Sequence[str] = ()) -> SymbolicDerivation:
     """The symbolic derivation of what was unrolled: same losses, truncation, sizes, inputs and mean.
 
     Raises:
@@ -46,7 +46,7 @@ def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu") -> SymbolicDer
     sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
     truncate = u.truncation.name if u.truncation else None
     found: SymbolicDerivation = u.recurrence.derive(
-        name, loss, truncate=truncate, sizes=sizes, inputs=u.inputs, reduce=u.reduce, notation=notation
+        name, loss, truncate=truncate, sizes=sizes, inputs=u.inputs, reduce=u.reduce, notation=notation, onehot=onehot
     )
     return found
 
@@ -63,7 +63,7 @@ def closed_blocks(choice: Choice, wrt: Sequence[str], level: int, at: str) -> li
     why: BPTTError | None = None
     for w in wrt:
         try:
-            forms[w] = symbolic_of(choice.unrolled, w, choice.notation).closed_form
+            forms[w] = symbolic_of(choice.unrolled, w, choice.notation, choice.onehot).closed_form
             _ = forms[w].statements
         except BPTTError as error:
             forms.pop(w, None)

@@ -47,7 +47,7 @@ __all__ = ["blocks_of", "page_title"]
 def blocks_of(choice: Choice, wrt: Sequence[str], figure: Figure | None, whole: bool = False) -> list[Block]:
     """The whole document; `whole` if it is the backward pass of a cell, all gradients together."""
     u, brief = choice.unrolled, choice.detail == "slide"
-    derivations = [Derivation(u, w, cap=10**9, notation=choice.notation) for w in wrt]
+    derivations = [Derivation(u, w, cap=10**9, notation=choice.notation, onehot=choice.onehot) for w in wrt]
     out: list[Block] = [Heading(1, _title(choice, wrt, whole), "top"), *_lead(u, choice)]
     out += _equations(u)
     if whole:
@@ -129,6 +129,9 @@ _AUTHORS = {
 }
 
 
+_E = Math("<mi>𝐞</mi>", r"\mathbf{e}", 1)
+
+
 def _lead(u: Unrolled, choice: Choice) -> list[Block]:
     """Under the title: which cell exactly, and every convention on which the formulas depend."""
     full = _full_title(u)
@@ -136,7 +139,13 @@ def _lead(u: Unrolled, choice: Choice) -> list[Block]:
     said = [f"checked with {c}" if choice.symbolic and "T = " in c else c for c in u.conventions]
     conventions = "; ".join([said[0][:1].upper() + said[0][1:], *said[1:]])
     notation = _AUTHORS[choice.notation]
-    return [para(*which, *([" "] if which else []), f"{conventions}; notation of {notation}.", style="lead")]
+    lead: list[Inline] = [*which, " " if which else "", f"{conventions}; notation of {notation}."]
+    for i, base in enumerate(choice.onehot):
+        lead += [" " if not i else " and " if i == len(choice.onehot) - 1 else ", ", name(f"{base}[t]")]
+    if choice.onehot:
+        one = len(choice.onehot) == 1
+        lead += [" is one-hot" if one else " are one-hot", ": ", _E, " is the unit vector of its class."]
+    return [para(*lead, style="lead")]
 
 
 def _equations(u: Unrolled) -> list[Block]:

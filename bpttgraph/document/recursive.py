@@ -57,7 +57,7 @@ def plan(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str]) -> Plan:
     moving = [r for r in statements if r.kind in ("adjoint", "delta")]
     for n in wrt:
         if n not in g.names:  # an initial state
-            extra = symbolic_of(choice.unrolled, n, choice.notation).recursions
+            extra = symbolic_of(choice.unrolled, n, choice.notation, choice.onehot).recursions
             moving = [_widest(r, extra) for r in moving]
             sums += [r for r in extra if r.kind == "gradient" and _read(r, extra) <= {x.key for x in moving}]
     loops = []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..derive.recursions import Recursion
 from ..errors import BPTTError
+from ..names import to_unicode
 from .blocks import Block, Code, Display, Heading, Inline, Math, Para, Row, Strong, formula, name, para
 from .closed import closed_blocks, reason, symbolic_of
 from .lines import listed, plain_rows, statement_rows
@@ -39,7 +40,7 @@ def symbolic_blocks(choice: Choice, wrt: Sequence[str], whole: bool, level: int 
     title = "The backward pass, for any number of steps " if whole else "For any number of steps "
     out: list[Block] = [Heading(level, (title, _T), f"symbolic{at}")]
     try:
-        g = symbolic_of(choice.unrolled, "all" if whole else wrt[0], choice.notation)
+        g = symbolic_of(choice.unrolled, "all" if whole else wrt[0], choice.notation, choice.onehot)
     except BPTTError as error:
         return [*out, reason("There is no form for every T", error)]
     if whole or not brief:  # the slide of one gradient has its closed form only
@@ -160,11 +161,14 @@ def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
     last = max(g.reference.steps.values())
     late = any(v.role == "initial" and (v.step or 0) > last for v in g.reference.vgraph.variables.values())
     beyond = " (of what runs backwards in time, the state that it starts from)" if late else ""
+    classes = (
+        f" {to_unicode(' and '.join(sorted(g._first.onehot)))}: numbers of classes, from 0." if g._first.onehot else ""
+    )
     return [
         Heading(level, ("As NumPy code",), f"code{at}"),
         para(
             "The values of the forward pass go in, the gradients come out. Row t of an array is step t, row 0 the "
-            f"initial state, and after the last step {zeros}{beyond}."
+            f"initial state, and after the last step {zeros}{beyond}.{classes}"
         ),
         Code(code.strip("\n"), "The backward pass as NumPy code"),
     ]
@@ -174,7 +178,7 @@ def _forward(choice: Choice, wrt: Sequence[str], level: int, at: str) -> list[Bl
     rows: list[Row] = []
     for w in wrt:
         try:
-            statements = symbolic_of(choice.unrolled, w, choice.notation).closed_form.forward
+            statements = symbolic_of(choice.unrolled, w, choice.notation, choice.onehot).closed_form.forward
         except BPTTError:
             continue
         rows += [r for s in statements for r in statement_rows(s, choice.notation)]

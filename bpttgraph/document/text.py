@@ -68,7 +68,7 @@ def symbolic_text(choice: Choice, wrt: Sequence[str], whole: bool) -> str:
         wrt: what the gradients are by. whole: all parameters in one set of recursions; a closed form is each one's own.
     """
     u, brief, full = choice.unrolled, choice.detail == "slide", choice.detail == "full"
-    g = symbolic_of(u, "all" if whole else wrt[0], choice.notation)
+    g = symbolic_of(u, "all" if whole else wrt[0], choice.notation, choice.onehot)
     parts: list[str] = []
     if whole or not brief:
         try:
@@ -78,7 +78,7 @@ def symbolic_text(choice: Choice, wrt: Sequence[str], whole: bool) -> str:
             parts.append(f"Recursions: none, because {error.message}.")
     for w in wrt if not whole or full else ():
         try:
-            closed = symbolic_of(u, w, choice.notation).closed_form
+            closed = symbolic_of(u, w, choice.notation, choice.onehot).closed_form
             parts.append(f"Closed form of ∂E/∂{w}:\n" + _indented(str(closed)))
         except BPTTError as error:
             parts.append(f"Closed form of ∂E/∂{w}: none, because {error.message}.")
