@@ -54,8 +54,7 @@ def _axes(x: Any, axis: Any) -> tuple[int, ...]:
 
 
 def _keep(y: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    n = len(_shape(x))
-    return P.reshape(y, shape=tuple(1 if i - n in axes else s for i, s in enumerate(_shape(x)))) if keepdims else y
+    return P.reshape(y, shape=P.kept(_shape(x), axes)) if keepdims else y
 
 
 def _is_complex(x: Any) -> bool:

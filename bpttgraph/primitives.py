@@ -171,16 +171,17 @@ def _axes(shape: Shape, axes: tuple[int, ...]) -> Shape:
 
 
 @lru_cache(1024)
-def _kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
+def kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    """The shape of a sum over `axes` that keeps them, with length 1."""
     return tuple(1 if i - len(shape) in axes else n for i, n in enumerate(shape))
 
 
 def _sum_transpose(g: Any, slot: int, node: Node) -> Any:
     (x,), axes = node.args, node.attrs["axes"]
-    kept = _kept(x.shape, axes)
+    shape = kept(x.shape, axes)
     if isinstance(g, np.ndarray | float) and _dims(g) == node.shape:  # numbers: filled in less time than a view is described
-        return np.full(x.shape, np.reshape(g, kept) if node.shape else g)
-    return expand(reshape(g, shape=kept) if kept != _dims(g) and len(kept) > 1 else g, shape=x.shape)
+        return np.full(x.shape, np.reshape(g, shape) if node.shape else g)
+    return expand(reshape(g, shape=shape) if shape != _dims(g) and len(shape) > 1 else g, shape=x.shape)
 
 
 def _move(x: Any, shape: Shape, rank: int) -> Any:
@@ -296,7 +297,7 @@ def sum_to(g: Any, target: Any) -> Any:
             return g.reshape(want)
         axes = _repeated(have, want)
         if axes:
-            g = reshape(total(g, axes), shape=want)
+            g = reshape(np.add.reduce(g, axis=axes) if g.__class__ is np.ndarray else total(g, axes), shape=want)
     if isinstance(g, Node) and g.batched and not target.batched and not target.is_constant:
         g = batch_sum(g)
     return g

@@ -125,6 +125,8 @@ def _lift(a: Any) -> Tensor:
     """An argument of an operation as a Tensor: a constant, unless it is one."""
     if a.__class__ is Tensor:
         return a if a.latest is None else a.latest
+    if a.__class__ is _ndarray and a.dtype.kind != "O":
+        return _constant(a.copy() if a.ndim and a.flags.writeable else a)  # the caller may go on writing into it
     if isinstance(a, Node):
         if a.is_constant:
             return _constant(a.attrs["value"])
@@ -138,7 +140,7 @@ def _lift(a: Any) -> Tensor:
                 f"an array of Python objects, shape {a.shape}, cannot be used with a Tensor",
                 "write np.stack([...]) instead of np.array([...])",
             )
-        a = a.copy() if a.ndim and a.flags.writeable else a  # the caller may go on writing into it
+        a = a.copy() if a.ndim and a.flags.writeable else a
     elif isinstance(a, int) and not isinstance(a, bool) and abs(a) > 2**53:
         a = float(a)
     elif not isinstance(a, int | float | complex | np.generic):
@@ -573,7 +575,7 @@ class Tensor(Node):
     def __getitem__(self, key: Any) -> Any:
         index = _index(key)
         node, stored = _stored(self if self.latest is None else self.latest, index)
-        return stored if stored is not None else A.getitem(node, key=index)
+        return stored if stored is not None else self.record(A.getitem, (node,), {"key": index})
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if _recording.off:
