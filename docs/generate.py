@@ -93,9 +93,8 @@ def options() -> str:
     parts = []
     for name, command in sorted(main.commands.items()):
         arguments = [p for p in command.params if isinstance(p, click.Argument)]
-        usage = " ".join(
-            f"{p.metavar or p.name.upper()}" if p.required else f"[{(p.name or '').upper()}]" for p in arguments
-        )
+        names = [(p.metavar or (p.name or "").upper()).strip("[]") for p in arguments]
+        usage = " ".join(n if p.required else f"[{n}]" for n, p in zip(names, arguments))
         parts.append(
             f"## bpttgraph {name}\n\n`bpttgraph {' '.join([name, usage]).strip()}`\n\n{(command.help or '').strip()}\n"
         )

@@ -14,10 +14,7 @@ from .common import busy
 @click.argument("keyfile", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
 def audit_key(keyfile: Path, as_json: bool) -> None:
-    """Compare an answer key with the truth, and say what its wrong numbers come from.
-
-    Exit status: 0 the key is right, 1 it is wrong, 2 it cannot be read.
-    """
+    """Compare an answer key with the truth, and say what its wrong numbers come from. Exit status 0 if right, 1 if wrong."""
     from ..homework.audit import audit
 
     with busy("auditing"):

@@ -128,7 +128,7 @@ class Profile:
             if a.classes:
                 size = slot.shape[0]
                 data[a.parts[0]] = np.eye(size)[np.random.default_rng(seed).integers(0, size, u.columns)]
-            elif slot.classes and {*a.axes} - {"N", "T"}:
+            elif slot.role == "target" and slot.classes and {*a.axes} - {"N", "T"}:
                 data[a.parts[0]] = np.eye(slot.shape[0])[data[a.parts[0]]]
         return data
 

@@ -27,9 +27,9 @@ def no_carry(s: Site) -> Iterator[Mutant]:
         inner = [e for e in edges if e.arg.role != "initial"]
         if 0 < len(inner) < len(edges):
             through = " nor ".join(dict.fromkeys(e.source for e in inner))
-            through = f"through neither {through}" if " nor " in through else f"not through {through}"
+            through = f", through neither {through}" if " nor " in through else ""
             clause = (
-                f"the gradient is never carried to the step before, {through} (what arrives from the next step stays "
+                f"the gradient is never carried to the step before{through} (what arrives from the next step stays "
                 "at zero); only the initial state still gets its own from the first step"
             )
             yield Mutant("between", "", clause, factor(0.0, inner), line=("link", *keys[0][:2]))
