@@ -14,6 +14,7 @@ __all__ = ["Layers", "arrange_layers"]
 
 Key = Hashable
 _SWEEPS = 16
+_MOST_BENDS = 400
 
 
 @dataclass(slots=True)
@@ -36,8 +37,11 @@ def _columns(nodes: Sequence[str], wires: Sequence[tuple[str, str]], first: froz
             break
     # What nothing leads to stands just before its reader, unless it belongs at the left border.
     targets = {b for _, b in wires}
+    read: dict[str, list[str]] = {}
+    for a, b in wires:
+        read.setdefault(a, []).append(b)
     for n in nodes:
-        readers = [column[b] for a, b in wires if a == n]
+        readers = [column[b] for b in read.get(n, ())]
         if n not in targets and n not in first and readers:
             column[n] = max(0, min(readers) - 1)
     return column
@@ -61,16 +65,18 @@ def arrange_layers(
     column = _columns(nodes, wires, first)
     high: dict[Key, float] = {n: height[n] for n in nodes}
     route: list[list[Key]] = []
-    links: list[tuple[Key, Key]] = []
+    links: dict[tuple[Key, Key], None] = {}
+    # Wires run side by side; where there are very many, those of one source run as one until they part.
+    together = sum(column[b] - column[a] for a, b in wires) > _MOST_BENDS
     for i, (a, b) in enumerate(wires):
         way: list[Key] = [a]
         for c in range(column[a] + 1, column[b]):
-            bend = (i, c)
+            bend = (a if together else i, c)
             column[bend], high[bend] = c, 12.0
             way.append(bend)
         way.append(b)
         route.append(way)
-        links += list(pairwise(way))
+        links.update(dict.fromkeys(pairwise(way)))
     on_top: set[Key] = set(top)
     for i, (a, b) in enumerate(wires):
         if a in top and b in top:
