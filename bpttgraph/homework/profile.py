@@ -224,7 +224,8 @@ def profile(name: str) -> Profile:
 def parse(name: str, text: str) -> Profile:
     """Read a profile.
 
-    >>> parse("mine", "# array x: N, T, D\\n# array w: D\\n# array h0: N, D = h[0]\\nh[t] = tanh(w * h[t-1] + x[t])").arrays["x"].axes
+    >>> text = "# array x: N, T, D\\n# array w: D\\n# array h0: N, D = h[0]\\n# array up: N, T, D = dE_dh\\nh[t] = tanh(w * h[t-1] + x[t])"
+    >>> parse("mine", text).arrays["x"].axes
     ('N', 'T', 'D')
     """
     if len(text) > MOST:
