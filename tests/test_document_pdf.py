@@ -215,3 +215,12 @@ def test_without_the_wheel_the_fix_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "typst", None)
     with pytest.raises(BPTTError, match=r"pip install 'bpttgraph\[typst\]'"):
         compile_pdf("x")
+
+
+def test_wide_pictures_lie_on_their_side() -> None:
+    """On an upright page the names of three LSTM steps would be 5 pt high."""
+    pytest.importorskip("typst")
+    lstm, rnn = (build(bg.cell(c).unroll(3), w) for c, w in (("lstm", "U_i"), ("rnn", "W_hh")))
+    assert lstm.typst.count("#page(flipped: true, picture(") == 1 and "flipped" not in rnn.typst
+    sizes = set(re.findall(rb"/MediaBox ?\[0 0 ([0-9.]+) ", lstm.pdf))
+    assert len(sizes) == 2

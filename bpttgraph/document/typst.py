@@ -6,6 +6,7 @@ What a user wrote stands in quoted strings only, which Typst never reads as code
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import zip_longest
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["compile_pdf", "write_typst"]
 
 WHOLE = 12  # rows of a table that stay on one page, if none is high
+WIDE = 1250.0  # points; a wider picture gets a page that lies on its side
 _MARKS = {"right": ('rgb("0b6b3a")', "✓"), "wrong": ('rgb("b3261e")', "✗"), "none": ("luma(45%)", "–")}
 
 
@@ -116,13 +118,20 @@ def _block(b: Block) -> str:
         case Table():
             return _table(b)
         case Picture(svg, alt, caption, _):
-            return f"#picture({_string(svg)}, {_string(alt)})[{_run(caption)}]"
+            drawn = f"picture({_string(svg)}, {_string(alt)}{', most: 13cm' * _lies(svg)})[{_run(caption)}]"
+            return f"#page(flipped: true, {drawn})" if _lies(svg) else f"#{drawn}"
         case Beside(blocks, picture):
             return "\n\n".join(_flow((*blocks, picture)))
         case Verdict(state, text):
             colour, mark = _MARKS[state]
             return f'#verdict({colour}, "{mark}")[{_run(text)}]'
     raise TypeError(f"not a block: {b!r}")
+
+
+def _lies(svg: str) -> bool:
+    """Whether a picture is so wide that its names can be read only on a page that lies on its side."""
+    found = re.search(r'<svg[^>]* width="([0-9.]+)[a-z]*" height="([0-9.]+)', svg)
+    return found is not None and float(found[1]) > WIDE and float(found[1]) > 1.5 * float(found[2])
 
 
 def _flow(blocks: Sequence[Block]) -> Iterator[str]:
