@@ -11,6 +11,7 @@ import pytest
 import bpttgraph as bg
 from bpttgraph import primitives
 from bpttgraph.check import check_gradients
+from bpttgraph.check.gradients import _random_directions
 from bpttgraph.recurrence.library import suggestion
 from bpttgraph.recurrence.numbers import Run
 
@@ -203,3 +204,14 @@ def test_large_parameters_are_sampled() -> None:
 def test_losses_that_end_before_the_last_step(loss):
     report = bg.cell("rnn").unroll(4, loss=loss).derive("W_hh").check()
     assert report.right and any(f.entries == 4 * 4 * 16 for f in report.findings)
+
+
+def test_a_wrong_entry_of_a_long_lstm_is_found() -> None:
+    """u·S is larger than the gradient here: along random directions an entry off by 10⁻⁶ of itself still shows."""
+    u = bg.cell("lstm").unroll(100, sizes={"h": 64, "x": 10})
+    run = u.run(u.instance())
+    value = run.gradient("U_f")
+    assert _random_directions(u, "U_f", run, value, 2.0**-53).right
+    wrong = value.copy()
+    wrong[19, 2] *= 1 + 1e-6
+    assert not _random_directions(u, "U_f", run, wrong, 2.0**-53).right

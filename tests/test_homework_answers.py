@@ -449,3 +449,46 @@ def test_arrays_rounded_before_they_were_handed_in(how: str) -> None:
     assert not bg.verify(u, {"W_hh": moved}, data=data).right
     exact = numbers_of(np.asarray(full["W_hh"]), "answer")
     assert exact.half is None and numbers_of(np.array([1.0, 0.5, -2.0]), "answer").half is None
+
+
+# -- factors of the chain rule, losses that are not asked for, adjoints that are wrong ------------------------------------------------
+
+CHAIN = "dW_hh = sum_t sum_{k=1}^{t} (dE[t]/dh[t] @ prod_{j=k+1}^{t} dh[j]/dh[j-1] @ diag(1 - h[k]^2)).T @ h[k-1].T"
+
+
+@pytest.mark.parametrize("batch", [None, 6])
+def test_jacobians_as_factors(rnn, batch):
+    for text in (CHAIN, CHAIN.replace("dh[j]/dh[j-1]", "(∂h[j]/∂h[j-1])").replace("dE[t]/dh", "∂E[t]/∂h")):
+        assert bg.verify(rnn, text, batch=batch).right
+    late = bg.verify(rnn, CHAIN.replace("h[k-1].T", "h[k].T"), batch=batch).parameters["W_hh"]
+    assert late.status == "wrong" and "hₜ in place of hₜ₋₁" in (late.cause or "")
+    assert not bg.verify(rnn, CHAIN.replace("k+1", "k+2"), batch=batch).right
+    with pytest.raises(bg.BPTTError, match=r"there is no h\[-1\]"):
+        bg.verify(rnn, CHAIN.replace("dh[j-1]", "dh[j-3]"))
+
+
+def test_the_losses_of_all_steps_where_one_counts(rnn):
+    """A formula may read the target of every step; that it should not have is said."""
+    text = "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])\ndW_hh = sum_t outer(delta[t], h[t-1])"
+    for sizes in (None, {"h": 6, "x": 4, "y": 2}):
+        p = bg.verify(bg.cell("rnn").unroll(5, "last", sizes=sizes), text).parameters["W_hh"]
+        assert p.status == "wrong" and "the losses of all steps are summed" in (p.cause or "")
+    right = (
+        text.replace("W_hy.T @ (y[t] - target[t]) + W", "W")
+        + "\ndelta[T] = (1 - h[T]^2) * (W_hy.T @ (y[T] - target[T]))"
+    )
+    assert bg.verify(bg.cell("rnn").unroll(5, "last"), right).right
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]))", "never carried to the step before"),
+        ("delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh @ delta[t+1])", "W_hh is not transposed"),
+        ("delta[t] = (1 - h[t]) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])", "1 − y"),
+        ("dh[t] = W_hy.T @ (y[t] - target[t]) + W_hh @ ((1 - h[t+1]^2) * dh[t+1])", "W_hh is not transposed"),
+    ],
+)
+def test_wrong_adjoints_are_named(rnn, text, words):
+    wrong = [p for p in bg.verify(rnn, text).parameters.values() if p.status == "wrong"]
+    assert wrong and all(words in (p.cause or "") for p in wrong)

@@ -69,12 +69,28 @@ def test_a_single_array_in_another_convention(rnn):
         assert p.status == "convention" and words in p.convention
 
 
-def test_a_convention_holds_for_the_whole_answer(rnn):
-    """One gradient with the opposite sign among right ones is a mistake, and so is one transposed."""
+def test_a_layout_belongs_to_one_array(rnn):
+    """One matrix transposed among right ones is right, and the verdict says that it is laid out differently."""
     u, data, g = rnn
-    for value in (-g["W_hh"], g["W_hh"].T, g["W_hh"] / 5):
+    for name in ("W_hh", "W_hy"):
+        verdict = bg.verify(u, {**g, name: g[name].T}, data)
+        assert verdict.right and verdict.parameters[name].convention == "transposed"
+        assert verdict.parameters["W_xh"].status == "right"
+        assert any(f"d{name} is transposed, other matrices are not" in n for n in verdict.notes)
+    mixed = bg.verify(u, {k: -(v.T if k == "W_hh" else v) for k, v in g.items()}, data)
+    assert mixed.right and mixed.parameters["W_hh"].convention.endswith("transposed")
+    assert "sign" in mixed.parameters["W_hh"].convention and "transposed" not in mixed.parameters["W_xh"].convention
+
+
+def test_sign_and_scale_hold_for_the_whole_answer(rnn):
+    """One gradient with the opposite sign or a mean among right ones is a mistake, transposed or not, and it is named."""
+    u, data, g = rnn
+    for value, words in [(-g["W_hh"], "sign"), (g["W_hh"] / 5, "mean"), (-g["W_hh"].T, "")]:
         verdict = bg.verify(u, {**g, "W_hh": value}, data)
         assert verdict.parameters["W_hh"].status == "wrong" and verdict.parameters["b_h"].status == "right"
+        assert words in (verdict.parameters["W_hh"].cause or ""), str(verdict)
+    two = bg.verify(u, {**g, "W_hh": -g["W_hh"], "b_h": -g["b_h"]}, data)
+    assert [n for n, p in two.parameters.items() if p.status == "wrong"] == ["W_hh", "b_h"]
     assert not bg.verify(u, moved(g, lambda v: 2 * v), data).right
     assert not bg.verify(u, moved(g, lambda v: v / 6), data).right
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..autodiff import evaluate_absolute
 from ..errors import BPTTError
 from ..rounding import rounding_error
 from .oracle import Kinks, Probe
@@ -23,6 +24,7 @@ COMPLEX = "the complex step"
 DIFFERENCES = "central differences"
 MOST_ENTRIES = 400  # of one parameter; larger ones are sampled, and the report says so
 SAFETY = 16.0  # in standard deviations; the largest seen on some 10⁶ entries of right gradients is 2.3
+ARRANGEMENT = 100.0  # standard deviations, as in homework.truth
 MOST_STEPS = 24  # steps k of the triangle that are measured; longer ones are sampled
 
 
@@ -184,7 +186,7 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
         )
     )
     if len(entries) < size and not target.batched:
-        report.findings.append(_random_directions(u, name, exact, found, contributions, roundings, unit))
+        report.findings.append(_random_directions(u, name, exact, found, unit))
     if not steps:
         return
     whole = run.contributions(name).reshape(losses, -1, size)[:, [k - 1 for k in steps]][:, :, entries]
@@ -220,9 +222,7 @@ def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, uni
     )
 
 
-def _random_directions(
-    u: Unrolled, name: str, exact: Run, found: Array, contributions: Array, roundings: Array, unit: float
-) -> Finding:
+def _random_directions(u: Unrolled, name: str, exact: Run, found: Array, unit: float) -> Finding:
     """Every entry of a large parameter at once: the gradient along a few random directions, whatever its size.
 
     A wrong gradient is orthogonal to a random direction with probability zero; fresh Gaussian directions, seed in the name.
@@ -235,9 +235,16 @@ def _random_directions(
             along = Probe(u, name, heads, cut, exact.leaves).complex_step(None, directions)
             true = true + along.sum(axis=(0, 2)) * u.weight
     given = directions @ found.reshape(-1)
-    scale, radius = (np.abs(directions) @ a.reshape(-1, size).sum(axis=0) for a in (contributions, roundings))
+    # The running error of the whole gradient, not the sum over its triangle: u·S of a long sequence is larger than the gradient.
+    nodes, seeds = exact._gradient_nodes[name], set(exact.numbers.seeds.values())
+    sigma, scale = (
+        np.abs(np.asarray(exact._shaped(u.node(name), exact._evaluate(nodes, None, read)), float)).reshape(-1)
+        for read in (rounding_error, lambda nodes, given: evaluate_absolute(nodes, given, seeds))
+    )
+    radius = SAFETY * sigma + np.minimum(scale, ARRANGEMENT * sigma) + 2 * np.abs(found.reshape(-1))
     what = f"dE/d{name} along 8 random directions (seed 1)"
-    return _finding(what, COMPLEX, given, true, scale, radius + np.log2(size) * scale, unit)
+    scale, radius = np.abs(directions) @ scale, np.abs(directions) @ radius
+    return _finding(what, COMPLEX, given, true, scale, radius, unit)
 
 
 def _agree(report: Report, a: Array, b: Array, radius: Array, keep: Array, what: str) -> None:

@@ -268,19 +268,29 @@ def _formulas(truth: Truth, raw: Raw) -> Answer:
             formulas.node(key, step, known if known is not None else truth.candidates(_step(name) or ("", 0))[0])
         )
         equations_of.append(formulas.equation(key, step))
-    values = truth.run._evaluate(nodes)
-    errors = truth.run._evaluate(nodes, None, rounding_error)
+    unread = _unread(truth, formulas)
+    values = truth.run._evaluate(nodes, unread)
+    errors = truth.run._evaluate(nodes, unread, rounding_error)
     given = {}
     for name, node, value, error, e in zip(asked, nodes, values, errors, equations_of):
         shared = u._nodes.get(name) in truth.run._shared
         value, error = np.asarray(value, float), np.asarray(error, float)
         if not np.all(np.isfinite(value)):
             raise BPTTError(f"the formula for {e.left[0].name} gives {value[~np.isfinite(value)][0]}",
-                            "look for a division by zero or a power", text=raw.text, span=e.span)  # fmt: skip
+                            "look for a division by zero or a power", text=formulas.text, span=e.span)  # fmt: skip
         if node.batched and (truth.run.batch is None or shared):
             value, error = (a.sum(axis=0) if a.ndim > len(node.shape) else a for a in (value, error))
         given[name] = Given(name, value, None, 2.0**-53, e.text, e.span, error)
-    return Answer(given, "formulas", truth.data, raw.source, tuple(formulas.notes), raw.text)
+    return Answer(given, "formulas", truth.data, raw.source, tuple(formulas.notes), formulas.text)
+
+
+def _unread(truth: Truth, formulas: Formulas) -> dict[Any, Any]:
+    """Data that the recurrence does not read but the formulas do: targets of steps whose loss does not count."""
+    admitted, batch = truth.run._admitted, truth.run.batch or 1
+    return {
+        node: np.broadcast_to(admitted.array(key)[row], (batch, *node.shape))
+        for node, (key, row) in formulas.unread.items()
+    }
 
 
 def t_inside(u: Unrolled, t: int | None) -> bool:

@@ -1,12 +1,13 @@
 """Other conventions: exact maps under which an answer is the right gradient after all.
 
-A convention holds for the whole answer, not for one array of it: one bias with the opposite sign among right gradients is a mistake,
-all of them with the opposite sign are descent directions. So a map counts only if it fits every gradient that it changes.
+A layout belongs to one array: each may be transposed, or hold vectors as columns, whatever the others do. The order of gate blocks is
+common to the arrays of one stack of gates. Sign and scale are common to the whole answer: one bias with the opposite sign among right
+gradients is a mistake, all of them with the opposite sign are descent directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
 from typing import TYPE_CHECKING, Any
@@ -17,77 +18,48 @@ if TYPE_CHECKING:
     from ..recurrence import Unrolled
     from .truth import Truth
 
-__all__ = ["Convention", "blocks_of", "conventions"]
+__all__ = ["Convention", "blocks_of", "find"]
 
 Array = np.ndarray[Any, Any]
-Map = Callable[[str, Array], Array]
+Map = Callable[[Array], Array]
+MOST_GATES = 4
 
 
 @dataclass(frozen=True)
 class Convention:
-    """A map from the true gradient to the one in another convention. It keeps radii as well: they are mapped alike, without sign.
+    """A map from one true gradient to the one in another convention. Radii are mapped alike.
 
     Attributes:
-        words: the map, for people. apply: name and array to the array in that convention. touches: which names it changes.
-        factor: the factor in it.
+        words: the map, for people; "" if it changes nothing. apply: the array in that convention. factor: the factor in it.
     """
 
     words: str
     apply: Map
-    touches: Callable[[str, Array], bool]
     factor: float = 1.0
 
-
-def conventions(truth: Truth) -> Iterator[Convention]:
-    """Maps, simplest first: transposed, factors, orders of gate blocks, and factors together with one of the others."""
-    u = truth.u
-    factors = list(_factors(truth))
-    shapes = [*_layouts(u), *_blocks(u)]
-    yield from shapes
-    yield from factors
-    for factor, shape in product(factors, shapes):
-        yield _both(factor, shape)
+    def then(self, other: Convention) -> Convention:
+        """Both, this one first."""
+        words = "; ".join(filter(None, (self.words, other.words)))
+        return Convention(words, lambda v: other.apply(self.apply(v)), self.factor * other.factor)
 
 
-def _both(a: Convention, b: Convention) -> Convention:
-    return Convention(
-        f"{a.words}; {b.words}",
-        lambda n, v: b.apply(n, a.apply(n, v)),
-        lambda n, v: a.touches(n, v) or b.touches(n, v),
-        a.factor,
-    )
+AS_IT_IS = Convention("", lambda v: v)
 
 
-def _layouts(u: Unrolled) -> Iterator[Convention]:
-    """Rows for columns: matrices transposed, vectors as `(n, 1)` or `(1, n)`. The batch of an initial state stays in front."""
-
-    def layout(words: str, matrix: bool, vector: tuple[int, int] | None) -> Convention:
-        def touches(n: str, v: Array) -> bool:
-            return n in u.parameters and ((v.ndim == 2 and matrix) or (v.ndim == 1 and vector is not None))
-
-        def apply(n: str, v: Array) -> Array:
-            if not touches(n, v):
-                return v
-            return v.T if v.ndim == 2 else v.reshape(vector or v.shape)
-
-        return Convention(words, apply, touches)
-
-    yield layout("transposed", True, None)
-    yield layout("vectors as columns (n, 1)", False, (-1, 1))
-    yield layout("vectors as rows (1, n)", False, (1, -1))
-    yield layout("transposed, vectors as rows (1, n)", True, (1, -1))
-    everything = Convention(
-        "transposed, the batch last", lambda n, v: v.T if v.ndim == 2 else v, lambda n, v: v.ndim == 2
-    )
-    columns = Convention(
-        "the batch last (columns)",
-        lambda n, v: v.T if v.ndim == 2 and n not in u.parameters else v,
-        lambda n, v: v.ndim == 2 and n not in u.parameters,
-    )
-    yield from (columns, everything)
+def _layouts(u: Unrolled, name: str, value: Array) -> list[Convention]:
+    """Ways to lay one array out: matrices transposed, vectors as `(n, 1)` or `(1, n)`, the batch of an initial state last."""
+    found = [AS_IT_IS]
+    if value.ndim == 2:
+        words = "transposed" if name in u.parameters else "the batch last (columns)"
+        found.append(Convention(words, lambda v: v.T))
+    elif value.ndim == 1 and name in u.parameters:
+        found.append(Convention("vectors as columns (n, 1)", lambda v: v.reshape(-1, 1)))
+        found.append(Convention("vectors as rows (1, n)", lambda v: v.reshape(1, -1)))
+    return found
 
 
 def _factors(truth: Truth) -> Iterator[Convention]:
+    """Factors of the whole answer: means, squared errors without ½, descent directions, and products of these."""
     u, batch = truth.u, truth.run.batch
     losses = len(u.loss_steps)
     every: dict[float, str] = {}
@@ -113,11 +85,11 @@ def _factors(truth: Truth) -> Iterator[Convention]:
         if words:
             every.setdefault(a * b * c * s, words)
     for factor, words in every.items():
-        yield Convention(f"{words} (factor {_nice(factor)})", _times(factor), lambda n, v: True, factor)
+        yield Convention(f"{words} (factor {_nice(factor)})", _times(factor), factor)
 
 
 def _times(factor: float) -> Map:
-    return lambda n, v: v * factor
+    return lambda v: v * factor
 
 
 def _nice(factor: float) -> str:
@@ -154,53 +126,71 @@ def blocks_of(u: Unrolled) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _blocks(u: Unrolled) -> Iterator[Convention]:
-    blocks = blocks_of(u)
-    kinds = dict.fromkeys(blocks.values())
-    if len(kinds) != 1 or len(next(iter(kinds))) > 4:
-        return
-    gates = next(iter(kinds))
+def _orders(gates: Sequence[str]) -> Iterator[Convention]:
+    """Orders of the row blocks of one stack of gates, the recurrence's own first."""
     short = [g.rpartition(".")[2] for g in gates]
-    for order in permutations(range(len(gates))):
-        if order == tuple(range(len(gates))):
-            continue
-        words = f"gate order {', '.join(short[k] for k in order)} instead of {', '.join(short)}"
-        for transposed in (False, True):
+    yield AS_IT_IS
+    if len(gates) > MOST_GATES:
+        return
+    for order in list(permutations(range(len(gates))))[1:]:
 
-            def apply(n: str, v: Array, order: tuple[int, ...] = order, transposed: bool = transposed) -> Array:
-                if n in blocks:
-                    parts = np.split(v, len(order))
-                    v = np.concatenate([parts[k] for k in order])
-                return v.T if transposed and v.ndim == 2 and n in u.parameters else v
+        def apply(v: Array, order: tuple[int, ...] = order) -> Array:
+            parts = np.split(v, len(order))
+            return np.concatenate([parts[k] for k in order])
 
-            def touches(n: str, v: Array, transposed: bool = transposed) -> bool:
-                return n in blocks or (transposed and v.ndim == 2 and n in u.parameters)
+        yield Convention(f"gate order {', '.join(short[k] for k in order)} instead of {', '.join(short)}", apply)
 
-            yield Convention(words + (", transposed" if transposed else ""), apply, touches)
 
+# -- the one that fits -------------------------------------------------------------------------------------------------------
 
 Fits = Callable[[str, Array, Array], bool]
+Found = dict[str, Convention]
 
 
-def find(truth: Truth, names: Mapping[str, float], right: set[str], fits: Fits) -> tuple[Convention, list[str]] | None:
-    """The first convention that fits all of `names` (name -> unit roundoff) that are not `right` as they stand.
+def find(truth: Truth, names: Mapping[str, float], right: set[str], fits: Fits) -> tuple[Found, float]:
+    """Conventions under which as much as possible of an answer is right.
 
-    `fits(name, value, radius)` says whether the answer is that. A convention that would change a gradient that is right as it
-    stands is none, unless the change does not show on it. If none fits everything, because something is wrong as well, the one
-    that fits most of the rest. Returns the convention and the names that fit it.
+    Args:
+        names: what is given -> unit roundoff. right: those that are right as they stand.
+        fits: `fits(name, value, radius)` says whether the answer is that.
+
+    Returns:
+        The convention of each gradient that follows one, and the factor that all of the answer has in common. A factor that only
+        some of the answer has is a mistake in what has it, unless most of the answer has it.
     """
-    wrong = [n for n in names if n not in right]
+    u = truth.u
     values = {n: truth.value(n) for n in names}
     radii = {n: truth.radius(n, unit) for n, unit in names.items()}
-    best: tuple[Convention, list[str]] | None = None
-    for convention in conventions(truth):
-        touched = [n for n in names if convention.touches(n, values[n])]
-        fitting = [n for n in touched if fits(n, convention.apply(n, values[n]), np.abs(convention.apply(n, radii[n])))]
-        if any(n in right and n not in fitting for n in touched):
-            continue
-        changed = [n for n in wrong if n in fitting]
-        if len(changed) == len(wrong):
-            return convention, changed
-        if changed and (best is None or len(changed) > len(best[1])):
-            best = convention, changed
-    return best
+    blocks = blocks_of(u)
+    stacks: dict[Any, list[str]] = {}
+    for n in names:
+        stacks.setdefault(blocks.get(n, n), []).append(n)
+
+    def explained(common: Convention, stack: Any, members: list[str]) -> Found:
+        """The convention of each member that has one, in the order of gates that suits most of them."""
+        best: Found = {}
+        for order in _orders(stack) if isinstance(stack, tuple) else (AS_IT_IS,):
+            made: Found = {}
+            for n in members:
+                for layout in _layouts(u, n, values[n]):
+                    candidate = common.then(order).then(layout)
+                    if fits(n, candidate.apply(values[n]), np.abs(candidate.apply(radii[n]))):
+                        made[n] = candidate
+                        break
+            if len(made) > len(best) and right.intersection(members) <= made.keys():
+                best = made
+            if len(best) == len(members):
+                break
+        return best
+
+    best: tuple[Found, float] = {}, 1.0
+    for common in (AS_IT_IS, *_factors(truth)):
+        found: Found = {}
+        for stack, members in stacks.items():
+            found |= explained(common, stack, members)
+        most = common.factor == 1.0 or 2 * len(found) > len(names)
+        if most and right <= found.keys() and len(found) > len(best[0]):
+            best = found, common.factor
+        if len(best[0]) == len(names):
+            break
+    return {n: c for n, c in best[0].items() if n not in right}, best[1]

@@ -93,9 +93,13 @@ def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Ca
 def _with_place(name: str, cause: Cause, text: str, span: Span) -> Cause:
     """A cause with the place in the student's own line; where nothing was known, the place alone."""
     if cause.certainty == "unexplained":
-        words = f"∂E/∂{name} differs from the true gradient in one place only. {text}"
+        words = f"{_shown(name)} differs from the true gradient in one place only. {text}"
         return replace(cause, certainty="exact", text=words, mistakes=(("formula",),), span=span)
     return replace(cause, text=f"{cause.text} {text}", span=span)
+
+
+def _shown(name: str) -> str:
+    return name if name.startswith(("δ", "delta")) else f"∂E/∂{name}"
 
 
 class Diagnosis:
@@ -107,11 +111,14 @@ class Diagnosis:
 
     def __init__(self, truth: Truth, names: Iterable[str] = ()):
         self.truth, self.u, self.run = truth, truth.u, truth.run
-        self.trial = Trial(self.u, self.run, [n for n in names if self._known(n)])
+        self.trial = self._trial([n for n in names if self._known(n)])
         self.mutants = mutants(self.trial.site)
 
     def _known(self, name: str) -> bool:
-        return name in self.u._nodes or name in self.u.leaves
+        return name in self.u._nodes or name in self.u.leaves or name in self.truth.alias
+
+    def _trial(self, names: Sequence[str], only: bool = False) -> Trial:
+        return Trial(self.u, self.run, names, only, self.truth.alias)
 
     @cached_property
     def table(self) -> dict[str, Array]:
@@ -131,7 +138,8 @@ class Diagnosis:
                 u.truncation.name if u.truncation else None, u.inputs, u.reduce,
             )  # fmt: skip
             return Diagnosis(
-                Truth(made, made.instance(seed=1789, batch=3 if self.run.batch else None)), self.trial.names
+                Truth(made, made.instance(seed=1789, batch=3 if self.run.batch else None)),
+                [n for n in self.trial.names if n not in self.truth.alias],
             )
         except BPTTError:  # a recurrence that cannot be unrolled otherwise has no reference
             return None
@@ -183,6 +191,7 @@ class Diagnosis:
             found = self._singles(given, wrong)
             rest = [n for n in wrong if n not in found]
             found |= self._clipped(given, rest)
+            found |= self._other_losses(given, [n for n in wrong if n not in found])
             rest = [n for n in wrong if n not in found or any(m.against for m in found[n])]
             for n, better in (self._pairs(given, rest) if rest else {}).items():
                 old = found.get(n)
@@ -191,6 +200,7 @@ class Diagnosis:
         else:
             found = self._staged(given, wrong)
             found |= self._clipped(given, [n for n in wrong if n not in found])
+            found |= self._other_losses(given, [n for n in wrong if n not in found])
         return {n: self._cause(n, given[n], found.get(n, []), fits[n]) for n in wrong}
 
     @property
@@ -205,7 +215,7 @@ class Diagnosis:
 
     def _staged(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
         """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is done."""
-        trial = Trial(self.u, self.run, list(given), only=True)
+        trial = self._trial(list(given), only=True)
         work = self.u.columns * sum(int(np.prod(node.shape)) for node in self.u.parameters.values())
         plain = [
             m for m in self.mutants if m.weights is None
@@ -331,6 +341,22 @@ class Diagnosis:
                     found[name] = [Match((mutant,), (name,))]
         return found
 
+    def _other_losses(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
+        """The gradient of the losses of all steps, where only some of them were asked for."""
+        u = self.u
+        if not wrong or len(u.loss_steps) == u.columns or u.recurrence.blocks:
+            return {}
+        try:
+            cut = u.truncation.name if u.truncation else None
+            sizes = {n: s[0] for n, s in u.shapes.items() if len(s) == 1 and n not in u.parameters}
+            other = u.recurrence.unroll(u.columns, "every", sizes, cut, u.inputs, u.reduce).run(self.truth.data)
+            fitting = [n for n in wrong if self.fits(given[n], other.gradient(n)[None])[0]]
+        except BPTTError:  # sizes of its own, or no data for the other steps
+            return {}
+        steps = ", ".join(map(str, u.loss_steps))
+        clause = f"the losses of all steps are summed, though only step {steps} has one here"
+        return {n: [Match((Mutant("loss-counted:every", "loss-forgotten", clause),), (n,))] for n in fitting}
+
     def _pairs(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
         """Two mistakes at once, up to a number of pairs: first those of which one alone explains some parameter, then plain ones."""
         table, true = self.table, self.truth.value
@@ -345,7 +371,7 @@ class Diagnosis:
         ]
         pairs = sorted(pairs, key=lambda p: p[:2])[:PAIRS]
         size = max(64, int(LARGE / max(sum(int(np.prod(g.value.shape)) for g in given.values()), 1)))
-        trial = Trial(self.u, self.run, list(given), only=True)
+        trial = self._trial(list(given), only=True)
         stages = ([p[2] for p in pairs[i : i + size]] for i in range(0, len(pairs), size))
         return self._by_stages(given, wrong, trial, stages)
 
@@ -373,7 +399,7 @@ class Diagnosis:
     # -- words -----------------------------------------------------------------------------------------------------------
 
     def _cause(self, name: str, given: Given, matches: list[Match], found: Fit | None) -> Cause:
-        shown = f"∂E/∂{name}"
+        shown = _shown(name)
         coefficients = found.coefficients if found is not None and found.tells else None
         if not matches:
             return self._without_match(name, given, found, coefficients)
@@ -415,7 +441,7 @@ class Diagnosis:
         return match
 
     def _without_match(self, name: str, given: Given, found: Fit | None, coefficients: Array | None) -> Cause:
-        shown = f"∂E/∂{name}"
+        shown = _shown(name)
         pattern = self._pattern(given, found)
         if pattern is not None:
             lesson = (

@@ -32,7 +32,7 @@ MARKS = {
 
 
 def _called(name: str) -> str:
-    return name if name.startswith("δ") else f"d{name}"
+    return name if name.startswith(("δ", "delta")) else f"d{name}"
 
 
 def level(feedback: str) -> int:

@@ -7,11 +7,12 @@ pass, and read twice: as numbers, and as the rounding error of this very arrange
     dW_hh    = sum_t outer(delta[t], h[t-1])
 
 Vectors are columns: `a @ b.T` is an outer product, `a.T @ b` a number. What is not defined after the last step is zero. A product over
-steps, `prod_{j=k+1}^{t}`, has its latest factor on the left.
+steps, `prod_{j=k+1}^{t}`, has its latest factor on the left; `dh[j]/dh[j-1]` is a Jacobian, `dE[t]/dh[t]` a row.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ import numpy as np
 
 from .. import primitives as P
 from ..errors import BPTTError, Span, nearest
-from ..graph import Node, constant
+from ..graph import Node, constant, leaf
 from ..recurrence.functions import FUNCTIONS, canonical
 from ..recurrence.language import parse, walk
 from ..recurrence.syntax import (
@@ -37,13 +38,16 @@ from ..recurrence.syntax import (
     Transposed,
 )
 from .columns import ONE, ZERO, Value, elementwise, matmul, solid
+from .jacobians import partial
 
 if TYPE_CHECKING:
     from ..recurrence import Unrolled
 
 __all__ = ["Formulas", "Value"]
 
+MOST_CHARACTERS = 20_000  # the parser's own limit
 MOST_NODES = 60_000  # operations of one answer
+_QUOTIENT = re.compile(r"(?<![\w\])])[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])\s*/\s*[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])")
 MOST_NUMBERS = 30_000_000  # numbers that they may make
 
 
@@ -65,6 +69,8 @@ class Formulas:
     """
 
     def __init__(self, u: Unrolled, text: str, batch: int = 1):
+        # `@` binds more tightly than `/`, but a factor of the chain rule is one thing
+        text = _QUOTIENT.sub(_grouped, text) if len(text) <= MOST_CHARACTERS else text
         self.u, self.text, self.batch = u, text, batch
         self.program: Program = parse(text)
         self.defined: dict[str, list[Equation]] = {}
@@ -97,6 +103,9 @@ class Formulas:
         self._values: dict[tuple[str, int | None], Value] = {}
         self._memo: dict[Any, Value] = {}
         self._free: dict[int, frozenset[str]] = {}
+        self.factors: dict[tuple[int, int], Value] = {}
+        # targets of steps without a loss: node -> name and row of the data
+        self.unread: dict[Node, tuple[str, int]] = {}
         self._nodes = self._numbers = 0
 
     # -- what is asked -----------------------------------------------------------------------------------------------
@@ -233,10 +242,33 @@ class Formulas:
         if isinstance(e, Call):
             return self._call(e, bound)
         assert isinstance(e, Binary)
+        factor = self._factor(e, bound)
+        if factor is not None:
+            return factor
         a, b = self._go(e.left, bound), self._go(e.right, bound)
         if e.operator in "@ ":
             return matmul(a, b, e.operator == " ")
         return elementwise(e.operator, a, b)
+
+    def _factor(self, e: Binary, bound: Mapping[str, int]) -> Value | None:
+        """`dh[j]/dh[j-1]` or `dE[t]/dh[t]`: a factor of the chain rule; None for any other quotient."""
+        found = []
+        for side in (e.left, e.right):
+            if e.operator != "/" or not isinstance(side, Name) or side.index is None:
+                return None
+            base = self.names.get(canonical(side.name[1:])) if side.name[:1] in "d∂" else None
+            if base is None or base in self.u.parameters:
+                return None
+            found.append(f"{base}[{self._step(side.index, bound, e, 0)}]")
+        missing = [n for n in found if n not in self.u._nodes]
+        if missing:
+            raise self._error(f"there is no {missing[0]}", e, "let the product begin one step later")
+        top, bottom = (self.u.node(n) for n in found)
+        key = (top.serial, bottom.serial)
+        if key not in self.factors:
+            self.factors[key] = partial(top, bottom)
+            self._nodes += 20 * max(1, int(np.prod(top.shape)))
+        return self.factors[key]
 
     def _call(self, e: Call, bound: Mapping[str, int]) -> Value:
         name = canonical(e.function)
@@ -306,10 +338,10 @@ class Formulas:
 
     def _name(self, e: Name, bound: Mapping[str, int]) -> Value:
         base, step = _key(e), None if e.index is None else self._step(e.index, bound, e, 0)
-        if base in self.defined:
-            if (base, step) not in self._values:
-                raise _Missing(base, step, e)
+        if (base, step) in self._values:
             return self._values[base, step]
+        if base in self.defined:
+            raise _Missing(base, step, e)
         known = self.names.get(base) or self._upstream(base)
         if known is None:
             candidates = [*self.names.values(), *(d[0].left[0].name for d in self.defined.values())]
@@ -325,6 +357,12 @@ class Formulas:
             return Value(self.u.node(place))
         if step > self.last:
             return ZERO
+        slot = self.u.slots.get(known)
+        if slot is not None and slot.length is not None and 1 <= step <= slot.length:
+            node = leaf(place, self.u.shapes[known], batched=True, role=slot.role)
+            self.unread[node] = (known, step - 1)
+            self._values[base, step] = Value(node)
+            return self._values[base, step]
         steps = [int(n.rpartition("[")[2][:-1]) for n in self.u._nodes if n.startswith(f"{known}[")]
         raise self._error(f"there is no {e.name}[{step}]", e,
                           f"{e.name} has the steps {min(steps)} to {max(steps)}" if steps else "nothing reads it")  # fmt: skip
@@ -337,6 +375,11 @@ class Formulas:
     def _error(self, message: str, place: Any, hint: str) -> BPTTError:
         span: Span = place.span
         return BPTTError(message, hint, text=self.text, span=span)
+
+
+def _grouped(m: re.Match[str]) -> str:
+    quotient = f"d{m[1]}/d{m[2]}"
+    return quotient if m.string[m.start() - 1 :][:1] == "(" and m.string[m.end() :][:1] == ")" else f"({quotient})"
 
 
 def _key(name: Name) -> str:

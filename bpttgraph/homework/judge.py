@@ -144,6 +144,7 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
     """The verdict on an answer that is tied to the instance of `truth`."""
     oracle = truth.agree()
     given = {name: _shaped(truth, g, answer) for name, g in answer.given.items()}
+    _settle_alike(truth, given)
     found: dict[str, ParameterVerdict] = {}
     for name, g in given.items():
         status, radius = _status(truth, g)
@@ -204,7 +205,9 @@ def _status(truth: Truth, g: Given) -> tuple[Any, Array]:
     error = np.abs(g.value - true)
     if g.half is None:
         return ("right" if np.all(error <= radius) else None), radius
-    known = np.isfinite(g.half)  # of a key, some entries may be all that is given: half a unit of the others is infinite
+    known = np.isfinite(
+        g.half
+    )  # of a key, some entries may be all that is given: half a unit of the others is infinite
     error, half, close = error[known], g.half[known], radius[known]
     if np.all(error <= close - half):
         return "right", radius
@@ -269,6 +272,24 @@ def _settle(truth: Truth, g: Given) -> Given:
     return g
 
 
+def _settle_alike(truth: Truth, given: Mapping[str, Given]) -> None:
+    """A δ[t] that is wrong is meant as the adjoint of what those of other steps are right as."""
+    places: dict[str, int] = {}
+    for wrong in (False, True):
+        for name, g in given.items():
+            step = _step(name) if name in truth.alias else None
+            if step is None or (_status(truth, g)[0] is None) is not wrong:
+                continue
+            nodes = truth.candidates(step)
+            if not wrong:
+                places.setdefault(step[0], nodes.index(truth.alias[name]))
+            elif (
+                places.get(step[0], len(nodes)) < len(nodes) and nodes[places[step[0]]].shape == truth.alias[name].shape
+            ):
+                truth.forget(name)
+                truth.alias[name] = nodes[places[step[0]]]
+
+
 def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]) -> float:
     """Mark what is right in another convention; returns the factor that the whole answer has."""
 
@@ -299,13 +320,13 @@ def _mixed(found: Mapping[str, ParameterVerdict]) -> list[str]:
     if not turned or len(turned) == len(matrices):
         return []
     verb = "are" if len(turned) > 1 else "is"
-    return [f"{', '.join(turned)} {verb} transposed, other matrices are not: handed in with their parameter, the update would be wrong"]
+    return [
+        f"{', '.join(turned)} {verb} transposed, other matrices are not: handed in with their parameter, the update would be wrong"
+    ]
 
 
 def _causes(truth: Truth, answer: Answer, wrong: list[str]) -> dict[str, Cause]:
-    """What the diagnosis says of the wrong ones, if there is a diagnosis. It knows variables, not the insides of their equations."""
-    wrong = [n for n in wrong if n not in truth.alias]
-    answer = dataclasses.replace(answer, given={n: g for n, g in answer.given.items() if n not in truth.alias})
+    """What the diagnosis says of the wrong ones."""
     if not wrong or find_spec("bpttgraph.homework.diagnosis") is None:
         return {}
     diagnose = import_module(".diagnosis", __package__).diagnose

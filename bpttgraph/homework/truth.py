@@ -34,6 +34,8 @@ SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of th
 # Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the gradient), so only
 # as long as it is not many standard deviations.
 ARRANGEMENT = 100.0
+# Single precision: forward errors that many steps share (a cell that only adds) are not independent, and gradients amplify them.
+SINGLE = 3.0
 LAST = 2.0  # and units in the last place of the value itself
 
 
@@ -92,7 +94,8 @@ class Truth:
         kind = "rounding" if unit <= U or self._single else "rounding of rounded data"
         sigma = self._reading(name, kind)
         other = np.minimum(self.scale(name), ARRANGEMENT * sigma)
-        return (SAFETY * sigma + other + LAST * np.abs(self.value(name))) * unit
+        safety = SAFETY if unit <= U else SINGLE * SAFETY
+        return (safety * sigma + other + LAST * np.abs(self.value(name))) * unit
 
     def _reading(self, name: str, kind: str) -> Array:
         if (name, kind) not in self._read:

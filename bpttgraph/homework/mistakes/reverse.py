@@ -119,6 +119,7 @@ class Reverse:
 
     def __init__(self, u: Unrolled, run: Run, places: Places | None = None):
         self.u, self.run = u, run
+        self.alias: dict[str, Node] = {}  # inner nodes whose adjoint may be asked for, under names of the student's own
         self.places = places or Places(u)
         self.known = {n.serial: run._slots[n.serial] for n in self.places.order if n.serial in run._slots}
         for node in self.places.order:
@@ -243,7 +244,7 @@ class Reverse:
         """As `run.gradient` gives it: without a batch for a single example, and summed over what all examples share."""
         if name in self.u.leaves and name not in self.u._nodes:  # a whole input sequence
             return np.stack([self._shaped(n.name or "", sums, m) for _, n in self.u.leaves[name]], axis=1)
-        node = self.u.node(name)
+        node = self.alias[name] if name in self.alias else self.u.node(name)
         lead = (self.batch,) if node.batched else ()
         value = np.broadcast_to(sums.get(node.serial, 0.0), (m, *lead, *node.shape))
         if node.batched and (self.run.batch is None or node in self.run._shared):

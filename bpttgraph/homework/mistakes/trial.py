@@ -13,6 +13,7 @@ from .places import Edge, Places
 from .reverse import Change, Reverse, Rewrite
 
 if TYPE_CHECKING:
+    from ...graph import Node
     from ...recurrence import Run, Unrolled
     from ...recurrence.truncation import Truncation
 
@@ -29,7 +30,8 @@ class Trial:
 
     Args:
         u: the unrolled recurrence; run: its numbers; names: gradients that are wanted beside those of
-            parameters and initial states; `only`: these alone.
+            parameters and initial states; `only`: these alone;
+            alias: nodes for names of the student's own.
 
     Example:
         >>> import bpttgraph as bg
@@ -42,19 +44,32 @@ class Trial:
         (3, 4, 4)
     """
 
-    def __init__(self, u: Unrolled, run: Run, names: Sequence[str] = (), only: bool = False):
-        self.u, self.run = u, run
+    def __init__(
+        self,
+        u: Unrolled,
+        run: Run,
+        names: Sequence[str] = (),
+        only: bool = False,
+        alias: Mapping[str, Node] | None = None,
+    ):
+        self.u, self.run, self.alias = u, run, dict(alias or {})
         self.names = list(names) if only else list(dict.fromkeys([*names, *run.gradients]))
         self.site = Site(u, Places(u, inputs=any((n in u.leaves and u.leaves[n][0][1].role == "input") or u.node(n).role == "input"
                                                  for n in names if n in u.leaves or n in u._nodes)))  # fmt: skip
         self.site.batch = run.batch
         self.reverse = Reverse(u, run, self.site.places)
+        self.reverse.alias = self.alias
         self._groups: dict[str, list[Group]] = {}
         self._triangles: dict[str, Array] = {}
 
     @cached_property
     def true(self) -> dict[str, Array]:
-        return {n: self.run.gradient(n) for n in self.names}
+        found = {}
+        for n in self.names:
+            node = self.alias.get(n)
+            adjoint = None if node is None else self.run._evaluate(self.run.numbers.adjoint(node))
+            found[n] = self.run.gradient(n) if adjoint is None else self.run._shaped(node, adjoint)  # type: ignore[arg-type]
+        return found
 
     def groups(self, rule: Truncation | None) -> list[Group]:
         """Losses that share a set of cut edges: their mask, and the cut edges as factors of 0."""
