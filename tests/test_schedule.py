@@ -309,3 +309,45 @@ def test_a_looked_up_run_keeps_its_numbers() -> None:
     assert after.loss != before.loss
     np.testing.assert_allclose(before.contributions("W_xh"), plain.contributions("W_xh"), rtol=1e-12, atol=1e-15)
     np.testing.assert_array_equal(before.values["x[4]"], plain.values["x[4]"])
+
+
+@pytest.mark.parametrize("name", ["lstm", "deep-rnn:2", "bidirectional"])
+def test_long_loops_are_made_in_windows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above a number of calls they are not kept as one list; a window of 256 steps and the rest, forwards and backwards."""
+    listed = bound(name).unroll(300)
+    for batch in (None, 2):
+        data = listed.instance(3, batch)
+        expected = listed.run(data)
+        monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule.workspace"], "_LONGEST_LIST", 1)
+        u = bound(name).unroll(300)
+        found = u.run(data)
+        monkeypatch.undo()
+        (work,) = (w for pool in u.schedule._workspaces.values() for w in pool)
+        windows = [f for program in work.programs for f, _ in program if getattr(f, "__name__", "") == "_window"]
+        assert len(windows) == 2 * sum(s.loop for s in u.schedule.plan().stages)
+        assert found.loss == expected.loss
+        for key, gradient in expected.gradients.items():
+            np.testing.assert_array_equal(found.gradients[key], gradient)
+
+
+def test_memory_grows_with_the_steps() -> None:
+    def peak(steps: int) -> int:
+        u = bg.cell("lstm").unroll(steps, sizes={"x": 2, "h": 40})
+        data = u.instance(1)
+        tracemalloc.start()
+        run = u.run(data)
+        assert len(dict(run.gradients)) > 4
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    sizes = (100, 1000, 4000)
+    assert np.polyfit(np.log(sizes), np.log([peak(n) for n in sizes]), 1)[0] < 1.1
+
+
+def test_checkpoints_want_real_numbers() -> None:
+    u = bg.cell("rnn").unroll(4)
+    data = u.instance()
+    data["W_hh"] = data["W_hh"] + 0j
+    with pytest.raises(bg.BPTTError, match="real numbers"):
+        u.run(data, memory="sqrt")

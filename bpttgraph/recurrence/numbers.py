@@ -174,7 +174,9 @@ class Numbers:
         # Complex numbers serve the check by complex step, which must share nothing with what it checks.
         if memory not in ("all", "sqrt"):
             raise BPTTError(f"memory={memory!r} is not known", 'write memory="all" or memory="sqrt"')
-        if memory == "sqrt" and dtype.kind == "f":
+        if memory == "sqrt" and dtype.kind == "c":
+            raise BPTTError('memory="sqrt" computes with real numbers; complex data go through the unrolled graph', "leave out memory")
+        if memory == "sqrt":
             from .schedule.chunks import Checkpointed
 
             found = Checkpointed(self.u, admitted, dtype)

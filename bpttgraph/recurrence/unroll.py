@@ -690,7 +690,8 @@ class Unrolled:
     def instance(self, seed: int = 0, batch: int | None = None) -> dict[str, Any]:
         """A generic random instance: weights of order one and not symmetric, initial states not zero, a random upstream gradient.
 
-        Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T, B)`.
+        Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T, B)`. A run also
+        takes an input that is only multiplied with matrices as class numbers, `(T,)` or `(T, B)`: they stand for one-hot vectors.
         """
         return self._numbers.instance(seed, batch)
 

@@ -31,6 +31,7 @@ class Schedule:
         self.u = u
         self.reason = u.not_scheduled
         self._workspaces: dict[tuple[int, Any, tuple[str, ...]], list[Workspace]] = {}
+        self.pieces: dict[tuple[int, int, Any], Workspace] = {}  # of `chunks`: memory for pieces of this many steps
         self._plans: dict[tuple[bool, tuple[str, ...]], Plan] = {}
         if u.system is not None:
             self.system = u.system

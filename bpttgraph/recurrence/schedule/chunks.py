@@ -72,8 +72,11 @@ class Checkpointed:
         ends = [*starts[1:], steps]
         works: dict[int, Workspace] = {}
         for n in {b - a for a, b in zip(starts, ends)}:
-            piece = u.recurrence.unroll(n, sizes=u.given_sizes)
-            works[n] = Workspace(piece.schedule.plan(batch), batch, dtype)
+            known = u.schedule.pieces
+            if (n, batch, dtype) not in known:
+                piece = u.recurrence.unroll(n, sizes=u.given_sizes)
+                known[n, batch, dtype] = Workspace(piece.schedule.plan(batch), batch, dtype)
+            works[n] = known[n, batch, dtype]
         states: list[list[Array]] = []
         self.loss: Any = works[ends[0]].dtype.type(0)
         self._gradients: dict[str, Array] = {}
