@@ -108,7 +108,7 @@ def test_terms_and_numbers_are_those_of_the_derivation() -> None:
         ("relu-rnn", {"inputs": "first"}, None, [1, 2, 3]),
         ("bidirectional", {}, None, [1, 2, 3]),
         ("seq2seq", {"steps": {"encoder": 2, "decoder": 3}}, "decoder.W_hh", [1, 2, 3]),
-        ("deep-rnn", {"steps": 9}, "U2", [9]),
+        ("deep-rnn", {"steps": 9}, "U2", [1, 3, 5, 7, 9]),
     ],
 )
 def test_every_length_is_checked(name: str, options: dict[str, Any], wrt: str | None, lengths: list[int]) -> None:

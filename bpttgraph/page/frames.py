@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST_ENTRIES", "MOST_TERMS", "Book", "lengths"]
 
 MOST_TERMS = 300
+_MOST_LENGTHS = 8  # on the slider, besides the whole
 MOST_ENTRIES = 400  # of the parameter: more are no page to read
 _SHOWN = 64  # entries of a Jacobian that are printed; of a larger one its norm is
 _EXACT = 1e-9  # by how much of its largest entry a Jacobian may differ from the complex step
@@ -31,13 +32,16 @@ _SMALL = 1e-14  # and the rounding of numbers of order one
 
 
 def lengths(u: Unrolled, name: str) -> list[Unrolled]:
-    """The recurrence over 1, 2, … steps up to its own number, with the losses that are left; the last is `u` itself."""
+    """The recurrence over 1, 2, … steps up to its own number, with the losses that are left; the last is `u` itself.
+
+    Of more than eight lengths every second, third, … is kept: a page holds a picture of each.
+    """
     rec, last, found = u.recurrence, max(u.steps.values()), []
     sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
     truncate = u.truncation.name if u.truncation else None
     final = u.steps[u._loss_block]
     kind = "last" if u.loss_steps == (final,) else None
-    for n in range(max(1, rec.steps_hint or 1), last) if last <= 8 else ():
+    for n in range(max(1, rec.steps_hint or 1), last, -(-last // _MOST_LENGTHS)):
         steps: Any = {b: min(n, s) for b, s in u.steps.items()}
         loss: Any = kind or [t for t in u.loss_steps if t <= steps[u._loss_block]]
         if not loss:
