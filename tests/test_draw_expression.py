@@ -138,3 +138,17 @@ def test_values_stand_in_tikz_too() -> None:
     a = bg.tensor(2.0, "a")
     tikz = bg.draw_graph(a * bg.tensor(-3.0, "b")).tikz
     assert r"\mathsf{gradient\ -3}" in tikz and r"\mathsf{value\ -6}" in tikz and tikz.isascii()
+
+
+def test_our_own_layout_grows_with_what_it_places() -> None:
+    """A leaf that is read everywhere needs one bend a column, not one a column and reader."""
+    from bpttgraph.draw.layers import arrange_layers
+
+    def bends(n: int) -> int:
+        names = ["w", *(f"n{i}" for i in range(n))]
+        wires = [(f"n{i - 1}", f"n{i}") for i in range(1, n)] + [("w", f"n{i}") for i in range(n)]
+        placed = arrange_layers(names, wires, dict.fromkeys(names, 20.0), frozenset(["w"]))
+        assert all(placed.column[a] < placed.column[b] for a, b in wires)
+        return len(placed.y) - len(names)
+
+    assert bends(200) <= 200 and bends(400) <= 400

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
 @click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
 @click.option("--numbers", is_flag=True, help="For views of a gradient: norms, on a random instance (seed 0).")
 @shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
-@click.option("--fold/--no-fold", default=None, help="Hide the middle steps; by default above 8 steps.")
+@click.option(
+    "--fold/--no-fold",
+    default=None,
+    help="Hide the middle steps; by default above 8, backward above 4 where there are gates.",
+)
 @click.option(
     "--labels", default="math", show_default=True, help="math (outlines, no font needed) or text (for vector editors)."
 )
