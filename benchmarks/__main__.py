@@ -35,7 +35,9 @@ def _table(found: dict[str, Any]) -> str:
     lines = [found.get("work") or found["what"]]
     for name, t in sorted(ms.items(), key=lambda item: item[1]):
         first = f"   first call {found['first_ms'][name]:8.1f}" if "first_ms" in found else ""
-        lines.append(f"  {name:<{width}} {t:10.3f} ms   ours is {mine / t:6.2f} of it{first}")
+        tape = found.get("operations", {}).get(name)
+        each = f"   {1e3 * t / tape:.1f} µs for each of {tape} operations" if tape else ""
+        lines.append(f"  {name:<{width}} {t:10.3f} ms   ours is {mine / t:6.2f} of it{first}{each}")
     if found.get("missing"):
         lines.append(f"  not installed: {', '.join(found['missing'])} (pip install -e '.[bench]')")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .peers import NAMES, PEERS
+from .peers import NAMES, PEERS, recorded
 from .works import Work
 
 __all__ = ["compare", "fit", "interleaved", "timed"]
@@ -81,7 +81,10 @@ def compare(work: Work, only: tuple[str, ...] = (), seconds: float = 2.0) -> dic
                 )
         calls[name] = call
     medians = {name: 1e3 * t for name, t in interleaved(calls, seconds).items()}
-    return {"work": work.name, "ms": medians, "first_ms": first, "disagreement": off, "missing": missing}
+    tape = {name: n for name in calls if (n := recorded(name, work, data)) is not None}
+    return {
+        "work": work.name, "ms": medians, "first_ms": first, "disagreement": off, "operations": tape, "missing": missing,
+    }  # fmt: skip
 
 
 def fit(sizes: list[int], values: list[float]) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from .works import EQUATIONS, GATES, Work
 
-__all__ = ["PEERS"]
+__all__ = ["PEERS", "recorded"]
 
 Array = np.ndarray[Any, Any]
 Result = tuple[float, Mapping[str, Any]]
@@ -167,13 +167,14 @@ def products(work: Work, data: Mapping[str, Array]) -> Call:
 # -- PyTorch -------------------------------------------------------------------------------------------------------------------
 
 
-def torch_eager(work: Work, data: Mapping[str, Array]) -> Call:
+def _torch_loop(work: Work, data: Mapping[str, Array]) -> tuple[dict[str, Any], Callable[[], Any]]:
+    """The parameters, and the loss as a loop."""
     import torch
 
     p = {n: torch.tensor(data[n], requires_grad=True) for n in NAMES if n in data}
     x, target = torch.tensor(data["x"]), torch.tensor(data["target"])
 
-    def call() -> Result:
+    def loop() -> Any:
         h, loss = p["h0"], torch.zeros((), dtype=torch.float64)
         c = p.get("c0")
         for t in range(work.T):
@@ -185,6 +186,18 @@ def torch_eager(work: Work, data: Mapping[str, Array]) -> Call:
                 c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
                 h = torch.sigmoid(o) * torch.tanh(c)
             loss = loss + torch.nn.functional.cross_entropy(h @ p["W_hy"].T + p["b_y"], target[t], reduction="sum")
+        return loss
+
+    return p, loop
+
+
+def torch_eager(work: Work, data: Mapping[str, Array]) -> Call:
+    import torch
+
+    p, loop = _torch_loop(work, data)
+
+    def call() -> Result:
+        loss = loop()
         return loss.item(), dict(zip(p, torch.autograd.grad(loss, list(p.values()))))
 
     return call
@@ -305,6 +318,29 @@ def own_tensors(work: Work, data: Mapping[str, Array]) -> Call:
         return loss.item(), {n: t.grad for n, t in p.items()}
 
     return call
+
+
+def _tape(output: Any, sources: Callable[[Any], Any]) -> int:
+    """How many nodes an output was computed through."""
+    found, stack = {output}, [output]
+    while stack:
+        fresh = set(sources(stack.pop())) - found
+        found |= fresh
+        stack += fresh
+    return len(found)
+
+
+def recorded(name: str, work: Work, data: Mapping[str, Array]) -> int | None:
+    """How many operations an eager tape records for a work (theirs and ours differ: one call here is three there)."""
+    if name == "bpttgraph, eager Tensors":
+        import bpttgraph as bg
+
+        loss = _loop(work, data, np, {n: bg.tensor(data[n]) for n in NAMES if n in data})
+        return _tape(loss, lambda node: [a for a in node.args if a.op is not None])
+    if name == "PyTorch eager":
+        _, loop = _torch_loop(work, data)
+        return _tape(loop().grad_fn, lambda f: [g for g, _ in f.next_functions if g is not None and g.next_functions])
+    return None
 
 
 # name -> (maker, the packages it needs)
