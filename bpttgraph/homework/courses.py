@@ -215,7 +215,7 @@ def _cmu_gru(code: Any, a: Data) -> dict[str, Any]:
         cells.append(_cell(code, "GRUCell", a, inputs, units))
         h.append(np.asarray(cells[-1].forward(a["x"][t], h[-1])).reshape(units))
     total: dict[str, Any] = {}
-    dh = np.zeros(units)
+    dh = np.zeros_like(a["h0"])
     dx: list[Array] = []
     for t in reversed(range(steps)):
         found = _named("dx dh", cells[t].backward(a["delta"][t] + dh), "GRUCell.backward")

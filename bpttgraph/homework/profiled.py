@@ -134,13 +134,9 @@ def _separate(p: Profile, raw: Raw, data: Mapping[str, Any] | None) -> tuple[dic
 
 
 def _alike(numbers: Mapping[str, Numbers]) -> dict[str, Numbers]:
-    """Of an answer in single precision, arrays that were filled with its numbers are of that precision, whatever their type."""
+    """If some arrays of an answer are in single precision, the others were computed from such numbers, whatever their type."""
     unit = max((n.unit for n in numbers.values()), default=0.0)
-
-    def single(n: Numbers) -> bool:
-        return n.unit < unit and n.half is None and bool(np.all(n.value == n.value.astype(np.float32)))
-
-    return {k: Numbers(n.value, None, unit) if single(n) else n for k, n in numbers.items()}
+    return {k: Numbers(n.value, n.half, unit) for k, n in numbers.items()}
 
 
 def _unrolled(p: Profile, data: Mapping[str, Array], steps: int | None, options: Mapping[str, Any]) -> Unrolled:
