@@ -58,3 +58,9 @@ def test_the_inside_is_of_an_unrolled_recurrence() -> None:
 def test_layers_of_a_graph_without_wires() -> None:
     placed = arrange_layers(["a", "b"], [], {"a": 10.0, "b": 10.0})
     assert placed.column == {"a": 0, "b": 0} and placed.y["a"] != placed.y["b"]
+
+
+def test_an_output_of_the_next_step_is_named_so() -> None:
+    """Elman's network predicts x[t+1] at step t: the inside of a step may not name a number there."""
+    texts = [m.label.text for m in bg.cell("elman").unroll(steps=3).draw("cell").layout.marks if m.kind == "node"]
+    assert any("x̂ₜ₊₁" in t for t in texts) and not any(c in t for t in texts for c in "₃₄"), texts

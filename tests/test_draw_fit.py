@@ -71,7 +71,7 @@ def test_smallest_text_is_what_the_svg_shows() -> None:
 
 
 def test_too_crowded_says_so() -> None:
-    crowded = bg.cell("lstm").unroll(steps=5).draw("backward", fit="page")
+    crowded = bg.cell("lstm").unroll(steps=5).draw("backward", fit="page", fold=False)
     assert re.match(r"names are \d\.\d points high on this page; 6 can be read", crowded.note)
     assert unrolled("rnn").draw(fit="slide").note == "" == unrolled("lstm").draw().note
     with pytest.raises(BPTTError, match="'slide', 'page', 'poster'"):
@@ -81,3 +81,40 @@ def test_too_crowded_says_so() -> None:
 def test_without_a_page_nothing_is_scaled() -> None:
     assert unrolled("rnn").draw().layout.scale == 1.0
     assert "scalebox" not in unrolled("rnn").draw().tikz and " size=" not in unrolled("rnn").draw().dot
+
+
+@pytest.mark.parametrize(("name", "options"), [
+    (name, options)
+    for name in ("rnn", "lstm", "lstm-peephole", "gru", "seq2seq")
+    for options in ({"view": "backward"}, {"view": "paths"}, {"detail": "equations"})
+])  # fmt: skip
+@pytest.mark.parametrize("steps", [3, 8])
+def test_every_slide_can_be_read(name: str, options: dict[str, Any], steps: int) -> None:
+    """Names of nine points on 960 by 540, all terms and steps accounted for: drawn, or counted as not drawn."""
+    u = unrolled(name, steps)
+    figure = u.draw(**options, fit="slide")
+    assert figure.note == "" and 15 * figure.layout.scale >= 9
+    scene = figure.scene
+    hidden = sum(s.hidden for s in scene.slots)
+    assert hidden + sum(s.kind == "step" for s in scene.slots) == sum(u.steps.values())
+    if options.get("view") == "paths":
+        count = u.derive(scene.data.wrt).count
+        assert len(scene.data.terms) + scene.data.left_out == count
+        assert f"{count - len(scene.data.terms):,} more" in figure.layout.title or len(scene.data.terms) == count
+        drawn = {m.id for m in figure.layout.marks if m.kind == "node"}
+        links = {link.split("->")[0] for term in scene.data.terms for link in term.links}
+        assert links <= drawn or u.recurrence.blocks  # no part of a term is folded away
+
+
+def test_the_way_back_of_lstm_at_three_steps_is_whole_on_a_slide() -> None:
+    figure = unrolled("lstm").draw("backward", fit="slide")
+    labels = [m for m in figure.layout.marks if m.cls == "jacobian"]
+    assert not figure.scene.folded and not figure.scene.hidden and len(labels) == len(figure.layout.edges) == 36
+
+
+def test_wide_ways_back_fold_above_four_steps() -> None:
+    def shown(name: str, steps: int, **options: Any) -> list[int]:
+        return [s.hidden or -(s.step or 0) for s in unrolled(name, steps).draw("backward", **options).scene.slots[1:]]
+
+    assert shown("lstm", 4) == [-1, -2, -3, -4] and shown("gru", 5) == [-1, 2, -4, -5] == shown("lstm", 5)
+    assert shown("rnn", 8) == [-t for t in range(1, 9)] == shown("lstm", 8, fold=False)

@@ -12,7 +12,7 @@ from bpttgraph.draw.geometry import flatten
 from bpttgraph.draw.marks import Layout, Mark
 from bpttgraph.variables import Link, Variable, VariableGraph
 
-CASES = [(name, steps) for name in NAMES for steps in (1, 3, 8, 12, 0)]
+CASES = [(name, steps) for name in NAMES for steps in (1, 3, 8, 50, 0)]
 
 
 def layout_of(name: str, steps: int, fold: bool | str = "auto") -> Layout:

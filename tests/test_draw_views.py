@@ -57,15 +57,16 @@ def lines(p: Layout) -> list[Mark]:
 
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("view", ["backward", "paths", "contributions"])
-@pytest.mark.parametrize("steps", [3, 9])
+@pytest.mark.parametrize("steps", [3, 8, 50])
 def test_nothing_overlaps(name: str, view: str, steps: int) -> None:
-    if steps == 9 and (view == "paths" or name not in ("rnn", "lstm")):
+    if steps != 3 and (view == "paths" or name not in ("rnn", "lstm")):
         pytest.skip("no new arrangement")
     p = picture(name, view, steps)
     words = [(m, words_at(m)) for m in p.marks if m.kind in ("text", "band") and m.label and m.label.glyphs]
     boxes = [(m, rectangle(m)) for m in p.marks if m.kind in ("node", "cell")]
     for (a, ra), (b, rb) in combinations([(m, r) for m, r in boxes if m.cls != "scale"], 2):
-        assert not overlap(ra, rb), (a.id, b.id)
+        inner = (ra[0] + 1e-6, ra[1] + 1e-6, ra[2] - 1e-6, ra[3] - 1e-6)  # cells touch
+        assert not overlap(inner, rb), (a.id, b.id)
     for (a, ra), (b, rb) in combinations(words, 2):
         assert not overlap(ra, rb), (a.id, b.id)
     for a, ra in words:
@@ -157,7 +158,7 @@ def test_many_terms_are_capped_and_counted() -> None:
     p = u.draw("paths", wrt="U_f").layout
     count = u.derive("U_f").count
     assert len({m.panel for m in p.marks if m.kind == "edge"}) == 12
-    assert f"12 terms of ∂E/∂U_f ({count - 12:,} more are not drawn)" in p.title
+    assert f"12 terms of ∂E/∂U_f ({count - 12:,} more not drawn)" in p.title
     with pytest.raises(BPTTError, match="no term with t=1, k=2"):
         u.draw("paths", t=1, k=2)
     with pytest.raises(BPTTError, match="paths"):
