@@ -13,6 +13,7 @@ from ..errors import BPTTError, nearest
 from .common import busy, load, shared, unroll, write
 
 if TYPE_CHECKING:
+    from ..homework import Verdict
     from ..recurrence import Recurrence
 
 __all__ = ["check"]
@@ -48,7 +49,18 @@ __all__ = ["check"]
     metavar="FILE.npz",
     help="Write the instance to compute on (.npz or .json) and stop.",
 )
-@shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw the cause on the unrolled graph: .svg, .png or .pdf.",
+)
+@click.option(
+    "--steps",
+    metavar="T",
+    help="Number of steps; for blocks encoder=4,decoder=2.  [default: those of the answer's instance, or 5]",
+)
+@shared("loss", "truncate", "let", "size", "inputs", "reduce")
 def check(
     source: str | None,
     answer: str | None,
@@ -59,6 +71,7 @@ def check(
     batch: int | None,
     certify: bool,
     made: Path | None,
+    picture: Path | None,
     let: tuple[str, ...],
     **options: Any,
 ) -> None:
@@ -96,8 +109,29 @@ def check(
     for note in notes:
         click.echo(f"note: {note}", err=True)
     click.echo(verdict.to_json() if as_json else str(verdict), nl=not as_json)
+    if picture is not None:
+        _draw(verdict, picture)
     if not verdict.right:
         sys.exit(1)
+
+
+def _draw(verdict: Verdict, path: Path) -> None:
+    """Write the picture of the cause; that there is none is no failure of the check."""
+    from ..cause import cause_figure
+    from ..homework.feedback import LEVELS
+
+    if LEVELS.index(verdict.feedback) < LEVELS.index("why"):
+        raise BPTTError(
+            f"--feedback {verdict.feedback} does not tell the cause", "leave out --picture, or --feedback why"
+        )
+    try:
+        figure = cause_figure(verdict, fit="slide" if path.suffix.lower() == ".pdf" else None)
+    except BPTTError as error:
+        click.echo(f"note: {error.message}", err=True)
+        return
+    with busy("drawing"):
+        figure.save(path)
+    click.echo(f"wrote {path}", err=True)
 
 
 def _chosen(options: dict[str, Any]) -> bool:

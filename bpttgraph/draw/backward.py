@@ -10,7 +10,7 @@ import math
 from dataclasses import replace
 
 from ..names import to_latex, to_mathml, to_unicode
-from .geometry import Path, Point, parallel
+from .geometry import Path, Point, flatten, parallel, rounded
 from .grid import Grid
 from .labels import Outline, mathml_label, stacked, words
 from .marks import Mark
@@ -18,6 +18,7 @@ from .place import Crowd, around, beside
 from .routes import travel
 from .scene import Edge
 from .template import ROW_HEIGHT
+from .theme import Style, Theme
 
 __all__ = ["arc_marks", "fraction", "fraction_of", "width_of"]
 
@@ -82,6 +83,22 @@ def _over(grid: Grid, edge: Edge, forward: Path) -> Path:
     return start, (ax + sign * pull, ay - lift - rise), (bx - sign * pull, by - lift - rise), end
 
 
+def fault_style(theme: Theme) -> Style:
+    """An arc over which an answer sends nothing, or something wrong."""
+    return replace(theme.edge["gradient"], stroke=theme.ink, width=2.2, head=9.0, dash=(4.0, 3.5))
+
+
+def cross(path: Path) -> list[Path]:
+    """A cross on the middle of a way."""
+    points = flatten(path)
+    x, y = (
+        points[len(points) // 2]
+        if len(points) > 2
+        else ((points[0][0] + points[-1][0]) / 2, (points[0][1] + points[-1][1]) / 2)
+    )
+    return [rounded([(x - 6, y - 6 * s), (x + 6, y + 6 * s)], 0.0) for s in (1, -1)]
+
+
 def _start(grid: Grid, edge: Edge) -> float | None:
     """Arcs that join are labelled where they are still apart, at their start."""
     return 30.0 if edge.cls == "parameter" or grid.ways.mode.get(edge.id, "straight") != "straight" else None
@@ -122,6 +139,8 @@ def arc_marks(grid: Grid, drawn: list[Mark], obstacles: list[Mark]) -> list[Mark
         norm = scene.data.norms.get(e.id)
         style = replace(theme.edge["gradient"], width=width_of(norm, 3.2))
         style = replace(style, head=7.0 + 1.1 * style.width)
+        if e.id in scene.data.faulty:
+            style = fault_style(theme)
         if e.source in scene.hidden:
             style = replace(style, head=0.0)
         path = arc_path(grid, e, forward[e.id].path)
@@ -132,6 +151,13 @@ def arc_marks(grid: Grid, drawn: list[Mark], obstacles: list[Mark]) -> list[Mark
         arc = Mark(e.id, "arc", f"arc {e.cls}", style, path=path, title=said, ends=(e.target, e.source))
         crowd.add_path(path, style.width + 2)
         arcs.append(arc)
+        if e.id in scene.data.faulty:
+            (x, y), *_ = cross(path)[0]
+            crowd.add(around(x + 6, y + 6, 16, 16))
+            for k, stroke in enumerate(cross(path)):
+                arcs.append(
+                    Mark(f"{e.id} fault {k}", "stroke", "fault", replace(theme.edge["mark"], width=2.4), path=stroke)
+                )
         labels.append((arc, e))
     found = []
     for arc, e in labels:

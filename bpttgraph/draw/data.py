@@ -50,6 +50,9 @@ class Data:
         terms: the terms to highlight, one picture each.
         left_out: how many more terms there are.
         triangle: (t, k) -> norm of dE_t/dwrt through the use at step k. uses: k -> norm of their sum over t.
+        counted: the triangle holds how often an answer counts each pair, in place of norms.
+        faulty: links over which an answer sends nothing, or something wrong, on the way back.
+        heading: the end of the title, in place of what the view says.
         note: one more convention, printed under the picture.
         immediate: links whose derivative is marked as immediate, ∂⁺.
         label: asked for each drawn node by its name; None means that its name stands in it.
@@ -69,6 +72,9 @@ class Data:
     label: Callable[[str], Label | None] | None = None
     stacked: bool = False
     note: str = ""
+    counted: bool = False
+    faulty: frozenset[str] = frozenset()
+    heading: str = ""
 
     def carries(self, link: str) -> bool:
         return self.carrying is None or link in self.carrying

@@ -128,7 +128,7 @@ def _matrix(scene: Scene, theme: Theme, scale: Scale, x0: float, y0: float) -> t
         f"<mfrac><mrow><mo>d</mo><msub><mi>E</mi><mi>t</mi></msub></mrow><mrow><mo>d</mo>{to_mathml(wrt)}</mrow></mfrac>",
         f"dE_t/d{to_unicode(wrt)}", 14.0,
     )  # fmt: skip
-    before, x = words("norm of", 10.0), x0
+    before, x = words("how often the answer counts" if data.counted else "norm of", 10.0), x0
     text("matrix words 1", before.text, x + before.width / 2, y + heading.height / 2)
     x += before.width + 7
     marks.append(Mark("matrix name", "text", "matrix", Style(), label=heading,
@@ -162,6 +162,8 @@ def _matrix(scene: Scene, theme: Theme, scale: Scale, x0: float, y0: float) -> t
                 v = data.uses[k]
                 cell(f"all {k}", v, grid_x + i * w, y, f"the sum over all t, k = {k}: {_short(v)}")
         y += h
+    if data.counted:
+        return marks, y - y0
     y += 22
     length, n = 180.0, 36
     for i in range(n):

@@ -32,7 +32,7 @@ def layout(scene: Scene) -> Layout:
     if scene.view == "paths" and scene.data.terms:
         pictures = [highlight(marks, term, scene, theme) for term in scene.data.terms]
         marks = arrange(pictures, scene.data.terms, scene, theme)
-    if scene.view == "contributions":
+    if scene.view == "contributions" or scene.data.counted:
         marks = contributions(marks, scene, theme)
     return legend_marks(scene, theme, marks)
 

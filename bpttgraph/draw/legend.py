@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..names import to_mathml, to_unicode
-from .backward import width_of
+from .backward import cross, fault_style, width_of
 from .geometry import Path, cut_strokes, rounded
 from .labels import Outline, in_line, mathml_label, words
 from .marks import Layout, Mark
@@ -49,6 +49,11 @@ def _sample(key: str, x: float, y: float, theme: Theme, index: int) -> list[Mark
             width = width_of(float(name) if name else None, style.width)
             style, line = replace(style, width=width, head=7.0 + 1.1 * width), tuple(reversed(line))
         return [Mark(f"legend {index}", "stroke", f"legend {what}", style, path=line)]
+    if what == "fault":
+        way: Path = tuple(reversed(line))
+        crossed = [Mark(f"legend {index} {k}", "stroke", "legend fault", replace(theme.edge["mark"], width=2.4), path=p)
+                   for k, p in enumerate(cross(way))]  # fmt: skip
+        return [Mark(f"legend {index}", "stroke", "legend fault", fault_style(theme), path=way), *crossed]
     if what == "cut":
         style = replace(theme.edge["recurrent"], dash=(5.0, 3.5) if name == "cut" else ())
         strokes = cut_strokes(line, _SAMPLE * 0.42, 2 if name == "cut" else 1)

@@ -206,6 +206,7 @@ def build_scene(
     legend = [("edge:" + c, w) for c, w in _EDGE_WORDS.items() if c in classes]
     if view == "backward":
         legend = [("faded:", "arrow of the computation"), *_gradient_legend(data)]
+        legend += [("fault:", "missing or wrong in the answer")] if any(e.id in data.faulty for e in edges) else []
         legend += [("edge:parameter", _EDGE_WORDS["parameter"])] if "parameter" in classes else []
     elif view == "contributions" and data.triangle:
         legend = [(k, w + "; colour: norm, all t" if k == "edge:parameter" else w) for k, w in legend]
@@ -241,6 +242,8 @@ def build_scene(
 
 
 def _heading(view: str, data: Data) -> str:
+    if data.heading:
+        return f": {data.heading}"
     if view == "backward":
         return ": the way back"
     gradient = f"∂E/∂{to_unicode(data.wrt)}" if data.wrt else "the gradient"

@@ -164,7 +164,15 @@ def as_text(verdict: Verdict, feedback: str) -> str:
 
 
 def as_html(verdict: Verdict, feedback: str) -> str:
-    return f"<pre>{escape(as_text(verdict, feedback))}</pre>"
+    text = f"<pre>{escape(as_text(verdict, feedback))}</pre>"
+    if level(feedback) < LEVELS.index("why"):
+        return text
+    from ..cause import cause_figure
+
+    try:
+        return text + cause_figure(verdict).svg
+    except BPTTError:  # nothing is wrong, or it stands at no place of the graph
+        return text
 
 
 def as_json(verdict: Verdict, feedback: str) -> str:

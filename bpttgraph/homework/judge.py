@@ -180,7 +180,7 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
     scale = {n: truth.scale(n) for n in given}
     return Verdict(
         {n: found[n] for n in given}, truth.u.recurrence.title, tuple(truth.u.conventions), described(truth), oracle,
-        [*answer.notes, *mixed], scale=scale, unit={n: g.unit for n, g in given.items()},
+        [*answer.notes, *mixed], scale=scale, unit={n: g.unit for n, g in given.items()}, unrolled=truth.u,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..errors import Span
+    from ..recurrence import Unrolled
 
 __all__ = ["Answer", "Cause", "Given", "ParameterVerdict", "Status", "Verdict"]
 
@@ -111,6 +112,7 @@ class Verdict:
     scale: dict[str, Array] = field(default_factory=dict, repr=False)  # S of each gradient
     unit: dict[str, float] = field(default_factory=dict, repr=False)
     feedback: str = "why"  # how much `str` says
+    unrolled: Unrolled | None = field(default=None, repr=False)  # the recurrence, for a picture
 
     @property
     def right(self) -> bool:
