@@ -111,6 +111,98 @@ def lstm(data):
     return outcome(data, {**g, "h[0]": dh, "c[0]": dc})
 
 
+def gru(data, after=False):
+    """GRU; the reset gate before the recurrent product, or after it with a bias of its own."""
+    x, h0, up = batched(data, "x", "h[0]", "dE_dh")
+    g = {k: np.zeros_like(v) for k, v in data.items() if k[0] in "WUb"}
+    h, kept = h0, []
+    for t in range(len(x)):
+        z = sigmoid(x[t] @ data["W_z"].T + h @ data["U_z"].T + data["b_z"])
+        r = sigmoid(x[t] @ data["W_r"].T + h @ data["U_r"].T + data["b_r"])
+        q = h @ data["U"].T + data["b_hn"] if after else (r * h) @ data["U"].T
+        n = np.tanh(x[t] @ data["W"].T + data["b_in" if after else "b"] + (r * q if after else q))
+        kept.append((h, z, r, q, n))
+        h = (1 - z) * n + z * h
+    dh = np.zeros_like(h0)
+    for t in range(len(x) - 1, -1, -1):
+        before, z, r, q, n = kept[t]
+        dh = dh + up[t]
+        az, an = dh * (before - n) * z * (1 - z), dh * (1 - z) * (1 - n * n)
+        back = dh * z
+        if after:
+            ar, inner = an * q * r * (1 - r), an * r
+            g["U"] += inner.T @ before
+            g["b_hn"] += inner.sum(0)
+            g["b_in"] += an.sum(0)
+            back = back + inner @ data["U"]
+        else:
+            m = an @ data["U"]
+            ar = m * before * r * (1 - r)
+            g["U"] += an.T @ (r * before)
+            g["b"] += an.sum(0)
+            back = back + m * r
+        g["W"] += an.T @ x[t]
+        for k, v in (("z", az), ("r", ar)):
+            g[f"W_{k}"] += v.T @ x[t]
+            g[f"U_{k}"] += v.T @ before
+            g[f"b_{k}"] += v.sum(0)
+            back = back + v @ data[f"U_{k}"]
+        dh = back
+    return outcome(data, {**g, "h[0]": dh})
+
+
+def gru_after(data):
+    return gru(data, after=True)
+
+
+def lstm_kind(data, peephole=False, coupled=False):
+    """LSTM with peepholes (the output gate sees the new cell), or with f = 1 − i."""
+    x, h0, c0, up = batched(data, "x", "h[0]", "c[0]", "dE_dh")
+    g = {k: np.zeros_like(v) for k, v in data.items() if k[:2] in ("W_", "U_", "b_", "p_")}
+    gates = "iog" if coupled else "ifog"
+    see = {k: data[f"p_{k}"] if peephole else 0 for k in "ifo"}
+    h, c, kept = h0, c0, []
+    for t in range(len(x)):
+        a = {k: x[t] @ data[f"W_{k}"].T + h @ data[f"U_{k}"].T + data[f"b_{k}"] for k in gates}
+        i, n = sigmoid(a["i"] + see["i"] * c), np.tanh(a["g"])
+        f = 1 - i if coupled else sigmoid(a["f"] + see["f"] * c)
+        new = f * c + i * n
+        o = sigmoid(a["o"] + see["o"] * new)
+        kept.append((h, c, i, f, o, n, new))
+        h, c = o * np.tanh(new), new
+    dh, dc = np.zeros_like(h0), np.zeros_like(c0)
+    for t in range(len(x) - 1, -1, -1):
+        before, old, i, f, o, n, new = kept[t]
+        dh = dh + up[t]
+        th = np.tanh(new)
+        d = {"o": dh * th * o * (1 - o)}
+        dc = dc + dh * o * (1 - th * th) + d["o"] * see["o"]
+        d["i"] = dc * (n - old if coupled else n) * i * (1 - i)
+        d["g"] = dc * i * (1 - n * n)
+        dc_next = dc * f + d["i"] * see["i"]
+        if not coupled:
+            d["f"] = dc * old * f * (1 - f)
+            dc_next = dc_next + d["f"] * see["f"]
+        dh = np.zeros_like(h0)
+        for k, v in d.items():
+            g[f"W_{k}"] += v.T @ x[t]
+            g[f"U_{k}"] += v.T @ before
+            g[f"b_{k}"] += v.sum(0)
+            if peephole and k != "g":
+                g[f"p_{k}"] += (v * (new if k == "o" else old)).sum(0)
+            dh = dh + v @ data[f"U_{k}"]
+        dc = dc_next
+    return outcome(data, {**g, "h[0]": dh, "c[0]": dc})
+
+
+def lstm_peephole(data):
+    return lstm_kind(data, peephole=True)
+
+
+def lstm_coupled(data):
+    return lstm_kind(data, coupled=True)
+
+
 def rnn_torch(data):
     """The vanilla RNN by another library's automatic differentiation."""
     import torch
@@ -125,4 +217,11 @@ def rnn_torch(data):
     return {k: leaves[k].grad.numpy() for k in ("W_hh", "W_xh", "b_h", "W_hy", "b_y", "h[0]")}
 
 
-BY_CELL = {"rnn": (rnn_example, rnn_rows), "lstm": (lstm,)}
+BY_CELL = {
+    "rnn": (rnn_example, rnn_rows),
+    "lstm": (lstm,),
+    "gru": (gru,),
+    "gru-reset-after": (gru_after,),
+    "lstm-peephole": (lstm_peephole,),
+    "lstm-coupled": (lstm_coupled,),
+}
