@@ -34,8 +34,9 @@ SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of th
 # Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the gradient), so only
 # as long as it is not many standard deviations.
 ARRANGEMENT = 100.0
-# Single precision: forward errors that many steps share (a cell that only adds) are not independent, and gradients amplify them.
-SINGLE = 3.0
+# Single precision: forward errors that many steps share (a cell that only adds) are not independent, so they may add up like √T more
+# than the statistics say, and gradients amplify them.
+SINGLE = 3.0  # times √T
 LAST = 2.0  # and units in the last place of the value itself
 
 
@@ -94,7 +95,7 @@ class Truth:
         kind = "rounding" if unit <= U or self._single else "rounding of rounded data"
         sigma = self._reading(name, kind)
         other = np.minimum(self.scale(name), ARRANGEMENT * sigma)
-        safety = SAFETY if unit <= U else SINGLE * SAFETY
+        safety = SAFETY if unit <= U else SINGLE * SAFETY * float(np.sqrt(self.u.columns))
         return (safety * sigma + other + LAST * np.abs(self.value(name))) * unit
 
     def _reading(self, name: str, kind: str) -> Array:
