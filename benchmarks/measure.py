@@ -32,18 +32,30 @@ def disagreement(a: Mapping[str, Any], b: Mapping[str, Any]) -> float:
     return max(float(np.max(np.abs(_flat(a, n) - _flat(b, n))) / np.max(np.abs(_flat(a, n)))) for n in names)
 
 
+BLOCK = 2e-3  # seconds
+
+
 def interleaved(calls: Mapping[str, Callable[[], Any]], seconds: float = 2.0) -> dict[str, float]:
-    """Median time of each call in seconds: one of each, round after round, until each has had `seconds` or 5 rounds."""
+    """Median time of each call in seconds: all take turns, round after round, until each has had `seconds` or 5 rounds.
+
+    A turn is a block of calls of at least 2 ms together, as in training, where one call follows another; a single call of some
+    microseconds would measure how far the others have emptied the caches.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for call in calls.values():
+    repeats = {}
+    for name, call in calls.items():
         call()
+        start = time.perf_counter()
+        call()
+        repeats[name] = max(1, round(BLOCK / max(time.perf_counter() - start, 1e-7)))
     end = time.perf_counter() + seconds * len(calls)
     while min(map(len, times.values())) < 5 or (time.perf_counter() < end and min(map(len, times.values())) < 1000):
         for name, call in calls.items():
             gc.collect(0)
             start = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - start)
+            for _ in range(repeats[name]):
+                call()
+            times[name].append((time.perf_counter() - start) / repeats[name])
     return {name: statistics.median(found) for name, found in times.items()}
 
 

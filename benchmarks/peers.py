@@ -36,7 +36,7 @@ def ours(work: Work, data: Mapping[str, Array], **options: Any) -> Call:
 
     def call() -> Result:
         run = u.run(given, **options)
-        loss = float(np.sum(run.loss))  # in a batch, one loss an example
+        loss = float(run.loss)
         g = run.gradients
         if work.cell == "lstm":
             stacked = {n: [g[f"{n}_{gate}"] for gate in GATES] for n in ("W", "U", "b")}
