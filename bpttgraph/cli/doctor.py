@@ -29,6 +29,7 @@ def doctor(as_json: bool) -> None:
     base = ("bpttgraph", "numpy", "sympy", "networkx", "graphviz", "pygraphviz", "ziamath", "click", "rich")
     optional = {
         "typst": "writes documents as PDF",
+        "python-flint": "certifies gradients: check --certify",
         "torch": "compares with nn.RNN, nn.LSTM, nn.GRU in the tests",
         "pytest": "runs the tests",
         "hypothesis": "runs the tests",
