@@ -28,6 +28,7 @@ from .factored import Statement
 from .local import Local, local_jacobian
 from .onehot import in_classes
 from .parts import Part, Piece, has_partial, tag, untagged
+from .pulled import pulled
 from .read import Reader
 from .stacked import Stacked, stacks
 from .terms import Factors
@@ -243,6 +244,9 @@ class Adjoints:
         v = self.paths.variables
         self._scales[target] = adjoint
         if local.jacobian is None:
+            part = pulled(self.pre(target) or self._node(target), self._node(source), adjoint)
+            if part is not None:
+                return Piece(source, target, tag(part, ids), ids)
             link = next(x for x in self.paths.readers[source] if x.target == target)
             j: Expr = partial(target, v[target].shape, source, v[source].shape, immediate=self.paths.immediate(link))
             return Piece(source, target, tag(product(transpose(j), adjoint), ids), ids)

@@ -7,16 +7,19 @@ means as a formula is decided here, once, for all printers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ..graph import Node
+from ..primitives import TABLE
 from .expr import (
     Apply,
     Expr,
     Literal,
     Ones,
+    Product,
     Zeros,
     add,
     diag,
@@ -30,6 +33,8 @@ from .expr import (
     power,
     product,
     rows,
+    signed,
+    split_sign,
     stack,
     subtract,
     symbol,
@@ -98,6 +103,8 @@ class Reader:
             return _ELEMENTWISE[name](*a)
         if name == "expand" and (node.args[0].shape == () or node.args[0].shape == node.shape):
             return a[0]
+        if name == "reshape" and node.args[0].shape == () and len(node.shape) == 2:  # on its way to be spread over a matrix
+            return a[0]
         if name == "power":
             return power(a[0], num(attrs["exponent"]))
         if node.op.kind == "elementwise" or name not in _STRUCTURAL:
@@ -115,6 +122,23 @@ class Reader:
         return _STRUCTURAL[name](*a)
 
 
+def diagonal(x: Expr) -> Expr:
+    """The diagonal of a matrix as a column; of a bᵀ, that is a ∘ b.
+
+    >>> from bpttgraph.derive.printers import to_text
+    >>> to_text(diagonal(outer(symbol("a", (3,)), symbol("b", (3,)))))
+    'a ∘ b'
+    """
+    sign, e = split_sign(x)
+    if isinstance(e, Product):
+        matrices = [f for f in e.factors if f.shape]
+        cuts = [i for i, (a, b) in enumerate(pairwise(matrices), 1) if a.shape[1] == b.shape[0] == 1]
+        if cuts:
+            halves = product(*matrices[: cuts[0]]), transpose(product(*matrices[cuts[0] :]))
+            return signed(sign, hadamard(*[f for f in e.factors if not f.shape], *halves))
+    return Apply((x.shape[0], 1), TABLE["diagonal"], (x,), (), (x.shape,))
+
+
 def padding(x: Expr, before: int, after: int) -> list[Expr]:
     """`x` between rows of zeros."""
     parts = [Zeros((before, x.shape[1])), x, Zeros((after, x.shape[1]))]
@@ -127,7 +151,8 @@ _ELEMENTWISE: dict[str, Callable[..., Expr]] = {
 }  # fmt: skip
 _STRUCTURAL: dict[str, Any] = {
     "matvec": product, "matmat": product, "vecmat": lambda x, a: product(transpose(a), x), "dot": dot, "outer": outer,
-    "transpose": transpose, "concat": stack, "take": None, "pad": None, "diag": None,
+    "transpose": transpose, "concat": stack, "take": None, "pad": None, "diag": None, "diagonal": diagonal,
+    "batch_outer": outer, "batch_sum": lambda x: x,  # formulas are for one example
 }  # fmt: skip
 
 
