@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from .adjoints import Adjoints, Part, Piece
 from .expr import BigSum, Expr, Symbol, add, num
@@ -56,7 +57,9 @@ class Recursions:
                 self._collect(part)
         for line in self.lines.values():
             self._generalise(line)
-        self.loops = self._loops()
+        self.once = {p.name: p for p in adjoints.parts if p.kind != "gradient" and without_step(p.name)[1] is None}
+        self.order = self._ordered_loops()
+        self.loops = [x for x in self.order if isinstance(x, Loop)]
 
     def block_of(self, name: str) -> str:
         return self.adjoints.paths.variables[name].block or ""
@@ -135,27 +138,33 @@ class Recursions:
                     found.add((base, int(step[1:-1] or 0)))
         return found
 
-    def _loops(self) -> list[Loop]:
-        """Loops in an order in which every statement finds what it reads."""
+    def _ordered_loops(self) -> list[Loop | str]:
+        """Loops, and between them the names of adjoints without a step, in an order in which every statement finds what it reads."""
         import networkx
 
         graph = networkx.DiGraph()
-        graph.add_nodes_from(self.lines)
+        pieces: dict[str, list[Piece]] = {k: p.pieces for k, p in self.once.items()}
         for key, line in self.lines.items():
-            for piece in (*(line.general or ()), *[p for s in line.special.values() for p in s]):
-                graph.add_edges_from((n.rpartition("[")[0], key) for n in names_of(piece.expr) if n.rpartition("[")[0] in self.lines)
-        place = {key: i for i, key in enumerate(self.lines)}
+            pieces[key] = [*(line.general or ()), *[p for s in line.special.values() for p in s]]
+        place = {key: i for i, key in enumerate(dict.fromkeys(without_step(p.name)[0] for p in self.adjoints.parts))}
+        graph.add_nodes_from(sorted(pieces, key=lambda k: place[k]))
+        for key, found in pieces.items():
+            read = [n.partition("[")[0] for piece in found for n in sorted(names_of(piece.expr))]
+            graph.add_edges_from((n, key) for n in read if n in pieces)
         condensed = networkx.condensation(graph)
-        made: list[Loop] = []
+        made: list[Any] = []
         rank = {c: min(place[k] for k in condensed.nodes[c]["members"]) for c in condensed}
         for c in networkx.lexicographical_topological_sort(condensed, key=lambda c: rank[c]):
             members = condensed.nodes[c]["members"]
+            if members & set(self.once):
+                made += sorted(members)
+                continue
             offsets = {o for k in members for n, o in self.needs(self.lines[k])}
             within = {o for k in members for n, o in self.needs(self.lines[k]) if n in members}
             direction = 1 if min(within, default=0) < 0 else -1
             keys = self._ordered(members, place)
             block = self.lines[keys[0]].block
-            joins = made and made[-1].block == block and (
+            joins = made and isinstance(made[-1], Loop) and made[-1].block == block and (
                 made[-1].direction == direction or not (within - {0})) and all(o * made[-1].direction <= 0 for o in offsets)
             if joins:
                 made[-1].keys += keys
