@@ -18,6 +18,7 @@ from bpttgraph.draw.chart import Series, line_chart
 from bpttgraph.flow import cliff, clip
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 rec = bg.recurrence("h[t] = sigmoid(w * h[t-1] + b)\nE[t] = squared_error(h[t], target[t])")
 u = rec.unroll(50, loss="last", sizes=1)
 data = {"w": 0.0, "b": -3.0, "h[0]": 0.5, "target": np.full(50, 0.7)}

@@ -17,6 +17,7 @@ import bpttgraph as bg
 
 T = 30
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 net = bg.recurrence("h[t] = W_1 @ x[t] + W_2 @ h[t-1]\ny[t] = W_3 @ h[t]").unroll(T, sizes={"x": 1, "h": 2, "y": 1})
 impulse = np.zeros((T, 1))
 impulse[0] = 1.0

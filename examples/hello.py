@@ -14,6 +14,7 @@ from bpttgraph.draw.chart import Series, line_chart
 from bpttgraph.training import Trainer
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 text = "hello, said the kettle. hello, said the hotel. the kettle took the hotel. hello, hello! " * 20
 
 points: dict[str, list[float]] = {"hello": [], "htktt": []}

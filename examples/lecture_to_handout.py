@@ -16,6 +16,7 @@ $$h_t = \tanh(W_h h_{t-1} + W_x x_t) \quad (4)$$
 """
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 for parameter in ("W_y", "W_x", "W_h"):
     command = ["derive", "-", "--wrt", parameter, "--let", "E=cross_entropy", "-o", str(folder / parameter)]
     done = subprocess.run(

@@ -16,6 +16,7 @@ import bpttgraph as bg
 from bpttgraph.training import Network, fit
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 lstm = bg.recurrence(bg.cell("lstm").text + "\ny[t] = softmax(V @ h[t] + b_y)\nE[t] = cross_entropy(y[t], target[t])")
 rows = ["gap,rnn,lstm"]
 for gap in (3, 10, 40):

@@ -13,6 +13,7 @@ import bpttgraph as bg
 
 T = 30
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 rnn, lstm = bg.cell("rnn").unroll(T), bg.cell("lstm").unroll(T)
 closed, opened = lstm.instance(seed=0), lstm.instance(seed=0)
 opened["b_f"] = np.full_like(opened["b_f"], 5.0)  # a forget gate near 1: the usual initialisation goes this way

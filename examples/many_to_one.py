@@ -16,6 +16,7 @@ from bpttgraph.training import Network, fit
 
 T = 8
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 
 
 def sample(rng: np.random.Generator, batch: int = 32) -> dict[str, np.ndarray]:

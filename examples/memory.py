@@ -19,6 +19,7 @@ from bpttgraph.draw.chart import Series, line_chart
 
 T = 20
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 
 trace = bg.cell("exp-trace").unroll(T, sizes={"x": 1, "h": 1})
 lines = []

@@ -18,6 +18,7 @@ E[t] = squared_error(y[t], target[t])
 """
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 rec = bg.recurrence(EQUATIONS)
 print("states:", ", ".join(rec.states), "· parameters:", ", ".join(rec.parameters))
 u = rec.unroll(steps=4)

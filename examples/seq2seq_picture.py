@@ -12,6 +12,7 @@ import numpy as np
 import bpttgraph as bg
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 u = bg.cell("seq2seq").unroll(steps={"encoder": 4, "decoder": 3})
 run = u.run(u.instance(seed=0))
 triangle = run.contributions("encoder.W_hh")  # [t-1, k-1]: loss of decoder step t, use at encoder step k

@@ -19,6 +19,7 @@ def step(h, x, *, W_z, U_z, W, U):
 
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 rec = bg.recurrence(step)
 print("\n".join(rec.equations))
 u = rec.unroll(steps=5)

@@ -28,6 +28,7 @@ def loss(x, Wx, Wh, b, h0):  # x is (T, N, D), time-major
 
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 rng = np.random.default_rng(0)
 T, N, D, H = 4, 2, 3, 5
 data = [rng.normal(size=s) * 0.7 for s in ((T, N, D), (D, 4 * H), (H, 4 * H), (4 * H,), (N, H))]

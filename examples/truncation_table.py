@@ -13,6 +13,7 @@ import bpttgraph as bg
 
 T = 12
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 rnn = bg.cell("rnn")
 data = rnn.unroll(T).instance(seed=0)
 data["W_hh"] = 1.1 * np.linalg.qr(data["W_hh"])[0]  # a rotation and small inputs, so that the far past still counts

@@ -16,6 +16,7 @@ from bpttgraph.flow.settings import compared_flows
 
 T = 40
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 charts = []
 print(f"factor a step over {T} steps")
 for radius in (0.9, 1.0, 1.5):

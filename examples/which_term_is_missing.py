@@ -13,6 +13,7 @@ import bpttgraph as bg
 
 T = 4
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 rnn = bg.cell("rnn")
 u = rnn.unroll(T, sizes={"h": 7})
 data = u.instance(seed=1)

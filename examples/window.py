@@ -19,6 +19,7 @@ from bpttgraph.training import Network, fit
 
 T = 9
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
+folder.mkdir(parents=True, exist_ok=True)
 
 
 def sample(rng: np.random.Generator) -> dict[str, np.ndarray]:

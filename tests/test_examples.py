@@ -157,8 +157,7 @@ CLAIMS: dict[str, Callable[[str, Path], None]] = {
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_example(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "out"
-    folder.mkdir()
+    folder = tmp_path / "new" / "out"  # the example makes it
     here = tmp_path / "here"
     here.mkdir()
     done = subprocess.run(
