@@ -1,14 +1,16 @@
-"""One kind of error for everything that a user can get wrong.
+"""One kind of error for everything that a user can get wrong, one for what we got wrong, and `visible` for text of strangers.
 
 `BPTTError` says what is wrong, where (the line of the text with a caret under it), and one fix. The command line turns it
-into a message on stderr and exit status 2; nothing else in the project is raised for bad input.
+into a message on stderr and exit status 2; nothing else in the project is raised for bad input. `Fault` is for the program
+itself: two of its own readings contradict each other. The command line makes a report of it, with exit status 3.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from unicodedata import category
 
-__all__ = ["BPTTError", "Span", "nearest"]
+__all__ = ["BPTTError", "Fault", "Span", "nearest", "visible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class BPTTError(ValueError):
     """
 
     def __init__(self, message: str, hint: str | None = None, *, text: str | None = None, span: Span | None = None):
+        message, hint = visible(message), hint and visible(hint)  # an exception reaches a terminal by ways of its own
         self.message, self.hint, self.span = message, hint, span
         self.line_text = ""
         lines = [message]
@@ -46,13 +49,44 @@ class BPTTError(ValueError):
             raw = source[min(span.line, len(source)) - 1]
             # A very long line is shown around the caret only.
             start = max(0, span.column - 80) if len(raw) > 160 else 0
-            self.line_text = shown = raw[start : start + 160].replace("\t", " ")
+            row = raw[start : start + 160].replace("\t", " ")
+            self.line_text = shown = "".join("\ufffd" if _hidden(c) else c for c in row)  # one sign each, for the caret
             prefix = f"  line {span.line}: "
             width = max(1, min(span.end, start + len(shown)) - span.column)
             lines += [prefix + shown, " " * (len(prefix) + span.column - start) + "^" * width]
         if hint:
             lines.append(f"  hint: {hint}")
         super().__init__("\n".join(lines))
+
+
+class Fault(BPTTError):
+    """The program itself is wrong: readings that must agree do not. Nothing that the user wrote is at fault."""
+
+
+def visible(text: str, encoding: str = "utf-8") -> str:
+    """The text with escapes for what steers a terminal or turns its direction of reading, and for what `encoding` cannot hold.
+
+    Lines and tabs stay. The escapes are JSON's, so that JSON remains JSON, with the same content.
+
+    >>> print(visible("h\\x1b[31m ∂"), visible("∂", "latin-1"))
+    h\\u001b[31m ∂ \\u2202
+    """
+    return text.translate({ord(c): _escape(c) for c in set(text) if c not in "\n\t" and _hidden(c, encoding)})
+
+
+def _hidden(sign: str, encoding: str = "utf-8") -> bool:
+    if category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp"):
+        return True
+    try:
+        sign.encode(encoding)
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _escape(sign: str) -> str:
+    units = sign.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
 def nearest(name: str, candidates: list[str] | tuple[str, ...], count: int = 3) -> str:

@@ -1,3 +1,5 @@
-from . import main
+"""`python -m bpttgraph.cli` is the command line, too."""
 
-main()
+from ..__main__ import run
+
+run()

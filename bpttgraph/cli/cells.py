@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    pass
+from .terminal import say
 
 
 @click.command("cells")
@@ -22,7 +19,7 @@ def list_cells(name: str | None, as_json: bool) -> None:
     if name is not None:
         rec = cell(name)
         if as_json:
-            click.echo(
+            say(
                 json.dumps(
                     {**describe(name.partition(":")[0]), "equations": list(rec.equations), "source_text": rec.source},
                     indent=2,
@@ -30,13 +27,13 @@ def list_cells(name: str | None, as_json: bool) -> None:
                 )
             )
         else:
-            click.echo(rec.source.rstrip())
+            say(rec.source.rstrip())
         return
     rows = [describe(n) for n in cells()]
     if as_json:
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        say(json.dumps(rows, indent=2, ensure_ascii=False))
         return
     width = max(len(r["name"]) for r in rows)
     for row in rows:
         variants = f"  [{' '.join(row['variants'])}]" if row["variants"] else ""
-        click.echo(f"{row['name']:<{width}}  {row['title']}{variants}")
+        say(f"{row['name']:<{width}}  {row['title']}{variants}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from .common import busy, load, shared, unroll, write
+from ..writing import write
+from .common import load, shared, unroll
+from .status import judged
+from .terminal import busy, say
 
 if TYPE_CHECKING:
     from ..homework import Verdict
@@ -75,7 +77,7 @@ def check(
     let: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Judge a gradient: right, right in another convention, or wrong, and why. Exit status 0 if right, 1 if wrong or undecidable."""
+    """Judge a gradient: right, right in another convention, or wrong, and why. Exit status 0 if right, 1 if wrong, 2 if undecidable."""
     if source is None and profile is None:
         raise BPTTError("no recurrence is named", "write bpttgraph check CELL --answer FILE, or give --profile NAME")
     if made is None and answer is None:
@@ -107,12 +109,11 @@ def check(
             verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback, certify=certify)
         notes = tuple(rec.notes)
     for note in notes:
-        click.echo(f"note: {note}", err=True)
-    click.echo(verdict.to_json() if as_json else str(verdict), nl=not as_json)
+        say(f"note: {note}", err=True)
+    say(verdict.to_json() if as_json else str(verdict), nl=not as_json)
     if picture is not None:
         _draw(verdict, picture)
-    if not verdict.right:
-        sys.exit(1)
+    judged(verdict, "compute the answer on another instance (--make-instance FILE.npz --seed 1)")
 
 
 def _draw(verdict: Verdict, path: Path) -> None:
@@ -127,11 +128,11 @@ def _draw(verdict: Verdict, path: Path) -> None:
     try:
         figure = cause_figure(verdict, fit="slide" if path.suffix.lower() == ".pdf" else None)
     except BPTTError as error:
-        click.echo(f"note: {error.message}", err=True)
+        say(f"note: {error.message}", err=True)
         return
     with busy("drawing"):
         figure.save(path)
-    click.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}", err=True)
 
 
 def _chosen(options: dict[str, Any]) -> bool:
@@ -170,7 +171,7 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
     truth = visible(u, data)
     _write(path, truth.data)
     if any(not np.array_equal(truth.data[key], value) for key, value in data.items()):
-        click.echo(
+        say(
             "note: inputs and biases are smaller than those of this seed, so that the longest paths show: "
             "hand in the data together with the gradients",
             err=True,
@@ -196,7 +197,7 @@ def _write(path: Path, data: Mapping[str, Any]) -> None:
         np.savez(buffer, **{f"data/{key}": value for key, value in data.items()})
         content = buffer.getvalue()
     write({path: content})
-    click.echo(f"wrote {path}: {', '.join(f'{key} {np.shape(value)}' for key, value in data.items())}")
+    say(f"wrote {path}: {', '.join(f'{key} {np.shape(value)}' for key, value in data.items())}")
 
 
 class _Nothing:

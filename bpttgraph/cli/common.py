@@ -1,10 +1,9 @@
-"""What the commands share: options, reading a recurrence, unrolling it, writing files whole or not at all."""
+"""What the commands share: options, reading a recurrence, unrolling it."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ from ..errors import BPTTError, nearest
 if TYPE_CHECKING:
     from ..recurrence import Recurrence, Unrolled
 
-__all__ = ["busy", "default_wrt", "load", "pairs", "shared", "unroll", "whole", "write"]
+__all__ = ["default_wrt", "load", "pairs", "shared", "unroll", "whole"]
 
 MAX_BYTES = 200_000
 
@@ -156,39 +155,3 @@ def default_wrt(unrolled: Unrolled) -> str:
     return next(iter(unrolled.parameters), None) or next(
         v.name for v in unrolled.vgraph.variables.values() if v.role in ("initial", "input")
     )
-
-
-@contextmanager
-def busy(text: str) -> Iterator[None]:
-    """A spinner on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(text):
-        yield
-
-
-def write(files: dict[Path, bytes]) -> None:
-    """Write files that are complete in memory: under temporary names first, then renamed."""
-    import os
-    import tempfile
-
-    pending: list[tuple[str, Path]] = []
-    try:
-        for path, data in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-            pending.append((name, path))
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(name, 0o644)
-        for name, path in pending:
-            os.replace(name, path)
-    except OSError as error:
-        for name, _ in pending:
-            Path(name).unlink(missing_ok=True)
-        raise BPTTError(
-            f"cannot write {error.filename or 'the output'}: {error.strerror}", "choose another place with -o"
-        ) from None

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import BPTTError
-from .common import busy, default_wrt, load, shared, unroll, write
+from ..errors import BPTTError, Fault
+from ..writing import write
+from .common import default_wrt, load, shared, unroll
+from .status import WRONG
+from .terminal import busy, say
 
 if TYPE_CHECKING:
     from ..document import Document
@@ -158,25 +161,27 @@ def derive(
 
     choice = Choice(unrolled, report, command, detail or "lecture", level or None, notation, data, symbolic, classes)
     for note in rec.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     if output is None:
         _print(choice, derivations, whole, detail)
     else:
         for d in derivations:
-            click.echo(_headline(d, symbolic))
+            say(_headline(d, symbolic))
         with busy("writing"):
             files = _files(choice, names, whole, output, wanted)
             write(files)
-        click.echo(f"wrote {', '.join(sorted(p.name for p in files))} to {output}/")
+        say(f"wrote {', '.join(sorted(p.name for p in files))} to {output}/")
     if report is None:
         first = rec.abstract[0]
-        click.echo(
+        say(
             f"not checked: {', '.join(rec.abstract)} abstract, so there are no numbers; bind with --let {first}=tanh"
         )
     else:
-        click.echo(report.verdict)
+        say(report.verdict)
+        if report.broken:
+            raise Fault(report.broken, "nothing is known about the derivation")
         if not report.right:
-            sys.exit(1)
+            sys.exit(WRONG)
 
 
 def _names(unrolled: Unrolled, wrt: tuple[str, ...]) -> list[str]:
@@ -204,15 +209,15 @@ def _print(choice: Any, derivations: list[Any], whole: bool, detail: str | None)
     names = [d.wrt for d in derivations]
     if whole:
         for d in derivations:
-            click.echo(_headline(d, choice.symbolic))
-        click.echo("\n" + symbolic_text(choice, names, whole) + "\n")
+            say(_headline(d, choice.symbolic))
+        say("\n" + symbolic_text(choice, names, whole) + "\n")
     for d in derivations:
         if whole and not choice.level and detail != "full":
             break
-        click.echo(f"∂E/∂{d.wrt}:" if whole else _headline(d, choice.symbolic))
+        say(f"∂E/∂{d.wrt}:" if whole else _headline(d, choice.symbolic))
         symbolic = choice.symbolic and not whole
         text = symbolic_text(choice, [d.wrt], False) if symbolic else gradient_text(d, choice, detail)
-        click.echo("\n" + text + "\n")
+        say("\n" + text + "\n")
 
 
 def _files(choice: Any, names: list[str], whole: bool, output: Path, formats: list[str]) -> dict[Path, bytes]:

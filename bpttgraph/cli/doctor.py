@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
-if TYPE_CHECKING:
-    pass
+from .terminal import say
 
 
 @click.command()
@@ -43,17 +40,17 @@ def doctor(as_json: bool) -> None:
         "engines": engines,
     }
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    click.echo(f"Python {found['python']} on {found['platform']}")
+    say(f"Python {found['python']} on {found['platform']}")
     for package in base:
-        click.echo(f"  {package:<12} {installed(package) or 'MISSING: pip install ' + package}")
-    click.echo("Optional")
+        say(f"  {package:<12} {installed(package) or 'MISSING: pip install ' + package}")
+    say("Optional")
     for package, use in optional.items():
-        click.echo(f"  {package:<12} {installed(package) or 'not installed'} ({use})")
-    click.echo("Drawing engines, in order")
+        say(f"  {package:<12} {installed(package) or 'not installed'} ({use})")
+    say("Drawing engines, in order")
     for engine in engines:
         mark = "used" if engine["used"] else "available" if engine["available"] else "missing"
         version_text = f" {engine['version']}" if engine["version"] else ""
         reason = f": {engine['reason']}" if engine["reason"] else ""
-        click.echo(f"  {engine['name']!s:<12} {mark}{version_text}{reason}")
+        say(f"  {engine['name']!s:<12} {mark}{version_text}{reason}")

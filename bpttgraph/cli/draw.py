@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from .common import busy, load, pairs, shared, unroll, whole, write
+from ..writing import write
+from .common import load, pairs, shared, unroll, whole
+from .terminal import busy, say
 
 if TYPE_CHECKING:
     from ..draw.figure import Figure
@@ -103,12 +105,12 @@ def draw(
     with busy("drawing"):
         figure.save(target)
     for note in rec.notes:
-        click.echo(f"note: {note}", err=True)
+        say(f"note: {note}", err=True)
     if figure.engine_note and target.suffix == ".svg":
-        click.echo(f"note: {figure.engine_note}", err=True)
+        say(f"note: {figure.engine_note}", err=True)
     if figure.note:
-        click.echo(f"note: {figure.note}", err=True)
-    click.echo(f"wrote {target}")
+        say(f"note: {figure.note}", err=True)
+    say(f"wrote {target}")
 
 
 def _expression(rec: Recurrence, at: tuple[str, ...], style: dict[str, Any]) -> Figure:
@@ -139,7 +141,7 @@ def _page(
         raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")
     with busy("writing"):
         write({target: build_page(unrolled, wrt, theme=theme).encode()})
-    click.echo(f"wrote {target}")
+    say(f"wrote {target}")
     view = "&".join(f"{name}={step}" for name, step in zip("tk", term) if step is not None)
     if view:
-        click.echo(f"this term is at {target}#{view}")
+        say(f"this term is at {target}#{view}")

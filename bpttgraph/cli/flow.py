@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from .common import busy, load, shared, unroll, write
+from ..writing import write
+from .common import load, shared, unroll
+from .terminal import busy, say
 
 if TYPE_CHECKING:
     from ..flow import Flow
@@ -86,21 +88,21 @@ def flow(
         data = with_radius(unrolled, data, radius)
     with busy("measuring"):
         found = unrolled.flow(data, list(wrt) or None)
-    click.echo(found.to_json().rstrip() if as_json else str(found))
+    say(found.to_json().rstrip() if as_json else str(found))
     if truncations:
         from ..flow import compare as rules
 
-        click.echo(f"\n{rules(unrolled, data)}")
+        say(f"\n{rules(unrolled, data)}")
     if limit is not None:
         gradients = {name: unrolled.run(data).gradients[name] for name in unrolled.parameters}
-        click.echo(f"\nClipping at {limit:g}")
+        say(f"\nClipping at {limit:g}")
         for how, words in WAYS.items():
-            click.echo(f"  {how:<7} {clip(gradients, how, limit)} ({words})")
+            say(f"  {how:<7} {clip(gradients, how, limit)} ({words})")
     if output is not None:
         with busy("drawing"):
             files = _files(found, view, theme, output)
             write(files)
-        click.echo(f"wrote {', '.join(str(p) for p in files)}")
+        say(f"wrote {', '.join(str(p) for p in files)}")
 
 
 def _files(found: Flow, view: str, theme: str, output: Path) -> dict[Path, bytes]:
@@ -132,15 +134,15 @@ def _compare(steps: str, seed: int, radius: float | None, theme: str, output: Pa
             flows = compared_flows(T, r, seed=seed)
         charts.append(compared(flows, f"spectral radius {r:g}", theme))
         rows += [(r, label, found) for label, found in flows]
-    click.echo(f"{'radius':>6}  {'cell':<16} {'a step':>8}   after {T} steps")
+    say(f"{'radius':>6}  {'cell':<16} {'a step':>8}   after {T} steps")
     for r, label, found in rows:
         state = "c" if "c" in found.states else found.states[0]
         last = power(float(found.norms[state][-1, 0]))
-        click.echo(f"{r:>6g}  {label:<16} {found.rate(state):>8.3f}   {last}")
+        say(f"{r:>6g}  {label:<16} {found.rate(state):>8.3f}   {last}")
     if target is not None:
         page = panel_chart(
             f"Gradient flow of seven recurrent networks on the same data, {T} steps", charts, theme=theme
         )
         data = getattr(page, target.suffix[1:].lower())
         write({target: data.encode() if isinstance(data, str) else data})
-        click.echo(f"wrote {target}")
+        say(f"wrote {target}")

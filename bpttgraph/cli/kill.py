@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from .common import busy, load, shared, unroll
+from .common import load, shared, unroll
+from .status import WRONG
+from .terminal import busy, say
 
 if TYPE_CHECKING:
     from ..homework.kill import Effect, Naming
@@ -47,13 +49,13 @@ def kill(cells: tuple[str, ...], table: bool, every: bool, as_json: bool, **opti
     if table:
         found = _named(cells, options)
         if as_json:
-            click.echo(
+            say(
                 json.dumps({c: {"mistakes": n.counts, "misnamed": n.examples} for c, n in found.items()}, indent=2)
             )
         else:
             _print_table(found)
         if any(n.total["misnamed"] for n in found.values()):
-            raise SystemExit(1)
+            raise SystemExit(WRONG)
         return
     if len(cells) != 1:
         raise BPTTError("the effects are those on one recurrence", "write bpttgraph kill rnn, or --table for several")
@@ -63,11 +65,11 @@ def kill(cells: tuple[str, ...], table: bool, every: bool, as_json: bool, **opti
     with busy("making every mistake"):
         rows = kill_table(u, u.instance(options["seed"], options["batch"]))
     if as_json:
-        click.echo(json.dumps([{"mistake": e.mutant.key, "what": e.mutant.clause, "hidden": e.hidden, "relative": e.relative}
+        say(json.dumps([{"mistake": e.mutant.key, "what": e.mutant.clause, "hidden": e.hidden, "relative": e.relative}
                                for e in rows], indent=2, ensure_ascii=False))  # fmt: skip
         return
-    click.echo(f"{u.recurrence.title}: {'; '.join(u.conventions)}")
-    click.echo(
+    say(f"{u.recurrence.title}: {'; '.join(u.conventions)}")
+    say(
         "effect: largest change of an entry, relative to the largest entry, in the parameter that changes most\n"
     )
     _print_effects(rows, every)
@@ -81,19 +83,19 @@ def _print_effects(rows: list[Effect], every: bool) -> None:
     for e in rows:
         groups.setdefault(e.mutant.entry, []).append(e)
     width = max(len(t) for t in names.values())
-    click.echo(f"{'mistake':<{width}}  places  hidden  least effect  greatest")
+    say(f"{'mistake':<{width}}  places  hidden  least effect  greatest")
     for key, found in groups.items():
         hidden = sum(e.hidden for e in found)
         sizes = [e.largest for e in found if not e.hidden]
         effect = f"{min(sizes):>12.2g}  {max(sizes):>8.2g}" if sizes else f"{'hidden':>12}"
-        click.echo(f"{names[key]:<{width}}  {len(found):>6}  {hidden or '':>6}  {effect}")
+        say(f"{names[key]:<{width}}  {len(found):>6}  {hidden or '':>6}  {effect}")
         hiding = [e for e in found if e.hidden]
         for e in found if every else hiding[:SHOWN]:
-            click.echo(f"    {'hidden' if e.hidden else f'{e.largest:.2g}':>8}  {e.mutant.clause}")
+            say(f"    {'hidden' if e.hidden else f'{e.largest:.2g}':>8}  {e.mutant.clause}")
         if not every and len(hiding) > SHOWN:
-            click.echo(f"              and {len(hiding) - SHOWN} more places (--all lists them)")
+            say(f"              and {len(hiding) - SHOWN} more places (--all lists them)")
     total = sum(e.hidden for e in rows)
-    click.echo(f"\n{len(rows)} mistakes, {total} hidden on this instance" + (": unfit for grading" if total else ""))
+    say(f"\n{len(rows)} mistakes, {total} hidden on this instance" + (": unfit for grading" if total else ""))
 
 
 def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]:
@@ -106,7 +108,7 @@ def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]
     for name in cells or tuple(library()):
         rec = load(name, options["let"]) if cells else concrete(name)
         if rec is None:
-            click.echo(f"{name}: abstract, there are no numbers (bind it with --let)", err=True)
+            say(f"{name}: abstract, there are no numbers (bind it with --let)", err=True)
             continue
         with busy(f"naming the mistakes of {name}"):
             u = unroll(rec, options)
@@ -119,25 +121,25 @@ def _print_table(found: dict[str, Naming]) -> None:
     from ..homework.kill import KINDS, titles
 
     width = max(len(c) for c in found)
-    click.echo(f"{'':<{width}}  " + "  ".join(f"{k:>13}" for k in KINDS))
+    say(f"{'':<{width}}  " + "  ".join(f"{k:>13}" for k in KINDS))
     for name, n in found.items():
-        click.echo(f"{name:<{width}}  " + "  ".join(f"{n.total[k] or '·':>13}" for k in KINDS))
+        say(f"{name:<{width}}  " + "  ".join(f"{n.total[k] or '·':>13}" for k in KINDS))
     keys = [k for k in titles() if any(k in n.counts for n in found.values())]
     if keys:
-        click.echo(
+        say(
             "\nmistake × cell: how many were named exactly, +n tied, ?n not explained, !n misnamed, (n) hidden\n"
         )
         columns = {c: str(i + 1) for i, c in enumerate(found)}
-        click.echo("columns: " + ", ".join(f"{i} {c}" for c, i in columns.items()) + "\n")
+        say("columns: " + ", ".join(f"{i} {c}" for c, i in columns.items()) + "\n")
         wide = max(len(k) for k in keys)
         cells = {k: [_cell(n.counts.get(k)) for n in found.values()] for k in keys}
         size = max(len(x) for row in cells.values() for x in row) + 1
-        click.echo(" " * wide + "".join(f"{i:>{size}}" for i in columns.values()))
+        say(" " * wide + "".join(f"{i:>{size}}" for i in columns.values()))
         for k in keys:
-            click.echo(f"{k:<{wide}}" + "".join(f"{x:>{size}}" for x in cells[k]))
+            say(f"{k:<{wide}}" + "".join(f"{x:>{size}}" for x in cells[k]))
     for name, n in found.items():
         for text in n.examples[:5]:
-            click.echo(f"misnamed in {name}: {text}")
+            say(f"misnamed in {name}: {text}")
 
 
 def _cell(counts: dict[str, int] | None) -> str:

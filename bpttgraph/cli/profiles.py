@@ -9,6 +9,7 @@ import click
 
 from ..errors import BPTTError
 from .common import whole
+from .terminal import say
 
 if TYPE_CHECKING:
     from ..homework.model import Verdict
@@ -26,13 +27,13 @@ def list_profiles(name: str | None, as_json: bool) -> None:
 
     found = [profile(n) for n in ([name] if name is not None else profiles())]
     if as_json:
-        click.echo(json.dumps([p.describe() for p in found], indent=2, ensure_ascii=False))
+        say(json.dumps([p.describe() for p in found], indent=2, ensure_ascii=False))
     elif name is not None:
-        click.echo(found[0].text.rstrip())
+        say(found[0].text.rstrip())
     else:
         width = max(len(p.name) for p in found)
         for p in found:
-            click.echo(f"{p.name:<{width}}  {p.title}")
+            say(f"{p.name:<{width}}  {p.title}")
 
 
 def judge(name: str, source: str | None, answer: str, options: dict[str, Any], **rest: Any) -> Verdict:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import BPTTError
-from .common import load, write
+from ..writing import write
+from .common import load
+from .terminal import progress, say
 
 if TYPE_CHECKING:
     from ..training import Trainer
@@ -75,7 +74,12 @@ def train(
     text = _read(text_file)
     if start:
         Vocabulary.of(text).encode(start)  # a misspelt start is an error before an hour of training, not after it
-    with _progress(iterations) as report:
+    with progress(iterations, "training") as show:
+
+        def report(model: Trainer) -> None:
+            if show is not None and (model.iteration % 10 == 0 or model.iteration == iterations):
+                show(model.iteration, f"{model.smooth:.3f} bits/character")
+
         model = run(text, load(source, let), iterations, checkpoint=checkpoint, every=every, report=report,
                     scale=None if scale == "auto" else _number(scale), **settings)  # fmt: skip
     sample = model.sample(length, start, temperature, settings["seed"]) if length else ""
@@ -92,11 +96,11 @@ def train(
             "validation": held,
             "sample": sample,
         }
-        click.echo(json.dumps(found, ensure_ascii=False))
+        say(json.dumps(found, ensure_ascii=False))
         return
-    click.echo(_summary(model, held))
+    say(_summary(model, held))
     if sample:
-        click.echo(sample)
+        say(sample)
 
 
 def _summary(model: Trainer, held: float | None) -> str:
@@ -127,29 +131,3 @@ def _read(path: Path) -> str:
         raise BPTTError(f"cannot read {path}: {error.strerror}", "give the name of a text file with --text") from None
     except UnicodeDecodeError as error:
         raise BPTTError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[Any], None] | None]:
-    """A bar with bits per character on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("training"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[bits]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total, bits="")
-
-        def report(model: Any) -> None:
-            if model.iteration % 10 == 0 or model.iteration == total:
-                bar.update(task, completed=model.iteration, bits=f"{model.smooth:.3f} bits/character")
-
-        yield report

@@ -9,7 +9,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, Fault, nearest
 from .adjoints import Adjoints
 from .derivation import Derivation
 from .expr import BigSum, Expr, Num, Symbol, add, divide, num, product
@@ -234,7 +234,7 @@ class SymbolicDerivation(Printed):
         """The derivation for a number of steps: that of the unrolled recurrence, checked to be the symbolic one at `steps`.
 
         Raises:
-            BPTTError: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
+            Fault: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
         u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
         names = self._names_at(u)
@@ -253,7 +253,7 @@ class SymbolicDerivation(Printed):
                 if without_step(name)[1] == 0 and n <= self.reach:
                     continue
                 if want.get(name) != got.get(name):
-                    raise BPTTError(f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this")
+                    raise Fault(f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this")
         return d
 
     def _repr_latex_(self) -> str:

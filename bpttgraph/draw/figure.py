@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Container
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
+from ..writing import write
 from .dot import write_dot
 from .engines import render_svg
 from .layout import layout
@@ -142,18 +142,4 @@ class Figure:
             )
         made = getattr(self, suffix[1:])
         data = made if isinstance(made, bytes) else made.encode()
-        try:
-            handle, temporary = tempfile.mkstemp(prefix=".", suffix=suffix, dir=target.parent)
-        except OSError as error:
-            raise BPTTError(f"cannot write {str(target)!r}: {error.strerror}", "choose a folder that exists") from error
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            # mkstemp makes private files; a picture gets the permissions that any new file would have.
-            mask = os.umask(0)
-            os.umask(mask)
-            os.chmod(temporary, 0o666 & ~mask)
-            os.replace(temporary, target)
-        except OSError as error:
-            Path(temporary).unlink(missing_ok=True)
-            raise BPTTError(f"cannot write {str(target)!r}: {error.strerror}", "choose another name") from error
+        write({target: data}, folders=False)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..autodiff import evaluate_absolute
 from ..check.directions import Directional, locate
-from ..errors import BPTTError
+from ..errors import Fault
 from ..graph import needed
 from ..rounding import rounding_error
 
@@ -138,7 +138,7 @@ class Truth:
         Returns the oracle and what was done, in words.
 
         Raises:
-            BPTTError: they disagree, so bpttgraph itself is broken; the tensor and the entry are named.
+            Fault: they disagree, so bpttgraph itself is broken; the tensor and the entry are named.
         """
         names = list(self.run.numbers.leaf_nodes)
         oracle = Directional(self.u, self.run.leaves)
@@ -156,7 +156,7 @@ class Truth:
         if found is not None:
             name, index = found
             place = f" at {list(index)}" if index else ""
-            raise BPTTError(f"bpttgraph itself is broken: the reverse pass and {oracle.oracle} disagree on dE/d{name}{place}",
+            raise Fault(f"bpttgraph itself is broken: the reverse pass and {oracle.oracle} disagree on dE/d{name}{place}",
                             "please report this, with the equations; nothing was judged")  # fmt: skip
         return f"the reverse pass agrees with {oracle.oracle} along 8 random directions (seed {seed})"
 
@@ -164,7 +164,7 @@ class Truth:
         """Prove the reverse pass by balls with rigorous radii (the extra `[certify]`); returns what was done, in words.
 
         Raises:
-            BPTTError: python-flint is missing, or the proof fails: bpttgraph itself is broken.
+            BPTTError: python-flint is missing. Fault: the proof fails, so bpttgraph itself is broken.
         """
         from ..check.certificate import certify
 
@@ -174,7 +174,7 @@ class Truth:
             given, radius = (self._summed(name, a).reshape(-1) for a in (self.value(name), self.radius(name)))
             off = np.flatnonzero(np.abs(given - proof.value) > radius + proof.radius)
             if len(off):
-                raise BPTTError(f"bpttgraph itself is broken: dE/d{name} lies outside its certificate at entry {off[0]}",
+                raise Fault(f"bpttgraph itself is broken: dE/d{name} lies outside its certificate at entry {off[0]}",
                                 "please report this, with the equations; nothing was judged")  # fmt: skip
             worst = max(worst, float(proof.radius.max(initial=0.0)))
         return f"proved by balls of radius at most {worst:.1e} (FLINT, {proof.bits} bits)" if names else ""

@@ -1,0 +1,296 @@
+"""What surrounds the mathematics: exit statuses, terminals, pipes, disks, bounds, and results that travel between processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+import bpttgraph as bg
+from bpttgraph.cli import main, status, terminal
+from bpttgraph.errors import BPTTError, Fault, visible
+
+ROOT = Path(__file__).parent.parent
+PROGRAM = [sys.executable, "-m", "bpttgraph"]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
+
+
+def run(*args: object, text: str | bytes | None = None) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in args], input=text)
+
+
+def start(*args: str, **options: Any) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([*PROGRAM, *args], cwd=ROOT, env={**ENVIRONMENT, **options.pop("env", {})}, **options)
+
+
+# -- how a command ends ------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("to be or not to be " * 40)
+    words = ["train", "rnn", "--text", str(tmp_path / "t.txt"), "--iterations", "10000000", "--every", "5"]
+    process = start(*words, "--checkpoint", str(tmp_path / "c.npz"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (tmp_path / "c.npz").exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, said = process.communicate()
+    assert process.returncode == 130 and not out and said.decode().strip() == "bpttgraph: interrupted"
+    assert {p.name for p in tmp_path.iterdir()} == {"t.txt", "c.npz"}
+
+
+def test_an_interrupt_while_the_program_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bpttgraph.__main__ import run as start_it
+
+    def pressed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main, "main", pressed)
+    with pytest.raises(SystemExit) as end:
+        start_it()
+    assert end.value.code == 130
+
+
+def test_an_interrupt_in_the_middle_of_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files are there or none: the interrupt comes between the second file and the third."""
+    from bpttgraph import writing
+
+    (tmp_path / "b").write_bytes(b"old")
+    count = 0
+
+    def sync(_: int) -> None:
+        nonlocal count
+        count += 1
+        if count == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(writing.os, "fsync", sync)
+    with pytest.raises(KeyboardInterrupt):
+        writing.write({tmp_path / name: b"new" for name in "abc"})
+    assert [p.name for p in tmp_path.iterdir()] == ["b"] and (tmp_path / "b").read_bytes() == b"old"
+
+
+def test_a_closed_pipe_ends_quietly_with_141() -> None:
+    with start("cells", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 141
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("words", [["cells"], ["--help"], ["derive", "nothing-of-this-name"]])
+def test_a_full_disk_is_no_wrong_answer(words: list[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        place = {"stderr" if "derive" in words else "stdout": full}
+        done = start(*words, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **place})
+        _, said = done.communicate()
+    assert done.returncode == 2
+    assert said is None or said.decode() == "bpttgraph: cannot write the output: No space left on device\n"
+
+
+def test_a_disk_that_is_full_while_a_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from bpttgraph import writing
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writing.os, "fsync", full)
+    for words in (["derive", "rnn", "-o", tmp_path / "out"], ["draw", "rnn", "-o", tmp_path / "a.svg"]):
+        done = run(*words)
+        assert done.exit_code == 2 and "No space left on device" in done.stderr
+        assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_writing_to_what_is_no_file(tmp_path: Path) -> None:
+    """A device is written to, not replaced by a file of its name."""
+    from bpttgraph.writing import write
+
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write({pipe: b"whole"})
+    assert os.read(reader, 100) == b"whole" and pipe.is_fifo()
+    os.close(reader)
+
+
+def _explode(error: BaseException) -> Any:
+    def command(*_: Any, **__: Any) -> None:
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "says"),
+    [
+        (ValueError("axes don't match"), 3, "ValueError: axes don't match"),
+        (KeyError("value"), 3, "KeyError: 'value'"),
+        (RecursionError("maximum recursion depth"), 3, "RecursionError"),
+        (RuntimeWarning("overflow in exp"), 3, "RuntimeWarning: overflow in exp"),
+        (Fault("two readings disagree", "nothing is known"), 3, "two readings disagree"),
+        (SystemExit("stopped"), 3, ""),
+        (BPTTError("no", "yes"), 2, "bpttgraph: no\n  hint: yes"),
+        (MemoryError(), 2, "not enough memory"),
+        (OSError(12, "Cannot allocate memory"), 2, "not enough memory"),
+        (PermissionError(13, "Permission denied", "/x"), 2, "/x: Permission denied"),
+        (BrokenPipeError(32, "Broken pipe"), 141, ""),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_no_end_but_a_wrong_answer_is_1(
+    error: BaseException, code: int, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from bpttgraph.recurrence import library
+
+    monkeypatch.setattr(library, "describe", _explode(error))
+    done = run("cells")
+    assert done.exit_code == code and says in done.stderr and not done.stdout and "Traceback" not in done.stderr
+
+
+def test_the_report_of_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Enough to find it: command, versions, kind and place of the fault, and what to attach."""
+    import numpy as np
+
+    monkeypatch.setattr("bpttgraph.check.gradients.check_derivations", _explode(ZeroDivisionError("a \x1b[31m\nb")))
+    (tmp_path / "mine.txt").write_text("h[t] = tanh(W h[t-1])")
+    done = run("derive", tmp_path / "mine.txt", "--wrt", "W")
+    assert done.exit_code == 3
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("bpttgraph: this is a fault of bpttgraph") and len(lines) == 6
+    assert lines[1] == f"  command:  bpttgraph derive {tmp_path / 'mine.txt'} --wrt W"
+    assert bg.__version__ in lines[2] and np.__version__ in lines[2] and f"Python {sys.version.split()[0]}" in lines[2]
+    assert lines[3] == "  fault:    ZeroDivisionError: a \\u001b[31m b"
+    assert lines[4].startswith("  place:    cli/derive.py:") and " in derive" in lines[4]
+    assert lines[5] == f"  attach:   {tmp_path / 'mine.txt'} (21 bytes)"
+    assert "standard input" in run("derive", "-", text="h[t] = tanh(W h[t-1])").stderr
+    monkeypatch.setenv("BPTTGRAPH_DEBUG", "1")
+    assert "Traceback" in run("derive", "rnn").stderr
+
+
+def test_warnings_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bpttgraph.recurrence import library
+
+    def warn(_: str) -> Any:
+        warnings.warn("overflow\nin exp \x07", RuntimeWarning, stacklevel=1)
+        return {"name": "a", "title": "b", "variants": []}
+
+    monkeypatch.setattr(library, "describe", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        done = run("cells")
+    assert done.exit_code == 0 and set(done.stderr.splitlines()) == {"note: overflow in exp \\u0007"}
+    assert run("cells").exit_code == 3  # pytest makes them errors, as python -W error does
+
+
+def test_what_is_undecidable_is_neither_right_nor_wrong() -> None:
+    def verdict(**states: str) -> Any:
+        found = {name: SimpleNamespace(status=s) for name, s in states.items()}
+        return SimpleNamespace(parameters=found, right=all(s == "right" for s in states.values()))
+
+    status.judged(verdict(W="right"), "")
+    with pytest.raises(BPTTError, match=r"dU cannot be judged on this instance\n  hint: another"):
+        status.judged(verdict(W="right", U="undecidable"), "another")
+    with pytest.raises(SystemExit) as end:
+        status.judged(verdict(W="wrong", U="undecidable"), "")
+    assert end.value.code == 1
+
+
+# -- what reaches a terminal ---------------------------------------------------------------------------------------------
+
+STEERING = "\x1b[2J\x07\x08\r\x7f\x9b31m\u202e\u2066\u200f\u2028\x00\udcff"
+
+
+def test_visible_leaves_text_and_shows_the_rest() -> None:
+    assert visible("∂h₁/∂W·h̄ = ½\n\té\u00a0") == "∂h₁/∂W·h̄ = ½\n\té\u00a0"
+    shown = visible(STEERING)
+    assert shown == "\\u001b[2J\\u0007\\u0008\\u000d\\u007f\\u009b31m\\u202e\\u2066\\u200f\\u2028\\u0000\\udcff"
+    assert visible("\U000e0041") == "\\udb40\\udc41"
+    # in JSON the content stays what it was
+    text = json.dumps({"a": STEERING}, ensure_ascii=False)
+    assert json.loads(visible(text)) == json.loads(text)
+    assert json.loads(visible(json.dumps("é∂𝐞", ensure_ascii=False), "ascii")) == "é∂𝐞"
+
+
+def test_nothing_else_prints() -> None:
+    """`say` is the only way out."""
+    for path in (ROOT / "bpttgraph" / "cli").glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        assert "click.echo" not in text and "print(" not in text.replace("_print(", ""), path.name
+        assert path.name == "terminal.py" or "rich" not in text or path.name == "doctor.py", path.name
+
+
+def test_no_control_character_reaches_the_terminal(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"dW\x1b[31m": 1.0, "dW_hh\u202e": [1.0]}), encoding="utf-8")
+    (tmp_path / "f.py").write_text("def g(x):\n    raise ValueError('\\x1b[31mred\\x07')\n")
+    (tmp_path / "a.txt").write_text("dW_hh = sum_t outer(q\x1b[t], h[t-1])", encoding="utf-8")
+    name = tmp_path / "a\x1b[31m\x07.txt"
+    name.write_text("h[t] = tanh(W h[t-1] + U x[t])", encoding="utf-8")
+    done = [
+        run("derive", f"no{STEERING}"),
+        run(f"dr{STEERING}"),
+        run("derive", "rnn", f"--wr{STEERING}"),
+        run("derive", "rnn", "--level", STEERING),
+        run("derive", "-", text=f"h[t] = tanh(W\x1b[31m h[t-1])  # {STEERING[:-1]}"),
+        run("derive", "-", text=f"h[t] = tanh(W h[t-1])  # {STEERING[:-1]}"),
+        run("check", "rnn", "--answer", tmp_path / "a.json"),
+        run("check", "rnn", "--answer", tmp_path / "a.txt"),
+        run("check", "rnn", "--answer", f"{tmp_path / 'f.py'}:g"),
+        run("derive", name),
+        run("derive", name, "-o", tmp_path / "out\x1b[31m"),
+        run("draw", name, "-o", tmp_path / "b\x1b.svg"),
+        run("train", "rnn", "--text", name, "--iterations", "2", "--steps", "4", "--sample", "5", "--start", "\x1b"),
+    ]
+    for result in done:
+        out = result.stdout + result.stderr
+        assert out and visible(out) == out and result.exit_code in (0, 2), (out, result.exit_code)
+
+
+def test_a_terminal_that_cannot_show_everything() -> None:
+    for encoding in ("latin-1", "ascii"):
+        done = start("derive", "rnn", "--wrt", "W_hh", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                     env={"PYTHONIOENCODING": encoding})  # fmt: skip
+        out, said = done.communicate()
+        assert done.returncode == 0 and not said
+        shown = out.decode(encoding)
+        assert "\\u2202E/\\u2202W_hh of rnn: 6 chain-rule terms" in shown and "Right: " in shown
+        assert ("·" in shown) == (encoding == "latin-1")
+
+
+def test_a_program_without_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    terminal.say("nobody hears this")
+    with terminal.busy("working"), terminal.progress(3, "working") as show:
+        assert show is None
+
+
+def test_progress_on_a_terminal_escapes_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """rich takes [red] and ESC for its own: names are neither."""
+    import io
+
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self) -> bool:
+            return True
+
+    screen = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal.busy("naming [red]a\x1b]0;title\x07"):
+        pass
+    with terminal.progress(2, "[red]b\x07") as show:
+        assert show is not None
+        show(1, "[red]c\x07")
+        time.sleep(0.15)
+    shown = screen.getvalue()
+    assert "\x07" not in shown and "\x1b]0" not in shown and "[red]a\\u001b]0;title\\u0007" in shown and "[red]b\\u0007" in shown
