@@ -1,0 +1,291 @@
+"""One comparison a category: the package against the oracle. Each returns a difference in words, or None.
+
+A difference is judged by what rounding may do: a small multiple of the unit roundoff times the sizes of the values and of the sum of
+the absolute (t, k) contributions. Nothing is compared with a relative tolerance of its own.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+import bpttgraph as bg
+from bpttgraph.errors import BPTTError
+
+from .data import STEP, moves
+from .oracle import World
+from .trees import Case
+
+Array = np.ndarray[Any, Any]
+SLACK = 2.0**14  # units of rounding; right results stay below 2**9 or so (see the sweep's column "most")
+
+
+@dataclass(frozen=True)
+class Difference:
+    category: str
+    detail: str
+    kind: str = "difference"  # or "crash", "refusal", "report this"
+
+
+class Subject:
+    """A case with the package's objects and the oracle's results, each made once, when asked for."""
+
+    values: dict[str, Array]
+    losses: dict[int, Array]
+
+    def __init__(self, case: Case):
+        self.case = case
+        self.most = 0.0  # the largest error seen, in units of rounding
+
+    @cached_property
+    def rec(self) -> Any:
+        return bg.recurrence(self.case.text)
+
+    @cached_property
+    def u(self) -> Any:
+        return self.rec.unroll(**self.case.options())
+
+    @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """Without a loss: the outputs as the package says (a convention, not a number)."""
+        return () if self.case.losses or self.case.total else tuple(self.rec.outputs)
+
+    @cached_property
+    def world(self) -> World:
+        w = World(self.case, outputs=self.outputs)
+        with np.errstate(all="ignore"):
+            self.values, self.losses = w.everything(), w.losses()
+        return w
+
+    @cached_property
+    def data(self) -> dict[str, Array]:
+        return {k: v for k, v in self.world.data.items() if k not in self.case.absent}
+
+    @property
+    def batch(self) -> int:
+        return self.case.batch or 1
+
+    @cached_property
+    def size(self) -> float:
+        """The size of the largest value."""
+        return max([1.0, *[float(np.abs(v).max(initial=0)) for v in self.values.values()]])
+
+    @cached_property
+    def loss(self) -> float:
+        return float(sum(np.broadcast_to(v, (1, self.batch)).sum() for v in self.losses.values()))
+
+    @cached_property
+    def run(self) -> Any:
+        return self.u.run(self.data)
+
+    @cached_property
+    def plain(self) -> Any:
+        return self.u.run(self.data, schedule=False)
+
+    # -- derivatives by the complex step ----------------------------------------------------------------------------------
+
+    @cached_property
+    def differentiable(self) -> list[str]:
+        return [k for k in self.world.data if self.case.kinds.get(k) != "classes" and not k.startswith("dE_d")]
+
+    @cached_property
+    def leaf_keys(self) -> list[str]:
+        """Parameters and initial states."""
+        return [k for k in self.differentiable if k in self.case.parameters or ("[" in k and k.partition("[")[0] in self.case.defined)]
+
+    def moved(self, key: str, only: int | None = None) -> dict[int, Array]:
+        """The derivatives of the loss of each step by the entries of a key, (P, B), through all uses or those of one step."""
+        base = self.case.shapes[key.partition("[")[0]]
+        array = self.world.data[key]
+        length = 0 if key in self.case.parameters or "[" in key else self.case.steps
+        if length:  # of a sequence every step is moved alone
+            lead = array.shape[1 : array.ndim - len(base)]
+            rows = moves(np.zeros((*lead, *base)), base or (1,)).reshape(-1, *lead, *base)
+            size = len(rows)
+            copies = np.repeat(array[None].astype(complex), length * size, axis=0)
+            for s in range(length):
+                copies[s * size : (s + 1) * size, s] += rows
+        else:
+            copies = moves(array, base or (1,)).reshape(-1, *array.shape)
+        with np.errstate(all="ignore"):
+            w = World(self.case, self.world.data, {key: copies}, only, outputs=self.outputs)
+            return {s: np.broadcast_to(np.imag(v) / STEP, (len(copies), self.batch)) for s, v in w.losses().items()}
+
+    @cached_property
+    def gradients(self) -> dict[str, Array]:
+        return {k: self.gradient(k) for k in self.differentiable}
+
+    def gradient(self, key: str) -> Array:
+        """In the shape of the data."""
+        total = sum(self.moved(key).values())
+        array = self.world.data[key]
+        base = self.case.shapes[key.partition("[")[0]]
+        sequence = key not in self.case.parameters and "[" not in key
+        batched = array.ndim > len(base) + sequence
+        length = (self.case.steps,) if sequence else ()
+        if not batched:
+            return total.sum(-1).reshape((*length, *base))
+        found = np.moveaxis(total.reshape(*length, -1, self.batch), -1, len(length))  # (T, B, size)
+        return found.reshape((*length, self.batch, *base))
+
+    @cached_property
+    def triangles(self) -> dict[str, Array]:
+        """(T, T + 1, *shape) of parameters and initial states, summed over the batch; column k is that of the uses at step k."""
+        found = {}
+        for key in self.leaf_keys:
+            base = self.case.shapes[key.partition("[")[0]]
+            triangle = np.zeros((self.case.steps, self.case.steps + 1, *base))
+            for k in range(self.case.steps + 1):
+                for s, part in self.moved(key, k).items():
+                    triangle[s - 1, k] = part.sum(-1).reshape(base)
+            found[key] = triangle
+        return found
+
+    def scale(self, key: str) -> float:
+        """What errors of a gradient are measured by: the sum of its absolute contributions, and the size of the values."""
+        key = key if key in self.leaf_keys else ""
+        return self.size * (1 + (float(np.abs(self.triangles[key]).sum((0, 1)).max(initial=0)) if key else 1.0))
+
+    def differs(self, got: Any, want: Any, scale: float) -> str | None:
+        got, want = np.asarray(got), np.asarray(want)
+        if got.shape != want.shape:
+            return f"shape {got.shape} for {want.shape}"
+        error = float(np.abs(got - want).max(initial=0)) if np.all(np.isfinite(got)) else np.inf
+        units = error / (2.0**-53 * scale)
+        if units <= SLACK:
+            self.most = max(self.most, units)
+            return None
+        return f"got {_short(got)}, want {_short(want)}"
+
+
+def _short(a: Array) -> str:
+    text = np.array2string(np.asarray(a), precision=5, threshold=8, separator=", ").replace("\n", "")
+    return text if len(text) < 90 else text[:87] + "..."
+
+
+# -- the categories -----------------------------------------------------------------------------------------------------
+
+
+def compare_loss(s: Subject, run: Any = None) -> str | None:
+    return s.differs((run or s.run).loss, s.loss, s.size * s.batch * s.case.steps)
+
+
+def compare_values(s: Subject, run: Any = None) -> str | None:
+    run = run or s.run
+    for n, want in s.values.items():
+        if n not in run.values:
+            return f"{n} is no value"
+        got = run.values[n]
+        shape = s.case.shapes[n.partition("[")[0]]
+        want = np.broadcast_to(want[0], (s.batch, *shape))
+        if np.shape(got) not in ((s.batch, *shape), shape):
+            return f"{n}: shape {np.shape(got)}"
+        if s.case.batch is None and np.shape(got) != shape:
+            return f"{n}: shape {np.shape(got)}"
+        if found := s.differs(np.broadcast_to(got, want.shape), want, s.size):
+            return f"{n}: {found}"
+    return None
+
+
+def compare_gradients(s: Subject, run: Any = None) -> str | None:
+    run = run or s.run
+    missing = [k for k in s.leaf_keys if k not in set(run.gradients)]
+    if missing:
+        return f"no gradient of {missing[0]}"
+    for key, want in s.gradients.items():
+        if found := s.differs(run.gradients[key], want, s.scale(key)):
+            return f"d{key}: {found}"
+    return None
+
+
+def compare_triangle(s: Subject, run: Any = None) -> str | None:
+    run = run or s.run
+    for key in s.leaf_keys:
+        want, got = s.triangles[key], run.contributions(key)
+        if got.shape[1] != s.case.steps:
+            return f"{key}: shape {got.shape}"
+        total = s.gradients[key]
+        total = total if total.ndim == got.ndim - 2 else total.sum(0)
+        inside = np.abs(want.sum((0, 1)) - total).max(initial=0) <= SLACK * 2.0**-53 * s.scale(key)
+        if inside and (found := s.differs(got.sum((0, 1)), total, s.scale(key))):
+            return f"{key}: the sum: {found}"
+        if not s.case.plain_total:  # rows of a total of one's own are a convention
+            got, want = got.sum(0, keepdims=True), want.sum(0, keepdims=True)
+        if np.abs(want[:, 0]).max(initial=0) == 0 and (found := s.differs(got, want[:, 1:], s.scale(key))):
+            row = np.unravel_index(np.argmax(np.abs(got - want[:, 1:])), got.shape) if got.shape == want[:, 1:].shape else ()
+            return f"{key} at {row[:2]}: {found}"
+    return None
+
+
+def compare_schedule(s: Subject) -> str | None:
+    """The run without the schedule."""
+    return compare_loss(s, s.plain) or compare_values(s, s.plain) or compare_gradients(s, s.plain)
+
+
+def compare_memory(s: Subject) -> str | None:
+    """The run that keeps √T steps; where it says that it does not apply, that is no difference."""
+    run = s.u.run(s.data, memory="sqrt")
+    if found := compare_loss(s, run):
+        return found
+    for key in run.gradients:
+        if key in s.gradients and (found := s.differs(run.gradients[key], s.gradients[key], s.scale(key))):
+            return f"d{key}: {found}"
+    return None
+
+
+CATEGORIES: dict[str, Callable[[Subject], str | None]] = {
+    "loss": compare_loss,
+    "values": compare_values,
+    "gradients": compare_gradients,
+    "triangle": compare_triangle,
+    "schedule": compare_schedule,
+    "memory": compare_memory,
+}
+
+
+def acceptable(case: Case) -> bool:
+    """Whether the numbers are finite, moderate and away from kinks, and a batch, if any, reaches the loss."""
+    s = Subject(case)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            world = s.world
+    except BPTTError:
+        return True  # a refusal is counted, not hidden
+    values = [*s.values.values(), *s.losses.values()]
+    if not all(np.all(np.isfinite(v)) and np.abs(v).max(initial=0) < 50 for v in values) or world.margin < 1e-3:
+        return False
+    total = sum(s.losses.values())
+    return case.batch is None or (np.ndim(total) == 2 and np.shape(total)[1] == case.batch)
+
+
+def differences(case: Case, only: Iterable[str] | None = None, subject: Subject | None = None) -> Iterator[Difference]:
+    """Every difference, refusal and crash of a case, a category at most one."""
+    s = subject or Subject(case)
+    for category in only or CATEGORIES:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                found = CATEGORIES[category](s)
+            except BPTTError as error:
+                ours = "report this" in str(error) or "is broken" in str(error)
+                yield Difference(category, str(error).partition("\n")[0], "report this" if ours else "refusal")
+                continue
+            except Exception as error:  # any other exception is a fault of the package (or of the oracle)
+                yield Difference(category, f"{type(error).__name__}: {error}".partition("\n")[0], "crash")
+                continue
+        if found:
+            yield Difference(category, found)
+
+
+def normal(message: str) -> str:
+    """A message without the names and numbers of one case, to count messages of a kind."""
+    message = re.sub(r"\([^()]*\[t[^()]*\)|'[^']*'|\"[^\"]*\"", "…", message)
+    message = re.sub(r"\b[A-Za-z]\w?(\[[^\]]*\])|\b[A-Za-z](?=[\s,:.]|$)", "·", message)
+    return re.sub(r"\d+", "#", message)[:140]

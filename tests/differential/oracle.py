@@ -1,0 +1,199 @@
+"""The truth: a recurrence's trees evaluated in plain NumPy with complex numbers. Shares no code with the package.
+
+Values are computed on demand, `value("h", 3)`, so that no order of computation is assumed. Every array is (P, B, *shape): P variants of
+the data at once (one moved entry each, see `data.moves`), B examples. A derivative is an imaginary part divided by a tiny step;
+functions with a kink decide by the real part, and `margin` is how far the nearest kink was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .data import draw
+from .trees import Case, Tree
+
+Array = np.ndarray[Any, Any]
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+class World:
+    """One evaluation of a case. `moved` replaces the data of some keys, at all uses or only at those of step `only`; `shift` is
+    added to values, (name, step) -> array. `outputs` are the names whose given gradients make the loss, where there is no loss."""
+
+    def __init__(self, case: Case, data: Mapping[str, Array] | None = None, moved: Mapping[str, Array] | None = None,
+                 only: int | None = None, shift: Mapping[Any, Array] | None = None, outputs: tuple[str, ...] = ()):  # fmt: skip
+        self.case, self.moved, self.only, self.shift, self.outputs = case, dict(moved or {}), only, dict(shift or {}), outputs
+        self.data: dict[str, Array] = {} if data is None else dict(data)
+        self.memo: dict[Any, Array] = {}
+        self.margin, self.defined, self.once = np.inf, case.defined, case.once
+        self.fixed = {(n, e.index[1]): e for e in case.equations if isinstance(e.index, tuple) for n in e.left}
+
+    def leaf(self, key: str, step: int | None, use: int | None) -> Array:
+        """The data of a key as (P, B, *shape)."""
+        if key not in self.data:
+            absent = key in self.case.absent
+            self.data[key] = np.zeros(self.case.shapes[key.partition("[")[0]]) if absent else draw(self.case, key, self.case.data_seed)
+        array = self.data[key]
+        base = key.partition("[")[0]
+        if self.case.kinds.get(base) == "classes":
+            array = np.eye(self.case.shapes[base][0])[array]
+        shape = self.case.shapes[key[4:] if key.startswith("dE_d") else base]
+        moved = key in self.moved and self.only in (None, use)
+        array = self.moved[key] if moved else array[None]  # (P, *as given)
+        array = array if step is None else array[:, step - 1]
+        return array[:, None] if array.ndim == 1 + len(shape) else array
+
+    def value(self, n: str, step: int | None, use: int | None = None) -> Array:
+        """A name at a step, as an equation of step `use` reads it."""
+        e = self.fixed.get((n, step)) or (self.once if step is None else self.defined).get(n)
+        if e is not None and isinstance(e.index, int) and not 1 + e.index <= (step or 0) <= self.case.steps + e.index:
+            e = None
+        if e is None:
+            inside = step is not None and n not in self.defined and 1 <= step <= self.case.steps
+            key = n if step is None or inside else f"{n}[{step}]"
+            found = self.leaf(key, step if inside else None, use)
+            return found + self.shift[n, step] if (n, step) in self.shift else found
+        # a value without a step is passed through for each step apart
+        memo = (n, step, use if e.index is None and self.only is not None else None)
+        if memo not in self.memo:
+            t = use if e.index is None else step - e.index if isinstance(e.index, int) else step  # type: ignore[operator]
+            whole = self.tree(e.right, t, None)
+            rank, start = len(self.case.shapes[n]), 0
+            for left in e.left:
+                part = whole
+                if len(e.left) > 1:
+                    size = (self.case.shapes[left] or (1,))[0]
+                    part, start = whole[..., start : start + size], start + size
+                    part = part[..., 0] if rank == 0 else part
+                elif whole.ndim - 2 < rank:  # a number for every entry
+                    part = whole.reshape(*whole.shape, *[1] * rank) + np.zeros(self.case.shapes[n])
+                self.memo[(left, *memo[1:])] = part + self.shift[left, step] if (left, step) in self.shift else part
+        return self.memo[memo]
+
+    def tree(self, e: Tree, t: int | None, k: int | None) -> Array:
+        if e.op == "num":
+            return np.full((1, 1), float(e.value))
+        if e.op == "name":
+            n, i = e.value
+            step = None if i is None else t + i if isinstance(i, int) else {"at": 0, "T": self.case.steps, "k": k}[i[0]] + i[1]
+            return self.value(n, step, t)
+        if e.op == "sum_t":  # over the steps chosen by the loss
+            parts = [self.tree(e.args[0], s, None) for s in self.case.loss_steps]
+            return sum(parts[1:], parts[0]) / (len(parts) if self.case.reduce == "mean" else 1)
+        if e.op == "sum_k":
+            parts = [self.tree(e.args[0], t, s) for s in range(1, (t or 0) + 1)]
+            return sum(parts[1:], parts[0])
+        args = [self.tree(a, t, k) for a in e.args]
+        if e.op in ENTRYWISE and len(args) > 1:  # a number beside a vector stands beside every entry
+            rank = max(a.ndim for a in args)
+            args = [a.reshape(*a.shape, *[1] * (rank - a.ndim)) for a in args]
+        if e.op in KINKS:
+            distance = KINKS[e.op](*[a.real for a in args])
+            self.margin = min(self.margin, float(np.abs(distance).min(initial=np.inf)))
+        return OPS[e.op](*args)
+
+    def losses(self) -> dict[int, Array]:
+        """The loss of each step, (P, B), with its weight; a total of one's own stands at the last step."""
+        case = self.case
+        if case.total is not None and not case.plain_total:
+            return {case.steps: self.value(case.total, None)}
+        weight = 1 / len(case.loss_steps) if case.reduce == "mean" else 1.0
+        found: dict[int, Array] = {}
+        for s in case.loss_steps:
+            terms = [self.value(n, s) for n in case.losses]
+            for n in self.outputs:
+                y, g = self.value(n, s + self.defined[n].index), self.leaf("dE_d" + n, s, None)
+                terms.append((y * g).sum(tuple(range(2, max(y.ndim, g.ndim)))))
+            found[s] = sum(terms[1:], terms[0]) * weight
+        return found
+
+    def everything(self) -> dict[str, Array]:
+        """Every value by its name in the package: `h[2]`, `k`."""
+        found: dict[str, Array] = {}
+        counted = self.case.losses if self.case.plain_total else ()
+        for e in self.case.equations:
+            for n in e.left:
+                if e.index is None and e.left[0] != self.case.total:
+                    found[n] = self.value(n, None)
+                elif isinstance(e.index, tuple):
+                    found[f"{n}[{e.index[1]}]"] = self.value(n, e.index[1])
+                elif isinstance(e.index, int):
+                    for s in self.case.loss_steps if n in counted else range(1, self.case.steps + 1):
+                        found[f"{n}[{s + e.index}]"] = self.value(n, s + e.index)
+        return found
+
+
+# -- the functions, on arrays (P, B, *shape) ------------------------------------------------------------------------------
+
+
+def _flat(x: Array) -> Array:
+    return x.reshape(*x.shape[:2], -1)
+
+
+def _sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def _phi(x: Array) -> Array:
+    """The normal distribution function; for an imaginary part so small that the first order is exact."""
+    slope = np.exp(-(x.real**2) / 2) / math.sqrt(2 * math.pi)
+    return 0.5 * (1 + _erf(x.real / math.sqrt(2))) + (1j * x.imag * slope if np.iscomplexobj(x) else 0)
+
+
+def _log_softmax(x: Array) -> Array:
+    x = x - x.real.max(-1, keepdims=True)
+    return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+
+def _extreme(sign: int) -> Callable[..., Array]:
+    """max (+1) or min (-1): of two arguments entry by entry, or of all entries of one."""
+
+    def find(x: Array, y: Array | None = None) -> Array:
+        if y is not None:
+            return np.where(sign * (x.real - y.real) >= 0, x, y)
+        return np.take_along_axis(_flat(x), np.argmax(sign * _flat(x).real, -1)[..., None], -1)[..., 0]
+
+    return find
+
+
+def _gap(x: Array, y: Array | None = None) -> Any:
+    """How far two arguments are from each other, or the entries of one."""
+    return x - y if y is not None else np.diff(np.sort(_flat(x), -1), axis=-1)
+
+
+def _stack(*parts: Array) -> Array:
+    parts = tuple(p[..., None] if p.ndim == 2 else p for p in parts)
+    lead = np.broadcast_shapes(*[p.shape[:2] for p in parts])
+    return np.concatenate([np.broadcast_to(p, (*lead, p.shape[2])) for p in parts], axis=2)
+
+
+def _matmul(a: Array, b: Array) -> Array:
+    if a.ndim == 2 or b.ndim == 2:  # a number times anything
+        return a.reshape(*a.shape, *[1] * (b.ndim - 2)) * b.reshape(*b.shape, *[1] * (a.ndim - 2))
+    return (a @ b[..., None])[..., 0] if b.ndim == 3 else a @ b
+
+
+OPS: dict[str, Callable[..., Array]] = {
+    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b, "neg": lambda a: -a, "matmul": _matmul, "T": lambda a: np.swapaxes(a, 2, 3),
+    "stack": _stack, "concat": _stack, "tanh": np.tanh, "sigmoid": _sigmoid, "relu": lambda x: np.where(x.real > 0, x, 0),
+    "softplus": lambda x: np.log(1 + np.exp(x)), "silu": lambda x: x * _sigmoid(x), "gelu": lambda x: x * _phi(x),
+    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "identity": lambda x: x,
+    "abs": lambda x: np.where(x.real < 0, -x, x), "leaky_relu": lambda x, s=0.01: np.where(x.real > 0, x, s * x),
+    "elu": lambda x, a=1.0: np.where(x.real > 0, x, a * (np.exp(np.where(x.real > 0, 0, x)) - 1)),
+    "clip": lambda x, low, high: np.where(x.real < low.real, low, np.where(x.real > high.real, high, x)),
+    "softmax": lambda x: np.exp(_log_softmax(x)), "log_softmax": _log_softmax, "max": _extreme(1), "min": _extreme(-1),
+    "sum": lambda x: _flat(x).sum(-1), "mean": lambda x: _flat(x).mean(-1), "norm": lambda x: np.sqrt((_flat(x) ** 2).sum(-1)),
+    "dot": lambda a, b: (_flat(a) * _flat(b)).sum(-1), "squared_error": lambda a, b: 0.5 * ((_flat(a) - _flat(b)) ** 2).sum(-1),
+    "cross_entropy": lambda y, d: -(d * np.log(y)).sum(-1), "outer": lambda a, b: a[..., :, None] * b[..., None, :],
+    "diag": lambda a: a[..., :, None] * np.eye(a.shape[-1]),
+}  # fmt: skip
+ENTRYWISE = ("add", "sub", "mul", "div", "pow", "max", "min", "clip", "leaky_relu", "elu")
+KINKS: dict[str, Callable[..., Any]] = {
+    "relu": lambda x: x, "abs": lambda x: x, "leaky_relu": lambda x, s=0: x, "elu": lambda x, a=1: x, "max": _gap, "min": _gap,
+    "clip": lambda x, low, high: np.minimum(abs(x - low), abs(x - high)), "norm": lambda x: np.sqrt((_flat(x) ** 2).sum(-1)),
+}  # fmt: skip
