@@ -355,3 +355,36 @@ def test_a_rectangle_is_filled_as_any_polygon_is() -> None:
         _blend(long, [general], "#102030")
         assert np.allclose(short, long, atol=1e-9) and short.min() < 255
     assert _rectangle([np.array([(0.0, 0.0), (2.0, 0.0), (2.0, 1.0), (0.0, 2.0)])]) is None
+
+
+class NarrowNumPy:
+    """NumPy as on a platform whose integers have 32 bits: places are int32, and what counts or repeats takes nothing wider."""
+
+    def __getattr__(self, name: str) -> object:
+        return {"intp": np.int32}.get(name) or getattr(np, name)
+
+    def arange(self, *args: int, dtype: object = np.int32) -> object:
+        return np.arange(*args, dtype=dtype)
+
+    def cumsum(self, x: np.ndarray, **options: object) -> object:
+        return np.cumsum(x, dtype=x.dtype, **options)
+
+    def argsort(self, x: np.ndarray, **options: object) -> object:
+        return np.argsort(x, **options).astype(np.int32)
+
+    def bincount(self, x: np.ndarray, *args: object) -> object:
+        assert np.can_cast(x.dtype, np.int32, "safe"), x.dtype
+        return np.bincount(x, *args)
+
+    def repeat(self, x: np.ndarray, count: np.ndarray) -> object:
+        assert np.can_cast(count.dtype, np.int32, "safe"), count.dtype
+        return np.repeat(x, count)
+
+
+def test_a_png_where_integers_have_32_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bpttgraph.draw import raster
+
+    figure = draw(sample("lstm", 3))
+    wide = figure.png
+    monkeypatch.setattr(raster, "np", NarrowNumPy())
+    assert raster.write_png(figure.layout) == wide

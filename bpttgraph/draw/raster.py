@@ -43,12 +43,12 @@ def _coverage(polygons: list[Floats], width: int, height: int) -> Iterator[tuple
     b = np.vstack([np.roll(p, -1, axis=0) for p in polygons])
     sign = np.where(b[:, 1] > a[:, 1], 1.0, -1.0)
     low, high = np.minimum(a[:, 1], b[:, 1]), np.maximum(a[:, 1], b[:, 1])
-    # The sub-scan-lines that each side crosses, all sides at once.
-    first = np.ceil((low - y0) * _SUB - 0.5).astype(np.int64).clip(0, (y1 - y0) * _SUB)
-    last = np.ceil((high - y0) * _SUB - 0.5).astype(np.int64).clip(0, (y1 - y0) * _SUB)
+    # The sub-scan-lines that each side crosses, all sides at once. Places are intp: bincount and repeat take nothing wider.
+    first = np.ceil((low - y0) * _SUB - 0.5).astype(np.intp).clip(0, (y1 - y0) * _SUB)
+    last = np.ceil((high - y0) * _SUB - 0.5).astype(np.intp).clip(0, (y1 - y0) * _SUB)
     count = last - first
-    side = np.repeat(np.arange(len(a)), count)
-    line = np.arange(len(side)) - np.repeat(np.cumsum(count) - count, count) + first[side]
+    side = np.repeat(np.arange(len(a), dtype=np.intp), count)
+    line = np.arange(len(side), dtype=np.intp) - np.repeat(np.cumsum(count) - count, count) + first[side]
     y = y0 + (line + 0.5) / _SUB
     x = a[side, 0] + (y - a[side, 1]) * (b[side, 0] - a[side, 0]) / (b[side, 1] - a[side, 1])
     x, turn = x.clip(0, width - 1e-9), sign[side]
@@ -61,7 +61,7 @@ def _coverage(polygons: list[Floats], width: int, height: int) -> Iterator[tuple
         rows = min(_STRIP, y1 - y0 - top)
         left = int(x[mine].min())
         stride = int(x[mine].max()) - left + 2
-        pixel = x[mine].astype(np.int64)
+        pixel = x[mine].astype(np.intp)
         part = x[mine] - pixel
         at = (line[mine] - top * _SUB) * stride + pixel - left
         size = rows * _SUB * stride

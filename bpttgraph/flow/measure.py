@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -308,7 +309,7 @@ def _parameters(columns: Columns, wrt: Sequence[str] | None, count: int, notes: 
         names = [n for n in u.parameters if stands(n, columns.direction)]
     else:  # what stands in no chain, such as output weights, is measured along with the first
         names = [n for n in wrt if stands(n, columns.direction) or (columns.direction > 0 and not stands(n, -1))]
-    kept = [n for n in names if count**2 * float(np.prod(u.node(n).shape)) <= MOST_CONTRIBUTIONS]
+    kept = [n for n in names if count**2 * prod(u.node(n).shape) <= MOST_CONTRIBUTIONS]
     if len(kept) < len(names):
         notes.append(
             f"contributions of {', '.join(n for n in names if n not in kept)} are not measured: too large for {count - 1} steps"

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -205,7 +206,7 @@ class Diagnosis:
 
     @property
     def _small(self) -> bool:
-        numbers = sum(int(np.prod(self.truth.value(n).shape)) for n in self.trial.names)
+        numbers = sum(prod(self.truth.value(n).shape) for n in self.trial.names)
         return numbers * len(self.mutants) <= LARGE
 
     def _singles(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
@@ -216,7 +217,7 @@ class Diagnosis:
     def _staged(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
         """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is done."""
         trial = self._trial(list(given), only=True)
-        work = self.u.columns * sum(int(np.prod(node.shape)) for node in self.u.parameters.values())
+        work = self.u.columns * sum(prod(node.shape) for node in self.u.parameters.values())
         plain = [
             m for m in self.mutants if m.weights is None
         ]  # the triangles of large parameters would be larger still
@@ -370,7 +371,7 @@ class Diagnosis:
             (not (p or q), a.rank + b.rank, (a, b)) for (a, p), (b, q) in combinations(chosen, 2) if compatible(a, b)
         ]
         pairs = sorted(pairs, key=lambda p: p[:2])[:PAIRS]
-        size = max(64, int(LARGE / max(sum(int(np.prod(g.value.shape)) for g in given.values()), 1)))
+        size = max(64, int(LARGE / max(sum(prod(g.value.shape) for g in given.values()), 1)))
         trial = self._trial(list(given), only=True)
         stages = ([p[2] for p in pairs[i : i + size]] for i in range(0, len(pairs), size))
         return self._by_stages(given, wrong, trial, stages)

@@ -350,5 +350,5 @@ def _typed(texts: list[str], shape: tuple[int, ...], what: str) -> Numbers:
         single = 7 <= digits <= 9 and all(v in (float(f"{s:.9g}"), float(str(s))) for v, s in pairs)
     if np.all(halves == 0) and np.all(values == np.round(values)):
         whole = np.abs(values).max(initial=0) < 2**53
-        return Numbers(values.astype(int).reshape(shape) if whole else values.reshape(shape))
+        return Numbers(values.astype(np.int64).reshape(shape) if whole else values.reshape(shape))
     return Numbers(values.reshape(shape), None if full else halves.reshape(shape), 2.0**-24 if single else 2.0**-53)

@@ -8,6 +8,7 @@ units that are saturated many steps in a row hide the longest paths behind the r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,7 +102,7 @@ def hidden_window(truth: Truth) -> int | None:
     """
     u, run = truth.u, truth.run
     steps = max(u.steps.values())
-    small = all(steps**2 * int(np.prod(node.shape)) <= MOST_TRIANGLE for node in u.parameters.values())
+    small = all(steps**2 * prod(node.shape) <= MOST_TRIANGLE for node in u.parameters.values())
     if steps < FADES or len(u.steps) > 1 or not small:
         return None
     lags = np.arange(steps)[:, None] - np.arange(steps)[None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -125,7 +126,7 @@ class Trial:
                 rows.append([*changes, cut])
                 seeds.append(scale * mask)
                 owner.append(i)
-        numbers = sum(int(np.prod(node.shape)) for node in self.u.parameters.values())
+        numbers = sum(prod(node.shape) for node in self.u.parameters.values())
         size = max(8, min(ROWS, int(MEMORY / max(numbers, 1))))
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
