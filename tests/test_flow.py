@@ -98,6 +98,68 @@ def test_where_there_is_no_bound_it_says_why(name: str) -> None:
     assert flow.bound.factor is None and "no bound" in flow.bound.sentence()
 
 
+FORMS = {
+    "h[t] = max(0, W h[t-1] + U x[t])": 1.0,
+    "h[t] = min(1, max(W h[t-1] + U x[t], -1))": 1.0,
+    "h[t] = tanh(W.T h[t-1] + U x[t])": 1.0,
+    "h[t] = 0.5 * tanh(2 * (W h[t-1]) + U x[t])": 1.0,
+    "h[t] = sigmoid(relu(U x[t] - (W h[t-1]) / 4))": 1 / 16,
+    "h[t] = leaky_relu(W h[t-1] + U x[t], 1.5)": 1.5,
+    "h[t] = elu(W h[t-1] + U x[t], 2)": 2.0,
+    "h[t] = clip(W h[t-1] + U x[t], -1, 1)": 1.0,
+}
+
+
+def bounded(text: str, gamma: float) -> None:
+    """The bound is γ σ_max, and no Jacobian of 12 steps exceeds it."""
+    u = bg.recurrence(text).unroll(12, sizes={"h": 4, "x": 2})
+    lags, below = np.subtract.outer(np.arange(13), np.arange(13)), np.tril_indices(13)
+    for seed in range(2):
+        data = u.instance(seed=seed)
+        flow = measure(u, data, wrt=[])
+        assert flow.bound.factor == pytest.approx(gamma * np.linalg.norm(data["W"], 2), rel=1e-3), flow.bound.sentence()
+        assert np.all(flow.norms["h"][below] <= (lags * np.log(flow.bound.factor))[below] + 1e-9)
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_the_bound_of_other_forms(text: str) -> None:
+    bounded(text, FORMS[text])
+
+
+def _one_number() -> list[str]:
+    from bpttgraph import numpy_front  # noqa: F401  # fills the table
+    from bpttgraph.primitives import TABLE
+
+    return [n for n, p in TABLE.items() if p.kind == "elementwise" and len(p.rule) == 1] + ["identity"]
+
+
+@pytest.mark.parametrize("name", _one_number())
+def test_every_function_of_one_number_has_its_largest_slope_measured(name: str) -> None:
+    """Differences of the values themselves, close together and far apart: they share nothing with the rule."""
+    from bpttgraph.flow.slopes import SLOPES
+    from bpttgraph.primitives import TABLE
+    from bpttgraph.recurrence.functions import FUNCTIONS
+
+    entry = SLOPES[name]  # an entry, or None said explicitly
+    if entry is None:
+        return
+    several: dict[str, list[dict[str, float]]] = {
+        "leaky_relu": [{}, {"slope": 0.2}, {"slope": -3.0}],
+        "elu": [{}, {"alpha": 2.5}],
+        "clip": [{"low": -1.0, "high": 2.0}],
+        "nan_to_num": [{"nan": 0.0, "posinf": 9.0, "neginf": -9.0}],
+    }
+    for settings in several.get(name, [{}]):
+        largest = entry.largest(**settings) if callable(entry.largest) else entry.largest
+        x = np.linspace(-40.0, 40.0, 400_001)
+        slopes = np.abs(np.diff(np.asarray(TABLE[name].value(x, **settings), float)) / np.diff(x))
+        assert slopes.max() <= largest * (1 + 1e-9) and slopes.max() >= largest * (1 - 2e-4)
+        if settings in ({}, several.get(name, [{}])[0]):
+            assert entry.flat == (slopes.min() < 0.1 * largest and name not in ("sin", "cos", "sinc", "abs"))
+    if name in FUNCTIONS and name != "clip":
+        bounded(f"h[t] = {name}(W h[t-1] + U x[t])", largest if name not in ("leaky_relu", "elu") else 1.0)
+
+
 def test_saturation_counts_units() -> None:
     u = bg.cell("rnn").unroll(3, sizes={"h": 4, "x": 2, "y": 3})
     data = u.instance(seed=0)

@@ -8,23 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..graph import Node
+from .slopes import slope_of
 
 if TYPE_CHECKING:
     from .columns import Columns
 
-__all__ = ["GAMMA", "Bound", "bound_of"]
-
-GAMMA = {
-    "tanh": 1.0,
-    "sigmoid": 0.25,
-    "relu": 1.0,
-    "identity": 1.0,
-    "leaky_relu": 1.0,
-    "softplus": 1.0,
-    "sin": 1.0,
-    "cos": 1.0,
-}
-
+__all__ = ["Bound", "bound_of"]
 
 @dataclass(frozen=True)
 class Bound:
@@ -49,26 +38,62 @@ def bound_of(columns: Columns) -> Bound:
     if len(before) != 1:
         return Bound(None, "more than one step back is read")
     node, past = u.node(here[0]), u.node(before[0])
-    gamma, name = 1.0, "no activation"
-    if node.op is not None and node.op.name in GAMMA:
-        gamma, name, node = GAMMA[node.op.name], node.op.name, node.args[0]
-    found: list[Node] = []
-    pending = [node]
-    while pending:  # the summands that depend on the state before
-        term = pending.pop()
+    node, gamma, activations = _activations(node)
+    name = " of ".join(activations) or "no activation"
+    found: list[tuple[float, Node]] = []
+    pending = [(1.0, node)]
+    while pending:  # the summands that depend on the state before, and the numbers that multiply them
+        factor, term = pending.pop()
         if term.op is not None and term.op.name in ("add", "sub", "neg", "identity"):
-            pending += term.args
+            pending += [(factor, a) for a in term.args]
+        elif (scaled := _scaled(term)) is not None:
+            pending.append((factor * scaled[0], scaled[1]))
         elif _reaches(term, past):
-            found.append(term)
-    if len(found) == 1 and found[0].op is not None and found[0].op.name in ("matvec", "mul"):
-        parts = list(found[0].args)
-        if past in parts:
+            found.append((factor, term))
+    if len(found) == 1:
+        factor, product = found[0]
+        kind, parts = product.op.name if product.op is not None else "", list(product.args)
+        if past in parts and kind in ("matvec", "vecmat", "mul"):
             parts.remove(past)
-            if len(parts) == 1 and parts[0].role == "parameter":
-                W = np.atleast_2d(columns.run.array(parts[0].name or ""))
-                sigma = float(np.linalg.norm(W, 2)) if found[0].op.name == "matvec" else float(np.max(np.abs(W)))
-                return Bound(gamma * sigma, f"γ = {gamma:g} ({name}), σ_max({parts[0].name}) = {sigma:.3g}")
+            W = parts[0]
+            while W.op is not None and W.op.name == "transpose":  # has the same singular values
+                (W,) = W.args
+            if W.role == "parameter":
+                value = np.atleast_2d(columns.run.array(W.name or ""))
+                sigma = float(np.linalg.norm(value, 2)) if kind != "mul" else float(np.max(np.abs(value)))
+                times = "" if factor == 1 else f", times {factor:g}"
+                return Bound(gamma * factor * sigma, f"γ = {gamma:.5g} ({name}), σ_max({W.name}) = {sigma:.3g}{times}")
     return Bound(None, f"{base} is not of the form φ(W {base}[t-1] + …)")
+
+
+def _activations(node: Node) -> tuple[Node, float, list[str]]:
+    """What stands inside the functions of one number around it, the product of their largest slopes, and their names."""
+    gamma, names = 1.0, []
+    while True:
+        op, steep, scaled = node.op, slope_of(node), _scaled(node)
+        if op is not None and steep is not None:
+            gamma, node = gamma * steep[0], node.args[0]
+            names.append(op.name)
+        elif scaled is not None and names == []:
+            gamma, node = gamma * scaled[0], scaled[1]
+        elif op is not None and op.name in ("maximum", "minimum") and any(a.is_constant for a in node.args):
+            names.append(op.name.removesuffix("imum"))
+            node = next(a for a in node.args if not a.is_constant)
+        else:
+            return node, gamma, names
+
+
+def _scaled(node: Node) -> tuple[float, Node] | None:
+    """A number times something: the size of the number, and the rest."""
+    if node.op is None or node.op.name not in ("mul", "div"):
+        return None
+    left, right = node.args
+    if right.is_constant and not right.shape:
+        size = abs(float(right.attrs["value"]))
+        return (size if node.op.name == "mul" else 1 / size if size else np.inf), left
+    if left.is_constant and not left.shape and node.op.name == "mul":
+        return abs(float(left.attrs["value"])), right
+    return None
 
 
 def _reaches(node: Node, past: Node) -> bool:

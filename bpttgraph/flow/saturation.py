@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..graph import needed
+from .slopes import slope_of
 
 if TYPE_CHECKING:
     from ..recurrence import Run
@@ -14,15 +15,14 @@ if TYPE_CHECKING:
 __all__ = ["saturation"]
 
 Array = np.ndarray[Any, Any]
-LARGEST = {"tanh": 1.0, "sigmoid": 0.25, "relu": 1.0, "leaky_relu": 1.0, "elu": 1.0}
 SATURATED = 0.1  # of the largest slope
 
 
 def saturation(run: Run) -> dict[str, Array]:
     """For each activation, by the variable that it makes (`tanh in h` for one inside an equation), the share of saturated units a step.
 
-    A unit counts when |φ'| is below a tenth of its largest value: tanh beyond ±0.95, a sigmoid gate below 0.025 or above 0.975, a ReLU
-    that is off.
+    A unit counts when |φ'| is below a tenth of its largest value (`slopes`): tanh beyond ±0.95, a sigmoid gate below 0.025 or above
+    0.975, a ReLU that is off.
     """
     u = run.u
     variables = u.vgraph.variables
@@ -36,12 +36,13 @@ def saturation(run: Run) -> dict[str, Array]:
             values[node.serial] = node.attrs["value"]
         else:
             values[node.serial] = node.op.value(*[values[a.serial] for a in node.args], **node.attrs)
-        if node.op is None or node.op.name not in LARGEST:
+        steep = slope_of(node)
+        if node.op is None or steep is None or not steep[1]:
             continue
         variable = variables.get(node.name or node.owner or "")
         if variable is None or variable.column is None:
             continue
         slope = np.abs(node.op.rule[0](values[node.serial], *[values[a.serial] for a in node.args], **node.attrs))
         key = variable.base if node.name else f"{node.op.name} in {variable.base}"
-        found.setdefault(key, {})[variable.column] = float(np.mean(slope < SATURATED * LARGEST[node.op.name]))
+        found.setdefault(key, {})[variable.column] = float(np.mean(slope < SATURATED * steep[0]))
     return {key: np.array([shares[c] for c in sorted(shares)]) for key, shares in found.items()}
