@@ -272,7 +272,7 @@ def mean(x: Any) -> Any:
 
 def batch_sum(x: Any) -> Any:
     """The sum over the examples of a batch. A batch of outer products is summed without forming them."""
-    if x.op is outer:
+    if x.op is outer and all(a.batched for a in x.args):
         return batch_outer(*x.args)
     node = _batch_sum(x, rank=len(x.shape))
     node.batched = False

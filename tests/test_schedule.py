@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -351,3 +352,112 @@ def test_checkpoints_want_real_numbers() -> None:
     data["W_hh"] = data["W_hh"] + 0j
     with pytest.raises(bg.BPTTError, match="real numbers"):
         u.run(data, memory="sqrt")
+
+
+# -- against recurrences written out by hand: nothing here is computed by the package ------------------------------------------------
+
+Numbers = dict[str, Any]
+SQUARES = "E[t] = squared_error(h[t], target[t])"
+
+
+def squares(y: Any, target: Any) -> Any:
+    return 0.5 * np.sum((y - target) ** 2)
+
+
+def looped(step: Callable[[Numbers, Any, int], Any]) -> Callable[[Numbers], Any]:
+    """The loss of `h[t] = step(data, h[t-1], t)` under squared errors."""
+
+    def loss(d: Numbers) -> Any:
+        h, total = d["h[0]"], 0.0
+        for t in range(len(d["target"])):
+            h = step(d, h, t)
+            total = total + squares(h, d["target"][t])
+        return total
+
+    return loss
+
+
+def two_states(d: Numbers) -> Any:
+    h, s, total = d["h[0]"], d["s[0]"], 0.0
+    for target in d["target"]:
+        h, s = np.tanh(np.concatenate([s, d["V"] @ h])), np.tanh(d["A"] @ s)
+        total = total + squares(h, target)
+    return total
+
+
+def no_state(d: Numbers) -> Any:
+    return sum(squares(d["W"] @ d["c"], target) for target in d["target"])
+
+
+def constant_drive(d: Numbers) -> Any:
+    h, total = d["h[0]"], 0.0
+    for target in d["target"]:
+        h = np.tanh(d["A"] @ h + d["W"] @ d["c"])
+        total = total + squares(d["V"] @ h, target)
+    return total
+
+
+def transposed_inside(d: Numbers) -> Any:
+    h, total = d["h[0]"], 0.0
+    for x in d["x"]:
+        h = np.tanh(d["W"] @ h + x)
+        total = total + np.sum(np.outer(h, x).T * d["M"])
+    return total
+
+
+def a_parameter_twice(d: Numbers) -> Any:
+    h, before, total = d["h[0]"], d["h[-1]"], 0.0
+    for target in d["target"]:
+        h, before = np.tanh(d["A"] @ h + d["A"] @ before + d["B"] @ h), h
+        total = total + squares(h, target)
+    return total
+
+
+BY_HAND = [
+    ("h[t] = tanh([V h[t-1]; U x[t]]); " + SQUARES, {"h": 4, "x": 3}, 3,
+     looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["U"] @ d["x"][t]])))),
+    ("h[t] = tanh([b; V h[t-1]]); " + SQUARES, {"h": 4, "b": 1}, 3,
+     looped(lambda d, h, t: np.tanh(np.concatenate([d["b"], d["V"] @ h])))),
+    ("h[t] = tanh([V h[t-1]; b]); " + SQUARES, {"h": 4, "b": 2}, 3,
+     looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["b"]])))),
+    ("s[t] = tanh(A s[t-1]); h[t] = tanh([s[t-1]; V h[t-1]]); " + SQUARES, {"h": 4, "s": 2}, 3, two_states),
+    ("z[t] = V h[t-1]; h[t] = tanh([b; z[t]]); " + SQUARES, {"h": 4, "b": 1}, 3,
+     looped(lambda d, h, t: np.tanh(np.concatenate([d["b"], d["V"] @ h])))),
+    ("h[t] = tanh([tanh(V h[t-1]); sigmoid(U x[t])]); " + SQUARES, {"h": 5, "x": 2, "U": (2, 2)}, 4,
+     looped(lambda d, h, t: np.tanh(np.concatenate([np.tanh(d["V"] @ h), 1 / (1 + np.exp(-d["U"] @ d["x"][t]))])))),
+    ("h[t] = A h[t-1] + C h[t-1]; " + SQUARES, {"h": 2}, 3, looped(lambda d, h, t: d["A"] @ h + d["C"] @ h)),
+    ("h[t] = tanh(A h[t-1] + C h[t-1]); " + SQUARES, {"h": 2}, 1, looped(lambda d, h, t: np.tanh(d["A"] @ h + d["C"] @ h))),
+    ("h[t] = tanh(A h[t-1] + C h[t-1]); " + SQUARES, {"h": 3}, 5, looped(lambda d, h, t: np.tanh(d["A"] @ h + d["C"] @ h))),
+    ("h[t] = tanh(A h[t-1] + A h[t-2] + B h[t-1]); " + SQUARES, {"h": 3}, 4, a_parameter_twice),
+    ("y[t] = W c; E[t] = squared_error(y[t], target[t])", {"y": 4, "c": 4}, 4, no_state),
+    ("y[t] = W c; E[t] = squared_error(y[t], target[t])", {"y": 3, "c": 2}, 4, no_state),
+    ("k[t] = W c; h[t] = tanh(A h[t-1] + k[t]); y[t] = V h[t]; L[t] = squared_error(y[t], target[t])", {"c": 2}, 3, constant_drive),
+    ("h[t] = tanh(W h[t-1] + x[t]); E[t] = dot(outer(h[t], x[t]).T, M)", {"h": 3}, 3, transposed_inside),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "sizes", "steps", "loss"), BY_HAND, ids=[f"{case[0]}, T={case[2]}" for case in BY_HAND])
+def test_by_hand(text: str, sizes: Any, steps: int, loss: Callable[[Numbers], Any]) -> None:
+    """Loss and every gradient entry, by the complex step through a loop written by hand."""
+    u = bg.recurrence(text).unroll(steps, sizes=sizes)
+    assert u.schedule.applies, u.schedule.reason
+    for batch in (None, 1, 3, steps):
+        data = u.instance(0, batch)
+        batched = [k for k in data if k not in u.parameters] if batch else []
+        runs = [u.run(data), u.run(data, schedule=False), u.run(data, memory="sqrt")]
+        for run in runs:
+            assert list(run.gradients) == list(runs[0].gradients)
+        examples = [{k: v[:, b] if u.slots[k].length else v[b] for k, v in data.items() if k in batched} for b in range(batch or 1)]
+        assert sum(loss({**data, **e}) for e in examples) == pytest.approx(runs[0].loss, rel=1e-12)
+        for name in runs[0].gradients:
+            shape = u.slots[name].shape
+            expected = np.zeros((len(examples), *shape))
+            for place in np.ndindex(expected.shape):
+                example = {**data, **examples[place[0]]}
+                moved = np.array(example[name], complex)
+                moved[place[1:]] += 1e-30j
+                expected[place] = loss({**example, name: moved}).imag * 1e30
+            if name not in batched:
+                expected = expected.sum(axis=0)
+            for run in runs:
+                np.testing.assert_allclose(run.gradients[name], expected, rtol=1e-10, atol=1e-11, err_msg=name)

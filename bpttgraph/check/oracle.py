@@ -156,15 +156,12 @@ class Probe:
         return np.asarray(self.base[self.plain.place[self.target.serial]])
 
     def _rows(self, outputs: list[Array], count: int) -> Array:
-        """Losses as (heads, P, B)."""
-        batch = max([o.shape[-1] for o in outputs if o.ndim >= 1 and self.u.node(self.heads[0].name).batched] + [1])
+        """Losses as (heads, P, B); one that holds no data is the same for every example."""
+        batch = max([1, *(len(v) for n, v in self.leaves.items() if n.batched)])
         rows = []
-        for o, head in zip(outputs, self.heads):
-            batched = self.u.node(head.name).batched
-            o = np.asarray(o)
-            lead = o.ndim - (1 if batched else 0)
-            o = o if batched else o[..., None]
-            rows.append(np.broadcast_to(o if lead else o[None], (count, batch)))
+        for o, head in zip(outputs, self.heads):  # (P, B) or (P, 1); (B,) or () where nothing moved; (P,) without data
+            moved_alone = o.ndim == 1 and not self.u.node(head.name).batched
+            rows.append(np.broadcast_to(o[:, None] if moved_alone else o, (count, batch)))
         return np.stack(rows)
 
     def complex_step(self, k: int | None, entries: Array) -> Array:

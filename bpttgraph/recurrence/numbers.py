@@ -15,7 +15,7 @@ import numpy as np
 from ..autodiff import Backward, Plan, backward, evaluate, evaluate_absolute
 from ..errors import BPTTError, nearest
 from ..graph import Node, leaf
-from ..primitives import expand
+from ..primitives import batch_sum, expand
 from .admission import Admission, Admitted
 from .unroll import no_collection
 
@@ -48,8 +48,8 @@ class Numbers:
 
     @cached_property
     def seeds(self) -> dict[Head, Node]:
-        """One seed a loss: 1 for the gradient, a unit vector over the losses for the contributions."""
-        return {head: leaf(f"seed[{head.name}]", batched=self.u.node(head.name).batched) for head in self.u.heads}
+        """One seed a loss and example: 1 for the gradient, a unit vector over the losses for the contributions."""
+        return {head: leaf(f"seed[{head.name}]", batched=True) for head in self.u.heads}
 
     # -- the reverse pass ---------------------------------------------------------------------------------------------
 
@@ -76,6 +76,7 @@ class Numbers:
             seeds: dict[Node, Node] = {}
             for head in heads:
                 node, seed = self.u.node(head.name), self.seeds[head]
+                seed = seed if node.batched else batch_sum(seed)  # a loss that holds no data counts for every example
                 seeds[node] = expand(seed, shape=node.shape)
             passes.append(backward(seeds, targets, cut))
         return passes
@@ -228,7 +229,8 @@ class Run:
 
     Attributes:
         loss: the total loss, summed over the batch. batch: its size, None for a single example.
-        values: arrays of all named variables, `values["h[2]"]` of shape `(n,)` or `(B, n)`.
+        values: arrays of all named variables, `values["h[2]"]` of shape `(n,)` or `(B, n)`; in a batch, every value of a step has a
+            row for each example, also where it holds no data.
         gradients: of the total loss, by parameter and initial state (each in its own shape); other variables on request.
     """
 
@@ -278,7 +280,7 @@ class Run:
     @cached_property
     def _seeds(self) -> dict[Node, Any]:
         ones = np.full(self.batch or 1, self.u.weight, self._real)
-        return {s: ones if s.batched else self.u.weight for s in self.numbers.seeds.values()}
+        return dict.fromkeys(self.numbers.seeds.values(), ones)
 
     @property
     def _gradient_nodes(self) -> dict[str, list[Node]]:
@@ -295,7 +297,7 @@ class Run:
     def _total(self) -> Any:
         value = self._slots[self.u.node(self.u.total).serial]
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.sum(value)[()]
+            return np.sum(np.broadcast_to(value, self.batch or 1))[()]
 
     # -- reading ----------------------------------------------------------------------------------------------------------
 
@@ -313,11 +315,10 @@ class Run:
             return quick[0] if self.batch is None else quick
         node = self.u.node(name)
         value = self.array(name)
-        if not node.batched:
-            return value
         if self.batch is None:
-            return value[0]
-        return np.broadcast_to(value, (self.batch, *node.shape)) if len(value) == 1 else value
+            return value[0] if node.batched else value
+        each = node.batched or self.u.column(name) is not None or name == self.u.total  # of a step, so each example has it
+        return np.broadcast_to(value, (self.batch, *node.shape)) if each else value
 
     def gradient(self, name: str) -> Array:
         """dE/d(name), in the shape in which `name` was given. `name` may be any variable, or a whole input sequence (`x`)."""
@@ -373,7 +374,7 @@ class Run:
         """Seeds for all losses at once: seed t is the t-th unit vector along a new first axis."""
         stack = {}
         for head, seed in self.numbers.seeds.items():
-            unit = np.zeros((losses, self.batch or 1) if seed.batched else (losses,), self._real)
+            unit = np.zeros((losses, self.batch or 1), self._real)
             unit[head.step - 1] = self.u.weight
             stack[seed] = unit
         return stack
@@ -461,6 +462,6 @@ class Run:
         if adjoint is not None:
             value += self._evaluate([adjoint], {seed: eye.reshape(-1, *((batch,) if a.batched else ()), *a.shape)})[0]
         if not a.batched and not b.batched:
-            return value.reshape(*a.shape, *b.shape)
+            return value.reshape((*a.shape, *b.shape))
         value = (np.moveaxis(value, 1, 0) if b.batched else value).reshape(batch, *a.shape, *b.shape)
         return value[0] if self.batch is None else value

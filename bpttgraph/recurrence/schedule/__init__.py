@@ -98,10 +98,14 @@ class Schedule:
                 found[key] = classes
         return found
 
-    def run(self, admitted: Admitted, dtype: Any) -> Scheduled:
-        """Loss and gradients on data."""
+    def run(self, admitted: Admitted, dtype: Any) -> Scheduled | None:
+        """Loss and gradients on data; None if there is no schedule for data of this form (`reason` says why)."""
         classes = self._classes(admitted)
-        work = self.workspace(admitted.batch or 1, np.dtype(dtype), tuple(sorted(classes)))
+        try:
+            work = self.workspace(admitted.batch or 1, np.dtype(dtype), tuple(sorted(classes)))
+        except Unsuited as reason:
+            self.reason = str(reason)
+            return None
         work.load(admitted, classes=classes)
         with np.errstate(all="ignore"):
             work.run()

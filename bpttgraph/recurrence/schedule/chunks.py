@@ -132,7 +132,7 @@ class Stepper:
     def __init__(self, u: Unrolled):
         _refuse(u, "piece by piece")
         self.u = u
-        self._names = list(u.schedule.plan().gradients)
+        self._names = [name for name in u.schedule.plan().gradients if name in u.slots]
 
     def __call__(self, data: Mapping[str, Any]) -> tuple[float, dict[str, Array], dict[str, Array]]:
         u = self.u
@@ -147,7 +147,13 @@ class Stepper:
         for name, slot in u.slots.items():
             if slot.role == "initial":
                 base, _, step = name[:-1].partition("[")
-                later = int(step) + u.columns
-                value = found.value(f"{base}[{later}]")
-                state[name] = value[0] if single else value
+                later = f"{base}[{int(step) + u.columns}]"
+                if later in u.slots:  # a piece shorter than the delay: still a value from before it
+                    value = np.broadcast_to(admitted.arrays[later], (admitted.batch or 1, *slot.shape))
+                else:
+                    value = found.value(later)
+                if value is None:  # no loss reads this state, so the schedule leaves it out
+                    state[name] = u.run(data, schedule=False).values[later]
+                else:
+                    state[name] = value[0] if single else value
         return float(found.loss), gradients, state

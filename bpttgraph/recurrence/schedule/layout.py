@@ -32,8 +32,7 @@ class Layout:
         self.pads: dict[Value, tuple[int, int]] = {}
         for read in values:
             if read.op == "read" and read.attrs["kind"] == "shift":
-                source = read.args[0]
-                source = self.parts[source][0] if source in self.parts else source
+                source = self.home(read.args[0])
                 before, after = self.pads.get(source, (0, 0))
                 delay = read.attrs["delay"]
                 self.pads[source] = (max(before, delay), max(after, -delay))
@@ -56,7 +55,14 @@ class Layout:
                     return False
             return v not in outputs
 
-        return {v for s in self.stages if s.loop for v in s.values if v.op != "read" and only_here(v, s)}
+        lone = {v for s in self.stages if s.loop for v in s.values if v.op != "read" and only_here(v, s)}
+        # what lies side by side is one piece of memory: a single row only if that is enough for every part of it
+        kept = {self.home(v) for s in self.stages for v in s.values if v not in lone}
+        return {v for v in lone if self.home(v) not in kept}
+
+    def home(self, value: Value) -> Value:
+        """The value in whose memory another one lies: itself, or what it is a part of."""
+        return self.parts[value][0] if value in self.parts else value
 
     @staticmethod
     def copied(read: Value) -> bool:

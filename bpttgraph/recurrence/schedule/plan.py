@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .layout import Layout
+from .proof import prove
 from .values import Stage, Value, stages
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ __all__ = ["Plan"]
 
 
 class Plan:
-    """Values in order of computation.
+    """Values in order of computation, with a proof that they can be computed so (`proof`; `Unsuited` if there is none).
 
     Attributes:
         losses: the losses of a step. gradients: by parameter and initial state. named: by the name in the equations.
@@ -32,6 +33,7 @@ class Plan:
         self._forward = {v for s in stages(self.losses) for v in s.values}
         self.named = {v.name: v for s in self.stages for v in s.values if v.name and not v.name.startswith("∂")}
         self.layout = Layout(self.stages, outputs, wide)
+        prove(self)
 
     def needed_forward(self, stage: Stage) -> bool:
         """Whether a stage belongs to the forward pass."""

@@ -358,6 +358,8 @@ class System:
                 if self._carries(n) or (n in self.given and self.given[n].role == "parameter")
             ]
             seed = reduce(lambda a, b: a + b, seeds[name])
+            if not node.batched and seed.batched:  # one value for all steps and examples: what they all send back, added up
+                seed = P.batch_sum(seed)
             adjoints = backward({node: P.expand(seed, shape=node.shape)}, targets).adjoints
             for target in targets:
                 if target in adjoints:

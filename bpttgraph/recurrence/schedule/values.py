@@ -58,6 +58,9 @@ class Build:
     ) -> Value:  # fmt: skip
         """A value; of two with the same operation on the same arguments, the first."""
         attrs = attrs or {}
+        if op == "reshape" and len(args[0].shape) > 1 and args[0].op in (*VIEWS, "batch_outer"):
+            # entries that do not follow one another in memory cannot be looked at in another shape
+            args = [self.make("copy", args, args[0].shape, args[0].rows)]
         key: Any = (op, tuple(a.serial for a in args), repr(sorted(attrs.items())) if attrs else "", shape, rows)
         known = self._known.get(key)
         if known is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .instructions import Array, Instruction, emit
+from .system import Unsuited
 from .values import VIEWS, Stage, Value
 
 if TYPE_CHECKING:
@@ -26,11 +27,17 @@ _LONGEST_LIST = 1_000_000
 
 
 class _Buffer:
-    """The array of one value, or of several side by side (`concat`)."""
+    """The array of one value, or of several side by side (`concat`).
+
+    Outside the steps stand zeros, until an initial value is put there. Within them stands no number before one is computed: what is
+    never written cannot pass for a result.
+    """
 
     def __init__(self, value: Value, before: int, after: int, rows: int, batch: int, dtype: Any):
         self.row = before
         self.array = np.zeros((before + rows + after, batch, *value.shape), dtype)
+        if value.op not in ("given", "read"):  # of these, rows that nothing fills are zero
+            self.array[before : before + rows] = np.nan
 
 
 class Workspace:
@@ -59,7 +66,8 @@ class Workspace:
             else:
                 self._whole_stage(stage.values[0], program)
 
-        self._entries = [self._entry(key, value) for key, value in self.given.items()]
+        # a value outside the steps that is not among the data is read at no step that counts: it stays zero
+        self._entries = [self._entry(key, value) for key, value in self.given.items() if key in plan.u.slots]
 
     # -- memory ---------------------------------------------------------------------------------------------------------------
 
@@ -74,10 +82,8 @@ class Workspace:
             else:
                 assert value.rows is not None
                 before, after = self._pads.get(value, (0, 0))
-                self._buffers[value] = (
-                    _Buffer(value, before, after, value.rows.length, self.batch, self._type(value)),
-                    None,
-                )
+                rows = 1 if value in self.layout.single else value.rows.length
+                self._buffers[value] = (_Buffer(value, before, after, rows, self.batch, self._type(value)), None)
         return self._buffers[value]
 
     def _rows(self, value: Value, first: int, last: int) -> Array:
@@ -86,7 +92,7 @@ class Workspace:
         array = buffer.array[buffer.row + first : buffer.row + last]
         if part is not None:
             array = array[..., part]
-        return array.reshape((last - first) * self.batch, *value.shape)
+        return _same_memory(array.reshape((last - first) * self.batch, *value.shape), array)
 
     def _row(self, value: Value, row: int) -> Array:
         """One row of a value; a single example stands without an axis for the batch."""
@@ -262,8 +268,8 @@ class Workspace:
                     made = self._look_back(value, row)
                 elif value.op == "full":
                     made = fixed[value] = np.full(self._example(value), value.attrs["value"], self.dtype)
-                elif value in single and value not in self._parts:
-                    made = fixed[value] = lenders[value](-1, self._example(value))
+                elif value in single:
+                    made = fixed[value] = self._row(value, 0)
                 else:
                     made = self._row(value, row)
                 at[value] = made
@@ -306,7 +312,7 @@ class Workspace:
         target = self.whole(value)
         if value.rows is not None:
             rows = (value.rows.length,) if value.attrs["timed"] else ()
-            target = target.reshape(*rows, self.batch, *value.shape)
+            target = _same_memory(target.reshape(*rows, self.batch, *value.shape), target)
         if self._first_only(value):
             target = target[:1]  # the other steps stay zero
         return key, target, value.attrs["timed"]
@@ -385,8 +391,8 @@ class Workspace:
 def _matrix(value: Value, dtype: Any) -> Array:
     """Memory for what belongs to no step. A tall product lies there transposed: the library multiplies up to three times as fast."""
     if value.op == "batch_outer" and len(value.shape) == 2 and value.shape[0] > value.shape[1]:
-        return np.zeros(value.shape[::-1], dtype).T
-    return np.zeros(value.shape, dtype)
+        return np.full(value.shape[::-1], np.nan, dtype).T
+    return np.full(value.shape, np.nan, dtype)
 
 
 def _view(value: Value, array: Any) -> Any:
@@ -395,7 +401,14 @@ def _view(value: Value, array: Any) -> Any:
     if value.op == "take":
         return array[..., value.attrs["start"] : value.attrs["stop"]]
     assert value.primitive is not None
-    return value.primitive.value(array, **value.attrs)
+    return _same_memory(value.primitive.value(array, **value.attrs), array)
+
+
+def _same_memory(view: Any, array: Any) -> Any:
+    """A view, if it is one: a copy would go on showing what stood in the array when the program was made."""
+    if not np.may_share_memory(view, array):
+        raise Unsuited("an array cannot be looked at in another shape where it lies")
+    return view
 
 
 def _scatter(out: Array, rows: list[int], values: Array) -> None:
