@@ -19,6 +19,7 @@ import numpy as np
 
 from ...errors import BPTTError
 from .instructions import Array
+from .system import Unsuited
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Checkpointed", "Stepper"]
 
 
-def _refuse(u: Unrolled, what: str) -> None:
+def _refuse(u: Unrolled, what: str, reason: str = "") -> None:
     """What can be cut into pieces: one block whose states run forwards from initial values that no parameter sets."""
-    reason = u.schedule.reason
+    reason = reason or u.schedule.reason
     if not reason:
         system = u.system
         assert system is not None
@@ -75,7 +76,10 @@ class Checkpointed:
             known = u.schedule.pieces
             if (n, batch, dtype) not in known:
                 piece = u.recurrence.unroll(n, sizes=u.given_sizes)
-                known[n, batch, dtype] = Workspace(piece.schedule.plan(batch), batch, dtype)
+                try:
+                    known[n, batch, dtype] = Workspace(piece.schedule.plan(batch), batch, dtype)
+                except Unsuited as unsuited:
+                    _refuse(u, "in pieces", str(unsuited))
             works[n] = known[n, batch, dtype]
         states: list[list[Array]] = []
         self.loss: Any = works[ends[0]].dtype.type(0)
@@ -138,6 +142,9 @@ class Stepper:
         u = self.u
         admitted = u._numbers.admission.admit(data)
         found = u.schedule.run(admitted, admitted.dtype)
+        if found is None:
+            _refuse(u, "piece by piece")
+        assert found is not None
         single = admitted.batch is None
         gradients = {}
         for name in self._names:

@@ -11,6 +11,7 @@ Rewriting a recurrence for speed is where numbers go wrong without a word, so no
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,7 +74,7 @@ def _operation(value: Value) -> bool:
 
 
 def _aligned(arg: Value, shape: Shape) -> bool:
-    """Whether the entries of an argument stand under those of the result when arrays are aligned at their last axes: rows stand in front."""
+    """Whether entries stand under those of the result when arrays are aligned at their last axes; rows stand in front of all."""
     return len(arg.shape) == len(shape) or arg.rows is None
 
 
@@ -138,5 +139,5 @@ def _memory(layout: Layout) -> None:
             raise Unsuited(f"{value} does not fit into the memory of {home}")
     for home, places in beside.items():
         places.sort()
-        if any(a[1] > b[0] for a, b in zip(places, places[1:])):
+        if any(a[1] > b[0] for a, b in pairwise(places)):
             raise Unsuited(f"parts of {home} overlap")
