@@ -100,7 +100,7 @@ def test_upstream_gradients_are_data():
         ("dW_hh = sum_t outer(delta[t], h[t-1])", "delta is not defined"),
         ("dW_hh = outer(y[t], h[t-1])", "which step is [t"),
         ("d[t] = d[t]\ndW_hh = sum_t outer(d[t], h[t-1])", "defined by itself"),
-        ("d[t] = d[t-1]\ndW_hh = sum_t outer(d[t], h[t-1])", "is not defined"),
+        ("d[1] = d[0]\ndW_hh = sum_t outer(d[t], h[t-1])", "is not defined"),
         ("dW_hh = sum_t (W_hh @ x[t])", "matrix by vector"),
         ("dW_hh = 1\ndW_hh = 2", "defined twice"),
         ("dW_hh = 9^9^9^9", "gives inf"),

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
-from ..recurrence.functions import canonical
 from ..rounding import rounding_error
+from .asked import asked, delta_step, target_of
 from .files import Numbers, numbers_of, read_bytes, read_numbers
 from .formulas import Formulas
 from .functions import call, run_file
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Raw", "read_answer", "steps_of", "target_of", "to_answer"]
 
-_PREFIX = re.compile(r"(?:d|∂)(?:E|L|J|loss|l|ℓ)/(?:d|∂)|grad[_ /]|∇_?|[d∂]")
 MOST_WRONG = 50
 
 
@@ -125,33 +124,6 @@ def split_data(u: Unrolled, raw: Raw) -> dict[str, Any]:
 # -- names --------------------------------------------------------------------------------------------------------------
 
 
-def target_of(u: Unrolled, key: str) -> str | None:
-    """The parameter, initial state, variable or input sequence whose gradient `key` names.
-
-    >>> import bpttgraph as bg
-    >>> u = bg.cell("rnn").unroll(3)
-    >>> [target_of(u, k) for k in ("dW_hh", "dE/dW_hh", "W_hh.grad", "dh0", "dh[2]", "dx", "nonsense")]
-    ['W_hh', 'W_hh', 'W_hh', 'h[0]', 'h[2]', 'x', None]
-    """
-    known = {canonical(n): n for n in (*u._nodes, *u.leaves)}
-    spelled = {
-        k.replace("[", sep).replace("]", ""): n for k, n in known.items() for sep in ("", "_") if k.endswith("[0]")
-    }
-    plain = key.strip().replace(" ", "")
-    match = _PREFIX.match(plain)
-    for stem in (
-        plain,
-        plain[match.end() :] if match else "",
-        plain.removesuffix(".grad"),
-        plain.removesuffix("_grad"),
-    ):
-        if stem:
-            found = known.get(canonical(stem)) or spelled.get(canonical(stem))
-            if found is not None:
-                return found
-    return None
-
-
 def _unknown(u: Unrolled, source: str, keys: list[str]) -> BPTTError:
     names = [f"d{n}" for n in u._numbers.leaf_nodes]
     return BPTTError(
@@ -159,11 +131,14 @@ def _unknown(u: Unrolled, source: str, keys: list[str]) -> BPTTError:
     )
 
 
-def to_answer(truth: Truth, raw: Raw) -> Answer:
-    """Tie an answer to the instance of `truth`: evaluate formulas, run a function, put arrays under the recurrence's names."""
+def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
+    """Tie an answer to the instance of `truth`: evaluate formulas, run a function, put arrays under the recurrence's names.
+
+    `ascending` is the order in which formulas' products over steps are read, where they have none of their own.
+    """
     u = truth.u
     if raw.text:
-        return _formulas(truth, raw)
+        return _formulas(truth, raw, ascending)
     numbers, kind = raw.numbers, "arrays"
     if raw.function is not None:
         kind = "function"
@@ -187,19 +162,13 @@ def to_answer(truth: Truth, raw: Raw) -> Answer:
     for key in unknown:
         if _second_bias(truth, key, numbers[key], given, numbers):
             notes.append(f"{key}: a second bias of the same sum; its gradient equals that of the one bias here")
-        elif _step(key) is None:
+        elif delta_step(key) is None:
             raise _unknown(u, raw.source, [key])
         else:
             given[key] = Given(key, numbers[key].value.astype(float), numbers[key].half, numbers[key].unit)
     if not given:
         raise _unknown(u, raw.source, unknown or ["(nothing)"])
     return Answer(given, kind, truth.data, raw.source, tuple(notes))  # type: ignore[arg-type]
-
-
-def _step(key: str) -> tuple[str, int] | None:
-    """`delta[2]`, an adjoint under a name of the student's own, as ("δ", 2)."""
-    match = re.fullmatch(r"(delta|δ)(\w*)\[(\d{1,6})\]", key.strip())
-    return ("δ" + match[2], int(match[3])) if match else None
 
 
 def _second_bias(truth: Truth, key: str, n: Numbers, given: dict[str, Given], numbers: Mapping[str, Numbers]) -> bool:
@@ -230,49 +199,22 @@ def _second_bias(truth: Truth, key: str, n: Numbers, given: dict[str, Given], nu
 # -- formulas ---------------------------------------------------------------------------------------------------------------
 
 
-def _formulas(truth: Truth, raw: Raw) -> Answer:
+def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
     """Evaluate formulas on the values of the forward pass, and how far rounding carries this very arrangement."""
     u = truth.u
-    formulas = Formulas(u, raw.text, truth.run.batch or 1)
-    wanted: dict[str, tuple[str, int | None]] = {}
-    adjoints: dict[str, tuple[str, int | None]] = {}
-    helpers = []
-    for base, equations in formulas.defined.items():
-        if equations[0].left[0].index is None:
-            name = target_of(u, base)
-            if name is None or name not in u.parameters:
-                helpers.append(equations[0].left[0].name)
-            elif name in wanted:
-                raise formulas._error(
-                    f"the gradient by {name} is defined twice", equations[0].left[0], "keep one of the two lines"
-                )
-            else:
-                wanted[name] = (base, None)
-            continue
-        for t in formulas.steps_of(base):
-            name = target_of(u, f"{base}[{t}]")
-            if name is not None and name in u._numbers.leaf_nodes and name not in wanted:
-                wanted[name] = (base, t)
-            elif name is not None:
-                adjoints.setdefault(name, (base, t))
-            elif base.startswith("δ"):
-                adjoints[f"{base}[{t}]"] = (base, t)
-    # Adjoints are the student's means where gradients are given; where nothing else is, they are the answer.
-    asked = wanted or {k: v for k, v in adjoints.items() if t_inside(u, v[1])}
-    if not asked:
-        raise _unknown(u, raw.source, helpers or ["nothing"])
+    formulas = Formulas(u, raw.text, truth.run.batch or 1, ascending)
+    gradients = asked(u, formulas)
     nodes, equations_of = [], []
-    for name, (key, step) in asked.items():
+    for name, a in gradients.items():
         known = u._nodes.get(name)
-        nodes.append(
-            formulas.node(key, step, known if known is not None else truth.candidates(_step(name) or ("", 0))[0])
-        )
-        equations_of.append(formulas.equation(key, step))
+        target = known if known is not None else truth.candidates(delta_step(name) or ("", 0))[0]
+        nodes.append(formulas.total(a.base, a.steps, target))
+        equations_of.append(formulas.equation(a.base, a.steps[-1]))
     unread = _unread(truth, formulas)
     values = truth.run._evaluate(nodes, unread)
     errors = truth.run._evaluate(nodes, unread, rounding_error)
     given = {}
-    for name, node, value, error, e in zip(asked, nodes, values, errors, equations_of):
+    for name, node, value, error, e in zip(gradients, nodes, values, errors, equations_of):
         shared = u._nodes.get(name) in truth.run._shared
         value, error = np.asarray(value, float), np.asarray(error, float)
         if not np.all(np.isfinite(value)):
@@ -281,7 +223,10 @@ def _formulas(truth: Truth, raw: Raw) -> Answer:
         if node.batched and (truth.run.batch is None or shared):
             value, error = (a.sum(axis=0) if a.ndim > len(node.shape) else a for a in (value, error))
         given[name] = Given(name, value, None, 2.0**-53, e.text, e.span, error)
-    return Answer(given, "formulas", truth.data, raw.source, tuple(formulas.notes), formulas.text)
+    notes = (*formulas.notes, *(a.note for a in gradients.values() if a.note))
+    return Answer(
+        given, "formulas", truth.data, raw.source, notes, formulas.text, tuple(sorted(formulas.ordered)), ascending
+    )
 
 
 def _unread(truth: Truth, formulas: Formulas) -> dict[Any, Any]:
@@ -291,7 +236,3 @@ def _unread(truth: Truth, formulas: Formulas) -> dict[Any, Any]:
         node: np.broadcast_to(admitted.array(key)[row], (batch, *node.shape))
         for node, (key, row) in formulas.unread.items()
     }
-
-
-def t_inside(u: Unrolled, t: int | None) -> bool:
-    return t is None or 1 <= t <= u.columns

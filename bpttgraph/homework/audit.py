@@ -418,7 +418,7 @@ class _File:
         return self._made(p.title, verdict, numbers, lines, true)
 
     def _plain(self, rec: Recurrence, brought: dict[str, Array]) -> Audit:
-        from .answers import target_of
+        from .asked import target_of
         from .judge import verify
         from .profiled import sizes_of
         from .truth import Truth

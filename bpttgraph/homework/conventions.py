@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..recurrence.language import walk
+from ..recurrence.syntax import Call
+
 if TYPE_CHECKING:
     from ..recurrence import Unrolled
     from .truth import Truth
@@ -104,8 +107,12 @@ def _nice(factor: float) -> str:
 
 
 def _squared(u: Unrolled) -> bool:
+    """Whether the equations call squared_error, whose ½ is a convention. In the all-scalar reading it is no operation of its own."""
+    calls = (n for d in u.recurrence.definitions for n, _ in walk(d.right) if isinstance(n, Call))
     nodes = u._numbers.forward_plan.nodes
-    return any(n.op is not None and n.op.name == "squared_error" for n in nodes)
+    return any(c.function == "squared_error" for c in calls) or any(
+        n.op is not None and n.op.name == "squared_error" for n in nodes
+    )
 
 
 # -- gate blocks ------------------------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Ca
     if answer.text:
         from .pinpoint import pinpoint
 
-        for name, repair in pinpoint(truth, answer.text, wrong).items():
+        for name, repair in pinpoint(truth, answer.text, wrong, answer.ascending).items():
             if name in found:
                 found[name] = _with_place(name, found[name], repair.text, repair.span)
     return found

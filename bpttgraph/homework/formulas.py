@@ -6,14 +6,18 @@ pass, and read twice: as numbers, and as the rounding error of this very arrange
     delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])
     dW_hh    = sum_t outer(delta[t], h[t-1])
 
-Vectors are columns: `a @ b.T` is an outer product, `a.T @ b` a number. What is not defined after the last step is zero. A product over
-steps, `prod_{j=k+1}^{t}`, has its latest factor on the left; `dh[j]/dh[j-1]` is a Jacobian, `dE[t]/dh[t]` a row.
+Vectors are columns: `a @ b.T` is an outer product, `a.T @ b` a number. Before the first step and after the last there are zeros. Papers
+print products over steps without an order: `prod_{j=k+1}^{t}` has its latest factor on the left, or on the right if `ascending`;
+`prod_{j=t}^{k+1}` has the order of its bounds. `dh[j]/dh[j-1]` is a Jacobian, `dE[t]/dh[t]` a row. `W^2` is W @ W where W is a square
+matrix; T and the letters of steps are numbers where they stand alone.
 """
 
 from __future__ import annotations
 
+import copy
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +26,7 @@ from .. import primitives as P
 from ..errors import BPTTError, Span, nearest
 from ..graph import Node, constant, leaf
 from ..recurrence.functions import FUNCTIONS, canonical
-from ..recurrence.language import parse, walk
+from ..recurrence.language import children, parse, show, walk
 from ..recurrence.syntax import (
     Binary,
     Call,
@@ -39,6 +43,7 @@ from ..recurrence.syntax import (
 )
 from .columns import ONE, ZERO, Value, elementwise, matmul, solid
 from .jacobians import partial
+from .products import overreached, running_down, whole_number
 
 if TYPE_CHECKING:
     from ..recurrence import Unrolled
@@ -47,6 +52,7 @@ __all__ = ["Formulas", "Value"]
 
 MOST_CHARACTERS = 20_000  # the parser's own limit
 MOST_NODES = 60_000  # operations of one answer
+FIRST = -1  # lines that count back in time may be asked for a value of steps 0 and −1, where initial states are
 _QUOTIENT = re.compile(r"(?<![\w\])])[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])\s*/\s*[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])")
 MOST_NUMBERS = 30_000_000  # numbers that they may make
 
@@ -63,15 +69,18 @@ class Formulas:
 
     Args:
         u: the unrolled recurrence. text: the answer. batch: the size of the batch, for the bound on the work.
+        ascending: the order of products over steps.
 
     Attributes:
         defined: canonical name -> its equations, in order of appearance. notes: what was not read as it stands.
+        ordered: lines with a product of matrices over steps whose order the text leaves open, once it was evaluated.
     """
 
-    def __init__(self, u: Unrolled, text: str, batch: int = 1):
+    def __init__(self, u: Unrolled, text: str, batch: int = 1, ascending: bool = False):
         # `@` binds more tightly than `/`, but a factor of the chain rule is one thing
         text = _QUOTIENT.sub(_grouped, text) if len(text) <= MOST_CHARACTERS else text
-        self.u, self.text, self.batch = u, text, batch
+        self.u, self.text, self.batch, self.ascending = u, text, batch, ascending
+        self.ordered: set[int] = set()
         self.program: Program = parse(text)
         self.defined: dict[str, list[Equation]] = {}
         self.notes: list[str] = list(self.program.notes)
@@ -103,10 +112,12 @@ class Formulas:
         self._values: dict[tuple[str, int | None], Value] = {}
         self._memo: dict[Any, Value] = {}
         self._free: dict[int, frozenset[str]] = {}
+        self._down: dict[int, set[int]] = {}  # equation -> the sums and products in it that run down
         self.factors: dict[tuple[int, int], Value] = {}
         # targets of steps without a loss: node -> name and row of the data
         self.unread: dict[Node, tuple[str, int]] = {}
         self._nodes = self._numbers = 0
+        self._absent: set[str] = set()  # names that were read before the first step
 
     # -- what is asked -----------------------------------------------------------------------------------------------
 
@@ -140,18 +151,60 @@ class Formulas:
             waiting.discard(pending.pop())
         return self._values[base, step]
 
-    def node(self, base: str, step: int | None, target: Node) -> Node:
-        """The value as a node, summed over the batch if the target is shared by all examples; a zero in the target's shape."""
-        value = self.value(base, step)
+    def total(self, base: str, steps: Iterable[int | None], target: Node) -> Node:
+        """The sum of the values at `steps`, and over the batch if all examples share the target; a zero in its shape."""
+        value = ZERO
+        for step in steps:
+            value = elementwise("+", value, self.value(base, step))
         node = value.node if value.node is not None else constant(1.0 if value.one else 0.0)
         if value.node is None:
             node = P.expand(node, shape=target.shape)
         return P.batch_sum(node) if node.batched and not target.batched else node
 
+    def read_by(self, e: Equation) -> list[Equation]:
+        """The lines of the answer that a line reads (those of its own name among them)."""
+        found: list[Equation] = []
+        stack: list[Expr] = [e.right]
+        while stack:
+            part = stack.pop()
+            if isinstance(part, Name):
+                whole = part.index is None
+                found += [d for d in self.defined.get(_key(part), ()) if (d.left[0].index is None) is whole]
+            elif self._quotient(part) is None:
+                stack += children(part)
+        return found
+
+    def own_offsets(self, base: str) -> list[int]:
+        """How many steps later the values are that the general equation of `base` reads of itself."""
+        found = []
+        for e in self.defined[base]:
+            mine = e.left[0].index
+            for part, _ in walk(e.right):
+                if (
+                    isinstance(part, Name)
+                    and _key(part) == base
+                    and part.index
+                    and mine
+                    and part.index.variable == mine.variable
+                ):
+                    found.append(part.index.offset - mine.offset)
+        return found
+
     def equation(self, base: str, step: int | None) -> Equation:
         """The student's line that defines `base` at `step`."""
         fitting = [e for e in self.defined[base] if step is None or self._matches(e, step) is not None]
         return next((e for e in fitting if _fixed(e)), (fitting or self.defined[base])[0])
+
+    def changed(self, base: str, number: int, right: Expr) -> Formulas:
+        """The same answer with another right side in one of the equations of `base`."""
+        made = copy.copy(self)
+        equations = list(self.defined[base])
+        equations[number] = replace(equations[number], right=right)
+        made.defined = {**self.defined, base: equations}
+        made._values, made._memo, made._free, made._down = {}, {}, {}, {}
+        made.notes, made.ordered, made._absent = [], set(), set()
+        made._nodes = made._numbers = 0
+        return made
 
     # -- definitions --------------------------------------------------------------------------------------------------
 
@@ -168,6 +221,9 @@ class Formulas:
 
     def _define(self, base: str, step: int | None) -> Value:
         equations = self.defined[base]
+        for line in equations:
+            if id(line) not in self._down:
+                self._down[id(line)] = running_down(line.right)
         if step is None:
             e = next((e for e in equations if e.left[0].index is None), None)
             if e is None:
@@ -180,23 +236,52 @@ class Formulas:
             return self._go(e.right, {})
         general = next((e for e in equations if e.left[0].index is not None and not _fixed(e)), None)
         index = general.left[0].index if general else None
-        if general is None or index is None or not -1 <= step <= self.last:
-            if step > self.last:
-                return ZERO  # after the last step there is nothing
+        if step > self.last:
+            return ZERO  # after the last step there is nothing
+        if general is None or index is None:
             raise self._error(f"{equations[0].left[0].name}[{step}] is not defined", equations[0].left[0],
                               f"define {equations[0].left[0].name}[t] as well")  # fmt: skip
+        if step < FIRST or (step < 1 and self._goes_forward(base)):
+            return self._before(equations[0].left[0].name, step)
         return self._go(general.right, {index.variable or "t": step - index.offset})
+
+    def _before(self, name: str, step: int) -> Value:
+        """Before the first step there is nothing, as after the last; that it was read is said."""
+        if name not in self._absent:
+            self._absent.add(name)
+            self.notes.append(f"{name}[{step}], before the first step, is read as zero")
+        return ZERO
+
+    def _goes_forward(self, base: str) -> bool:
+        """Whether values of `base` come from earlier ones, as sensitivities do: such a recursion starts at the first step."""
+        seen, stack = set[tuple[str, int]](), [(base, 0)]
+        while stack:
+            name, shift = stack.pop()
+            for e in self.defined.get(name, ()):
+                mine = e.left[0].index
+                for part, _ in walk(e.right):
+                    if (
+                        not isinstance(part, Name)
+                        or not part.index
+                        or not mine
+                        or part.index.variable != mine.variable
+                        or _fixed(e)
+                    ):
+                        continue
+                    there = _key(part), shift + part.index.offset - mine.offset
+                    if there[0] == base and there[1] < 0:
+                        return True
+                    if there not in seen and abs(there[1]) <= len(self.defined):
+                        seen.add(there)
+                        stack.append(there)
+        return False
 
     # -- expressions ----------------------------------------------------------------------------------------------------
 
     def _go(self, e: Expr, bound: Mapping[str, int]) -> Value:
         """The value of an expression. Recursion is over the expression, whose depth the parser bounds."""
         if id(e) not in self._free:
-            self._free[id(e)] = frozenset(
-                n.index.variable for n, _ in walk(e) if isinstance(n, Name) and n.index and n.index.variable
-            ) | {
-                b.variable for n, _ in walk(e) if isinstance(n, Reduce) for b in (n.lower, n.upper) if b and b.variable
-            }
+            self._free[id(e)] = _variables(e)
         key = (id(e), *sorted((v, t) for v, t in bound.items() if v in self._free[id(e)]))
         if key not in self._memo:
             self._memo[key] = self._count(self._expression(e, bound), e)
@@ -245,21 +330,44 @@ class Formulas:
         factor = self._factor(e, bound)
         if factor is not None:
             return factor
+        if e.operator == "^":
+            return self._power(e, bound)
         a, b = self._go(e.left, bound), self._go(e.right, bound)
         if e.operator in "@ ":
             return matmul(a, b, e.operator == " ")
         return elementwise(e.operator, a, b)
 
+    def _power(self, e: Binary, bound: Mapping[str, int]) -> Value:
+        """A square matrix to a whole number is a product of matrices; any other power is taken entry by entry."""
+        a, exponent = self._go(e.left, bound), whole_number(e.right, {"T": self.last, **bound})
+        if a.node is None:
+            return a if a.one or exponent != 0 else ONE
+        if not (len(a.node.shape) == 2 and a.node.shape[0] == a.node.shape[1]):
+            b = self._go(e.right, bound) if exponent is None else Value(constant(float(exponent)))
+            return elementwise("^", a, b)
+        if exponent is None or exponent < 0:
+            raise self._error(
+                "a matrix has powers 0, 1, 2, … here", e, "write a product with @; entry by entry is W * W"
+            )
+        if exponent > MOST_NODES:
+            raise self._error(f"a matrix to the power of {exponent:,} is too much work", e, "use fewer steps")
+        note = f"line {e.span.line}: powers of {show(e.left)} are products of matrices"
+        if note not in self.notes:
+            self.notes.append(note)
+        result, square = ONE, a
+        while exponent:
+            if exponent % 2:
+                result = self._count(matmul(result, square, False), e)
+            exponent //= 2
+            square = self._count(matmul(square, square, False), e) if exponent else square
+        return result
+
     def _factor(self, e: Binary, bound: Mapping[str, int]) -> Value | None:
         """`dh[j]/dh[j-1]` or `dE[t]/dh[t]`: a factor of the chain rule; None for any other quotient."""
-        found = []
-        for side in (e.left, e.right):
-            if e.operator != "/" or not isinstance(side, Name) or side.index is None:
-                return None
-            base = self.names.get(canonical(side.name[1:])) if side.name[:1] in "d∂" else None
-            if base is None or base in self.u.parameters:
-                return None
-            found.append(f"{base}[{self._step(side.index, bound, e, 0)}]")
+        sides = self._quotient(e)
+        if sides is None:
+            return None
+        found = [f"{base}[{self._step(index, bound, e, 0)}]" for base, index in sides]
         missing = [n for n in found if n not in self.u._nodes]
         if missing:
             raise self._error(f"there is no {missing[0]}", e, "let the product begin one step later")
@@ -269,6 +377,20 @@ class Formulas:
             self.factors[key] = partial(top, bottom)
             self._nodes += 20 * max(1, int(np.prod(top.shape)))
         return self.factors[key]
+
+    def _quotient(self, e: Expr) -> list[tuple[str, Index]] | None:
+        """The two variables of `dh[j]/dh[j-1]`, each with its step; None for anything else."""
+        if not isinstance(e, Binary) or e.operator != "/":
+            return None
+        found = []
+        for side in (e.left, e.right):
+            if not isinstance(side, Name) or side.index is None:
+                return None
+            base = self.names.get(canonical(side.name[1:])) if side.name[:1] in "d∂" else None
+            if base is None or base in self.u.parameters:
+                return None
+            found.append((base, side.index))
+        return found
 
     def _call(self, e: Call, bound: Mapping[str, int]) -> Value:
         name = canonical(e.function)
@@ -283,8 +405,10 @@ class Formulas:
             raise self._error(
                 f"{name} takes {low} argument{'s' if low > 1 else ''}, not {len(args)}", e, "add or remove one"
             )
-        if name == "outer" and any(len(solid(a).shape) > 1 for a in args):
-            raise self._error("outer takes two vectors", e, "write a matrix product with @")
+        ranks = {len(solid(a).shape) for a in args}
+        if name == "outer" and ranks not in ({0}, {1}):
+            raise self._error("outer takes two vectors" + ("" if 2 in ranks else ", not a number and a vector"), e,
+                              "write a matrix product with @, a number times a vector with *")  # fmt: skip
         row = len(args) == 1 and args[0].row
         return Value(function.build(*map(solid, args)), row and function.shape == "same")
 
@@ -294,6 +418,13 @@ class Formulas:
             raise self._error(
                 f"{e.variable} is already the step of something else here", e, "use another letter for the inner sum"
             )
+        beyond = overreached(e, self.text)
+        if beyond is not None:
+            raise self._error(f"this product reaches over {show(beyond)} as well", beyond,
+                              f"put brackets around what is multiplied: (prod_{e.variable} …) @ {show(beyond)}")  # fmt: skip
+        down = self._runs_down(e)
+        if down:
+            low, high = high, low
         if high - low > MOST_NODES:
             raise self._error("this sum has too many terms", e, f"sum from 1 to T = {self.last}")
         if e.kind == "sum":
@@ -312,10 +443,20 @@ class Formulas:
                 break
         for k in range(start, high + 1):
             factor = self._go(e.body, {**bound, e.variable: k})
-            square = factor.node is not None and len(factor.node.shape) == 2
-            product = self._inside(e, "@" if square else "*", factor, product)
+            if factor.node is None or len(factor.node.shape) < 2:
+                product = self._inside(e, "*", factor, product)
+            elif self.ascending and not down:
+                product = self._inside(e, "@", product, factor)
+            else:
+                product = self._inside(e, "@", factor, product)
+            if k > low and not down and product.node is not None and len(product.node.shape) == 2:
+                self.ordered.add(e.span.line)
             self._memo[id(e), low, k, free] = product
         return product
+
+    def _runs_down(self, e: Reduce) -> bool:
+        """Whether the bounds say that the steps are counted down."""
+        return any(id(e) in found for found in self._down.values())
 
     def _inside(self, e: Reduce, operator: str, a: Value, b: Value) -> Value:
         try:
@@ -343,6 +484,8 @@ class Formulas:
         if base in self.defined:
             raise _Missing(base, step, e)
         known = self.names.get(base) or self._upstream(base)
+        if known is None and step is None and e.name in {"T", *bound}:
+            return Value(constant(float({"T": self.last, **bound}[e.name])))
         if known is None:
             candidates = [*self.names.values(), *(d[0].left[0].name for d in self.defined.values())]
             raise self._error(f"{e.name} is not defined", e, nearest(e.name, candidates))
@@ -357,6 +500,8 @@ class Formulas:
             return Value(self.u.node(place))
         if step > self.last:
             return ZERO
+        if step < 1 and e.index is not None and e.index.variable is not None:
+            return self._before(e.name, step)
         slot = self.u.slots.get(known)
         if slot is not None and slot.length is not None and 1 <= step <= slot.length:
             node = leaf(place, self.u.shapes[known], batched=True, role=slot.role)
@@ -393,6 +538,7 @@ def _fixed(e: Equation) -> bool:
 
 
 def _variables(e: Expr) -> frozenset[str]:
-    names = (n.index.variable for n, _ in walk(e) if isinstance(n, Name) and n.index and n.index.variable)
+    """The letters whose value may matter in `e`: of steps, of bounds, and those that stand alone, as in W^k."""
+    names = (n.index.variable if n.index else n.name for n, _ in walk(e) if isinstance(n, Name))
     bounds = (b.variable for n, _ in walk(e) if isinstance(n, Reduce) for b in (n.lower, n.upper) if b and b.variable)
-    return frozenset([*names, *bounds])
+    return frozenset(filter(None, (*names, *bounds)))

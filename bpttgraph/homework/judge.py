@@ -7,7 +7,7 @@ to the diagnosis. There are no tolerances to choose: how far rounding and the di
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,8 @@ import numpy as np
 from ..errors import BPTTError
 from ..recurrence import Recurrence
 from . import conventions
-from .answers import Raw, _step, read_answer, split_data, steps_of, to_answer
+from .answers import Raw, read_answer, split_data, steps_of, to_answer
+from .asked import delta_step
 from .feedback import level
 from .generic import faults, visible
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
@@ -102,7 +103,7 @@ def verify(
     if serious and not brought:
         raise BPTTError(f"this instance is not generic, so mistakes could hide: {serious[0]}",
                         "choose at least 3 steps; the answer may bring its own data as well")  # fmt: skip
-    verdict = judge(truth, to_answer(truth, raw))
+    verdict = _judged(truth, raw)
     verdict.instance = f"{instance}: T = {', '.join(map(str, u.steps.values()))}" + (
         f", batch of {truth.run.batch}" if truth.run.batch else ""
     )
@@ -111,6 +112,32 @@ def verify(
         verdict.oracle += "; " + truth.certify([n for n in verdict.parameters if n in truth.run.numbers.leaf_nodes])
     level(feedback)
     verdict.feedback = feedback
+    return verdict
+
+
+def _judged(truth: Truth, raw: Raw) -> Verdict:
+    """The verdict; products over steps that are printed without an order are read in the one in which the answer is right."""
+    answer = to_answer(truth, raw)
+    if not answer.ordered:
+        return judge(truth, answer)
+    other = to_answer(truth, raw, ascending=True)
+    wrong, also = (judge(truth, a, explain=False).wrong for a in (answer, other))
+    chosen = other if len(also) < len(wrong) else answer
+    verdict = judge(truth, chosen)
+    if chosen is answer and wrong and also and not any(p.cause for p in verdict.parameters.values()):
+        explained = judge(truth, other)
+        if any(p.cause for p in explained.parameters.values()):
+            chosen, verdict = other, explained
+    sides = ("earliest", "latest") if chosen is other else ("latest", "earliest")
+    lines = f"line{'s' if len(answer.ordered) > 1 else ''} {', '.join(map(str, answer.ordered))}"
+    better, worse = (also, wrong) if chosen is other else (wrong, also)
+    if wrong or also:
+        how = (
+            "in the other order it is wrong as well"
+            if better
+            else f"in the other order d{', d'.join(worse)} would be wrong"
+        )
+        verdict.notes.append(f"{lines}: the product over steps is read with the {sides[0]} step on the left; {how}")
     return verdict
 
 
@@ -140,8 +167,8 @@ def _finite(truth: Truth) -> None:
             )
 
 
-def judge(truth: Truth, answer: Answer) -> Verdict:
-    """The verdict on an answer that is tied to the instance of `truth`."""
+def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
+    """The verdict on an answer that is tied to the instance of `truth`, with or without causes."""
     oracle = truth.agree()
     given = {name: _shaped(truth, g, answer) for name, g in answer.given.items()}
     _settle_alike(truth, given)
@@ -174,7 +201,8 @@ def judge(truth: Truth, answer: Answer) -> Verdict:
             notes=(*answer.notes, f"{', '.join(turned)}: read in the shape of the parameter, transposed or flattened"),
         )
     mixed = _mixed({n: p for n, p in found.items() if n in truth.u.parameters})
-    causes = _causes(truth, dataclasses.replace(answer, given=given), [n for n in wrong if found[n].status == "wrong"])
+    unexplained = [n for n in wrong if found[n].status == "wrong"] if explain else []
+    causes = _causes(truth, dataclasses.replace(answer, given=given), unexplained)
     for name, cause in causes.items():
         found[name] = dataclasses.replace(found[name], because=cause)
     scale = {n: truth.scale(n) for n in given}
@@ -224,6 +252,14 @@ def _shaped(truth: Truth, g: Given, answer: Answer) -> Given:
     true = truth.value(g.name)
     if answer.kind == "formulas" and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
         g = dataclasses.replace(g, value=np.broadcast_to(g.value, true.shape), rounding=None)
+    if (
+        g.value.ndim != true.ndim
+        and _solid(g.value) == _solid(true)
+        and not (true.ndim == 1 and g.name in truth.u.parameters)
+    ):
+        g = _each(
+            g, lambda a: a.reshape(true.shape)
+        )  # an axis of one more or less says nothing (of vectors it is a convention)
     if g.value.size != true.size and not (g.value.ndim == 2 and g.value.shape[::-1] == true.shape):
         message = f"the gradient by {g.name} has shape {g.value.shape}, but {g.name} has shape {true.shape}"
         hint = "hand it in in the shape of the parameter"
@@ -237,25 +273,30 @@ def _shaped(truth: Truth, g: Given, answer: Answer) -> Given:
     return g
 
 
+def _solid(a: Array) -> tuple[int, ...]:
+    """The axes that are longer than one."""
+    return tuple(n for n in a.shape if n != 1)
+
+
+def _each(g: Given, lay: Callable[[Array], Array]) -> Given:
+    """The answer with its arrays in another layout."""
+    half, rounding = (None if a is None or a.shape != g.value.shape else lay(a) for a in (g.half, g.rounding))
+    return dataclasses.replace(g, value=lay(g.value), half=half, rounding=rounding)
+
+
 def _relaid(g: Given, true: Array, transposed: bool) -> Given:
     """The same numbers in the shape of the truth, read as transposed if the other matrices of the answer are."""
     if g.value.size != true.size or (g.value.shape == true.shape and not (transposed and g.value.ndim == 2)):
         return g
-    turn = g.value.ndim == true.ndim == 2
-
-    def lay(a: Array | None) -> Array | None:
-        return None if a is None else a.T if turn else a.reshape(true.shape)
-
-    value = lay(g.value)
-    if value is None or value.shape != true.shape:
-        return g
-    return dataclasses.replace(g, value=value, half=lay(g.half), rounding=lay(g.rounding))
+    laid = _each(g, (lambda a: a.T) if g.value.ndim == true.ndim == 2 else (lambda a: a.reshape(true.shape)))
+    return laid if laid.value.shape == true.shape else g
 
 
 def _settle(truth: Truth, g: Given) -> Given:
     """δ[t]: the adjoint of the inside of a nonlinearity or of a variable; the one that fits, or else the first of its shape."""
-    step = _step(g.name) or ("", 0)
+    step = delta_step(g.name) or ("", 0)
     fitting = []
+    truth.forget(g.name)  # of another reading of the same answer
     for node in truth.candidates(step):
         truth.alias[g.name] = node
         if truth.value(g.name).shape == g.value.shape:
@@ -277,7 +318,7 @@ def _settle_alike(truth: Truth, given: Mapping[str, Given]) -> None:
     places: dict[str, int] = {}
     for wrong in (False, True):
         for name, g in given.items():
-            step = _step(name) if name in truth.alias else None
+            step = delta_step(name) if name in truth.alias else None
             if step is None or (_status(truth, g)[0] is None) is not wrong:
                 continue
             nodes = truth.candidates(step)

@@ -46,14 +46,20 @@ class Given:
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer as handed in: what is given, by name, and the instance that it was computed on (None: choose one)."""
+    """An answer as handed in: what is given, by name, and the instance that it was computed on (None: choose one).
+
+    `text` is that of an answer in formulas; `ordered` are its lines whose products over steps have no order of their own, and
+    `ascending` says how they were read.
+    """
 
     given: Mapping[str, Given]
     kind: Literal["arrays", "formulas", "function"]
     data: Mapping[str, Any] | None = None
     source: str = ""  # file name or "formulas", for messages
     notes: tuple[str, ...] = ()
-    text: str = ""  # of an answer in formulas, as handed in
+    text: str = ""
+    ordered: tuple[int, ...] = ()
+    ascending: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +123,11 @@ class Verdict:
     @property
     def right(self) -> bool:
         return bool(self.parameters) and all(p.status not in ("wrong", "undecidable") for p in self.parameters.values())
+
+    @property
+    def wrong(self) -> tuple[str, ...]:
+        """The names of the gradients that are wrong."""
+        return tuple(n for n, p in self.parameters.items() if p.status == "wrong")
 
     def report(self, feedback: str | None = None) -> str:
         """The verdict as text; `feedback` is "none", "verdict", "where", "why" or "full" (with the true numbers)."""

@@ -8,7 +8,6 @@ answer, found by numbers; it claims nothing about what the student thought.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from ..errors import BPTTError, Span
 from ..recurrence.language import children, parse_expression, show, walk
 from ..recurrence.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Reduce, Transposed
-from .answers import target_of
+from .asked import Asked, asked
 from .formulas import Formulas
 from .truth import Truth
 
@@ -44,8 +43,8 @@ class Repair:
         return f"In line {self.span.line}, which defines {self.line}: {self.words}, it is right."
 
 
-def pinpoint(truth: Truth, text: str, wrong: Sequence[str]) -> dict[str, Repair]:
-    """The smallest change of one line that makes wrong gradients right, by the name of the gradient.
+def pinpoint(truth: Truth, text: str, wrong: Sequence[str], ascending: bool = False) -> dict[str, Repair]:
+    """The smallest change of one line that makes wrong gradients right, by the name of the gradient; `ascending` as for `Formulas`.
 
     >>> import bpttgraph as bg
     >>> u = bg.cell("rnn").unroll(3)
@@ -58,7 +57,7 @@ def pinpoint(truth: Truth, text: str, wrong: Sequence[str]) -> dict[str, Repair]
         return {}
     try:
         small = _small(truth)
-        asked = _Asked(small, text, wrong)
+        asked = _Asked(small, text, wrong, ascending)
     except BPTTError:
         return {}
     found: dict[str, Repair] = {}
@@ -88,28 +87,21 @@ def _small(truth: Truth) -> Truth:
 class _Asked:
     """An answer in formulas, evaluated again and again with one part of it changed."""
 
-    def __init__(self, truth: Truth, text: str, wrong: Sequence[str]):
+    def __init__(self, truth: Truth, text: str, wrong: Sequence[str], ascending: bool):
         self.truth, self.u = truth, truth.u
-        self.formulas = Formulas(self.u, text)
-        self.base_of: dict[str, tuple[str, int | None]] = {}
-        for base, equations in self.formulas.defined.items():
-            steps = [None] if equations[0].left[0].index is None else [None, 0]
-            for step in steps:
-                name = target_of(self.u, base if step is None else f"{base}[{step}]")
-                if name in wrong and name is not None and not (step is None and equations[0].left[0].index is not None):
-                    self.base_of[name] = (base, step)
+        self.formulas = Formulas(self.u, text, ascending=ascending)
+        self.base_of: dict[str, Asked] = {n: a for n, a in asked(self.u, self.formulas).items() if n in wrong}
         self.names = [n for n in wrong if n in self.base_of and not self._equal(n, self.formulas)]
-        self.reach = {n: self._reach(self.base_of[n][0]) for n in self.names}
+        self.reach = {n: self._reach(self.base_of[n].base) for n in self.names}
 
     def _reach(self, base: str) -> list[str]:
         """The lines on which a gradient depends, its own first."""
+        of = {id(e): key for key, equations in self.formulas.defined.items() for e in equations}
         found, stack = {base: None}, [base]
-        keys = {equations[0].left[0].name: key for key, equations in self.formulas.defined.items()}
         while stack:
             for equation in self.formulas.defined[stack.pop()]:
-                for e, _ in walk(equation.right):
-                    key = keys.get(e.name) if isinstance(e, Name) else None
-                    if key is not None and key not in found:
+                for key in (of[id(e)] for e in self.formulas.read_by(equation)):
+                    if key not in found:
                         found[key] = None
                         stack.append(key)
         return list(found)
@@ -117,10 +109,9 @@ class _Asked:
     # -- evaluating
 
     def _equal(self, name: str, formulas: Formulas) -> bool:
-        base, step = self.base_of[name]
-        target = self.u.node(name)
+        a = self.base_of[name]
         try:
-            node = formulas.node(base, step, target)
+            node = formulas.total(a.base, a.steps, self.u.node(name))
             with np.errstate(all="ignore"):
                 (value,) = self.truth.run._evaluate([node])
         except (BPTTError, ValueError, AssertionError, IndexError):
@@ -134,13 +125,7 @@ class _Asked:
         )
 
     def _changed(self, formulas: Formulas, key: str, number: int, old: Expr, new: Expr) -> Formulas:
-        made = copy.copy(formulas)
-        equations = list(formulas.defined[key])
-        equations[number] = replace(equations[number], right=_put(equations[number].right, old, new))
-        made.defined = {**formulas.defined, key: equations}
-        made._values, made._memo, made._free = {}, {}, {}
-        made._nodes = made._numbers = 0
-        return made
+        return formulas.changed(key, number, _put(formulas.defined[key][number].right, old, new))
 
     def right(self, name: str, key: str, number: int, old: Expr, new: Expr) -> bool:
         return self._equal(name, self._changed(self.formulas, key, number, old, new))
