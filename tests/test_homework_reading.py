@@ -40,11 +40,44 @@ def statuses(u, text, **options):
 # -- what is judged ------------------------------------------------------------------------------------------------------------
 
 MISTAKES = [
-    ("", ""), ("dW = sum_t k", "dW = sum_t 7*k"), ("W.T d[t+1]", "W d[t+1]"), ("d[t], h[t-1]", "d[t], h[t]"), ("(1 - h[t]^2)", "(1 - h[t])"),
-    ("+ W.T d[t+1]", ""), ("db = sum_t d[t]", "db = d[1]"), ("e[t], h[t])", "e[t], h[t])/2"),
-]  # fmt: skip
-NAMES = ["dW", "dh", "dz", "dx", "dU", "dV", "db", "dc", "delta", "δ_2", "delta_h", "dE", "∂E/∂h", "dh_next", "grad_h", "d", "dq", "dt", "dd",
-         "a", "g", "dW_2", "dWW", "p", "dfoo", "gradient", "deltaW"]  # fmt: skip
+    ("", ""),
+    ("dW = sum_t k", "dW = sum_t 7*k"),
+    ("W.T d[t+1]", "W d[t+1]"),
+    ("d[t], h[t-1]", "d[t], h[t]"),
+    ("(1 - h[t]^2)", "(1 - h[t])"),
+    ("+ W.T d[t+1]", ""),
+    ("db = sum_t d[t]", "db = d[1]"),
+    ("e[t], h[t])", "e[t], h[t])/2"),
+]
+NAMES = [
+    "dW",
+    "dh",
+    "dz",
+    "dx",
+    "dU",
+    "dV",
+    "db",
+    "dc",
+    "delta",
+    "δ_2",
+    "delta_h",
+    "dE",
+    "∂E/∂h",
+    "dh_next",
+    "grad_h",
+    "d",
+    "dq",
+    "dt",
+    "dd",
+    "a",
+    "g",
+    "dW_2",
+    "dWW",
+    "p",
+    "dfoo",
+    "gradient",
+    "deltaW",
+]
 
 
 @pytest.fixture
@@ -90,12 +123,18 @@ def test_a_gradient_beside_its_own_contributions_is_judged(u):
         ("dh[0] = W d[1]", {"h[0]": "wrong"}),
         ("dc = sum_t e[t]\ndx[t] = U.T d[t]", {"c": "right"} | {f"x[{t}]": "right" for t in range(1, 6)}),
         ("dc = sum_t e[t]\ndx[t] = 2 * U.T d[t]", {"c": "right"} | {f"x[{t}]": "wrong" for t in range(1, 6)}),
-        ("dc = sum_t e[t]\ndh[t] = V.T e[t]", {"c": "right"} | {f"h[{t}]": "wrong" if t < 5 else "right" for t in range(1, 6)}),
-        ("dc = sum_t e[t]\ndelta[t] = V.T e[t]", {"c": "right"} | {f"δ[{t}]": "wrong" if t < 5 else "right" for t in range(1, 6)}),
+        (
+            "dc = sum_t e[t]\ndh[t] = V.T e[t]",
+            {"c": "right"} | {f"h[{t}]": "wrong" if t < 5 else "right" for t in range(1, 6)},
+        ),
+        (
+            "dc = sum_t e[t]\ndelta[t] = V.T e[t]",
+            {"c": "right"} | {f"δ[{t}]": "wrong" if t < 5 else "right" for t in range(1, 6)},
+        ),
         ("dc = sum_t e[t]\ng[t] = V.T e[t]", {"c": "right"}),
         ("c = sum_t e[t]", {"c": "right"}),
     ],
-)  # fmt: skip
+)
 def test_every_gradient_that_is_defined_is_judged(u, line, found):
     lead = "\n".join(ANSWER.splitlines()[:3]) + "\n"
     if "sum_t e[t]" in line:
@@ -152,8 +191,15 @@ def test_products_in_either_order(u):
 @pytest.mark.parametrize("layout", ["forward", "backward"])
 def test_what_is_wrong_in_both_orders_is_wrong(u, layout):
     right = product(layout, "k+1", "t")
-    for old, new in [("(V.T", "(3*V.T"), ("h[k-1]", "h[k]"), ("j=k+1", "j=k+2"), ("^{t} (", "^{t-1} ("), ("1-h[j]^2", "1-h[j]"), ("1-h[k]^2", "1"),
-                     ("sum_{k=1}^{t}", "sum_{k=2}^{t}")]:  # fmt: skip
+    for old, new in [
+        ("(V.T", "(3*V.T"),
+        ("h[k-1]", "h[k]"),
+        ("j=k+1", "j=k+2"),
+        ("^{t} (", "^{t-1} ("),
+        ("1-h[j]^2", "1-h[j]"),
+        ("1-h[k]^2", "1"),
+        ("sum_{k=1}^{t}", "sum_{k=2}^{t}"),
+    ]:
         verdict = bg.verify(u, right.replace(old, new))
         assert verdict.wrong == ("W",), (old, new)
     transposed = {
