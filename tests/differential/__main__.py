@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -12,8 +13,10 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from .compare import CATEGORIES, Difference, Subject, acceptable, differences, normal
+from .categories import CATEGORIES, Difference, differences, normal
+from .compare import Subject, acceptable
 from .generate import random_recurrence
+from .oracle import OPS
 from .shrink import shrink
 from .trees import Case
 
@@ -47,6 +50,45 @@ def shrunk(case: Case, difference: Difference, seconds: float = 20.0) -> tuple[C
     return shrink(case, fails, seconds), best
 
 
+def signature(case: Case, difference: Difference) -> str:
+    """The same for cases that differ only in their names: to count kinds."""
+    order: dict[str, str] = {}
+
+    def called(m: re.Match[str]) -> str:
+        return m[0] if m[0] in (*OPS, "sum_t", "sum_k", "t", "T") else order.setdefault(m[0], f"v{len(order)}")
+
+    text = re.sub(r"[^\W\d][\w']*", called, case.text)
+    detail = normal(difference.detail)[:60] if difference.kind != "difference" else ""
+    return f"{difference.category}|{difference.kind}|{detail}|{text}"
+
+
+def kinds_of(seeds: range, only: tuple[str, ...], most: int, seconds: float) -> list[tuple[int, Case, Difference]]:
+    """The differences of some seeds, shrunk: at most so many of a category and message."""
+    found, seen = [], Counter[str]()
+    for seed in seeds:
+        for d in one(seed, only)[1]:
+            key = f"{d.category}|{d.kind}|{normal(d.detail)[:60] if d.kind != 'difference' else ''}"
+            seen[key] += 1
+            if d.kind != "refusal" and seen[key] <= most:
+                found.append((seed, *shrunk(random_recurrence(seed, acceptable), d, seconds)))
+    return found
+
+
+def show_kinds(seeds: range, only: tuple[str, ...], most: int, seconds: float, processes: int) -> None:
+    """Differences grouped by their shrunk text, the most frequent first."""
+    groups: dict[str, list[tuple[int, Case, Difference]]] = {}
+    chunk = max(1, len(seeds) // (2 * processes))
+    with ProcessPoolExecutor(processes) as pool:
+        waiting = [pool.submit(kinds_of, seeds[i : i + chunk], only, most, seconds) for i in range(0, len(seeds), chunk)]
+        for future in waiting:
+            for seed, case, d in future.result():
+                groups.setdefault(signature(case, d), []).append((seed, case, d))
+    ordered = sorted(groups.values(), key=lambda g: (list(CATEGORIES).index(g[0][2].category), -len(g)))
+    for group in ordered:
+        seed, case, d = group[0]
+        print(f"{d.category}: {d.kind}, {len(group)} of those shrunk, seeds {[s for s, _, _ in group[:4]]}: {d.detail}\n{case}\n")
+
+
 def sweep(seeds: range, only: tuple[str, ...], processes: int = 2) -> Iterator[tuple[int, list[Difference], float]]:
     """The differences of each seed, with progress on a terminal."""
     chunk = max(1, min(20, len(seeds) // (4 * processes) or 1))
@@ -73,10 +115,14 @@ def main() -> int:
     parser.add_argument("--refusals", action="store_true", help="also show the refusals")
     parser.add_argument("--seconds", type=float, default=20.0, help="to shrink one difference")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--kinds", action="store_true", help="shrink up to --most differences of a message, and group them by text")
     given = parser.parse_args()
     low, colon, high = given.seeds.partition(":")
     seeds = range(int(low), int(high)) if colon else range(int(low), int(low) + 1)
     only = tuple(given.only.split(",")) if given.only else tuple(CATEGORIES)
+    if given.kinds:
+        show_kinds(seeds, only, given.most, given.seconds, given.processes)
+        return 0
     counts: Counter[tuple[str, str]] = Counter()
     refusals: Counter[str] = Counter()
     examples: dict[str, int] = {}

@@ -6,10 +6,7 @@ the absolute (t, k) contributions. Nothing is compared with a relative tolerance
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -26,18 +23,8 @@ Array = np.ndarray[Any, Any]
 SLACK = 2.0**14  # units of rounding; right results stay below 2**9 or so (see the sweep's column "most")
 
 
-@dataclass(frozen=True)
-class Difference:
-    category: str
-    detail: str
-    kind: str = "difference"  # or "crash", "refusal", "report this"
-
-
 class Subject:
     """A case with the package's objects and the oracle's results, each made once, when asked for."""
-
-    values: dict[str, Array]
-    losses: dict[int, Array]
 
     def __init__(self, case: Case):
         self.case = case
@@ -60,8 +47,17 @@ class Subject:
     def world(self) -> World:
         w = World(self.case, outputs=self.outputs)
         with np.errstate(all="ignore"):
-            self.values, self.losses = w.everything(), w.losses()
+            w.everything(), w.losses()  # draws all data
         return w
+
+    @cached_property
+    def values(self) -> dict[str, Array]:
+        """Every value by its name in the package, (1, B or 1, *shape)."""
+        return self.world.everything()
+
+    @cached_property
+    def losses(self) -> dict[int, Array]:
+        return self.world.losses()
 
     @cached_property
     def data(self) -> dict[str, Array]:
@@ -239,16 +235,6 @@ def compare_memory(s: Subject) -> str | None:
     return None
 
 
-CATEGORIES: dict[str, Callable[[Subject], str | None]] = {
-    "loss": compare_loss,
-    "values": compare_values,
-    "gradients": compare_gradients,
-    "triangle": compare_triangle,
-    "schedule": compare_schedule,
-    "memory": compare_memory,
-}
-
-
 def acceptable(case: Case) -> bool:
     """Whether the numbers are finite, moderate and away from kinks, and a batch, if any, reaches the loss."""
     s = Subject(case)
@@ -263,29 +249,3 @@ def acceptable(case: Case) -> bool:
         return False
     total = sum(s.losses.values())
     return case.batch is None or (np.ndim(total) == 2 and np.shape(total)[1] == case.batch)
-
-
-def differences(case: Case, only: Iterable[str] | None = None, subject: Subject | None = None) -> Iterator[Difference]:
-    """Every difference, refusal and crash of a case, a category at most one."""
-    s = subject or Subject(case)
-    for category in only or CATEGORIES:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            try:
-                found = CATEGORIES[category](s)
-            except BPTTError as error:
-                ours = "report this" in str(error) or "is broken" in str(error)
-                yield Difference(category, str(error).partition("\n")[0], "report this" if ours else "refusal")
-                continue
-            except Exception as error:  # any other exception is a fault of the package (or of the oracle)
-                yield Difference(category, f"{type(error).__name__}: {error}".partition("\n")[0], "crash")
-                continue
-        if found:
-            yield Difference(category, found)
-
-
-def normal(message: str) -> str:
-    """A message without the names and numbers of one case, to count messages of a kind."""
-    message = re.sub(r"\([^()]*\[t[^()]*\)|'[^']*'|\"[^\"]*\"", "…", message)
-    message = re.sub(r"\b[A-Za-z]\w?(\[[^\]]*\])|\b[A-Za-z](?=[\s,:.]|$)", "·", message)
-    return re.sub(r"\d+", "#", message)[:140]

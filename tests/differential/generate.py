@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from .trees import Case, Equation, Shape, Tree, call, name, num, shape_of, well_formed
 
-SMOOTH = ("tanh", "sigmoid", "softplus", "silu", "gelu", "sin", "cos", "identity")
+SMOOTH = ("tanh", "sigmoid", "softplus", "silu", "sin", "cos", "identity")
 KINKED = ("relu", "leaky_relu", "elu", "clip", "abs", "max0", "max2", "min2")
 NASTY = ("np", "range", "dh", "delta_h", "δ", "delta", "w'", "w_prime", "print", "W_1", "θ", "len", "step", "zeros", "dE", "dW")
 
@@ -178,9 +178,9 @@ class Generator:
     def vector(self, shape: Shape, depth: int) -> Tree:
         return self.tree(shape, depth) if self.chance(0.4) else self.leaf(shape)
 
-    def elementwise(self, e: Tree, shape: Shape, depth: int, only: Iterable[str] | None = None) -> Tree:
-        f = self.r.choice(tuple(only or (*SMOOTH, *SMOOTH, *KINKED, "exp", "log", "sqrt", "pow", "pow2", "div")))
-        if f in SMOOTH or f in ("relu", "abs"):
+    def elementwise(self, e: Tree, shape: Shape, depth: int) -> Tree:
+        f = self.r.choice((*SMOOTH, *SMOOTH, *KINKED, "gelu", "exp", "log", "sqrt", "pow", "pow2", "div"))
+        if f in SMOOTH or f in ("relu", "abs", "gelu"):
             return call(f, e)
         if f == "leaky_relu":
             return call(f, e, *[num(0.2)] * self.chance(0.5))

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .compare import Subject, acceptable, differences
+from .categories import differences
+from .compare import Subject, acceptable
 from .generate import random_recurrence
 from .oracle import OPS
 from .trees import Case, Equation, call, name, num

@@ -214,6 +214,8 @@ def _common(shapes: list[Shape]) -> Shape:
 def well_formed(case: Case) -> bool:
     """Whether the shapes of all equations fit."""
     try:
+        timed = {n for e in case.equations if isinstance(e.index, int) for n in e.left}
+        _need(all(n in timed for e in case.equations if isinstance(e.index, tuple) for n in e.left))
         for e in case.equations:
             found, left = shape_of(e.right, case.shapes), [case.shapes[n] for n in e.left]
             if len(left) > 1:

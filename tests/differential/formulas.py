@@ -1,0 +1,273 @@
+"""Comparisons of what is derived: Jacobians, path counts, the five levels, symbolic T, recursions, printed code, verdicts."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import bpttgraph as bg
+
+from .compare import Array, Subject
+from .data import STEP
+from .oracle import World
+from .paths import Links
+
+LEVELS = ("chain", "local", "matrix", "elements", "numbers")
+
+
+def chosen(s: Subject, most: int = 3) -> list[str]:
+    """Some of the parameters and initial states, others for other seeds."""
+    keys = sorted(s.leaf_keys)
+    start = s.case.data_seed % max(1, len(keys))
+    return (keys[start:] + keys[:start])[:most]
+
+
+def total(s: Subject, key: str) -> Array:
+    """The gradient summed over the batch, in the shape of the variable."""
+    found = s.gradients[key]
+    return found if found.ndim == len(s.case.shapes[key.partition("[")[0]]) else found.sum(0)
+
+
+# -- Jacobians and paths --------------------------------------------------------------------------------------------------
+
+
+def place(key: str) -> tuple[str, Any]:
+    n, _, step = key.partition("[")
+    return n, int(step[:-1]) if step else None
+
+
+def pairs(s: Subject) -> Iterator[tuple[str, str]]:
+    """Some pairs (output, by) of named values."""
+    names, by = sorted(s.values), sorted({*s.values, *s.leaf_keys})
+    start = s.case.data_seed
+    for i in range(5):
+        yield names[(start * 7 + 3 * i) % len(names)], by[(start * 11 + 5 * i) % len(by)]
+    late = [n for n in names if n.endswith(f"[{s.case.steps}]")]
+    for i in range(min(3, len(late))):
+        yield late[(start + i) % len(late)], by[(start * 13 + 7 * i + 1) % len(by)]
+
+
+def compare_jacobians(s: Subject) -> str | None:
+    for out, by in pairs(s):
+        (n, step), (m, at) = place(out), place(by)
+        rows, columns = s.case.shapes[n], s.case.shapes[m]
+        size = int(np.prod(columns))
+        eye = (STEP * 1j * np.eye(size)).reshape(size, 1, *columns)
+        with np.errstate(all="ignore"):
+            w = World(s.case, s.world.data, shift={(m, at): eye}, outputs=s.outputs)
+            value = np.imag(np.broadcast_to(w.value(n, step), (size, s.batch, *rows))) / STEP
+        want = np.moveaxis(value, 0, -1).reshape(s.batch, *rows, *columns)
+        got = np.asarray(s.run.jacobian(out, by))
+        if got.shape == (*rows, *columns):
+            got = np.broadcast_to(got, want.shape)
+        if found := s.differs(got, want, s.size * (1 + float(np.abs(want).max(initial=0)))):
+            return f"d{out}/d{by}: {found}"
+    return None
+
+
+def compare_paths(s: Subject) -> str | None:
+    links = Links(s.case, s.outputs)
+    for key in [*chosen(s, 6), *sorted(s.values)[:2]]:
+        want = links.count(place(key))
+        if want is None or key not in s.u.vgraph.variables:
+            continue
+        d = s.u.derive(key)
+        if d.count != sum(want.values()):
+            return f"{key}: {d.count} paths, by hand {sum(want.values())}"
+        if d.count_by_step != dict(want):
+            return f"{key}: by step {d.count_by_step}, by hand {dict(want)}"
+        if d.count <= 200 and len(set(d.terms)) != d.count:
+            return f"{key}: {len(set(d.terms))} different terms of {d.count}"
+    return None
+
+
+# -- formulas -------------------------------------------------------------------------------------------------------------
+
+
+def compare_levels(s: Subject) -> str | None:
+    for key in chosen(s):
+        d, want = s.u.derive(key), total(s, key)
+        for level in LEVELS:
+            if level == "chain" and d.count > 200:
+                continue
+            if found := s.differs(d.value_at(level, s.run), want, s.scale(key)):
+                return f"d{key} at level {level}: {found}"
+    return None
+
+
+def compare_printed(s: Subject) -> str | None:
+    """All levels as LaTeX and Unicode: no exception, and something is printed."""
+    for key in chosen(s, 1):
+        d = s.u.derive(key)
+        for level in LEVELS:
+            if level in ("chain", "local") and d.count > 200:
+                continue
+            for form in ("latex", "unicode", "mathml", "typst"):
+                text = d.statement(level, form, s.data if level == "numbers" else None)
+                if not text or "None" in text or "nan" in text.lower():
+                    return f"d{key} at level {level} as {form}: {text[:80]!r}"
+    return None
+
+
+def symbolic(s: Subject, key: str) -> Any:
+    c = s.case
+    return s.rec.derive(key, loss=c.loss if isinstance(c.loss, str) else list(c.loss), reduce=c.reduce, sizes=c.sizes)
+
+
+def compare_symbolic(s: Subject) -> str | None:
+    """The recursions instantiated at T = 1 … 6 are those of the unrolled graph, which are right for the T of the case."""
+    first = 1 if isinstance(s.case.loss, str) else max(s.case.loss)
+    for key in chosen(s, 2):
+        g = symbolic(s, key)
+        for steps in range(first, 7):
+            names = s.rec.unroll(**{**s.case.options(), "steps": steps}).vgraph.variables
+            if key not in names:
+                continue
+            d = g.at(steps=steps)
+            if steps == s.case.steps and (found := s.differs(d.value_at("matrix", s.run), total(s, key), s.scale(key))):
+                return f"d{key} at {steps} steps: {found}"
+    return None
+
+
+def compare_closed(s: Subject) -> str | None:
+    """The closed form evaluated: its sum, and with losses of single steps its triangle."""
+    for key in chosen(s, 2):
+        got = np.asarray(symbolic(s, key).closed_form.contributions(s.u, s.run))
+        if found := s.differs(got.sum((0, 1)), total(s, key), s.scale(key)):
+            return f"d{key}: {found}"
+        inside = s.triangles[key][:, 1:]
+        if key in s.case.parameters and s.case.plain_total and np.abs(s.triangles[key][:, 0]).max(initial=0) == 0:
+            if np.abs(inside.sum((0, 1)) - total(s, key)).max(initial=0) > 1e-9 * s.scale(key):
+                continue
+            if found := s.differs(got, inside, s.scale(key)):
+                return f"d{key}: triangle: {found}"
+    return None
+
+
+# -- printed code ---------------------------------------------------------------------------------------------------------
+
+
+def plain_name(n: str) -> str:
+    """How a name looks in Python, if nothing collides."""
+    return re.sub(r"\W", "_", n.replace("'", "_prime"))
+
+
+def arguments(s: Subject, names: list[str], example: int) -> dict[str, Any]:
+    """What the printed function takes: sequences whose row t is step t (rows before the first step stand at the end, as in Python)."""
+    from bpttgraph.derive.code_printer import python_name
+
+    c = s.case
+    found: dict[str, Any] = {"T": c.steps}
+    values: dict[tuple[str, Any], Array] = {place(n): v for n, v in s.values.items()}
+    for key, array in s.world.data.items():
+        base, step = place(key)
+        base_name = key if key.startswith("dE_d") else base
+        if key in c.parameters or step is not None:
+            values[base_name, step] = s.world.leaf(key, None, None)
+        else:
+            for t in range(1, c.steps + 1):
+                values[base_name, t] = s.world.leaf(key, t, None)
+        del array
+    if c.total is not None:
+        values[c.total, None] = s.world.value(c.total, None)
+    for (n, step), value in values.items():
+        row = value[0, example if value.shape[1] > 1 else 0]
+        for called in {n, plain_name(n), python_name(n)}:
+            if step is None:
+                found.setdefault(called, row)
+            elif called not in found or np.ndim(found[called]) == row.ndim + 1:
+                found.setdefault(called, np.zeros((c.steps + 8, *row.shape)))[step] = row
+    missing = [n for n in names if n not in found]
+    if missing:
+        raise LookupError(f"the printed function asks for {missing[0]}")
+    return {n: found[n] for n in names}
+
+
+def run_code(s: Subject, code: str, keys: list[str]) -> str | None:
+    space: dict[str, Any] = {"__builtins__": __builtins__}
+    exec(compile(code, "<printed>", "exec"), space)
+    function = next(v for n, v in reversed(space.items()) if inspect.isfunction(v) and n == "gradients")
+    names = list(inspect.signature(function).parameters)
+    sums: dict[str, Any] = {}
+    for example in range(s.batch):
+        for key, value in function(**arguments(s, names, example)).items():
+            sums[key] = sums.get(key, 0) + np.asarray(value)
+    for key in keys:
+        if key not in sums:
+            return f"the code returns no d{key}"
+        if found := s.differs(sums[key], total(s, key), s.scale(key)):
+            return f"d{key}: {found}"
+    return None
+
+
+def compare_code(s: Subject) -> str | None:
+    """The printed NumPy code of one gradient, executed."""
+    for key in chosen(s, 2):
+        g = symbolic(s, key)
+        if s.case.steps < g.least:
+            continue
+        if found := run_code(s, g.code(), [key]):
+            return found
+    return None
+
+
+def compare_code_all(s: Subject) -> str | None:
+    """The printed code of all gradients, executed: parameters and initial states."""
+    g = symbolic(s, "all")
+    return None if s.case.steps < g.least else run_code(s, g.code(), s.leaf_keys)
+
+
+# -- verdicts -------------------------------------------------------------------------------------------------------------
+
+
+def compare_check(s: Subject) -> str | None:
+    """The check of a derivation, on the data of the case and on its own instance."""
+    for key in chosen(s, 1):
+        for data in (s.data, None):
+            report = s.u.derive(key).check(data)
+            if not report.right:
+                where = "its own instance" if data is None else "the data"
+                return f"the check of d{key} on {where} says: " + " ".join(str(report).split())[-160:]
+    return None
+
+
+def compare_verify(s: Subject) -> str | None:
+    """A right answer is right; one with an entry changed, far beyond rounding, is wrong."""
+    answer = {k: s.gradients[k] for k in s.leaf_keys}
+    if not answer:
+        return None
+    verdict = bg.verify(s.u, answer, data=s.data)
+    if not verdict.right:
+        return "a right answer is wrong: " + " ".join(str(verdict).split())[:160]
+    key = chosen(s, 1)[0]
+    spoilt = np.array(answer[key], float)
+    spoilt.flat[s.case.data_seed % spoilt.size] += 1e-6 * s.scale(key)
+    if bg.verify(s.u, {**answer, key: spoilt}, data=s.data).right:
+        return f"d{key} with an entry off by {1e-6 * s.scale(key):.1e} is right"
+    return None
+
+
+def compare_truncation(s: Subject) -> str | None:
+    """Windows and chunks leave out cells of the triangle, and nothing else."""
+    c = s.case
+    if c.steps < 2 or not c.plain_total:
+        return None
+    for rule, window, stride in (("sliding:2", 2, 1), ("chunk:2", 2, 2), ("3;2", 3, 2)):
+        run = s.rec.unroll(**c.options(), truncate=rule).run(s.data)
+        for key in c.parameters:
+            if key not in s.leaf_keys:
+                continue
+            kept = s.triangles[key].copy()
+            if np.abs(kept.sum((0, 1)) - total(s, key)).max(initial=0) > 1e-9 * s.scale(key):
+                continue  # a use without a step
+            for t in range(1, c.steps + 1):
+                low = -(-t // stride) * stride - window  # the gradient is not sent from step low + 1 back to low
+                if low >= (1 if window == stride else 0):  # chunks keep the initial state
+                    kept[t - 1, : low + 1] = 0
+            if found := s.differs(run.gradients[key], kept.sum((0, 1)), s.scale(key)):
+                return f"{rule}: d{key}: {found}"
+    return None
