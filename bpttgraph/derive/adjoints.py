@@ -151,7 +151,7 @@ class Adjoints:
             links = [x for x in paths.readers.get(name, ()) if x.target in kept and paths.passes(x, step)]
             links = sorted((x for x in links if x.target in known), key=lambda x: abs(x.delay))
             v = variables[name]
-            if name in losses and not links:
+            if name in losses and not links and self.pre(name) is None:
                 known[name] = self.weight
                 continue
             pieces = [self._piece(*x) for x in self._read_by(links, known, made, mark, total)]
@@ -212,13 +212,19 @@ class Adjoints:
         if rest and apart and not (simple and len(rest) == 1):
             made.append(Part(bar.name, name, "adjoint", total, step, bar, rest))
             rest = [Piece(name, "", bar)]
-        own = local_jacobian(self._node(name), inner).jacobian
         for piece in rest:
-            value = turned_times(own, untagged(piece.expr)) if own is not None else product(
-                transpose(partial(name, shape, delta.name, inner.shape)), untagged(piece.expr))  # fmt: skip
+            value = self._of_inner(name, inner, untagged(piece.expr))
             out.pieces.append(Piece(name, piece.target, tag(value, piece.ids), piece.ids))
         made.append(out)
         return delta
+
+    def _of_inner(self, name: str, inner: Node, adjoint: Expr) -> Expr:
+        """The adjoint of the pre-activation of a variable, from that of the variable."""
+        own = local_jacobian(self._node(name), inner).jacobian
+        if own is not None:
+            return turned_times(own, adjoint)
+        symbol_of = partial(name, self.paths.variables[name].shape, delta_name(name), inner.shape)
+        return product(transpose(symbol_of), adjoint)
 
     def _softmax_pieces(self, name: str, pieces: list[Piece]) -> tuple[list[Piece], list[Piece]]:
         """The pieces that are softmax with cross entropy, as c (ŷ − target), and the others."""
@@ -254,19 +260,20 @@ class Adjoints:
 
     def along(self, links: tuple[Link, ...]) -> list[Expr]:
         """One path alone, from the loss down to the variable: its product, simplified and shaped like the variable."""
-        value = self.weight
+        if not links:
+            return [self.weight]
+        value = self._passed(Piece(links[0].target, "", self.weight))
         for link in links[:-1]:
-            name = link.source
-            piece = self._piece(*self._alone(link, value))
-            inner = self.pre(name)
-            if inner is not None:
-                simple, _ = self._softmax_pieces(name, [piece])
-                own = local_jacobian(self._node(name), inner).jacobian
-                if simple or own is not None:
-                    value = untagged(simple[0].expr) if simple else turned_times(own or value, untagged(piece.expr))
-                    continue
-            value = untagged(piece.expr)
-        return [p.expr for p in self._gradient(*self._alone(links[-1], value))] if links else [value]
+            value = self._passed(self._piece(*self._alone(link, value)))
+        return [p.expr for p in self._gradient(*self._alone(links[-1], value))]
+
+    def _passed(self, piece: Piece) -> Expr:
+        """The adjoint of a variable as the equation below it needs it: that of its pre-activation, where it has one."""
+        inner = self.pre(piece.source)
+        if inner is None:
+            return untagged(piece.expr)
+        simple, _ = self._softmax_pieces(piece.source, [piece])
+        return untagged(simple[0].expr) if simple else self._of_inner(piece.source, inner, untagged(piece.expr))
 
     def _alone(self, link: Link, adjoint: Expr) -> tuple[str, str, Expr, str, Local]:
         return link.source, link.target, adjoint, link.id, self._local(link.target, link.source)

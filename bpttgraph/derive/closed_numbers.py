@@ -45,11 +45,13 @@ class ClosedNumbers:
         held = {n for x in c.losses for n in (*x.states, *x.before)}
         for h in u.heads:
             t = h.step
+            # once for each example that the loss belongs to, whether or not the formulas read their data
+            one = np.ones(((run.batch or 1,) if u.node(h.name).batched else ()) + (1, 1))
             if not c.initial and c.direct(head):
-                out[t - 1, t - 1] += self._direct(loss, head, held, t, known, None)
+                out[t - 1, t - 1] += self._direct(loss, head, held, t, known, one)
             for chain in c.losses:
-                rows = self._row_at(chain, head, chain.states, t, known)
-                early = self._row_at(chain, head, c.later(chain), t, known)
+                rows = self._row_at(chain, head, chain.states, t, known, one)
+                early = self._row_at(chain, head, c.later(chain), t, known, one)
                 self._back(chain, t, rows, early, out[t - 1], u, known, jacobians, t)
         return out * u.weight
 
@@ -108,9 +110,9 @@ class ClosedNumbers:
     def _at_step(chain: Chain, e: Any, step: int) -> Any:
         return renamed(renamed(e, rebased("t", chain.middle)), at_steps({"t": step}))
 
-    def _row_at(self, chain: Chain, head: str, states: list[str], t: int, known: Any) -> dict[str, Any]:
+    def _row_at(self, chain: Chain, head: str, states: list[str], t: int, known: Any, one: Any) -> dict[str, Any]:
         rows = {s: self.c.row(chain, head, s) for s in states}
-        return {s: matrix_value(self._at_step(chain, e, t), known) for s, e in rows.items() if e is not None}
+        return {s: one * matrix_value(self._at_step(chain, e, t), known) for s, e in rows.items() if e is not None}
 
     def _jacobian_at(self, chain: Chain, step: int, known: Any) -> dict[tuple[str, str], Any]:
         """The blocks of ∂s_j/∂s_{j−1}, each from its printed formula; keys are the states of the middle step."""
@@ -133,7 +135,7 @@ class ClosedNumbers:
         node = self.c.u.node(self.c.wrt)
         total = np.zeros(node.shape)
         for path in chain.within(target, self.c.wrt, stop):
-            front = np.ones((1, 1)) if row is None else row
+            front = row
             for link in path[:-1]:
                 front = front @ matrix_value(self._at_step(chain, self.c.factors.local_expr(link), step), known)
             local = self.c.factors.local(path[-1])

@@ -50,55 +50,53 @@ class Known(Mapping[str, Any]):
 
 def matrix_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
     """The gradients of `wrt` by the statements of level `matrix`, one after the other; nothing of the reverse pass takes part."""
-    return {n: sum(parts[1:], parts[0]) if parts else 0.0 for n, parts in summands(adjoints, run).items()}
-
-
-def summands(adjoints: Adjoints, run: Any) -> dict[str, list[Any]]:
-    """The value of every summand of every gradient, shaped as the gradient is."""
-    paths = adjoints.paths
-    known = Known(run, paths.variables)
-    found: dict[str, list[Any]] = {}
-    for part in adjoints.parts:
-        values = [_spread(matrix_value(p.expr, known), p.expr.shape, part, adjoints) for p in part.pieces]
-        if part.kind == "gradient":
-            node = paths.unrolled.node(part.of)
-            batch = node.batched and getattr(run, "batch", None) is not None
-            zero = np.zeros(((run.batch,) if batch else ()) + node.shape)
-            found[part.of] = [zero + shaped(v, node.shape, batch) for v in values] or [zero]
-        elif values:
-            total = sum(values[1:], values[0])
-            dims = part.left.dims if isinstance(part.left, Symbol) else ()
-            known.made[part.name] = total[..., 0, 0] if not dims else total[..., 0] if len(dims) == 1 else total
-    return found
+    return {n: sum(parts[1:], parts[0]) for n, parts in summands(adjoints, run).items()}
 
 
 def entries_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
     """The gradients of `wrt` from the statements of level `elements`: every entry of every adjoint by its own scalar formula."""
+    return {n: sum(parts[1:], parts[0]) for n, parts in summands(adjoints, run, by_entry=True).items()}
+
+
+def summands(adjoints: Adjoints, run: Any, by_entry: bool = False) -> dict[str, list[Any]]:
+    """The value of every summand of every gradient, shaped as the gradient is.
+
+    What an equation contributes counts once for each example that the equation belongs to, whether or not the formula reads
+    their data; the adjoint of what all examples share is the sum over them.
+    """
     paths = adjoints.paths
     known = Known(run, paths.variables)
-    found: dict[str, Any] = {}
+    size = getattr(run, "batch", None)
+    found: dict[str, list[Any]] = {}
     for part in adjoints.parts:
-        dims = part.left.dims if isinstance(part.left, Symbol) else paths.variables[part.of].shape
-        grids = [all_entries(p.expr, dims) for p in part.pieces]
-        places = [tuple(i + 1 for i in at) for at in np.ndindex(*dims)]
-        cells = [sum((matrix_value(g[at], known)[..., 0, 0] for g in grids), np.zeros(())) for at in places]
-        value = np.stack(np.broadcast_arrays(*cells), axis=-1)
-        value = value.reshape(*value.shape[:-1], *dims)
+        own, values = paths.unrolled.node(part.of), []
+        dims = part.left.dims if isinstance(part.left, Symbol) else own.shape
+        for p in part.pieces:
+            value = _by_entry(p.expr, dims, known) if by_entry else _whole(p.expr, dims, known)
+            lead = (size or 1,) if paths.unrolled.node(p.target or p.source).batched else ()
+            value = np.broadcast_to(value, np.broadcast_shapes(value.shape, lead + dims))
+            values.append(value if own.batched else np.sum(value, axis=tuple(range(value.ndim - len(dims)))))
         if part.kind == "gradient":
-            node = paths.unrolled.node(part.of)
-            extra = 0 if node.batched and getattr(run, "batch", None) is not None else value.ndim - len(dims)
-            found[part.of] = np.sum(value, axis=tuple(range(extra)))
-        elif grids:
-            known.made[part.name] = value
+            values = [v[0] if own.batched and size is None else v for v in values]
+            found[part.of] = values or [np.zeros(((size,) if own.batched and size else ()) + dims)]
+        elif values:
+            known.made[part.name] = sum(values[1:], values[0])
     return found
 
 
-def _spread(value: Any, shape: tuple[int, ...], part: Any, adjoints: Adjoints) -> Any:
-    """A scalar that stands for a vector of equal entries, written out."""
-    dims = part.left.dims if isinstance(part.left, Symbol) else adjoints.paths.variables[part.of].shape
-    if dims and not shape:
-        return value * np.ones(lift(np.zeros(dims), dims).shape)
-    return value
+def _whole(e: Expr, dims: tuple[int, ...], known: Known) -> Any:
+    """The value of a formula, (…, *dims); a scalar may stand for a vector of equal entries."""
+    value = matrix_value(e, known)
+    if dims and not e.shape:
+        value = value * np.ones(lift(np.zeros(dims), dims).shape)
+    return value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value
+
+
+def _by_entry(e: Expr, dims: tuple[int, ...], known: Known) -> Any:
+    """The same, each entry from a scalar formula."""
+    cells = [matrix_value(cell, known)[..., 0, 0] for cell in all_entries(e, dims).values()]
+    value = np.stack(np.broadcast_arrays(*cells), axis=-1)
+    return value.reshape((*value.shape[:-1], *dims))
 
 
 def shaped(value: Any, dims: tuple[int, ...], batch: bool) -> Any:

@@ -65,9 +65,14 @@ class Numbers:
             self._known[link.id] = value
         return self._known[link.id]
 
+    def start(self, head: str) -> Any:
+        """The row that a term begins with: ∂E/∂E_t, once for each example that the loss belongs to."""
+        lead = (self.run.batch or 1,) if self.paths.unrolled.node(head).batched else ()
+        return np.full((*lead, 1, 1), self.paths.unrolled.weight)
+
     def term(self, path: Path) -> Any:
         """The numbers of one term, shaped like `wrt`."""
-        row: Any = np.full((1, 1), self.paths.unrolled.weight)
+        row = self.start(path.head)
         for link in path.links[:-1]:
             row = row @ self.jacobian(link)
         return self._gradient(row, path.links[-1]) if path.links else self._shaped(row)
@@ -79,7 +84,7 @@ class Numbers:
             names, step = self.paths.on_paths(heads), heads[0][0]
             adjoints: dict[str, Any] = {}
             for _, head in heads:
-                adjoints[head] = np.full((1, 1), self.paths.unrolled.weight)
+                adjoints[head] = self.start(head)
             if self.paths.wrt in adjoints:
                 total = total + self._shaped(adjoints[self.paths.wrt])
             for name in reversed(names):
@@ -91,6 +96,8 @@ class Numbers:
                         total = total + self._gradient(adjoints[link.target], link)
                     else:
                         part = adjoints[link.target] @ self.jacobian(link)
+                        if not self.paths.unrolled.node(name).batched:  # what all examples share
+                            part = np.sum(part, axis=tuple(range(part.ndim - 2)))
                         adjoints[name] = adjoints[name] + part if name in adjoints else part
         return total
 
