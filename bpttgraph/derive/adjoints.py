@@ -46,11 +46,13 @@ class Adjoints:
         factors: of the derivation. wrt: the variables whose gradients are wanted. weight: ∂E/∂E_t.
         split: bases whose adjoint and δ stay two statements; None: wherever the adjoint is a sum.
         onehot: inputs and targets that hold unit vectors.
+        cyclic: bases that depend on themselves over time. They get a statement at every step that a path reaches and at every one
+            before the last from which one leads on, also where it says 0 (h[t] depends on h[t-2] alone, and the loss stands at T).
     """
 
     def __init__(
         self, factors: Factors, wrt: Iterable[str], weight: Expr | None = None, split: set[str] | None = None,
-        onehot: frozenset[str] = frozenset(),
+        onehot: frozenset[str] = frozenset(), cyclic: frozenset[str] = frozenset(),
     ):  # fmt: skip
         self.factors, self.paths = factors, factors.paths
         self.wrt = tuple(wrt)
@@ -58,7 +60,7 @@ class Adjoints:
         self.assumptions: dict[str, None] = {}
         self._node = self.paths.unrolled.node
         self._reader = Reader()
-        self._split, self._onehot = split, onehot
+        self._split, self._onehot, self._cyclic = split, onehot, cyclic
         self._bars: dict[tuple[str, str], Local] = {}
         self._scales: dict[str, Expr] = {}
         self._stacks = stacks(self.paths.unrolled, self.paths.variables)
@@ -125,16 +127,27 @@ class Adjoints:
         paths, step = self.paths, heads[0][0] if heads else 0
         leads: set[str] = {name for _, name in heads}
         order = list(paths.variables)
+        again: set[str] = set()  # bases of which some step leads to a loss
+
+        def cyclic(name: str) -> bool:
+            v = paths.variables[name]
+            return v.base in self._cyclic and v.role != "initial"
+
         for name in reversed(order):
-            if any(x.target in leads and paths.passes(x, step) for x in paths.readers.get(name, ())):
+            onward = any(x.target in leads and paths.passes(x, step) for x in paths.readers.get(name, ()))
+            if onward or (cyclic(name) and paths.variables[name].base in again):
                 leads.add(name)
+                again.add(paths.variables[name].base)
         for w in self.wrt:  # a parameter may be listed anywhere
             if any(x.target in leads and paths.passes(x, step) for x in paths.readers.get(w, ())):
                 leads.add(w)
         reached = set(self.wrt)
+        again = set()
         for name in order:
-            if name in leads and any(x.source in reached and paths.passes(x, step) for x in paths.read.get(name, ())):
+            onward = any(x.source in reached and paths.passes(x, step) for x in paths.read.get(name, ()))
+            if name in leads and (onward or (cyclic(name) and paths.variables[name].base in again)):
                 reached.add(name)
+                again.add(paths.variables[name].base)
         return [n for n in order if n in reached and n in leads and n not in self.wrt]
 
     def _group(self, heads: tuple[tuple[int, str], ...], made: list[Part], final: dict[str, Part]) -> None:

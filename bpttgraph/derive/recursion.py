@@ -45,6 +45,11 @@ class Recursion(Printed):
     condition: str = ""
 
     @property
+    def summed(self) -> bool:
+        """Whether it stands for no step, but adds up the uses of all of them: a gradient, or the adjoint of what has no step."""
+        return self.kind == "gradient" or bool(self.uses)
+
+    @property
     def range(self) -> str:
         """For which steps, in words of mathematics."""
         if not self.first or self.kind in ("terminal", "gradient"):

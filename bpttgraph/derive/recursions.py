@@ -9,6 +9,8 @@ statement of its own. So nothing is guessed: a cell that is not regular in this 
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,8 +102,7 @@ class Recursions:
         general = relative.get(middle)
         for s in sorted(relative):
             if general is not None and 1 <= s <= last + 1:
-                want = {(p.source, p.target, p.expr) for p in general if self._exists(p, s)}
-                if {(p.source, p.target, p.expr) for p in relative[s]} == want:
+                if Counter(relative[s]) == Counter(p for p in general if self._exists(p, s)):
                     line.span = (s if line.general is None else line.span[0], s)
                     line.general = general
                     continue
@@ -239,16 +240,37 @@ class Recursions:
         groups: dict[tuple[str, Expr], list[int]] = {}
         for p in part.pieces:
             target = v.get(p.target)
-            step, block = (target.step or 0, target.block or "") if target is not None else (0, "")
-            relative = self._relative([p], step, block)[0].expr if target is not None and target.step is not None else p.expr
-            groups.setdefault((block, relative), []).append(step)
+            if target is None or target.step is None:
+                groups.setdefault(("", p.expr), []).append(0)
+            else:
+                block = target.block or ""
+                groups.setdefault((block, self._relative([p], target.step, block)[0].expr), []).append(target.step)
         uses: dict[tuple[str, str, str], list[Expr]] = {}
         for (block, e), steps in groups.items():
-            low, high = self.ends(min(steps), max(steps), block)
-            uses.setdefault((low, high, block), []).append(e)
+            for low, high in _runs(steps):
+                ends = self.ends(low, high, block) if low else ("", "")
+                uses.setdefault((*ends, block), []).append(e)
         terms = tuple(_sum(low, high, add(*found)) for (low, high, _), found in uses.items())
         kept = tuple((low, high, block, tuple(found)) for (low, high, block), found in uses.items())
         return [Recursion(part.name, part.kind, part.left, terms, "", "", "", dims, part.of, kept)]
+
+
+def _runs(steps: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Steps as ranges without gaps; a step that stands there twice is in two ranges.
+
+    >>> list(_runs([1, 2, 3, 5, 2]))
+    [(1, 3), (5, 5), (2, 2)]
+    """
+    left = Counter(steps)
+    while left:
+        row: list[int] = []
+        for s in sorted(left):
+            if row and s != row[-1] + 1:
+                yield row[0], row[-1]
+                row = []
+            row.append(s)
+        yield row[0], row[-1]
+        left -= Counter(dict.fromkeys(left, 1))
 
 
 def _sum(low: str, high: str, body: Expr) -> Expr:
@@ -258,8 +280,8 @@ def _sum(low: str, high: str, body: Expr) -> Expr:
         head, offset = text[0], text[1:]
         return add(Symbol((), head, ()), num(int(offset))) if offset else Symbol((), head, ())
 
-    if low == high:  # one step only: no sum
-        return renamed(body, lambda n: _moved(n, low))
+    if low == high:  # one step only, or none: no sum
+        return renamed(body, lambda n: _moved(n, low)) if low else body
     return BigSum(body.shape, "t", bound(low), bound(high), body)
 
 

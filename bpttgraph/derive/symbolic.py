@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
@@ -15,13 +16,12 @@ from .derivation import Derivation
 from .expr import BigSum, Expr, Num, Symbol, add, divide, num, product
 from .layout import Printed, together
 from .notation import checked
-from .recursion import Recursion, names_of, steps_from, without_step
+from .recursion import Recursion, names_of, steps_from
 from .recursions import Recursions
-from .same import canonical
 from .steps import at_steps, fill, renamed, substituted
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence
+    from ..recurrence import Recurrence, Unrolled
     from .closed import ClosedForm
 
 __all__ = ["SymbolicDerivation"]
@@ -67,9 +67,12 @@ class SymbolicDerivation(Printed):
         self.notation = checked(notation)
         self.truncation = parse_truncation(truncate)
         self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs, "reduce": reduce}
-        reach = max([abs(r.delay) for r in recurrence.reads if r.delay is not None] + [1])
-        self.reach = reach
-        n = max(2 * reach + 4, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
+        # over how many steps a path may run without passing a variable twice: beyond that from both ends all steps are alike
+        delays: dict[int, int] = {}
+        for r in recurrence.reads:
+            delays[id(r.source)] = max(delays.get(id(r.source), 0), abs(r.delay or 0))
+        self.reach = max(sum(delays.values()), 1)
+        n = max(2 * self.reach + 4, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = list(self.reference.parameters) if wrt == "all" else [wrt]
         for given, name in zip(self.names, self._names_at(self.reference)):
@@ -78,7 +81,9 @@ class SymbolicDerivation(Printed):
                                 nearest(name, [*self.reference.parameters, "all"]))  # fmt: skip
         names = self._names_at(self.reference)
         self._first = Derivation(self.reference, names[0], onehot=onehot)
-        self.adjoints = Adjoints(self._first._factors, names, self.weight, onehot=self._first.onehot)
+        self.adjoints = Adjoints(
+            self._first._factors, names, self.weight, onehot=self._first.onehot, cyclic=frozenset(_cyclic(self.reference))
+        )
 
     def _names_at(self, u: Any) -> list[str]:
         """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs backwards."""
@@ -104,21 +109,33 @@ class SymbolicDerivation(Printed):
         found = self._recursions.statements
         if self.least == 1:
             return found
-        return tuple(replace(r, condition=f"T ≥ {self.least}") if r.kind == "gradient" and "[" in r.of else r for r in found)
+        # if nothing else differs, it is only the gradient by an initial state
+        alone = all("[" in name and name in self._names_at(self.reference) for wrong in self._wrong.values() for name in wrong)
+        return tuple(replace(r, condition=f"T ≥ {self.least}") if r.kind == "gradient" and ("[" in r.of or not alone) else r
+                     for r in found)  # fmt: skip
 
     @cached_property
     def least(self) -> int:
-        """The fewest steps for which the recursions hold: the last step may read an initial state, too, if there are fewer."""
-        if self.windowed or not any("[" in n for n in self.names):
+        """The fewest steps for which the recursions hold: of fewer, the last step may be one that reads an initial state, too.
+
+        Raises:
+            BPTTError: if no one set of recursions holds for every number of steps.
+        """
+        if self.windowed:
             return 1
-        wrong = [0]
-        first = max(1, self.reference.recurrence.steps_hint, max(_listed(self.loss), default=0))
-        for steps in range(first, self.reach + 1):
-            u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
-            want, got = self._unrolled_terms(u), self._same_terms(self.instantiate(steps), u)
-            if any(want.get(n) != got.get(n) for n in self._names_at(u)):
-                wrong.append(steps)
-        return max(wrong) + 1
+        return max(self._wrong, default=0) + 1
+
+    @cached_property
+    def _wrong(self) -> dict[int, list[str]]:
+        """Numbers of steps for which the recursions do not hold, and which of them."""
+        first = max(1, self.recurrence.steps_hint, max(_listed(self.loss), default=0))
+        numbers = range(first, max(first, self.reach) + 2)
+        found = {n: self._differences(n, self.recurrence.unroll(n, truncate=self.truncate, **self.options)) for n in numbers}
+        if found[numbers[-1]]:
+            title = self.recurrence.title
+            raise BPTTError(f"the steps of {title} are not alike, so no one set of recursions holds for every number of them",
+                            "derive for a number of steps: --steps 3, or .unroll(3).derive(…)")  # fmt: skip
+        return {n: names for n, names in found.items() if names}
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -172,7 +189,7 @@ class SymbolicDerivation(Printed):
         last = {b: steps[b or None] if isinstance(steps, dict) else steps for b in self._recursions.last}
         made: dict[str, list[Expr]] = {}
         for r in self._recursions.statements:
-            if r.kind in ("terminal", "gradient"):
+            if r.kind == "terminal" or r.summed:
                 continue
             n = last[r.block]
             low, high = sorted((steps_from(r.first, n), steps_from(r.last, n)))
@@ -183,38 +200,31 @@ class SymbolicDerivation(Printed):
                 name = f"{r.key}[{s}]"
                 if name not in made:
                     made[name] = [fill(e, values) for e in r.terms]
-        keys = set(self._recursions.lines)
-        out: dict[str, tuple[Expr, ...]] = {}
-        for name, terms in made.items():
-            out[name] = tuple(e for e in terms if not any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e)))
         for r in self._recursions.statements:
-            if r.kind == "gradient":
-                found: list[Expr] = []
+            if r.summed:
+                found = made[at_steps({"T": last.get(r.block, max(last.values()))})(r.key)] = []
                 for low_text, high_text, block, uses in r.uses:
                     n = last.get(block, max(last.values()))
                     span = [0] if not low_text else range(steps_from(low_text, n), steps_from(high_text, n) + 1)
                     found += [fill(e, {"t": s, "T": n}) for s in span for e in uses]
-                name = at_steps({"T": last.get(r.block, max(last.values()))})(r.key)
-                out[name] = tuple(e for e in found if not any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e)))
-        return out
+        keys = set(self._recursions.lines)
+        return {name: tuple(e for e in terms if not _missing(e, keys, made)) for name, terms in made.items()}
 
-    def _unrolled_terms(self, u: Any, adjoints: Adjoints | None = None) -> dict[str, set[Any]]:
-        """The summands of every statement of an unrolling."""
-        if adjoints is None:
-            names = self._names_at(u)
-            adjoints = Adjoints(Derivation(u, names[0])._factors, names, split=self.adjoints._several, onehot=self._first.onehot)
-        return {p.name: {self._compared(fill(x.expr, {})) for x in p.pieces} for p in adjoints.parts}
-
-    def _same_terms(self, terms: dict[str, tuple[Expr, ...]], u: Any) -> dict[str, set[Any]]:
-        """Instantiated summands in the form in which they are compared: 1/T is a number by now."""
-        if self.weight is None:
-            return {name: set(found) for name, found in terms.items()}
-        number = num(Fraction(1, len(u.loss_steps)))
-        return {n: {self._compared(substituted(e, self.weight, number)) for e in found} for n, found in terms.items()}
-
-    def _compared(self, e: Expr) -> Any:
-        """Trees are compared as they are; behind a factor 1/T, up to the place of numbers in a product."""
-        return e if self.weight is None else canonical(e)
+    def _differences(self, steps: Any, u: Unrolled) -> list[str]:
+        """The statements in which the recursions at `steps` are not those of the unrolled graph."""
+        names = self._names_at(u)
+        if any(n not in u.vgraph.variables for n in names):  # with so few steps nothing reads it
+            return []
+        adjoints = Adjoints(
+            Derivation(u, names[0])._factors, names, self.weight, split=self.adjoints._several, onehot=self._first.onehot
+        )
+        want = {p.name: Counter(fill(x.expr, {}) for x in p.pieces) for p in adjoints.parts}
+        got = self.instantiate(steps)
+        keys = set(self._recursions.lines)
+        # an adjoint that the unrolled graph does not have is zero there, or nothing reads it
+        return [
+            name for name, terms in want.items() if Counter(e for e in got.get(name, ()) if not _missing(e, keys, want)) != terms
+        ]
 
     @property
     def end(self) -> Symbol:
@@ -239,21 +249,12 @@ class SymbolicDerivation(Printed):
         u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
         names = self._names_at(u)
         d = Derivation(u, names[0], notation=self.notation, onehot=self._first.onehot)
-        adjoints = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)
         if len(names) == 1:
-            d.__dict__["adjoints"] = adjoints
-        if not self.windowed:
-            want, instantiated = self._unrolled_terms(u, adjoints), self.instantiate(steps)
-            got = self._same_terms(instantiated, u)
-            n = min(u.steps.values())
-            # an adjoint that nothing reads any more (there are too few steps) is harmless
-            read = {x for name, terms in instantiated.items() if name in want for x in names_of(terms)}
-            for name in want | {x: set() for x in got if x in read}:
-                # with few steps, an initial state may also be read by the last step
-                if without_step(name)[1] == 0 and n <= self.reach:
-                    continue
-                if want.get(name) != got.get(name):
-                    raise Fault(f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this")
+            d.__dict__["adjoints"] = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)
+        fewest = self.least  # of fewer steps the recursions say nothing
+        if not self.windowed and (isinstance(steps, dict) or steps >= fewest):
+            for name in self._differences(steps, u):
+                raise Fault(f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this")
         return d
 
     def _repr_latex_(self) -> str:
@@ -269,6 +270,22 @@ class SymbolicDerivation(Printed):
 
     def __repr__(self) -> str:
         return f"<SymbolicDerivation ∂E/∂{self.wrt} of {self.recurrence.title}, loss at {self.loss} step>"
+
+
+def _missing(e: Expr, keys: Container[str], made: Container[str]) -> bool:
+    """Whether a summand reads an adjoint that does not exist: there is nothing to come back from."""
+    return any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e))
+
+
+def _cyclic(u: Unrolled) -> Iterator[str]:
+    """The bases of variables that depend on themselves over time, along links that the gradient passes."""
+    import networkx
+
+    v, graph = u.vgraph.variables, networkx.DiGraph()
+    graph.add_edges_from((v[x.source].base, v[x.target].base) for x in u.links if x.cut != "cut")
+    for group in networkx.strongly_connected_components(graph):
+        if len(group) > 1 or any(graph.has_edge(b, b) for b in group):
+            yield from group
 
 
 def at_loss(e: Any, step: Expr) -> Any:
