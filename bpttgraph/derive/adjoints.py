@@ -8,7 +8,7 @@ assumes that the target is a distribution (one-hot, or entries that sum to 1), a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
@@ -46,13 +46,13 @@ class Adjoints:
         factors: of the derivation. wrt: the variables whose gradients are wanted. weight: ∂E/∂E_t.
         split: bases whose adjoint and δ stay two statements; None: wherever the adjoint is a sum.
         onehot: inputs and targets that hold unit vectors.
-        cyclic: bases that depend on themselves over time. They get a statement at every step that a path reaches and at every one
-            before the last from which one leads on, also where it says 0 (h[t] depends on h[t-2] alone, and the loss stands at T).
+        alike: bases whose steps get statements of one form, with 0 for what does not reach a loss: what depends on itself over time
+            (h[t] on h[t-2] alone, and the loss stands at T), and the rows of a stacked equation.
     """
 
     def __init__(
         self, factors: Factors, wrt: Iterable[str], weight: Expr | None = None, split: set[str] | None = None,
-        onehot: frozenset[str] = frozenset(), cyclic: frozenset[str] = frozenset(),
+        onehot: frozenset[str] = frozenset(), alike: frozenset[str] = frozenset(),
     ):  # fmt: skip
         self.factors, self.paths = factors, factors.paths
         self.wrt = tuple(wrt)
@@ -60,7 +60,7 @@ class Adjoints:
         self.assumptions: dict[str, None] = {}
         self._node = self.paths.unrolled.node
         self._reader = Reader()
-        self._split, self._onehot, self._cyclic = split, onehot, cyclic
+        self._split, self._onehot, self._alike = split, onehot, alike
         self._bars: dict[tuple[str, str], Local] = {}
         self._scales: dict[str, Expr] = {}
         self._stacks = stacks(self.paths.unrolled, self.paths.variables)
@@ -125,29 +125,24 @@ class Adjoints:
     def _names(self, heads: tuple[tuple[int, str], ...]) -> list[str]:
         """Variables between any of `wrt` and the losses, in topological order."""
         paths, step = self.paths, heads[0][0] if heads else 0
-        leads: set[str] = {name for _, name in heads}
-        order = list(paths.variables)
-        again: set[str] = set()  # bases of which some step leads to a loss
+        order, losses = list(paths.variables), {name for _, name in heads}
 
-        def cyclic(name: str) -> bool:
-            v = paths.variables[name]
-            return v.base in self._cyclic and v.role != "initial"
+        def closed(names: Iterable[str], found: set[str], links: Mapping[str, list[Link]], end: str, among: Container[str]) -> set[str]:
+            """`found` and what its links lead to, and all further steps of what is to be alike."""
+            bases: set[str] = set()
+            for name in names:
+                v = paths.variables[name]
+                onward = any(getattr(x, end) in found and paths.passes(x, step) for x in links.get(name, ()))
+                if name in among and (onward or (v.base in self._alike & bases and v.role != "initial")):
+                    found.add(name)
+                    bases.add(v.base)
+            return found
 
-        for name in reversed(order):
-            onward = any(x.target in leads and paths.passes(x, step) for x in paths.readers.get(name, ()))
-            if onward or (cyclic(name) and paths.variables[name].base in again):
-                leads.add(name)
-                again.add(paths.variables[name].base)
-        for w in self.wrt:  # a parameter may be listed anywhere
-            if any(x.target in leads and paths.passes(x, step) for x in paths.readers.get(w, ())):
-                leads.add(w)
-        reached = set(self.wrt)
-        again = set()
-        for name in order:
-            onward = any(x.source in reached and paths.passes(x, step) for x in paths.read.get(name, ()))
-            if name in leads and (onward or (cyclic(name) and paths.variables[name].base in again)):
-                reached.add(name)
-                again.add(paths.variables[name].base)
+        leads = closed(reversed(order), set(losses), paths.readers, "target", order)
+        rows = {m for n in leads if n in self._stacks for m in self._stacks[n].members if paths.variables[m].base in self._alike}
+        leads |= closed(reversed(order), leads | rows, paths.readers, "target", order) if rows else set()
+        leads |= closed(self.wrt, set(leads), paths.readers, "target", self.wrt)  # a parameter may be listed anywhere
+        reached = closed(order, set(self.wrt), paths.read, "source", leads)
         return [n for n in order if n in reached and n in leads and n not in self.wrt]
 
     def _group(self, heads: tuple[tuple[int, str], ...], made: list[Part], final: dict[str, Part]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .expr import Expr, Symbol
 from .layout import FORMS, Printed
 
-__all__ = ["Recursion", "names_of", "steps_from", "without_step"]
+__all__ = ["Recursion", "names_of", "steps_from", "symbols_of", "without_step"]
 
 _NAME = re.compile(r"(.*)\[(-?\d+)\]$")
 
@@ -71,12 +71,17 @@ class Recursion(Printed):
 
 def names_of(e: object) -> set[str]:
     """The names of all symbols in a formula."""
-    found: set[str] = set()
+    return {x.name for x in symbols_of(e)}
+
+
+def symbols_of(e: object) -> set[Symbol]:
+    """All symbols in a formula."""
+    found: set[Symbol] = set()
     todo: list[object] = [e]
     while todo:
         x = todo.pop()
         if isinstance(x, Symbol):
-            found.add(x.name)
+            found.add(x)
         elif isinstance(x, tuple):
             todo.extend(x)
         elif isinstance(x, Expr):

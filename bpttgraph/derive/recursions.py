@@ -238,18 +238,17 @@ class Recursions:
             name, left = change(part.name), renamed(part.left, change)
             return [Recursion(name, part.kind, left, terms, "", "", block, dims, change(part.of), (("", "", block, terms),))]
         groups: dict[tuple[str, Expr], list[int]] = {}
+        uses: dict[tuple[str, str, str], list[Expr]] = {}
         for p in part.pieces:
             target = v.get(p.target)
             if target is None or target.step is None:
-                groups.setdefault(("", p.expr), []).append(0)
+                uses.setdefault(("", "", ""), []).append(p.expr)
             else:
                 block = target.block or ""
                 groups.setdefault((block, self._relative([p], target.step, block)[0].expr), []).append(target.step)
-        uses: dict[tuple[str, str, str], list[Expr]] = {}
         for (block, e), steps in groups.items():
             for low, high in _runs(steps):
-                ends = self.ends(low, high, block) if low else ("", "")
-                uses.setdefault((*ends, block), []).append(e)
+                uses.setdefault((*self.ends(low, high, block), block), []).append(e)
         terms = tuple(_sum(low, high, add(*found)) for (low, high, _), found in uses.items())
         kept = tuple((low, high, block, tuple(found)) for (low, high, block), found in uses.items())
         return [Recursion(part.name, part.kind, part.left, terms, "", "", "", dims, part.of, kept)]

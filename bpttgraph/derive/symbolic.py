@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError, Fault, nearest
 from .adjoints import Adjoints
+from .alike import irregularity, refused
 from .derivation import Derivation
-from .expr import BigSum, Expr, Num, Symbol, add, divide, num, product
+from .expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
 from .layout import Printed, together
 from .notation import checked
-from .recursion import Recursion, names_of, steps_from
+from .paths import Paths
+from .recursion import Recursion, names_of, steps_from, symbols_of
 from .recursions import Recursions
+from .stacked import stacks
 from .steps import at_steps, fill, renamed, substituted
 
 if TYPE_CHECKING:
@@ -82,7 +85,7 @@ class SymbolicDerivation(Printed):
         names = self._names_at(self.reference)
         self._first = Derivation(self.reference, names[0], onehot=onehot)
         self.adjoints = Adjoints(
-            self._first._factors, names, self.weight, onehot=self._first.onehot, cyclic=frozenset(_cyclic(self.reference))
+            self._first._factors, names, self.weight, onehot=self._first.onehot, alike=frozenset(_alike(self._first.paths))
         )
 
     def _names_at(self, u: Any) -> list[str]:
@@ -129,12 +132,13 @@ class SymbolicDerivation(Printed):
     def _wrong(self) -> dict[int, list[str]]:
         """Numbers of steps for which the recursions do not hold, and which of them."""
         first = max(1, self.recurrence.steps_hint, max(_listed(self.loss), default=0))
-        numbers = range(first, max(first, self.reach) + 2)
+        numbers = range(first, first + 2 * self.reach + 1)
         found = {n: self._differences(n, self.recurrence.unroll(n, truncate=self.truncate, **self.options)) for n in numbers}
         if found[numbers[-1]]:
-            title = self.recurrence.title
-            raise BPTTError(f"the steps of {title} are not alike, so no one set of recursions holds for every number of them",
-                            "derive for a number of steps: --steps 3, or .unroll(3).derive(…)")  # fmt: skip
+            if irregularity(self.reference):
+                raise refused(self.reference, "one set of recursions")
+            raise BPTTError(f"the recursion for {found[numbers[-1]][0]} at {numbers[-1]} steps is not that of the unrolled graph",
+                            "report this")  # fmt: skip
         return {n: names for n, names in found.items() if names}
 
     @property
@@ -207,8 +211,22 @@ class SymbolicDerivation(Printed):
                     n = last.get(block, max(last.values()))
                     span = [0] if not low_text else range(steps_from(low_text, n), steps_from(high_text, n) + 1)
                     found += [fill(e, {"t": s, "T": n}) for s in span for e in uses]
+        return self._without_zeros(made)
+
+    def _without_zeros(self, made: dict[str, list[Expr]]) -> dict[str, tuple[Expr, ...]]:
+        """The summands without those that come back from an adjoint that is 0, or from beyond the ends."""
         keys = set(self._recursions.lines)
-        return {name: tuple(e for e in terms if not _missing(e, keys, made)) for name, terms in made.items()}
+        zero = {name for name, terms in made.items() if not terms}
+        while True:
+            left: dict[str, tuple[Expr, ...]] = {}
+            for name, terms in made.items():
+                gone = [{n for n in names_of(e) if n in zero or (n.rpartition("[")[0] in keys and n not in made)} for e in terms]
+                found = [_without(e, n, keys) if n else e for e, n in zip(terms, gone)]
+                left[name] = tuple(e for e in found if e is not None)
+            more = {name for name, terms in left.items() if not terms} - zero
+            if not more:
+                return left
+            zero |= more
 
     def _differences(self, steps: Any, u: Unrolled) -> list[str]:
         """The statements in which the recursions at `steps` are not those of the unrolled graph."""
@@ -216,15 +234,11 @@ class SymbolicDerivation(Printed):
         if any(n not in u.vgraph.variables for n in names):  # with so few steps nothing reads it
             return []
         adjoints = Adjoints(
-            Derivation(u, names[0])._factors, names, self.weight, split=self.adjoints._several, onehot=self._first.onehot
+            Derivation(u, names[0])._factors, names, self.weight, self.adjoints._several, self._first.onehot, self.adjoints._alike
         )
-        want = {p.name: Counter(fill(x.expr, {}) for x in p.pieces) for p in adjoints.parts}
+        want = self._without_zeros({p.name: [fill(x.expr, {}) for x in p.pieces] for p in adjoints.parts})
         got = self.instantiate(steps)
-        keys = set(self._recursions.lines)
-        # an adjoint that the unrolled graph does not have is zero there, or nothing reads it
-        return [
-            name for name, terms in want.items() if Counter(e for e in got.get(name, ()) if not _missing(e, keys, want)) != terms
-        ]
+        return [name for name, terms in want.items() if Counter(got.get(name, ())) != Counter(terms)]
 
     @property
     def end(self) -> Symbol:
@@ -272,20 +286,30 @@ class SymbolicDerivation(Printed):
         return f"<SymbolicDerivation ∂E/∂{self.wrt} of {self.recurrence.title}, loss at {self.loss} step>"
 
 
-def _missing(e: Expr, keys: Container[str], made: Container[str]) -> bool:
-    """Whether a summand reads an adjoint that does not exist: there is nothing to come back from."""
-    return any(n.rpartition("[")[0] in keys and n not in made for n in names_of(e))
+def _without(e: Expr, zero: set[str], keys: set[str]) -> Expr | None:
+    """A summand with 0 for some adjoints; None if it is 0. Only that of a stack reads several: its rows."""
+    adjoints = [x for x in symbols_of(e) if x.name.rpartition("[")[0] in keys]
+    if all(x.name in zero for x in adjoints):
+        return None
+    for x in adjoints:
+        e = substituted(e, x, Zeros(x.shape)) if x.name in zero else e
+    return e
 
 
-def _cyclic(u: Unrolled) -> Iterator[str]:
-    """The bases of variables that depend on themselves over time, along links that the gradient passes."""
+def _alike(paths: Paths) -> Iterator[str]:
+    """The bases of what depends on itself over time, along links that the gradient passes, and of the rows of stacked equations."""
     import networkx
 
-    v, graph = u.vgraph.variables, networkx.DiGraph()
-    graph.add_edges_from((v[x.source].base, v[x.target].base) for x in u.links if x.cut != "cut")
+    v, graph = paths.variables, networkx.DiGraph()
+    graph.add_edges_from((v[x.source].base, v[x.target].base) for links in paths.readers.values() for x in links if x.cut != "cut")
     for group in networkx.strongly_connected_components(graph):
         if len(group) > 1 or any(graph.has_edge(b, b) for b in group):
             yield from group
+    leads = set.union(set(), *[networkx.ancestors(graph, b) | {b} for b in {v[name].base for _, name in paths.heads} if b in graph])
+    for stack in stacks(paths.unrolled, v).values():
+        rows = {v[m].base for m in stack.members}
+        if rows <= leads:
+            yield from rows
 
 
 def at_loss(e: Any, step: Expr) -> Any:

@@ -221,8 +221,8 @@ class Unrolled:
         if not every:
             for d in part.definitions:
                 if d.kind == "fixed" and d.index is not None:
-                    last = self.steps[d.block if d.block in self.steps else None]
-                    self._define(d, last if d.index.variable == "T" else 0, d.index.offset + (last if d.index.variable == "T" else 0))
+                    step = self._fixed_step(d)
+                    self._define(d, step - d.index.offset, step)
                 elif d.bases[0] != rec.total:
                     self._define(d, None, None)
             return
@@ -240,11 +240,18 @@ class Unrolled:
 
     @cached_property
     def _overridden(self) -> set[tuple[str, int]]:
-        found = set()
-        for (base, variable, offset), d in self.recurrence.fixed.items():
-            last = self.steps.get(d.block, self.steps.get(None, 0))
-            found.add((base, offset + (last if variable == "T" else 0)))
-        return found
+        return {(base, self._fixed_step(d)) for d in self.recurrence.definitions if d.kind == "fixed" for base in d.bases}
+
+    def _fixed_step(self, d: Definition) -> int:
+        """The step that an equation for one step defines."""
+        assert d.index is not None
+        last = self.steps.get(d.block, self.steps.get(None, 0))
+        return d.index.offset + (last if d.index.variable == "T" else 0)
+
+    def is_inside(self, d: Definition) -> bool:
+        """Whether an equation for one step stands in the place of the one for every step."""
+        every = self.recurrence.every.get(d.bases[0])
+        return every is not None and 1 <= self._fixed_step(d) - every.offset <= self.steps.get(d.block, self.columns)
 
     def _define(self, d: Definition, t: int | None, step: int | None) -> None:
         """Build the node (or, for an unpacked stack, the nodes) that an equation defines at one step."""
