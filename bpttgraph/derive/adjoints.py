@@ -199,7 +199,7 @@ class Adjoints:
         if left.name not in known:
             v, value = self.paths.variables[stack.members[0]], stacked(*[known[m] for m in stack.members])
             value = value if stack.own is None else turned_times(stack.own, value)
-            made.append(Part(left.name, v.name, "delta", total, v.step or 0, left, [Piece(v.name, "", value)], stack.members))
+            made.append(Part(left.name, v.name, "delta", total, v.step or 0, left, [Piece("", "", value)], stack.members))
             known[left.name] = left
         return left
 
@@ -219,10 +219,10 @@ class Adjoints:
         apart = base in self._several if self._split is None else base in self._split
         if rest and apart and not (simple and len(rest) == 1):
             made.append(Part(bar.name, name, "adjoint", total, step, bar, rest))
-            rest = [Piece(name, "", bar)]
+            rest = [Piece("", "", bar)]
         for piece in rest:
             value = self._of_inner(name, inner, untagged(piece.expr))
-            out.pieces.append(Piece(name, piece.target, tag(value, piece.ids), piece.ids))
+            out.pieces.append(Piece(piece.source, piece.target, tag(value, piece.ids), piece.ids))
         made.append(out)
         return delta
 

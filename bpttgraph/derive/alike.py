@@ -38,7 +38,6 @@ def irregularity(u: Unrolled) -> str:
     return f"{total.text} reads several steps in one formula" if total is not None and u.recurrence.sums_outputs else ""
 
 
-def refused(u: Unrolled, what: str) -> BPTTError:
+def refused(u: Unrolled) -> BPTTError:
     """The refusal of a form for every number of steps: which part is in the way, and what to do."""
-    reason = irregularity(u)
-    return BPTTError(f"{what} does not exist for a symbolic number of steps: {reason}", HOW)
+    return BPTTError(f"the steps are not alike, so that no formula holds for every number of them: {irregularity(u)}", HOW)

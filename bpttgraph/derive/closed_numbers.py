@@ -45,8 +45,7 @@ class ClosedNumbers:
         held = {n for x in c.losses for n in (*x.states, *x.before)}
         for h in u.heads:
             t = h.step
-            # once for each example that the loss belongs to, whether or not the formulas read their data
-            one = np.ones(((run.batch or 1,) if u.node(h.name).batched else ()) + (1, 1))
+            one = np.ones((run.batch or 1, 1, 1))  # each example counts, whether or not the formulas read its data
             if not c.initial and c.direct(head):
                 out[t - 1, t - 1] += self._direct(loss, head, held, t, known, one)
             for chain in c.losses:

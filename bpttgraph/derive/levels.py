@@ -61,19 +61,21 @@ def entries_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
 def summands(adjoints: Adjoints, run: Any, by_entry: bool = False) -> dict[str, list[Any]]:
     """The value of every summand of every gradient, shaped as the gradient is.
 
-    What an equation contributes counts once for each example that the equation belongs to, whether or not the formula reads
+    What a loss, or an equation that belongs to an example, contributes counts for every example, whether or not the formula reads
     their data; the adjoint of what all examples share is the sum over them.
     """
     paths = adjoints.paths
     known = Known(run, paths.variables)
     size = getattr(run, "batch", None)
     found: dict[str, list[Any]] = {}
+    losses = {name for _, name in paths.heads} - {part.of for part in adjoints.parts}  # whose adjoint is the weight itself
     for part in adjoints.parts:
         own, values = paths.unrolled.node(part.of), []
         dims = part.left.dims if isinstance(part.left, Symbol) else own.shape
         for p in part.pieces:
             value = _by_entry(p.expr, dims, known) if by_entry else _whole(p.expr, dims, known)
-            lead = (size or 1,) if paths.unrolled.node(p.target or p.source).batched else ()
+            each = p.target in losses or paths.unrolled.node(p.target).batched if p.target else bool(p.source)
+            lead = (size or 1,) if each else ()
             value = np.broadcast_to(value, np.broadcast_shapes(value.shape, lead + dims))
             values.append(value if own.batched else np.sum(value, axis=tuple(range(value.ndim - len(dims)))))
         if part.kind == "gradient":

@@ -65,14 +65,14 @@ class Numbers:
             self._known[link.id] = value
         return self._known[link.id]
 
-    def start(self, head: str) -> Any:
-        """The row that a term begins with: ∂E/∂E_t, once for each example that the loss belongs to."""
-        lead = (self.run.batch or 1,) if self.paths.unrolled.node(head).batched else ()
-        return np.full((*lead, 1, 1), self.paths.unrolled.weight)
+    @property
+    def start(self) -> Any:
+        """The row that a term begins with: ∂E/∂E_t, for every example."""
+        return np.full((self.run.batch or 1, 1, 1), self.paths.unrolled.weight)
 
     def term(self, path: Path) -> Any:
         """The numbers of one term, shaped like `wrt`."""
-        row = self.start(path.head)
+        row = self.start
         for link in path.links[:-1]:
             row = row @ self.jacobian(link)
         return self._gradient(row, path.links[-1]) if path.links else self._shaped(row)
@@ -84,7 +84,7 @@ class Numbers:
             names, step = self.paths.on_paths(heads), heads[0][0]
             adjoints: dict[str, Any] = {}
             for _, head in heads:
-                adjoints[head] = self.start(head)
+                adjoints[head] = self.start
             if self.paths.wrt in adjoints:
                 total = total + self._shaped(adjoints[self.paths.wrt])
             for name in reversed(names):

@@ -12,7 +12,10 @@ __all__ = ["Part", "Piece", "has_partial", "tag", "untagged"]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """One summand of a statement: what the link from `source` to `target` contributes (no target: it is the loss itself)."""
+    """One summand of a statement: what the link from `source` to `target` contributes.
+
+    Without a target `source` is the loss itself; without a source either, it is made of the variable's own adjoint.
+    """
 
     source: str
     target: str

@@ -101,13 +101,12 @@ class Recursions:
         relative = {s: self._relative(p.pieces, s, line.block) for s, p in line.parts.items()}
         general = relative.get(middle)
         for s in sorted(relative):
-            if general is not None and 1 <= s <= last + 1:
-                if Counter(relative[s]) == Counter(p for p in general if self._exists(p, s)):
-                    line.span = (s if line.general is None else line.span[0], s)
-                    line.general = general
-                    continue
-            letter_pieces = self._absolute(line.parts[s], s, line.block)
-            line.special[s] = letter_pieces
+            there = Counter(p for p in general or () if self._exists(p, s))
+            if general is not None and 1 <= s <= last + 1 and Counter(relative[s]) == there:
+                line.span = (s if line.general is None else line.span[0], s)
+                line.general = general
+            else:
+                line.special[s] = self._absolute(line.parts[s], s, line.block)
 
     def _absolute(self, part: Part, step: int, block: str) -> tuple[Piece, ...]:
         """A statement of one step only, relative to T near the end, with numbers near the start."""

@@ -136,8 +136,8 @@ class SymbolicDerivation(Printed):
         found = {n: self._differences(n, self.recurrence.unroll(n, truncate=self.truncate, **self.options)) for n in numbers}
         if found[numbers[-1]]:
             if irregularity(self.reference):
-                raise refused(self.reference, "one set of recursions")
-            raise BPTTError(f"the recursion for {found[numbers[-1]][0]} at {numbers[-1]} steps is not that of the unrolled graph",
+                raise refused(self.reference)
+            raise Fault(f"the recursion for {found[numbers[-1]][0]} at {numbers[-1]} steps is not that of the unrolled graph",
                             "report this")  # fmt: skip
         return {n: names for n, names in found.items() if names}
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..derive import Statement
 from ..derive.steps import renamed
-from ..errors import BPTTError
+from ..errors import BPTTError, Fault
 from .blocks import Block, Display, Heading, Inline, Math, Para, Row, name, para
 from .lines import rows_of, untagged
 
@@ -52,7 +52,13 @@ def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu", onehot: Sequen
 
 
 def reason(what: str, error: BPTTError) -> Para:
-    """One sentence that says why something is not there."""
+    """One sentence that says why something is not there.
+
+    Raises:
+        Fault: if it is not there because of a fault of this program.
+    """
+    if isinstance(error, Fault):
+        raise error
     return para(f"{what}, because {error.message}.")
 
 
