@@ -94,6 +94,18 @@ def test_where_the_initial_state_stands() -> None:
     assert np.all(rec.unroll(4, truncate="one-step").run(data).gradients["h[0]"] == 0)
 
 
+@pytest.mark.parametrize("delay", [2, 3])
+def test_an_initial_state_belongs_to_the_first_chunk(delay: int) -> None:
+    """Where a later chunk reads it, over more than one step, it is a constant: the state before that chunk."""
+    rec = bg.recurrence(f"h[t] = tanh(W h[t-{delay}] + U x[t]); E[t] = squared_error(h[t], y[t])")
+    data = rec.unroll(4).instance()
+    whole, cut = rec.unroll(4).run(data), rec.unroll(4, truncate="chunk:2").run(data)
+    for step in range(1 - delay, 1):
+        triangle = whole.contributions(f"h[{step}]")
+        np.testing.assert_allclose(cut.gradients[f"h[{step}]"], triangle[:2].sum((0, 1)), rtol=1e-14, atol=1e-14)
+    assert np.any(whole.contributions("h[0]")[2:] != 0)
+
+
 @pytest.mark.parametrize(("name", "forget"), [("lstm-1997", "none"), ("lstm", "own"), ("lstm-coupled", "coupled")])
 def test_the_truncated_rule_of_1997(name: str, forget: str) -> None:
     u = bg.cell(name).unroll(6, truncate="carousel")

@@ -38,16 +38,14 @@ class Truncation:
 
     def cut_losses(self, source: int, target: int, last: int) -> range:
         """Columns of the losses (1 ≤ loss ≤ last) whose border lies between `target` and the earlier `source`."""
+        if self.keep_initial:  # an initial state belongs to the first chunk, also where a later one reads it
+            source = min(max(source, 1), last)
         if target > source:
             first = -(-(source + self.window) // self.stride)
             final = (target - 1 + self.window) // self.stride
-            if self.keep_initial and source < 1:
-                return range(0)
         else:  # the same rule, mirrored
             first = -(-(target - self.window) // self.stride) + 1
             final = (source - 1 - self.window) // self.stride + 1
-            if self.keep_initial and source > last:
-                return range(0)
         first = max(first, 1)
         return range((first - 1) * self.stride + 1, min(last, final * self.stride) + 1) if first <= final else range(0)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bpttgraph.errors import BPTTError
 
-from . import compare, formulas
+from . import compare, eager, formulas
 from .compare import Subject
 from .trees import Case
 
@@ -39,6 +39,8 @@ CATEGORIES: dict[str, Callable[[Subject], str | None]] = {
     "check": formulas.compare_check,
     "verify": formulas.compare_verify,
     "truncation": formulas.compare_truncation,
+    "eager": eager.compare_eager,
+    "replay": eager.compare_replay,
 }
 
 

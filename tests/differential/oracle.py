@@ -21,8 +21,11 @@ _erf = np.vectorize(math.erf, otypes=[float])
 
 
 class World:
-    """One evaluation of a case. `moved` replaces the data of some keys, at all uses or only at those of step `only`; `shift` is
-    added to values, (name, step) -> array. `outputs` are the names whose given gradients make the loss, where there is no loss."""
+    """One evaluation of a case. `moved` replaces data by key, at all uses or only at those of step `only`; `shift` is added to values,
+    (name, step) -> array. `outputs` are the names whose given gradients make the loss, where there is no loss."""
+
+    ops: Mapping[str, Callable[..., Any]]
+    kinks: Mapping[str, Callable[..., Any]]
 
     def __init__(self, case: Case, data: Mapping[str, Array] | None = None, moved: Mapping[str, Array] | None = None,
                  only: int | None = None, shift: Mapping[Any, Array] | None = None, outputs: tuple[str, ...] = ()):  # fmt: skip
@@ -91,10 +94,10 @@ class World:
         if e.op in ENTRYWISE and len(args) > 1:  # a number beside a vector stands beside every entry
             rank = max(a.ndim for a in args)
             args = [a.reshape(*a.shape, *[1] * (rank - a.ndim)) for a in args]
-        if e.op in KINKS:
-            distance = KINKS[e.op](*[a.real for a in args])
+        if e.op in self.kinks:
+            distance = self.kinks[e.op](*[a.real for a in args])
             self.margin = min(self.margin, float(np.abs(distance).min(initial=np.inf)))
-        return OPS[e.op](*args)
+        return self.ops[e.op](*args)
 
     def losses(self) -> dict[int, Array]:
         """The loss of each step, (P, B), with its weight; a total of one's own stands at the last step."""
@@ -132,10 +135,6 @@ class World:
 
 def _flat(x: Array) -> Array:
     return x.reshape(*x.shape[:2], -1)
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))
 
 
 def _phi(x: Array) -> Array:
@@ -180,8 +179,8 @@ def _matmul(a: Array, b: Array) -> Array:
 OPS: dict[str, Callable[..., Array]] = {
     "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
     "pow": lambda a, b: a**b, "neg": lambda a: -a, "matmul": _matmul, "T": lambda a: np.swapaxes(a, 2, 3),
-    "stack": _stack, "concat": _stack, "tanh": np.tanh, "sigmoid": _sigmoid, "relu": lambda x: np.where(x.real > 0, x, 0),
-    "softplus": lambda x: np.log(1 + np.exp(x)), "silu": lambda x: x * _sigmoid(x), "gelu": lambda x: x * _phi(x),
+    "stack": _stack, "concat": _stack, "tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relu": lambda x: np.where(x.real > 0, x, 0), "softplus": lambda x: np.log(1 + np.exp(x)), "silu": lambda x: x / (1 + np.exp(-x)), "gelu": lambda x: x * _phi(x),
     "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "identity": lambda x: x,
     "abs": lambda x: np.where(x.real < 0, -x, x), "leaky_relu": lambda x, s=0.01: np.where(x.real > 0, x, s * x),
     "elu": lambda x, a=1.0: np.where(x.real > 0, x, a * (np.exp(np.where(x.real > 0, 0, x)) - 1)),
@@ -193,7 +192,7 @@ OPS: dict[str, Callable[..., Array]] = {
     "diag": lambda a: a[..., :, None] * np.eye(a.shape[-1]),
 }  # fmt: skip
 ENTRYWISE = ("add", "sub", "mul", "div", "pow", "max", "min", "clip", "leaky_relu", "elu")
-KINKS: dict[str, Callable[..., Any]] = {
+World.ops, World.kinks = OPS, {
     "relu": lambda x: x, "abs": lambda x: x, "leaky_relu": lambda x, s=0: x, "elu": lambda x, a=1: x, "max": _gap, "min": _gap,
     "clip": lambda x, low, high: np.minimum(abs(x - low), abs(x - high)), "norm": lambda x: np.sqrt((_flat(x) ** 2).sum(-1)),
-}  # fmt: skip
+}  # fmt: skip  # the distance of each argument from a kink
