@@ -7,7 +7,7 @@ oracle writes with complex numbers in mind are written here as a user would.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,17 +31,18 @@ def _softmax(x: Any) -> Any:
 class Eager(World):
     """On Tensors of shape (1, B, *shape)."""
 
-    ops = {
+    ops: ClassVar = {
         **OPS,
         "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0), "abs": np.abs, "gelu": lambda x: x.gelu(),
-        "softplus": lambda x: np.logaddexp(0, x), "silu": lambda x: x / (1 + np.exp(-x)), "leaky_relu": lambda x, s=0.01: np.where(x > 0, x, s * x),
+        "softplus": lambda x: np.logaddexp(0, x), "silu": lambda x: x / (1 + np.exp(-x)),
+        "leaky_relu": lambda x, s=0.01: np.where(x > 0, x, s * x),
         "elu": lambda x, a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))), "clip": lambda x, low, high: np.clip(x, low, high),
         "softmax": _softmax, "log_softmax": lambda x: np.log(_softmax(x)),
         "max": lambda x, y=None: np.maximum(x, y) if y is not None else np.max(_flat(x), axis=-1),
         "min": lambda x, y=None: np.minimum(x, y) if y is not None else np.min(_flat(x), axis=-1),
         "norm": lambda x: np.linalg.norm(_flat(x), axis=-1),
     }  # fmt: skip
-    kinks: dict[str, Any] = {}
+    kinks: ClassVar = {}
 
     def __init__(self, case: Any, data: Any, moved: Any, outputs: tuple[str, ...]):
         super().__init__(case, data, moved, outputs=outputs)
@@ -77,7 +78,7 @@ def compare_eager(s: Subject) -> str | None:
 class Scalars(World):
     """On object arrays of single-number Tensors."""
 
-    ops = {
+    ops: ClassVar = {
         **OPS,
         **{f: _all(lambda x, f=f: getattr(x, f)()) for f in (
             "tanh", "sigmoid", "relu", "softplus", "silu", "gelu", "exp", "log", "sqrt", "sin", "cos")},
@@ -90,7 +91,7 @@ class Scalars(World):
         "log_softmax": lambda x: x - _all(lambda v: v.log())(_all(lambda v: v.exp())(x).sum(-1, keepdims=True)),
         "cross_entropy": lambda y, d: -(d * _all(lambda v: v.log())(y)).sum(-1),
     }  # fmt: skip
-    kinks: dict[str, Any] = {}
+    kinks: ClassVar = {}
 
 
 def _fold(f: Any, x: Any, y: Any) -> Any:
