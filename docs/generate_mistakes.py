@@ -42,7 +42,7 @@ def page() -> str:
     for key in keys:
         e = CATALOGUE[key]
         cell, instances = next(iter(found.get(key, {}).items()), ("", []))
-        example = clipped("W_hh", 5.0) if key == "clipped" else min(instances, key=lambda m: m.rank, default=None)
+        example = clipped(["W_hh"], 5.0, 0) if key == "clipped" else min(instances, key=lambda m: m.rank, default=None)
         lines += [f"## {e.title[0].upper()}{e.title[1:]}", "", e.lesson, "", f"- hidden: {e.blind}"]
         if example is not None:
             lines.append(f"- for example{f' in `{cell}`' if cell else ''}: {example.clause} (`{example.key}`)")

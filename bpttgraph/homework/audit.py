@@ -91,19 +91,7 @@ class Audit:
             out.append(f"  {line.key}  {state}")
             if total <= 12:
                 out += _table(line)
-        told: set[str] = set()
-        for name, p in v.parameters.items():
-            cause = p.because
-            if cause is None:
-                continue
-            from .feedback import _wrapped
-
-            lesson = (cause.lesson, cause.missing)
-            words = cause.text if str(lesson) not in told or not cause.lesson else f"∂E/∂{name}: the same cause."
-            out += [row[6:] for row in _wrapped(words)]
-            if cause.missing and str(lesson) not in told:
-                out += [row[6:] for row in _wrapped(f"missing: {cause.missing}")]
-            told.add(str(lesson))
+        out += self._causes()
         out += [f"  note: {n}" for n in (*v.notes, *self.notes)]
         out.append(f"  truth: {v.oracle}")
         wrong = sum(1 for line in self.lines if line.wrong)
@@ -120,6 +108,25 @@ class Audit:
         else:
             out.append(f"Undecidable: {', '.join('d' + n for n in doubt)}.")
         return "\n".join(out)
+
+    def _causes(self) -> list[str]:
+        """The cause of each wrong gradient; one that several have is told once."""
+        from .feedback import _wrapped, spoken_of
+
+        out: list[str] = []
+        told: dict[str, str] = {}
+        for name, p in self.verdict.parameters.items():
+            if p.because is None:
+                continue
+            cause = spoken_of(p)
+            if cause is not None and cause in told:
+                lines = [f"∂E/∂{name}: the same cause as for ∂E/∂{told[cause]}."]
+            else:
+                lines = [p.because.text, *([f"missing: {p.because.missing}"] if p.because.missing else [])]
+            out += [row[6:] for line in lines for row in _wrapped(line)]
+            if cause is not None:
+                told.setdefault(cause, name)
+        return out
 
     def to_json(self) -> str:
         """The outcome for programs."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError
-from .mistakes import CATALOGUE, Mutant, Trial, clipped, compatible, mutants
+from .mistakes import CATALOGUE, Mutant, Trial, clipped, compatible, multiplied, mutants
 from .mistakes.lines import missing_line
 from .model import Answer, Cause, Given
 from .residual import constant_factor, structure
@@ -166,12 +166,18 @@ class Diagnosis:
         with np.errstate(all="ignore"):
             return np.all(np.abs(values - given.value) <= self._slack(given, values), axis=tuple(range(1, values.ndim)))
 
-    def evidence(self, given: Given, value: Array) -> float:
-        """Decimal digits by which an answer that a mistake reproduces is told apart from the truth."""
-        true, tol = self.truth.value(given.name), self._slack(given, value[None])[0]
-        with np.errstate(all="ignore"):
-            apart = np.abs(value - true) / np.maximum(tol, 1e-300)
-        return float(np.sum(np.log10(apart[apart > 1.0]))) if np.any(apart > 1.0) else 0.0
+    def evidence(self, values: Mapping[str, Array], given: Mapping[str, Given], free: int = 0) -> float:
+        """Decimal digits by which an answer that a mistake reproduces is told apart from the truth.
+
+        The numbers from which the mistake's `free` constants were read are no evidence; nor are numbers that were not given.
+        """
+        digits = [np.zeros(0)]
+        for name, value in values.items():
+            true, tol = self.truth.value(name), self._slack(given[name], value[None])[0]
+            with np.errstate(all="ignore"):
+                digits.append(np.log10(np.abs(value - true) / np.maximum(tol, 1e-300)).ravel())
+        found = np.sort(np.concatenate(digits))[::-1]
+        return float(np.sum(np.maximum(found[free:], 0.0)))
 
     # -- explaining ------------------------------------------------------------------------------------------------------
 
@@ -202,7 +208,23 @@ class Diagnosis:
             found = self._staged(given, wrong)
             found |= self._clipped(given, [n for n in wrong if n not in found])
             found |= self._other_losses(given, [n for n in wrong if n not in found])
-        return {n: self._cause(n, given[n], found.get(n, []), fits[n]) for n in wrong}
+        copies = {n: self._copied(n, given, wrong) for n in wrong if n not in found}
+        return {n: copies.get(n) or self._cause(n, given[n], found.get(n, []), fits[n]) for n in wrong}
+
+    def _copied(self, name: str, given: Mapping[str, Given], wrong: Sequence[str]) -> Cause | None:
+        """One array handed in twice, where the other one is wrong as well; that of a right one is among the mistakes."""
+        mine = given[name]
+        for other in wrong:
+            value = np.asarray(given[other].value, float)
+            if other == name or value.shape != np.shape(mine.value) or not (_known(mine) & _known(given[other])).all():
+                continue
+            if (
+                self.fits(mine, value[None])[0]
+                and self.evidence({name: value - self.truth.value(other) + self.truth.value(name)}, given) >= DOUBT
+            ):
+                text = f"{_shown(name)} is the same array as {_shown(other)}, though the two gradients differ."
+                return Cause("exact", text, (("copied", name, other),), CATALOGUE["copied"].lesson)
+        return None
 
     @property
     def _small(self) -> bool:
@@ -210,9 +232,42 @@ class Diagnosis:
         return numbers * len(self.mutants) <= LARGE
 
     def _singles(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
-        fitting = {n: self.fits(g, self.table[n]) for n, g in given.items()}
-        rows = [(m,) for m in self.mutants]
-        return self._chosen(given, wrong, fitting, rows, self.table, len(rows))
+        table = dict(self.table)
+        rows: list[Combination] = [(m,) for m in self.mutants]
+        fitting = {n: self.fits(g, table[n]) for n, g in given.items()}
+        plain = np.array([m.plain for m in self.mutants])
+        unnamed = [n for n in wrong if not np.any(fitting[n] & plain & self._differs(n, table[n]))]
+        if factors := self._factors(given, unnamed):
+            more = self.trial(factors)
+            table = {n: np.concatenate([a, more[n]]) for n, a in table.items()}
+            fitting = {n: self.fits(g, table[n]) for n, g in given.items()}
+            rows += factors
+        return self._chosen(given, wrong, fitting, rows, table, len(rows))
+
+    def _factors(self, given: Mapping[str, Given], names: Sequence[str]) -> list[Combination]:
+        """Factors that no convention knows: one for all of the answer, or one of several arrays, or of one with several numbers."""
+        found: list[Combination] = []
+        rest = list(names)
+        for group in (names, *([n] for n in names)):
+            group = [n for n in group if n in rest]
+            c = self._factor(given, group)
+            if c is None:
+                continue
+            group = [n for n in rest if self.fits(given[n], c * self.truth.value(n)[None])[0]]
+            if self.evidence({n: c * self.truth.value(n) for n in group}, given, free=1) >= DOUBT:
+                found.append((multiplied(group, c, every=len(group) == len(given) > 1),))
+                rest = [n for n in rest if n not in group]
+        return found
+
+    def _factor(self, given: Mapping[str, Given], names: Sequence[str]) -> float | None:
+        """The c for which these arrays, in all the numbers that were given, are c times the truth."""
+        parts: list[tuple[Array, ...]] = [(np.zeros(0),) * 3]
+        for n in names:
+            known = _known(given[n])
+            parts.append(
+                (np.asarray(given[n].value, float)[known], self.truth.value(n)[known], self.tolerance(given[n])[known])
+            )
+        return constant_factor(*(np.concatenate(p) for p in zip(*parts)))
 
     def _staged(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
         """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is done."""
@@ -221,6 +276,7 @@ class Diagnosis:
         plain = [
             m for m in self.mutants if m.weights is None
         ]  # the triangles of large parameters would be larger still
+        plain.sort(key=lambda m: not m.plain)
         stages: list[list[Combination]] = []
         done = 0.0
         for start in range(0, len(plain), STAGE):
@@ -229,7 +285,9 @@ class Diagnosis:
             if start and done > WORK:
                 break
             stages.append([(m,) for m in rows])
-        return self._by_stages(given, wrong, trial, stages)
+        found = self._by_stages(given, wrong, trial, stages)
+        rest = [n for n in wrong if n not in found]
+        return found | self._by_stages(given, rest, trial, [self._factors(given, rest)])
 
     def _by_stages(
         self, given: Mapping[str, Given], wrong: Sequence[str], trial: Trial, stages: Iterable[Sequence[Combination]]
@@ -238,7 +296,7 @@ class Diagnosis:
         hits: list[Combination] = []
         kept: dict[str, list[Array]] = {n: [] for n in given}
         tried = 0
-        for rows in stages:
+        for rows in filter(None, stages):
             values = trial(rows)
             fitting = {n: self.fits(g, values[n]) for n, g in given.items()}
             tried += len(rows)
@@ -263,8 +321,12 @@ class Diagnosis:
         parameters on which it does not agree.
         """
         names = list(given)
+        moves = {n: self._moves(given[n], values[n]) for n in names}
+        fitting = self._plain_first(
+            wrong, rows, {n: fitting[n] & self._differs(n, values[n]) if n in wrong else fitting[n] for n in names}
+        )
         fit = np.stack([fitting[n] for n in names])
-        against = np.stack([~fitting[n] & self._moves(given[n], values[n]) for n in names]).sum(axis=0)
+        against = np.stack([~fitting[n] & moves[n] for n in names]).sum(axis=0)
         count = fit.sum(axis=0)
         found: dict[str, list[Match]] = {}
         for name in wrong:
@@ -276,15 +338,35 @@ class Diagnosis:
             sets = {tuple(n for n, f in zip(names, fit[:, i]) if f) for i in hits}
             explained = max(sets, key=lambda s: (len(set(s) & set(wrong)), s))
             hits = [i for i in hits if tuple(n for n, f in zip(names, fit[:, i]) if f) == explained]
-            weight = max(sum(self.evidence(given[n], values[n][i]) for n in explained if n in wrong) for i in hits)
+            weight = max(
+                self.evidence({n: values[n][i] for n in explained if n in wrong}, given, sum(m.free for m in rows[i]))
+                for i in hits
+            )
             sure = bool(weight >= np.log10(max(tried, 1)) + DOUBT)
             if sure or len(rows[0]) == 1:  # a pair that chance may have produced is no explanation at all
                 matches = self._merged([rows[i] for i in hits], explained)
                 found[name] = [replace(m, sure=sure, against=-best[1]) for m in matches]
         return found
 
+    def _plain_first(
+        self, wrong: Sequence[str], rows: Sequence[Combination], fitting: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        """An array's own simplest cause comes first: zero, equal to another one, a factor. Another mistake explains such an array only
+        if it explains a neighbour that has no cause so simple."""
+        plain = np.array([len(c) == 1 and c[0].plain for c in rows], dtype=bool)
+        simple = {n for n in wrong if np.any(fitting[n] & plain)}
+        rest = [fitting[n] for n in wrong if n not in simple]
+        allowed = plain | (np.any(rest, axis=0) if rest else False)
+        return {n: f & allowed if n in simple else f for n, f in fitting.items()}
+
+    def _differs(self, name: str, values: Array) -> Array:
+        """Which rows of `values` are not the truth to within rounding: no other can be why an answer is wrong."""
+        with np.errstate(all="ignore"):
+            apart = np.abs(values - self.truth.value(name)) > self.truth.radius(name)
+        return np.any(apart, axis=tuple(range(1, values.ndim)))
+
     def _moves(self, given: Given, values: Array) -> Array:
-        """Which rows of `values` are not the truth."""
+        """Which rows of `values` are not the truth to the digits given."""
         with np.errstate(all="ignore"):
             return ~np.all(
                 np.abs(values - self.truth.value(given.name)) <= self._slack(given, values),
@@ -330,16 +412,21 @@ class Diagnosis:
         return {tuple(m.key for m in hit): row for (hit, _), row in zip(known, flat)}
 
     def _clipped(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
-        """Clipping has a threshold of its own in every answer: the largest size that occurs in it."""
-        found = {}
-        for name in wrong:
-            value = np.asarray(given[name].value, float)
-            threshold = float(np.abs(value).max(initial=0.0))
-            cut = np.abs(self.truth.value(name)) > threshold
-            if threshold > 0 and cut.any() and (cut.sum() > 1 or not cut.all()):
-                mutant = clipped(name, threshold)
-                if self.fits(given[name], mutant.after({name: self.truth.value(name)})[name][None])[0]:  # type: ignore[misc]
-                    found[name] = [Match((mutant,), (name,))]
+        """Clipping: the threshold is read off the answer, as the largest size that occurs in it.
+
+        It explains entries that all lie on it, so there must be two at least; one, if the threshold is a round number.
+        """
+        largest = {n: float(np.abs(np.asarray(given[n].value)[_known(given[n])]).max(initial=0.0)) for n in wrong}
+        found: dict[str, list[Match]] = {}
+        for threshold in sorted({t for t in largest.values() if t > 0}):
+            names = [n for n in wrong if n not in found and np.isclose(largest[n], threshold, rtol=1e-12, atol=0.0)]
+            free = 0 if float(f"{threshold:.2g}") == threshold and all(given[n].half is None for n in names) else 1
+            mutant = clipped(names, threshold, free)
+            assert mutant.after is not None
+            values = {n: mutant.after({n: self.truth.value(n)})[n] for n in names}
+            names = [n for n in names if self.fits(given[n], values[n][None])[0]]
+            if names and self.evidence({n: values[n] for n in names}, given, free) >= DOUBT:
+                found |= {n: [Match((mutant,), tuple(names))] for n in names}
         return found
 
     def _other_losses(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
@@ -383,7 +470,9 @@ class Diagnosis:
             return None
         if given.value.size * self.u.columns**2 > LARGE:
             return None
-        return fit(self.trial.triangle(given.name), np.asarray(given.value, float), self.tolerance(given))
+        known = _known(given)
+        parts = np.asarray(given.value, float)[known], self.tolerance(given)[known]
+        return fit(self.trial.triangle(given.name)[:, :, known], *parts)
 
     def _pattern(self, given: Given, found: Fit | None) -> tuple[str, Array] | None:
         """A weighting of the pairs that is the answer, in words."""
@@ -453,12 +542,7 @@ class Diagnosis:
                 "exact", f"{shown} is exactly what you get if {pattern[0]}.", (("pairs",),), lesson, triangle=pattern[1]
             )
         true, tol = self.truth.value(name), self.tolerance(given)
-        c = constant_factor(np.asarray(given.value, float), true, tol)
-        if c is not None:
-            text = f"{shown} is exactly what you get if the gradient is multiplied by {c:.6g}."
-            if self.evidence(given, np.asarray(given.value, float)) >= DOUBT:
-                return Cause("exact", text, (("factor",),), CATALOGUE["scale"].lesson, triangle=coefficients)
-        facts = structure(np.asarray(given.value, float), true, tol, self._blocks(name))
+        facts = structure(np.asarray(given.value, float), true, tol, self._blocks(name), _known(given))
         text = (
             f"{shown} is not explained by any known mistake or pair of them"
             + (": " + "; ".join(facts) if facts else "")
@@ -470,6 +554,11 @@ class Diagnosis:
         """Rows of a stacked parameter, by the variable that they belong to."""
         site = self.trial.site
         return {site.name(base): rows for base, rows in site.blocks.get(name, {}).items()}
+
+
+def _known(given: Given) -> Array:
+    """The entries that were given: half a unit of the others is infinite."""
+    return np.ones(np.shape(given.value), bool) if given.half is None else np.isfinite(given.half)
 
 
 def _also(match: Match) -> str:

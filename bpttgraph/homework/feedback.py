@@ -18,7 +18,7 @@ from ..errors import BPTTError, nearest
 if TYPE_CHECKING:
     from .model import ParameterVerdict, Verdict
 
-__all__ = ["LEVELS", "as_html", "as_json", "as_text", "measures", "worst_entries"]
+__all__ = ["LEVELS", "as_html", "as_json", "as_text", "measures", "spoken_of", "worst_entries"]
 
 LEVELS = ("none", "verdict", "where", "why", "full")
 SHOWN = 3  # worst entries of a gradient
@@ -116,6 +116,14 @@ def _lines(name: str, p: ParameterVerdict, depth: int, verdict: Verdict) -> list
     return lines
 
 
+def spoken_of(p: ParameterVerdict) -> str | None:
+    """What is said of a gradient's cause, without its name: two gradients have the same cause if this is equal, constants included."""
+    cause = p.because
+    if cause is None or not cause.mistakes:
+        return None
+    return f"{cause.mistakes} {cause.text}".replace(f"∂E/∂{p.name}", "∂E/∂·")
+
+
 def _why(p: ParameterVerdict) -> list[str]:
     cause = p.because
     if cause is None or cause.certainty == "unexplained":
@@ -148,14 +156,14 @@ def as_text(verdict: Verdict, feedback: str) -> str:
         return headline(verdict)
     lines = [f"{verdict.title}: the gradient handed in ({verdict.instance})"]
     lines += [f"  {c}" for c in verdict.conventions[1:]]
-    spoken: dict[Any, str] = {}
+    spoken: dict[str, str] = {}
     for name, p in verdict.parameters.items():
         told = _lines(name, p, depth, verdict)
-        mistakes = p.because.mistakes if p.because is not None and depth == LEVELS.index("why") else ()
-        if mistakes and mistakes in spoken:  # several gradients suffer from one mistake: tell it once
-            told = [told[0], f"          The same cause as for {spoken[mistakes]}."]
-        elif mistakes:
-            spoken[mistakes] = _called(name)
+        cause = spoken_of(p) if depth == LEVELS.index("why") else None
+        if cause is not None and cause in spoken:  # several gradients suffer from one mistake: tell it once
+            told = [told[0], f"          The same cause as for {spoken[cause]}."]
+        elif cause is not None:
+            spoken[cause] = _called(name)
         lines += told
     lines += [f"  note: {n}" for n in verdict.notes]
     if depth >= LEVELS.index("full"):

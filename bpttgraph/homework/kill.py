@@ -174,7 +174,7 @@ def _same(d: Diagnosis, done: Sequence[Mutant], keys: tuple[str, ...], name: str
 
 def _facts(d: Diagnosis, done: Sequence[Mutant], keys: tuple[str, ...], name: str) -> bool:
     """A constant factor, weights of pairs of steps and clipping are facts about the answer: they were verified entry by entry."""
-    return keys[0] in ("factor", "pairs") or keys[0].startswith("clipped")
+    return keys[0].startswith(("factor", "pairs", "clipped"))
 
 
 def concrete(name: str) -> Recurrence | None:

@@ -29,11 +29,13 @@ def constant_factor(given: Array, true: Array, tolerance: Array) -> float | None
     return c if np.all(np.abs(given - c * true) <= 2 * tolerance) and abs(c - 1) > spread and c != 0 else None
 
 
-def structure(given: Array, true: Array, tolerance: Array, blocks: dict[str, slice] | None = None) -> list[str]:
+def structure(
+    given: Array, true: Array, tolerance: Array, blocks: dict[str, slice] | None = None, known: Array | None = None
+) -> list[str]:
     """Sentences on what the difference looks like.
 
     Args:
-        blocks: rows of a stacked parameter, by gate.
+        blocks: rows of a stacked parameter, by gate. known: the entries that were given, if not all of them were.
 
     >>> t = np.arange(6.0).reshape(3, 2); g = t.copy(); g[1, 0] = 9
     >>> structure(g, t, np.full((3, 2), 1e-9))
@@ -44,6 +46,21 @@ def structure(given: Array, true: Array, tolerance: Array, blocks: dict[str, sli
     found: list[str] = []
     if not share:
         return found
+    if known is not None and not known.all():  # rows and columns say nothing then
+        total = int(known.sum())
+        place = ", ".join(str(int(i)) for i in np.argwhere(wrong)[0])
+        what = (
+            f"{share} of the {total} numbers given are wrong"
+            if share < total
+            else f"all {total} numbers given are wrong"
+        )
+        return [
+            what
+            if share > 1
+            else f"of the {total} numbers given, only the entry [{place}] is wrong"
+            if total > 1
+            else "the number given is wrong"
+        ]
     if share == given.size:
         if given.size > 1:
             found.append("every entry is wrong")

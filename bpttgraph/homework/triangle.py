@@ -38,10 +38,10 @@ class Fit:
 
 
 def fit(contributions: Array, answer: Array, tolerance: Array) -> Fit | None:
-    """Least squares of an answer on its contributions `(T, K, *shape)`; None if there are too many, or too few entries.
+    """Least squares of an answer on its contributions `(T, K, *shape)`; None if there are not more numbers than pairs.
 
-    >>> c = np.zeros((2, 2, 3)); c[0, 0], c[1, 0], c[1, 1] = [1, 0, 0], [0, 1, 0], [0, 0, 1]
-    >>> found = fit(c, np.array([1.0, 0.0, 1.0]), np.full(3, 1e-9))
+    >>> c = np.zeros((2, 2, 4)); c[0, 0], c[1, 0], c[1, 1] = [1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 1]
+    >>> found = fit(c, np.array([1.0, 0.0, 1.0, 1.0]), np.full(4, 1e-9))
     >>> np.nan_to_num(found.coefficients).round(6).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
@@ -51,7 +51,7 @@ def fit(contributions: Array, answer: Array, tolerance: Array) -> Fit | None:
     flat = contributions.reshape(t, k, -1)
     scale = np.abs(flat).max(axis=2)
     pairs = np.argwhere(scale > 0)
-    if not len(pairs) or len(pairs) > answer.size:
+    if not len(pairs) or len(pairs) >= answer.size:  # as many constants as numbers always fit
         return None
     weight = 1.0 / np.maximum(tolerance.reshape(-1), 1e-300)
     weight = weight / weight.max()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from . import functions, handed_in, links, matrices, operands, sums  # noqa: F401  (they fill the catalogue)
 from .base import CATALOGUE, Entry, Mutant, Site
-from .handed_in import clipped
+from .handed_in import clipped, multiplied
 from .places import Places
 from .reverse import Reverse
 from .trial import Trial, compatible
@@ -24,7 +24,19 @@ from .trial import Trial, compatible
 if TYPE_CHECKING:
     from ...recurrence import Unrolled
 
-__all__ = ["CATALOGUE", "Entry", "Mutant", "Places", "Reverse", "Site", "Trial", "clipped", "compatible", "mutants"]
+__all__ = [
+    "CATALOGUE",
+    "Entry",
+    "Mutant",
+    "Places",
+    "Reverse",
+    "Site",
+    "Trial",
+    "clipped",
+    "compatible",
+    "multiplied",
+    "mutants",
+]
 
 
 def mutants(u: Unrolled | Site, batch: int | None = None) -> list[Mutant]:

@@ -41,7 +41,8 @@ class Mutant:
         truncation: the rule of another gradient than the one asked for. after: what is done to the finished gradients.
         scope: the only parameters that may change ("" or empty: whatever the changes reach).
         line: the line of the derivation at stake. rank: how plain it is: of two names for the same thing the lower one is said.
-        alone: whether it is left out of pairs.
+        alone: whether it is left out of pairs. plain: whether it is done to one finished array, as a whole, so that it comes first.
+        free: how many constants were read off the answer; numbers that they alone account for are no evidence.
     """
 
     key: str
@@ -56,6 +57,8 @@ class Mutant:
     edges: tuple[tuple[str, str], ...] = ()
     rank: float = 0.0
     alone: bool = False
+    plain: bool = False
+    free: int = 0
 
     @property
     def signature(self) -> Any:
@@ -87,23 +90,31 @@ class Entry:
     instances: Callable[[Site], Iterable[Mutant]]
     rank: float
     alone: bool
+    plain: bool
 
     def mutants(self, site: Site) -> Iterator[Mutant]:
         for m in self.instances(site):
             yield replace(m, entry=self.key, key=f"{self.key}:{m.key}" if m.key else self.key,
-                          rank=self.rank + m.rank, alone=self.alone or m.alone, edges=m.edges or site.touched(m.changes))  # fmt: skip
+                          rank=self.rank + m.rank, alone=self.alone or m.alone,
+                          plain=self.plain or m.plain, edges=m.edges or site.touched(m.changes))  # fmt: skip
 
 
 CATALOGUE: dict[str, Entry] = {}
 
 
 def entry(
-    key: str, title: str, lesson: str, blind: str = "nowhere", rank: float = 5.0, alone: bool = False
+    key: str,
+    title: str,
+    lesson: str,
+    blind: str = "nowhere",
+    rank: float = 5.0,
+    alone: bool = False,
+    plain: bool = False,
 ) -> Callable[[Callable[[Site], Iterable[Mutant]]], Callable[[Site], Iterable[Mutant]]]:
     """Enter a function that yields the instances of a mistake into the catalogue."""
 
     def enter(function: Callable[[Site], Iterable[Mutant]]) -> Callable[[Site], Iterable[Mutant]]:
-        CATALOGUE[key] = Entry(key, title, lesson, blind, function, rank, alone)
+        CATALOGUE[key] = Entry(key, title, lesson, blind, function, rank, alone, plain)
         return function
 
     return enter

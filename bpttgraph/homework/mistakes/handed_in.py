@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ def initial_state(s: Site) -> Iterator[Mutant]:
         if e.arg.role == "initial" and e.arg.op is None:
             readers.setdefault(e.arg.name or "", []).append(e)
     for name, edges in readers.items():
-        yield Mutant(f"{name}:dropped", "", f"∂E/∂{name} is left at zero", factor(0.0, edges), rank=0.1)
+        yield Mutant(f"{name}:dropped", "", f"∂E/∂{name} is left at zero", factor(0.0, edges), rank=0.1, plain=True)
         first = s.u._nodes.get(f"{edges[0].source}[{(edges[0].arg.step or 0) + (1 if edges[0].delay > 0 else -1)}]")
         if first is None or first.shape != edges[0].arg.shape:
             continue
@@ -96,6 +96,7 @@ def _turned(a: Array) -> Array:
     "Copy and paste: each gate's gradient is built with that gate's δ.",
     rank=1.5,
     alone=True,
+    plain=True,
 )
 def copied(s: Site) -> Iterator[Mutant]:
     for group in s.alike:
@@ -164,7 +165,12 @@ def _by_gate(s: Site) -> dict[str, list[str]]:
 
 
 @entry(
-    "zero", "left at zero", "An array that is made with zeros and never written to stays zero.", rank=0.5, alone=True
+    "zero",
+    "left at zero",
+    "An array that is made with zeros and never written to stays zero.",
+    rank=0.5,
+    alone=True,
+    plain=True,
 )
 def zero(s: Site) -> Iterator[Mutant]:
     for name in s.targets:
@@ -181,8 +187,40 @@ def clipping(s: Site) -> Iterator[Mutant]:
     yield from ()
 
 
-def clipped(name: str, threshold: float) -> Mutant:
-    """Every entry of a gradient clipped at ±threshold."""
-    clause = f"∂E/∂{name} is clipped at ±{threshold:.6g}"
-    after = only(name, lambda a: np.clip(a, -threshold, threshold))
-    return Mutant(f"clipped:{name}", "clipped", clause, after=after, rank=3.0, alone=True)
+def clipped(names: Sequence[str], threshold: float, free: int) -> Mutant:
+    """Every entry of these gradients clipped at ±threshold."""
+    clause = (
+        f"∂E/∂{listed(names)} is clipped at ±{threshold:.6g}"
+        if len(names) == 1
+        else f"all entries are clipped at ±{threshold:.6g}"
+    )
+
+    def clip(found: Results) -> Results:
+        return {n: np.clip(a, -threshold, threshold) if n in names else a for n, a in found.items()}
+
+    return Mutant(f"clipped:{threshold:.6g}", "clipped", clause, after=clip, rank=3.0, alone=True, free=free)
+
+
+def multiplied(names: Sequence[str], by: float, every: bool) -> Mutant:
+    """These gradients, or every one, multiplied by a number that no convention knows."""
+    what = (
+        "every gradient is"
+        if every
+        else "the gradient is"
+        if len(names) == 1
+        else f"the gradients of {listed(names)} are"
+    )
+
+    def times(found: Results) -> Results:
+        return {n: by * a if n in names else a for n, a in found.items()}
+
+    return Mutant(
+        f"factor:{by:.6g}",
+        "scale",
+        f"{what} multiplied by {by:.6g}",
+        after=times,
+        rank=1.0,
+        alone=True,
+        plain=True,
+        free=1,
+    )

@@ -168,6 +168,7 @@ def _border(e: Edge, low: int) -> bool:
     "a constant factor",
     "Sum or mean, over steps and over examples, is a convention: say which, and use it in loss and gradient alike.",
     rank=1.0,
+    plain=True,
 )
 def scale(s: Site) -> Iterator[Mutant]:
     factors: dict[float, str] = {-1.0: "every sign is reversed (−∂E/∂·, the direction of descent)"}
@@ -217,6 +218,7 @@ def batch(s: Site) -> Iterator[Mutant]:
             "",
             f"the mean over the {size} examples is taken instead of the sum",
             losses=np.full((n, 1), s.u.weight / size),
+            plain=True,
         )
         yield Mutant(
             "times",
@@ -224,6 +226,7 @@ def batch(s: Site) -> Iterator[Mutant]:
             f"it is multiplied by the number of examples ({size})",
             losses=np.full((n, 1), s.u.weight * size),
             rank=1.0,
+            plain=True,
         )
         for i, word in ((0, "first"), (size - 1, "last")):
             only = np.zeros((n, size))
