@@ -38,6 +38,7 @@ CATEGORIES: dict[str, Callable[[Subject], str | None]] = {
     "code all": formulas.compare_code_all,
     "check": formulas.compare_check,
     "verify": formulas.compare_verify,
+    "instance": formulas.compare_instance,
     "truncation": formulas.compare_truncation,
     "eager": eager.compare_eager,
     "replay": eager.compare_replay,

@@ -50,10 +50,12 @@ class Generator:
         known = [p for p in self.parameters if self.shapes[p] == shape and p not in self.kinds]
         if known and (self.chance(self.sharing) or len(self.parameters) > 6):
             return name(self.r.choice(known))
-        new = next(self.letters if len(shape) == 2 else self.small)
+        return name(self.parameter_named(next(self.letters if len(shape) == 2 else self.small), shape))
+
+    def parameter_named(self, new: str, shape: Shape) -> str:
         self.shapes[new] = shape
         self.parameters.append(new)
-        return name(new)
+        return new
 
     def input(self, shape: Shape) -> Tree:
         known = [i for i in self.inputs if self.shapes[i] == shape and i not in self.kinds]
@@ -178,7 +180,22 @@ class Generator:
     def vector(self, shape: Shape, depth: int) -> Tree:
         return self.tree(shape, depth) if self.chance(0.4) else self.leaf(shape)
 
+    def positive(self, shape: Shape) -> Tree:
+        """A parameter that must be positive: a quotient, a logarithm, a root or a power of it says so."""
+        known = [p for p in self.parameters if self.kinds.get(p) == "positive" and self.shapes[p] == shape]
+        if known and self.chance(0.6):
+            return name(self.r.choice(known))
+        new = self.parameter_named(next(self.small), shape)
+        self.kinds[new] = "positive"
+        return name(new)
+
     def elementwise(self, e: Tree, shape: Shape, depth: int) -> Tree:
+        if self.chance(0.04):
+            p = self.positive(shape if self.chance(0.5) else ())
+            kind = self.r.choice(("div", "log", "sqrt", "pow"))
+            if kind == "div":
+                return call("div", e, p)
+            return call("mul", call("pow", p, num(0.5)) if kind == "pow" else call(kind, call("mul", num(2), p)), e)
         f = self.r.choice((*SMOOTH, *SMOOTH, *KINKED, "gelu", "exp", "log", "sqrt", "pow", "pow2", "div"))
         if f in SMOOTH or f in ("relu", "abs", "gelu"):
             return call(f, e)
