@@ -24,7 +24,7 @@ import numpy as np
 
 from ..errors import BPTTError
 
-__all__ = ["Contents", "Numbers", "numbers_of", "read_arrays", "read_bytes", "read_numbers"]
+__all__ = ["Contents", "Numbers", "arrays_of", "numbers_of", "read_bytes", "read_numbers"]
 
 Array = np.ndarray[Any, Any]
 MOST_BYTES = {".npz": 300_000_000, ".json": 8_000_000, ".csv": 8_000_000, "": 200_000}
@@ -85,9 +85,9 @@ def read_numbers(path: Path) -> Contents:
     return _sorted(path.name, _json(path.name, text) if kind == ".json" else _csv(path.name, text))
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
+def arrays_of(source: str, content: bytes) -> dict[str, Array]:
     """The arrays of an `.npz` file as they stand there."""
-    return _npz(path.name, io.BytesIO(read_bytes(path, ".npz")))
+    return _npz(source, io.BytesIO(content))
 
 
 def _sorted(source: str, found: dict[str, Any]) -> Contents:

@@ -1,14 +1,15 @@
 """Answers as code: the user's own Python function, `file.py:function`, run in a child process with a time limit.
 
 The function gets what its parameters name: `x`, `target`, `W_hh`, `h0` for h[0], `data` for the whole instance. It returns a mapping
-from names to arrays, or a tuple in the order of the recurrence's parameters. This is for code of one's own: the child process keeps
-an endless loop or a crash from the checker, it does not keep hostile code from the machine.
+from names to arrays, or a tuple in the order of the recurrence's parameters. This is for code of one's own (see `child`).
 """
 
 from __future__ import annotations
 
 import inspect
-import subprocess
+import io
+import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
@@ -18,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
-from .files import read_arrays
+from .child import FILE, SECONDS, bound, read_result, run_child
+from .files import arrays_of
 
 __all__ = ["call", "run_file"]
 
-SECONDS = 60.0
 _CHILD = "from bpttgraph.homework.functions import _child; _child()"
 
 
@@ -78,42 +79,27 @@ def run_file(
         raise BPTTError(f"{spec!r} names no function", "write file.py:function")
     if not Path(path).is_file():
         raise BPTTError(f"there is no file {path}", "check the path of the answer")
-    with tempfile.TemporaryDirectory() as folder:
-        given, made = Path(folder, "data.npz"), Path(folder, "answer.npz")
+    what = f"{function} in {Path(path).name}"
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         keys = list(data)
-        np.savez(given, *[np.asarray(data[k]) for k in keys])
-        words = [
-            sys.executable,
-            "-c",
-            child,
-            str(Path(path).resolve()),
-            function,
-            folder,
-            "\n".join(keys),
-            "\n".join(names),
-        ]
-        try:
-            done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
-        except subprocess.TimeoutExpired:
-            raise BPTTError(
-                f"{function} did not end within {seconds:g} seconds",
-                "give it a small instance, or look for an endless loop",
-            ) from None
-        if done.returncode or not made.is_file():
-            said = done.stderr[-4000:].decode("utf-8", "replace").strip().splitlines()
-            reason = said[-1][:300] if said else f"exit status {done.returncode}"
-            raise BPTTError(
-                f"{function} in {Path(path).name} failed: {reason}",
-                "run it by itself on the instance (--make-instance)",
-            )
-        order = Path(folder, "names").read_text(encoding="utf-8").split("\n")
-        return dict(zip(order, read_arrays(made).values()))
+        np.savez(Path(folder, "data.npz"), *[np.asarray(data[k]) for k in keys])
+        words = [str(Path(path).resolve()), function, folder, "\n".join(keys), "\n".join(names)]
+        run_child(child, words, Path(folder), what, seconds)
+        made = arrays_of(what, read_result(Path(folder, "answer.npz"), what))
+    try:
+        order = [str(name) for name in json.loads(made.pop("arr_0").tobytes())]
+    except (KeyError, ValueError, TypeError):
+        raise BPTTError(
+            f"{what} put something else in the place of its result", "let the function return its gradients"
+        ) from None
+    return dict(zip(order, made.values()))
 
 
 def _child(invoke: Callable[[Any, dict[str, Any], list[str]], dict[str, Any]] = call) -> None:
     """What the child process does. Its last line of stderr is the message."""
     import importlib.util
 
+    bound()
     path, function, folder, keys, names = sys.argv[1:]
     with np.load(Path(folder, "data.npz")) as file:
         data = {key: file[f"arr_{i}"] for i, key in enumerate(keys.split("\n"))}
@@ -145,5 +131,11 @@ def _child(invoke: Callable[[Any, dict[str, Any], list[str]], dict[str, Any]] = 
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == path]
         where = f" (line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
         sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}{where}")
-    Path(folder, "names").write_text("\n".join(arrays), encoding="utf-8")
-    np.savez(Path(folder, "answer.npz"), *arrays.values())
+    if sum(a.nbytes for a in arrays.values()) > FILE / 2:
+        sys.exit(f"it returns more than {FILE // 2:,} bytes")
+    names_of = np.frombuffer(json.dumps(list(arrays)).encode(), np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, names_of, *arrays.values())
+    part = Path(folder, f"answer.{os.getpid()}")  # should the code have forked, every process has its own
+    part.write_bytes(buffer.getvalue())
+    part.replace(Path(folder, "answer.npz"))
