@@ -40,7 +40,8 @@ class BPTTError(ValueError):
     """
 
     def __init__(self, message: str, hint: str | None = None, *, text: str | None = None, span: Span | None = None):
-        message, hint = visible(message), hint and visible(hint)  # an exception reaches a terminal by ways of its own
+        # an exception reaches a terminal by ways of its own; and a message may hold a name of any length
+        message, hint = visible(_cut(message)), hint and visible(_cut(hint))
         self.message, self.hint, self.span = message, hint, span
         self.line_text = ""
         lines = [message]
@@ -57,6 +58,10 @@ class BPTTError(ValueError):
         if hint:
             lines.append(f"  hint: {hint}")
         super().__init__("\n".join(lines))
+
+
+def _cut(text: str, most: int = 2_000) -> str:
+    return text if len(text) <= most else f"{text[: most - 200]} … {text[-200:]}"
 
 
 class Fault(BPTTError):

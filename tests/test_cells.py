@@ -105,7 +105,7 @@ def test_adding_a_cell_needs_no_python(tmp_path: Path) -> None:
     [
         ("lstmm", "there is no cell 'lstmm'"),
         ("lstm-fused:iofg", "has no variant 'iofg'"),
-        ("no/such.txt", "cannot be read"),
+        ("no/such.txt", "cannot read"),
     ],
 )
 def test_a_cell_that_is_not_there(name: str, message: str) -> None:

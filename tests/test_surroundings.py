@@ -62,7 +62,7 @@ def test_an_interrupt_while_the_program_loads(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_interrupt_in_the_middle_of_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All files are there or none: the interrupt comes between the second file and the third."""
-    from bpttgraph import writing
+    from bpttgraph import files as writing
 
     (tmp_path / "b").write_bytes(b"old")
     count = 0
@@ -98,7 +98,7 @@ def test_a_full_disk_is_no_wrong_answer(words: list[str]) -> None:
 
 
 def test_a_disk_that_is_full_while_a_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bpttgraph import writing
+    from bpttgraph import files as writing
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -112,7 +112,7 @@ def test_a_disk_that_is_full_while_a_file_is_written(tmp_path: Path, monkeypatch
 
 def test_writing_to_what_is_no_file(tmp_path: Path) -> None:
     """A device is written to, not replaced by a file of its name."""
-    from bpttgraph.writing import write
+    from bpttgraph.files import write
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -294,3 +294,138 @@ def test_progress_on_a_terminal_escapes_names(monkeypatch: pytest.MonkeyPatch) -
         time.sleep(0.15)
     shown = screen.getvalue()
     assert "\x07" not in shown and "\x1b]0" not in shown and "[red]a\\u001b]0;title\\u0007" in shown and "[red]b\\u0007" in shown
+
+
+# -- bounds --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["derive", "rnn", "--steps", "1000000"], ["1,000,000 steps would have up to", "at most 2,000,000", "take at most about 1"]),
+        (["draw", "lstm", "--steps", "900000"], ["up to", "nodes; at most 2,000,000"]),
+        (["draw", "rnn", "--steps", "2000", "--no-fold"], ["nodes and arrows; at most 20,000", "fold it"]),
+        (["check", "rnn", "--make-instance", "OUT/i.npz", "--size", "h=50000"], ["2,500,000,000 of them in W_hh", "268,435,456"]),
+        (["derive", "rnn", "--size", "h=100000000"], ["h=100,000,000 is too large; at most 100,000"]),
+        (["derive", "rnn", "--size", "W_hh=100000x100000"], ["10,000,000,000 of them in W_hh"]),
+        (["derive", "rnn", "--batch", "100000", "--size", "h=2000"], ["in h at all steps of the batch", "268,435,456"]),
+        (["flow", "rnn", "--steps", "1000", "--size", "h=500"], ["the Jacobians of 1,000 steps, 500×500 each"]),
+        (["kill", "rnn", "--steps", "100000"], ["100,000 steps", "at most 500"]),
+        (["kill", "--table", "rnn", "--steps", "1000"], ["1,000 steps", "at most 500"]),
+        (["train", "rnn", "--text", "/dev/zero"], ["zero is longer than 200,000,000 bytes", "a part of it"]),
+        (["train", "rnn", "--text", "README.md", "--hidden", "50000"], ["2,500,000,000 of them in W_hh"]),
+        (["derive", "/dev/zero"], ["zero is longer than 200,000 bytes"]),
+        (["check", "rnn", "--answer", "/dev/zero"], ["zero is longer than 200,000 bytes"]),
+        (["audit", "/dev/zero"], ["zero is longer than 200,000 bytes"]),
+        (["derive", "rnn", "--seed", "-1"], ["-1 is not in the range"]),
+        (["derive", "a" * 50_000], ["there is no cell", " … "]),
+    ],
+)  # fmt: skip
+def test_what_is_too_large_is_refused_before_it_begins(words: list[str], says: list[str], tmp_path: Path) -> None:
+    done = run(*[w.replace("OUT", str(tmp_path)).replace("README.md", str(ROOT / "README.md")) for w in words])
+    assert done.exit_code == 2, done.output
+    for text in says:
+        assert text in done.stderr, done.stderr
+    assert len(done.stderr) < 5000 and not list(tmp_path.iterdir())
+
+
+def test_standard_input_is_bounded() -> None:
+    done = run("derive", "-", text="h" * 300_000)
+    assert done.exit_code == 2 and "standard input has 200,001 bytes or more; at most 200,000" in done.stderr
+
+
+def test_sums_within_sums_are_counted() -> None:
+    text = "h[t] = tanh(w*h[t-1] + sum_{k=1}^{t} sum_{j=1}^{t} x[j])"
+    with pytest.raises(BPTTError, match="130 steps would have up to 2,2"):
+        _ = bg.recurrence(text).unroll(130, sizes=1).graph
+
+
+@pytest.mark.parametrize("name", bg.cells())
+def test_the_estimate_is_near_what_is_built(name: str) -> None:
+    from bpttgraph.recurrence.extent import nodes, numbers
+
+    u = bg.cell(name, {}).unroll(20)
+    built = len(u.graph)
+    assert 0.6 * built < nodes(u) < 1.5 * built
+    data = {} if u.recurrence.abstract else u.instance()
+    for key, value in data.items():
+        if key in u.recurrence.parameters:
+            assert numbers(u)[key] == value.size
+
+
+def test_the_count_of_terms_is_readable_however_large() -> None:
+    """Python refuses to print an integer of 4,300 digits; the exact number stays."""
+    from bpttgraph.bounds import Count, many
+
+    assert many(10**24 - 1) == "999,999,999,999,999,999,999,999" and many(3 * 10**5000) == "about 3.0·10^5000"
+    count = Count(7**6000)
+    assert count == 7**6000 and f"{count:,}" == str(count) == repr(count) == "about 3.9·10^5070"
+    assert f"{Count(12345):,}" == "12,345" and f"{Count(7)}" == "7"
+    d = bg.cell("lstm").unroll(60).derive("U_f")
+    assert d.count > 10**24 and "·10^" in repr(d)
+    with pytest.raises(BPTTError, match="about"):
+        _ = d.terms
+
+
+def test_what_an_archive_may_unpack_to(tmp_path: Path) -> None:
+    """A few kilobytes that claim gigabytes, as an answer and as a checkpoint."""
+    import io
+    import zipfile
+
+    import numpy as np
+
+    head = io.BytesIO()
+    np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (10**11,)})
+    for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        with zipfile.ZipFile(tmp_path / f"{kind}.npz", "w", kind) as archive:
+            archive.writestr("dW_hh.npy", head.getvalue() + bytes(1_000_000))
+        done = run("check", "rnn", "--answer", tmp_path / f"{kind}.npz")
+        assert done.exit_code == 2 and "claims the shape (100000000000,): too large" in done.stderr
+        done = run("train", "rnn", "--text", ROOT / "README.md", "--iterations", "1", "--checkpoint", tmp_path / f"{kind}.npz")
+        assert done.exit_code == 2 and "cannot be read" in done.stderr
+    (tmp_path / "a.csv").write_text("dW_hh," + "1," * 1_000_001)
+    assert "1,000,001 numbers; at most 1,000,000" in run("check", "rnn", "--answer", tmp_path / "a.csv").stderr
+
+
+def test_equations_from_a_pipe_and_from_dev_stdin(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    equations = "h[t] = tanh(W h[t-1] + U x[t])"
+    with start("derive", "/dev/stdin", "--wrt", "W", stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        out, _ = process.communicate(equations.encode())
+    assert process.returncode == 0 and "∂E/∂W of recurrence: 6 chain-rule terms" in out.decode()
+    with start("flow", str(pipe), "--steps", "4", stdout=subprocess.PIPE) as process:
+        pipe.write_text(equations)
+        out, _ = process.communicate()
+    assert process.returncode == 0 and "Gradient flow of recurrence, 4 steps" in out.decode()
+
+
+CHILDREN = {
+    "prints without end": ("import sys\nwhile True: print('x' * 10000)", "TooMuchOutput"),
+    "complains without end": ("import sys\nwhile True: print('x' * 10000, file=sys.stderr)", "TooMuchOutput"),
+    "sleeps": ("import time; time.sleep(60)", "TimeoutExpired"),
+    "ignores its input": ("print('done')", "done"),
+    "leaves a grandchild": ("import os, time\nprint('done', flush=True)\nif not os.fork(): time.sleep(60)", "done"),
+    "ends at once": ("import os; os._exit(7)", ""),
+}
+
+
+@pytest.mark.parametrize("case", CHILDREN)
+def test_other_programs_end_within_their_limits(case: str) -> None:
+    from bpttgraph.children import TooMuchOutput, run_child
+
+    code, expected = CHILDREN[case]
+    try:
+        done = run_child([sys.executable, "-c", code], b"0" * 1_000_000, seconds=1.0 if case == "sleeps" else 30.0, most=100_000)
+    except (TooMuchOutput, subprocess.TimeoutExpired) as error:
+        assert type(error).__name__ == expected
+        return
+    assert done.stdout.decode().strip() == expected and done.returncode == (7 if case == "ends at once" else 0)
+
+
+def test_an_engine_that_prints_too_much_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bpttgraph.draw import engines
+
+    monkeypatch.setattr(engines, "WORKER", [sys.executable, "-c", "while True: print('x' * 10000)"])
+    figure = bg.cell("rnn").draw()
+    assert figure.svg.startswith("<svg") and "printed more than" in figure.engine_note

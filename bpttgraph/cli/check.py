@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from ..writing import write
+from ..files import write
 from .common import load, shared, unroll
 from .status import judged
 from .terminal import busy, say
@@ -41,7 +41,7 @@ __all__ = ["check"]
     help="How much is told; full shows the true numbers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
-@click.option("--seed", type=int, help="Seed of the instance, unless the answer brings its own.  [default: 0]")
+@click.option("--seed", type=click.IntRange(0), help="Seed of the instance, unless the answer brings its own.  [default: 0]")
 @click.option("--batch", type=int, help="A batch of so many examples.")
 @click.option("--certify", is_flag=True, help="Also prove the truth by ball arithmetic (bpttgraph[certify]).")
 @click.option(

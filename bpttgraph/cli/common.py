@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..bounds import within
 from ..errors import BPTTError, nearest
+from ..files import decoded, read_text
 
 if TYPE_CHECKING:
     from ..recurrence import Recurrence, Unrolled
@@ -94,31 +97,22 @@ def load(source: str, let: tuple[str, ...]) -> Recurrence:
     from ..recurrence import cell, cells, recurrence
 
     bindings = pairs(let, "let")
-    if source == "-":
-        return recurrence(_decode(sys.stdin.buffer.read(MAX_BYTES + 1), "standard input"), bindings or None)
+    fix = "give the equations of one recurrence"
     if source.partition(":")[0] in cells():
         return cell(source, bindings or None)
+    if source == "-":
+        content = sys.stdin.buffer.read(MAX_BYTES + 1)
+        within(len(content), MAX_BYTES, "standard input has {} bytes or more", fix)
+        return recurrence(decoded(content, "standard input"), bindings or None)
     path = Path(source)
-    if path.is_file():
-        with path.open("rb") as file:
-            text = _decode(file.read(MAX_BYTES + 1), source)
-        rec = recurrence(text, bindings or None)
-        rec.title = path.stem
-        return rec
-    raise BPTTError(
-        f"there is no cell and no file {source!r}", nearest(source, cells()) + " (bpttgraph cells lists them all)"
-    )
-
-
-def _decode(data: bytes, where: str) -> str:
-    if len(data) > MAX_BYTES:
-        raise BPTTError(f"{where} is longer than {MAX_BYTES:,} bytes", "give the equations of one recurrence")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
+    if not os.path.exists(source) or os.path.isdir(source):  # which, unlike Path's, take any text
         raise BPTTError(
-            f"{where} is not UTF-8 text (byte {error.start})", "save the equations as plain UTF-8 text"
-        ) from None
+            f"there is no cell and no file {source!r}", nearest(source, cells()) + " (bpttgraph cells lists them all)"
+        )
+    rec = recurrence(read_text(path, MAX_BYTES, fix), bindings or None)
+    if path.is_file():  # a pipe has no name of its own
+        rec.title = path.stem
+    return rec
 
 
 def unroll(rec: Recurrence, options: dict[str, Any]) -> Unrolled:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, Fault
-from ..writing import write
+from ..files import write
 from .common import default_wrt, load, shared, unroll
 from .status import WRONG
 from .terminal import busy, say
@@ -95,7 +95,7 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
     help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, dot are the picture; page walks through the terms; "
     "pdf needs the extra bpttgraph[typst]).",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the random instance on which the check runs.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random instance on which the check runs.")
 @click.option("--batch", type=int, help="Check on a batch of so many examples.")
 def derive(
     source: str,

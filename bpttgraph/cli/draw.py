@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from ..writing import write
+from ..files import write
 from .common import load, pairs, shared, unroll, whole
 from .terminal import busy, say
 

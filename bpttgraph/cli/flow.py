@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from ..writing import write
+from ..files import write
 from .common import load, shared, unroll
 from .terminal import busy, say
 
@@ -26,7 +26,7 @@ _FILES = (".svg", ".png", ".pdf", ".json", ".csv")
     "--steps", default="50", show_default=True, metavar="T", help="Number of steps; for blocks encoder=9,decoder=9."
 )
 @shared("loss", "let", "size", "inputs", "reduce")
-@click.option("--seed", default=0, show_default=True, help="Seed of the random instance.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random instance.")
 @click.option("--radius", type=float, help="Scale the recurrent matrices to this spectral radius.")
 @click.option(
     "--wrt",

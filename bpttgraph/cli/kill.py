@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..bounds import within
 from ..errors import BPTTError
 from .common import load, shared, unroll
 from .status import WRONG
@@ -100,7 +101,7 @@ def _print_effects(rows: list[Effect], every: bool) -> None:
 
 def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]:
     from ..homework.diagnosis import Diagnosis
-    from ..homework.kill import concrete, naming
+    from ..homework.kill import MOST_STEPS, concrete, naming
     from ..homework.truth import Truth
     from ..recurrence import cells as library
 
@@ -112,6 +113,7 @@ def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]
             continue
         with busy(f"naming the mistakes of {name}"):
             u = unroll(rec, options)
+            within(u.columns, MOST_STEPS, "naming the mistakes over {} steps is out of reach", "take fewer --steps")
             d = Diagnosis(Truth(u, u.instance(options["seed"], options["batch"])))
             found[name] = naming(d, options["digits"], options["pairs"], options["seed"])
     return found

@@ -97,7 +97,7 @@ def _ended(command: Callable[[], Any], words: list[str]) -> int:
             return _no_memory(str(error.strerror))
         if error.filename is None:  # standard output or standard error
             raise
-        say(f"bpttgraph: {error.filename}: {error.strerror}", err=True)
+        say(f"bpttgraph: {BPTTError(f'{error.filename}: {error.strerror}')}", err=True)
         return BAD
     except Exception as error:
         _report(error, words)
@@ -134,7 +134,7 @@ def _report(error: Exception, words: list[str]) -> None:
         say("".join(traceback.format_exception(error)), err=True, nl=False)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if _PACKAGE in Path(f.filename).parents]
     places = [f"{Path(f.filename).relative_to(_PACKAGE).as_posix()}:{f.lineno} in {f.name}" for f in frames]
-    files = [w for w in words if len(w) < 4096 and Path(w).is_file()]
+    files = [w for w in words if os.path.isfile(w)]
     inputs = [f"{name} ({Path(name).stat().st_size:,} bytes)" for name in files] + ["standard input"] * ("-" in words)
     said = " ".join(str(error).split())[:300]
     rows = {

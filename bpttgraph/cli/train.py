@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from ..writing import write
+from ..files import read_text, write
 from .common import load
 from .terminal import progress, say
 
@@ -42,7 +42,7 @@ __all__ = ["train"]
 @click.option(
     "--scale", default="0.01", show_default=True, help="Standard deviation of the first weights, or auto for 1/√n."
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the first weights and of the sample.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the first weights and of the sample.")
 @click.option("--validation", default=0.0, show_default=True, help="Share of the text, at its end, that is held back.")
 @click.option(
     "--checkpoint",
@@ -65,13 +65,13 @@ def train(
 ) -> None:  # fmt: skip
     """Train a character model on a text and write a sample. The defaults are min-char-rnn's."""
     from ..training import train as run
-    from ..training.text import Vocabulary
+    from ..training.text import LONGEST, Vocabulary
 
     if iterations < 1 or every < 1 or not 0 <= length <= 1_000_000:
         raise BPTTError(
             "--iterations and --every count from 1, --sample from 0 to a million", "give positive whole numbers"
         )
-    text = _read(text_file)
+    text = read_text(text_file, LONGEST, "train on a part of it")
     if start:
         Vocabulary.of(text).encode(start)  # a misspelt start is an error before an hour of training, not after it
     with progress(iterations, "training") as show:
@@ -118,16 +118,3 @@ def _number(text: str) -> float:
     if not 0 < value < float("inf"):
         raise BPTTError(f"--scale {text!r} is no standard deviation", "write a positive number such as 0.01, or auto")
     return value
-
-
-def _read(path: Path) -> str:
-    from ..training.text import LONGEST
-
-    try:
-        if path.stat().st_size > LONGEST:
-            raise BPTTError(f"{path} is larger than {LONGEST // 10**6} MB", "train on a part of it")
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise BPTTError(f"cannot read {path}: {error.strerror}", "give the name of a text file with --text") from None
-    except UnicodeDecodeError as error:
-        raise BPTTError(f"{path} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None

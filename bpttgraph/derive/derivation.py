@@ -20,6 +20,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
+from ..bounds import Count
 from ..errors import BPTTError, nearest
 from ..variables import Link
 from .adjoints import Adjoints
@@ -120,7 +121,7 @@ class Derivation:
     @cached_property
     def count(self) -> int:
         """The exact number of terms, by dynamic programming."""
-        return self.paths.count()
+        return Count(self.paths.count())
 
     @cached_property
     def count_by_step(self) -> dict[tuple[int, int], int]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..bounds import many
 from ..derive import Derivation
 from ..derive.expr import Add, Expr
 from ..derive.layout import signed_terms
@@ -178,7 +179,7 @@ def _sum_display(d: Derivation, level: str, longest: int) -> Display:
             )
             before = term
     if long:
-        rows.append(Row(words(f"… and {d.count - len(terms):,} more"), None, "+"))
+        rows.append(Row(words(f"… and {many(d.count - len(terms))} more"), None, "+"))
     return Display(tuple(rows), f"The sum over paths, level {level}")
 
 

@@ -17,6 +17,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
+from ..children import TooMuchOutput, run_child
 from .dot import write_dot
 from .marks import Layout
 from .svg import mark_id, write_svg
@@ -40,9 +41,11 @@ class EngineFailure(Exception):
 def run_engine(command: list[str], dot: str, engine: str, limit: float | None = None) -> str:
     limit = TIME_LIMIT if limit is None else limit
     try:
-        done = subprocess.run(command, input=dot.encode(), capture_output=True, timeout=limit, check=False)
+        done = run_child(command, dot.encode(), limit)
     except subprocess.TimeoutExpired:
         raise EngineFailure(f"{engine} took longer than {limit:g} s") from None
+    except TooMuchOutput as error:
+        raise EngineFailure(str(error)) from None
     except OSError as error:
         raise EngineFailure(f"{engine} could not be started: {error.strerror or error}") from None
     said = done.stderr.decode("utf-8", "replace").strip()
@@ -180,8 +183,8 @@ def _program_version() -> str:
     if program is None:
         return ""
     try:
-        said = subprocess.run([program, "-V"], capture_output=True, timeout=TIME_LIMIT, check=False).stderr.decode()
-    except (OSError, subprocess.SubprocessError):
+        said = run_child([program, "-V"], seconds=TIME_LIMIT).stderr.decode("utf-8", "replace")
+    except (OSError, subprocess.SubprocessError, TooMuchOutput):
         return ""
     found = re.search(r"version (\S+)", said)
     return found[1] if found else ""

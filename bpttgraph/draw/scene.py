@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..bounds import MOST_MARKS, within
 from ..errors import BPTTError
 from ..names import to_unicode
 from ..variables import Link, Variable, VariableGraph
@@ -165,6 +166,9 @@ def build_scene(
         graph = reduced(graph, data, view)
     rows = assign_rows(graph, data.stacked)
     slots, column, hidden = arrange(graph, fold_for(view, fold, graph, rows))
+    shown = len(graph.variables) - len(hidden)
+    shown += sum(link.source not in hidden and link.target not in hidden for link in graph.links)
+    within(shown, MOST_MARKS, "this picture has {} nodes and arrows", "fold it (leave --no-fold out), or draw fewer steps")
     items: dict[str, Item] = {}
     away: dict[str, Item] = {}
     for v in graph.variables.values():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bounds import MOST_NUMBERS, within
 from ..errors import BPTTError, nearest
 from .bound import Bound, bound_of
 from .columns import Columns
@@ -186,6 +187,9 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
             f"{u.columns:,} steps are too many: every pair of steps is measured",
             f"measure {MOST_STEPS:,} steps or fewer",
         )
+    n = sum(prod(u.shapes[name]) for name in u.recurrence.states)
+    what = f"the Jacobians of {u.columns:,} steps, {n:,}×{n:,} each, and their products are {{}} numbers"
+    within(4 * u.columns * n**2, MOST_NUMBERS, what, "measure fewer steps or smaller states")
     run = u.run(u.instance(seed=0) if data is None else data)
     if u.truncation is not None:
         note = ["the full gradient is measured; truncation does not apply to ∂h_t/∂h_k"]

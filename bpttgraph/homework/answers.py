@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
+from ..files import decoded
 from ..rounding import rounding_error
 from .asked import asked, delta_step, target_of
 from .files import Numbers, numbers_of, read_bytes, read_numbers
@@ -83,13 +84,7 @@ def _file(path: Path) -> Raw:
         return Raw(path.name, contents.given, data=data, settings=contents.settings)
     if kind in (".pkl", ".pickle", ".npy", ".pt", ".pth", ".mat", ".xlsx", ".ipynb"):
         raise BPTTError(f"{kind} files are not read", "save the arrays with numpy.savez (.npz), or as .json or .csv")
-    try:
-        return Raw(path.name, text=read_bytes(path).decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise BPTTError(
-            f"{path.name} is not UTF-8 text (byte {error.start})",
-            "formulas are plain text; arrays are .npz, .json or .csv",
-        ) from None
+    return Raw(path.name, text=decoded(read_bytes(path), path.name))
 
 
 def _inputs(u: Any) -> set[str]:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
+from ..files import decoded
 from .files import Numbers, numbers_of, read_bytes, read_numbers
 from .profile import Profile, profile
 
@@ -167,12 +168,7 @@ def audit(path: str | Path) -> Audit:
         BPTTError: the file cannot be read; the line is named.
     """
     path = Path(path)
-    try:
-        text = read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BPTTError(f"{path.name} is not UTF-8 text (byte {error.start})", "a key file is plain text") from None
-    file = _File(path, text)
-    return file.audited()
+    return _File(path, decoded(read_bytes(path), path.name)).audited()
 
 
 class _File:

@@ -22,6 +22,8 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from .. import files
+from ..bounds import within
 from ..errors import BPTTError
 
 __all__ = ["Contents", "Numbers", "arrays_of", "numbers_of", "read_bytes", "read_numbers"]
@@ -31,6 +33,7 @@ MOST_BYTES = {".npz": 300_000_000, ".json": 8_000_000, ".csv": 8_000_000, "": 20
 MOST_ARRAYS = 1_000
 MOST_UNPACKED = 500_000_000
 MOST_DIMENSIONS = 6
+MOST_TYPED = 1_000_000  # numbers that are read as typed, digit by digit
 FULL_DIGITS = 15  # from here on a number was printed by a program, not typed
 NUMBER = re.compile(r"\s*[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,4}))?\s*")
 SINGLE = "give numbers, or nested lists of numbers of equal length"
@@ -59,17 +62,7 @@ class Contents:
 
 def read_bytes(path: Path, kind: str = "") -> bytes:
     """A whole file, if it is not longer than its kind may be."""
-    limit = MOST_BYTES[kind]
-    try:
-        if path.exists() and not path.is_file():
-            raise BPTTError(f"{path} is not a file", "give the file that holds the answer")
-        with path.open("rb") as file:
-            content = file.read(min(limit, path.stat().st_size) + 1)
-    except OSError as error:
-        raise BPTTError(f"cannot read {path}: {error.strerror}", "check the path of the answer") from None
-    if len(content) > limit:
-        raise BPTTError(f"{path.name} is longer than {limit:,} bytes", "hand in the gradients of one small instance")
-    return content
+    return files.read_bytes(path, MOST_BYTES[kind], "hand in the gradients of one small instance")
 
 
 def read_numbers(path: Path) -> Contents:
@@ -78,10 +71,7 @@ def read_numbers(path: Path) -> Contents:
     content = read_bytes(path, kind)
     if kind == ".npz":
         return _sorted(path.name, _npz(path.name, io.BytesIO(content)))
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BPTTError(f"{path.name} is not UTF-8 text (byte {error.start})", "save it as plain UTF-8 text") from None
+    text = files.decoded(content, path.name)
     return _sorted(path.name, _json(path.name, text) if kind == ".json" else _csv(path.name, text))
 
 
@@ -321,6 +311,7 @@ def _shape(value: Any, what: str) -> tuple[int, ...]:
 
 def _typed(texts: list[str], shape: tuple[int, ...], what: str) -> Numbers:
     """Numbers as typed. Half a unit of the last digit; whole numbers without a point are exact, and so is a program's output."""
+    within(len(texts), MOST_TYPED, f"{what} has {{}} numbers", "hand in so many as .npz, written by numpy.savez")
     values, halves, digits = np.zeros(len(texts)), np.zeros(len(texts)), 0
     for i, text in enumerate(texts):
         match = NUMBER.fullmatch(text) if len(text) < 100 else None

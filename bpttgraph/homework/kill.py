@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bounds import within
 from ..errors import BPTTError
 from .diagnosis import Diagnosis
 from .mistakes import CATALOGUE, Mutant, compatible
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "Effect", "Naming", "concrete", "effects", "kill_table", "naming", "rounded"]
 
 Array = np.ndarray[Any, Any]
+MOST_STEPS = 500  # at each of which every mistake is made, and compared at every later one
 KINDS = ("exact", "tie", "not explained", "misnamed", "hidden")
 
 
@@ -51,6 +53,7 @@ def kill_table(u: Unrolled, data: Mapping[str, Any]) -> list[Effect]:
     >>> "overwritten" in {e.mutant.entry for e in kill_table(one, one.instance()) if not e.hidden}
     False
     """
+    within(u.columns, MOST_STEPS, "a table of the mistakes over {} steps is out of reach", "take fewer --steps")
     return effects(Diagnosis(Truth(u, data)))
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
+from ..files import decoded
 from .layout import Layout, Sizes, layout
 
 if TYPE_CHECKING:
@@ -215,10 +216,7 @@ def profile(name: str) -> Profile:
         )
     from .files import read_bytes
 
-    try:
-        return parse(Path(name).stem, read_bytes(Path(name)).decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise BPTTError(f"{name} is not UTF-8 text (byte {error.start})", "a profile is plain text") from None
+    return parse(Path(name).stem, decoded(read_bytes(Path(name)), name))
 
 
 def parse(name: str, text: str) -> Profile:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BPTTError, nearest
+from ..files import read_text
 from .functions import canonical
 from .model import Recurrence, from_text
 
@@ -52,11 +53,7 @@ def _find(name: str) -> tuple[str, str, str]:
     match = re.fullmatch(r"(.*\.txt)(?::([\w-]+))?", name)
     if match:
         path = Path(match[1])
-        try:
-            return path.stem, match[2] or "", path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = type(error).__name__
-            raise BPTTError(f"the cell file {path} cannot be read ({reason})", "give the path of a text file in UTF-8") from None
+        return path.stem, match[2] or "", read_text(path, 200_000, "a cell file holds the equations of one cell")
     base, _, variant = name.partition(":")
     if base not in cells():
         raise BPTTError(f"there is no cell {base!r}", nearest(base, cells()))

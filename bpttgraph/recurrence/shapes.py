@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from ..bounds import within
 from ..errors import BPTTError, Span, nearest
 from .functions import FUNCTIONS
 from .syntax import Binary, Call, Expr, Name, Negate, Number, Reduce, Stack, Transposed
@@ -59,6 +60,7 @@ class _Shape:
         return sizes
 
 
+_MAX_SIZE = 100_000
 _KINDS = {0: "a number", 1: "a vector", 2: "a matrix"}
 
 
@@ -411,7 +413,10 @@ def _match_sizes(sizes: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         if not hits:
             raise BPTTError(f"sizes: there is no {name}", nearest(name, names))
         values = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, tuple | list) else (None,)
-        if not all(isinstance(v, int) and not isinstance(v, bool) and 1 <= v <= 100_000 for v in values):
+        for v in values:
+            if isinstance(v, int):
+                within(v, _MAX_SIZE, f"sizes: {name}={{}} is too large", f'take a smaller size, such as sizes={{"{name}": 3}}')
+        if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in values):
             raise BPTTError(f"sizes: {name}={value!r} is not a size", f'give a whole number of at least 1, such as sizes={{"{name}": 3}}')
         for hit in hits:
             found[hit] = value if isinstance(value, int) else values

@@ -19,6 +19,7 @@ from ..graph import Graph, Node, Use, constant, leaf, needed
 from ..variables import Link, Variable, VariableGraph
 from .admission import Slot
 from .expressions import build, named_parts
+from .extent import check_nodes, check_numbers
 from .model import Component, Definition, Recurrence, calls, components, names_in
 from .schedule.needs import needs
 from .schedule.system import System, Unsuited
@@ -115,6 +116,7 @@ class Unrolled:
         self.definitions, self.order = self._system()
         self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
         self.sizes = dict(self.shapes)
+        check_numbers(self)
         self.loss_steps = self._read_loss(loss)
         self._loss_bases = () if rec.sums_outputs else rec.losses
         self.generic = not rec.sums_outputs and not rec.losses
@@ -128,6 +130,7 @@ class Unrolled:
 
     def _unroll(self) -> None:
         """Build the graph. Runs that follow the schedule do without it."""
+        check_nodes(self)
         self._places: dict[str, _Place] = {}
         self._nodes: dict[str, Node] = {}
         self.leaves: dict[str, list[tuple[int | None, Node]]] = {}
@@ -700,6 +703,9 @@ class Unrolled:
         Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T, B)`. A run also
         takes an input that is only multiplied with matrices as class numbers, `(T,)` or `(T, B)`: they stand for one-hot vectors.
         """
+        if isinstance(seed, int) and seed < 0:
+            raise BPTTError(f"seed={seed} is no seed", "give a whole number of at least 0")
+        check_numbers(self, batch if isinstance(batch, int) else None)
         return self._numbers.instance(seed, batch)
 
     @cached_property

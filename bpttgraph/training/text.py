@@ -41,25 +41,31 @@ class Vocabulary:
 
     def encode(self, text: str) -> Array:
         """Indices, (len,)."""
-        table = {c: i for i, c in enumerate(self.symbols)}
-        missing = sorted({c for c in text if c not in table})
+        missing = sorted(set(text) - set(self.symbols))
         if missing:
             shown = ", ".join(repr(c) for c in missing[:5])
             raise BPTTError(
                 f"{shown} {'does' if len(missing) == 1 else 'do'} not occur in the training text",
                 f"use its characters: {self.shown()}",
             )
-        return np.array([table[c] for c in text], dtype=np.int64)
+        return np.searchsorted(_codes(self.symbols), _codes(text)).astype(np.int32)
 
     def decode(self, indices: Any) -> str:
         return "".join(self.symbols[int(i)] for i in indices)
 
     def one_hot(self, indices: Array) -> Array:
-        return np.eye(len(self))[indices]
+        found = np.zeros((*indices.shape, len(self)))
+        np.put_along_axis(found, indices[..., None], 1.0, axis=-1)
+        return found
 
     def shown(self, most: int = 40) -> str:
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in self.symbols[:most])
         return repr(text) if len(self) <= most else f"{text!r} and {len(self) - most} more"
+
+
+def _codes(text: str) -> Array:
+    """The code point of each character: at four bytes each, also of a text of many millions."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
 
 
 class Text:

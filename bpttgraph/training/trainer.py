@@ -18,6 +18,7 @@ import numpy as np
 
 from ..errors import BPTTError
 from ..flow.clipping import clip
+from ..recurrence.extent import check_numbers
 from .checkpoint import load_checkpoint, save_checkpoint
 from .network import Network, character_model
 from .optimizers import optimizer, schedule
@@ -89,6 +90,7 @@ class Trainer:
         self.data = Text(self.text[:kept], self.vocabulary, s.steps, s.batch)
         self.held = Text(self.text[kept:], self.vocabulary, s.steps) if s.validation else None
         self.network = Network(self.rec, self._sizes(), seed=s.seed, scale=s.scale)
+        check_numbers(self.network.unrolled(s.steps), s.batch)
         self.optimizer = optimizer(s.optimizer)
         self._how, _, limit = s.clip.partition(":")
         self._limit = 0.0

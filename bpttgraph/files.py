@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files: read up to a limit, whatever they are, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,41 @@ from pathlib import Path
 
 from .errors import BPTTError
 
-__all__ = ["write"]
+__all__ = ["decoded", "read_bytes", "read_text", "write"]
+
+
+def read_bytes(path: Path, most: int, fix: str) -> bytes:
+    """What a file holds, a pipe or /dev/stdin as well, up to `most` bytes.
+
+    Raises:
+        BPTTError: it cannot be read, or is longer; `fix` says what to do then.
+    """
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size if path.is_file() else most
+            content = file.read(min(size, most) + 1)
+    except IsADirectoryError:
+        raise BPTTError(f"{str(path)!r} is not a file, but a folder", "give the path of a file") from None
+    except OSError as error:
+        raise BPTTError(f"cannot read {str(path)!r}: {error.strerror or error}", "give the path of a file") from None
+    except ValueError:  # a null character
+        raise BPTTError(f"{str(path)!r} is no name of a file", "give the path of a file") from None
+    if len(content) > most:
+        raise BPTTError(f"{path.name} is longer than {most:,} bytes", fix)
+    return content
+
+
+def read_text(path: Path, most: int, fix: str) -> str:
+    """The same as text, in UTF-8."""
+    return decoded(read_bytes(path, most, fix), path.name)
+
+
+def decoded(content: bytes, name: str) -> str:
+    """UTF-8 as text; `name` says in an error what it is."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BPTTError(f"{name} is not UTF-8 text (byte {error.start})", "save it as plain UTF-8 text") from None
 
 
 def write(files: Mapping[Path, bytes], folders: bool = True) -> None:
