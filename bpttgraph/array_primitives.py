@@ -62,33 +62,40 @@ def _mod_partial(y: Any, a: Any, b: Any) -> Any:
     return -floor(div(a, b))
 
 
+def _within_one(x: Any) -> tuple[Any, bool]:
+    return 1.0 - np.abs(x), False
+
+
 def _finite(x: Any, **_: Any) -> Any:
     return np.isfinite(np.real(x)) * 1.0
 
 
 expm1 = elementwise("expm1", _quick("expm1"), lambda y, x: y + 1.0)
-log1p = elementwise("log1p", _quick("log1p"), lambda y, x: 1.0 / (1.0 + x))
+log1p = elementwise("log1p", _quick("log1p"), lambda y, x: 1.0 / (1.0 + x), domain=lambda x: (1.0 + x, False))
 log2 = elementwise(
     "log2",
     lambda x: np.log(x) / np.log(2) if np.iscomplexobj(x) else np.log2(x),
     lambda y, x: (1 / float(np.log(2))) / x,
+    domain=lambda x: (x, False),
 )
 log10 = elementwise(
     "log10",
     lambda x: np.log(x) / np.log(10) if np.iscomplexobj(x) else np.log10(x),
     lambda y, x: (1 / float(np.log(10))) / x,
+    domain=lambda x: (x, False),
 )
 exp2 = elementwise("exp2", lambda x: 2.0**x, lambda y, x: float(np.log(2)) * y)
 tan = elementwise("tan", np.tan, lambda y, x: 1.0 + square(y))
 sinh = elementwise("sinh", np.sinh, lambda y, x: cosh(x))
 cosh: Primitive = elementwise("cosh", np.cosh, lambda y, x: sinh(x))
-arcsin = elementwise("arcsin", np.arcsin, lambda y, x: 1.0 / sqrt(1.0 - square(x)))
-arccos = elementwise("arccos", np.arccos, lambda y, x: -1.0 / sqrt(1.0 - square(x)))
+arcsin = elementwise("arcsin", np.arcsin, lambda y, x: 1.0 / sqrt(1.0 - square(x)), domain=_within_one)
+arccos = elementwise("arccos", np.arccos, lambda y, x: -1.0 / sqrt(1.0 - square(x)), domain=_within_one)
 arctan = elementwise("arctan", np.arctan, lambda y, x: 1.0 / (1.0 + square(x)))
 arcsinh = elementwise("arcsinh", np.arcsinh, lambda y, x: 1.0 / sqrt(square(x) + 1.0))
-arccosh = elementwise("arccosh", np.arccosh, lambda y, x: 1.0 / sqrt(square(x) - 1.0))
-arctanh = elementwise("arctanh", np.arctanh, lambda y, x: 1.0 / (1.0 - square(x)))
-reciprocal = elementwise("reciprocal", lambda x: 1.0 / x, lambda y, x: -square(y), symbol="⁻¹", notation="postfix")
+arccosh = elementwise("arccosh", np.arccosh, lambda y, x: 1.0 / sqrt(square(x) - 1.0), domain=lambda x: (x - 1.0, False))
+arctanh = elementwise("arctanh", np.arctanh, lambda y, x: 1.0 / (1.0 - square(x)), domain=_within_one)
+reciprocal = elementwise("reciprocal", lambda x: 1.0 / x, lambda y, x: -square(y), symbol="⁻¹", notation="postfix",
+                         domain=lambda x: (x, True))  # fmt: skip
 sinc = elementwise("sinc", np.sinc, _sinc_partial)
 logaddexp = elementwise("logaddexp", _logaddexp_value, lambda y, a, b: sigmoid(a - b), lambda y, a, b: sigmoid(b - a))
 arctan2 = elementwise("arctan2", lambda a, b: np.arctan(a / b) if np.iscomplexobj(a) or np.iscomplexobj(b) else np.arctan2(a, b),

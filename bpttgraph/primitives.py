@@ -48,6 +48,8 @@ class Primitive:
         kink: for a function with a kink, what decides the side, as a function of the arguments.
         joint: of a linear operation, whether it is linear in all arguments together (`a + b`), not in each alone.
         analytic: whether the value may be asked at complex arguments, for the derivative by a complex step.
+        domain: for a function that is not defined everywhere, `(quantity, either)` from the arguments: the value is a number where
+            the quantity is above zero, or (`either`) not zero. positive: whether its values are always above zero.
     """
 
     name: str
@@ -60,6 +62,8 @@ class Primitive:
     kink: Callable[..., Any] | None = field(default=None, repr=False)
     joint: bool = False
     analytic: bool = True
+    domain: Callable[..., tuple[Any, bool]] | None = field(default=None, repr=False)
+    positive: bool = False
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         recorder: Any = None
@@ -135,10 +139,8 @@ def _first(shape: Shape, *_: Shape, **__: Any) -> Shape:
 # -- how the kinds are entered -----------------------------------------------------------------------------------------
 
 
-def elementwise(
-    name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", kink: Any = None, analytic: bool = True
-) -> Primitive:
-    return _add(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, kink, analytic=analytic))
+def elementwise(name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", **more: Any) -> Primitive:
+    return _add(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, **more))
 
 
 def linear(
@@ -153,8 +155,8 @@ def bilinear(
     return _add(Primitive(name, "bilinear", value, shape, (left, right), symbol or name, notation))
 
 
-def own(name: str, value: Callable[..., Any], shape: Any, tangent: Any, symbol: str = "", kink: Any = None) -> Primitive:
-    return _add(Primitive(name, "own", value, shape, tangent, symbol or name, "call", kink))
+def own(name: str, value: Callable[..., Any], shape: Any, tangent: Any, symbol: str = "", **more: Any) -> Primitive:
+    return _add(Primitive(name, "own", value, shape, tangent, symbol or name, "call", **more))
 
 
 # -- linear: sums, copies and rearrangements -----------------------------------------------------------------------------
@@ -469,6 +471,15 @@ def _elu_value(x: Any, alpha: float = 1.0) -> Any:
     return np.where(_positive(x), x, alpha * np.expm1(np.where(_positive(x), 0 * x, x)))
 
 
+def _above_zero(x: Any) -> tuple[Any, bool]:
+    return x, False
+
+
+def _power_domain(x: Any, exponent: float) -> tuple[Any, bool]:
+    whole = exponent == int(exponent)
+    return (1.0 if whole and exponent > 0 else x), whole
+
+
 def _ylog_value(y: Any, a: Any) -> Any:
     zero = y == 0  # 0 · log 0 is 0: the derivative of 0^b by b
     return np.where(zero, 0 * y, y * _quick("log")(np.where(zero & (np.real(a) == 0), 1, a)))[()]
@@ -491,30 +502,31 @@ sign = elementwise("sign", lambda x: np.sign(np.real(x)), None, kink=lambda x: x
 above = elementwise("above", _above_value, None, None, symbol="1₊", kink=lambda a, b: a - b)
 square = elementwise("square", lambda x: x * x, lambda y, x: 2.0 * x, symbol="²", notation="postfix")
 tanh = elementwise("tanh", _quick("tanh"), lambda y, x: 1.0 - square(y))
-sigmoid = elementwise("sigmoid", _sigmoid_value, lambda y, x: y * (1.0 - y), symbol="σ")
+sigmoid = elementwise("sigmoid", _sigmoid_value, lambda y, x: y * (1.0 - y), symbol="σ", positive=True)
 relu = elementwise("relu", _relu_value, lambda y, x: step(x), kink=lambda x: x)
 leaky_relu = elementwise("leaky_relu", lambda x, slope=0.01: np.where(_positive(x), x, slope * x),
                          lambda y, x, slope=0.01: slope + (1 - slope) * step(x), kink=lambda x, slope=0.01: x)  # fmt: skip
-softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x))
+softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x), positive=True)
 elu = elementwise("elu", _elu_value, lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha), kink=lambda x, alpha=1.0: x)
 silu = elementwise("silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)))
 gelu = elementwise("gelu", lambda x: 0.5 * x * (1 + _gelu_inner(x)), _gelu_partial)
-exp = elementwise("exp", _quick("exp"), lambda y, x: y)
-log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x)
-sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y)
+exp = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True)
+log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero)
+sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero)
 sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x))
 cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x))
 absolute = elementwise("abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x)
 clip = elementwise("clip", lambda x, low, high: np.where(np.real(x) < low, low, np.where(np.real(x) > high, high, x)),
                    lambda y, x, low, high: step(x - low) * step(high - x),
                    kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)))  # fmt: skip
-div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix")
+div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix",
+                  domain=lambda a, b: (b, True))  # fmt: skip
 ratio: Primitive = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix")
 pow_: Primitive = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0),
-                              lambda y, a, b: ylog(y, a), symbol="^", notation="infix")  # fmt: skip
+                              lambda y, a, b: ylog(y, a), symbol="^", notation="infix", domain=lambda a, b: (a, False))  # fmt: skip
 ylog: Primitive = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="ylog")
 power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent),
-                     lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^")  # fmt: skip
+                     lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^", domain=_power_domain)  # fmt: skip
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
 maximum = elementwise("maximum", lambda a, b: _choose((np.real(a) > np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(a, b),
                       lambda y, a, b: above(b, a), symbol="max", kink=lambda a, b: a - b)  # fmt: skip
@@ -589,11 +601,12 @@ def _vector(shape: Shape, *_: Shape, **__: Any) -> Shape:
 
 top_mask = elementwise("top_mask", _top_value, None, symbol="argmax")
 softmax = own("softmax", lambda x: _softmax_value(x) if np.ndim(x) else x * 0 + 1.0, _first,
-              lambda t, slot, y, x: y * t - y * last(dot(y, t)) if _dims(x) else 0.0 * t)  # fmt: skip
+              lambda t, slot, y, x: y * t - y * last(dot(y, t)) if _dims(x) else 0.0 * t, positive=True)  # fmt: skip
 log_softmax = own("log_softmax", _log_softmax_value, _first, lambda t, slot, y, x: t - expand(last(dot(exp(y), t)), shape=x.shape))
 logsumexp = own("logsumexp", _logsumexp_value, _vector, lambda t, slot, y, x: dot(softmax(x), t))
 cross_entropy = own("cross_entropy", _cross_entropy_value, _scalar,
-                    lambda t, slot, e, y, target: -dot(log(y), t) if slot else -dot(ratio(target, y), t), "CE")  # fmt: skip
+                    lambda t, slot, e, y, target: -dot(log(y), t) if slot else -dot(ratio(target, y), t), "CE",
+                    domain=lambda y, target: (np.where(target != 0, y, 1.0), False))  # fmt: skip
 squared_error = own("squared_error", lambda y, target: 0.5 * np.sum((y - target) ** 2, axis=-1), _scalar,
                     lambda t, slot, e, y, target: dot(target - y, t) if slot else dot(y - target, t), "SE")  # fmt: skip
 norm = own("norm", _norm_value, _vector, lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t))

@@ -111,28 +111,6 @@ class Numbers:
             outputs = [self.u.node(name) for name in self.u.order_of_names] + [g for found in gradients.values() for g in found]
             return Plan(outputs), gradients
 
-    # -- instances ----------------------------------------------------------------------------------------------------
-
-    def instance(self, seed: int = 0, batch: int | None = None) -> dict[str, Array]:
-        if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= 100_000):
-            raise BPTTError(f"batch={batch!r} is not a number of examples", "write batch=3, or None for a single example")
-        rng = np.random.default_rng(seed)
-        lead = () if batch is None else (batch,)
-        data: dict[str, Array] = {}
-        order = {"input": 0, "target": 1, "initial": 2, "parameter": 3, "upstream": 4}
-        slots = self.u.slots
-        for key in sorted(slots, key=lambda k: order[slots[k].role]):
-            slot = slots[key]
-            length = () if slot.length is None else (slot.length,)
-            shape = length + (() if slot.role == "parameter" else lead) + slot.shape
-            if slot.classes and slot.role == "target":
-                data[key] = rng.integers(0, slot.shape[0], size=shape[:-1])
-            elif slot.role == "parameter" and len(slot.shape) == 2:
-                data[key] = rng.normal(size=shape) * 0.7 * min(1.0, (4 / slot.shape[1]) ** 0.5)
-            else:
-                data[key] = rng.normal(size=shape) * (0.7 if slot.role != "upstream" else 1.0)
-        return data
-
     # -- admission ----------------------------------------------------------------------------------------------------
 
     @cached_property

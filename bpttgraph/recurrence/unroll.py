@@ -702,11 +702,16 @@ class Unrolled:
 
         Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T, B)`. A run also
         takes an input that is only multiplied with matrices as class numbers, `(T,)` or `(T, B)`: they stand for one-hot vectors.
+
+        Raises:
+            BPTTError: no instance was found on which every function (log, sqrt, division, powers) is defined.
         """
+        from .instance import instance
+
         if isinstance(seed, int) and seed < 0:
             raise BPTTError(f"seed={seed} is no seed", "give a whole number of at least 0")
         check_numbers(self, batch if isinstance(batch, int) else None)
-        return self._numbers.instance(seed, batch)
+        return instance(self, seed, batch)
 
     @cached_property
     def schedule(self) -> Schedule:
