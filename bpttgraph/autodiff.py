@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -194,6 +195,32 @@ class Plan:
             if i not in given:
                 slots[i] = function(*[slots[a] for a in args], **attrs)
         return slots
+
+    @cached_property
+    def _last_reads(self) -> list[list[int]]:
+        """For each step, the places that nothing reads after it."""
+        seen = set(self.outputs)
+        found = []
+        for _, _, args, _ in reversed(self.steps):
+            found.append([a for a in set(args) if a not in seen])
+            seen.update(args)
+        return found[::-1]
+
+    def results(self, values: Mapping[Node, Any], look: Callable[[Node, list[Any]], None] | None = None) -> list[Any]:
+        """The values of the outputs alone: nothing is kept longer than it is read.
+
+        `look(node, arguments)` sees every node that has a kink or does not take all arguments.
+        """
+        slots: list[Any] = [values[n] if n in values else _own_value(n) if n.op is None else None for n in self.nodes]
+        for (i, function, args, attrs), spent in zip(self.steps, self._last_reads):
+            given = [slots[a] for a in args]
+            node = self.nodes[i]
+            if look is not None and node.op is not None and (node.op.kink is not None or node.op.domain is not None):
+                look(node, given)
+            slots[i] = function(*given, **attrs)
+            for a in spent:
+                slots[a] = None
+        return [slots[i] for i in self.outputs]
 
 
 def evaluate(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[Any]:

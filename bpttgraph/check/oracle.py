@@ -1,15 +1,16 @@
 """Oracles: derivatives from forward evaluations only. No derivative rule is used here.
 
-`Probe` perturbs one variable and reads every loss. A shared parameter is first *unshared*: each step gets a private copy W⁽ᵏ⁾ of it
-(Goodfellow et al. 2016, section 10.2.2), so that dE_t/dW through the use at step k can be measured alone; perturbing all copies
+`Probe` moves variables and reads every loss. A shared parameter is first *unshared*: each step gets a private copy W⁽ᵏ⁾ of it
+(Goodfellow et al. 2016, section 10.2.2), so that dE_t/dW through the use at step k can be measured alone; moving all copies
 together gives the gradient. Truncation is measured as it is defined: a cut edge passes the value on, but not the perturbation.
 
-All perturbations of one variable are stacked in front of the batch and evaluated in one pass.
+Perturbations are stacked in front of the batch and evaluated in one pass, those of several variables together: the cost is that of
+a few forward passes, whatever the number of parameters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -22,58 +23,67 @@ if TYPE_CHECKING:
     from ..recurrence import Unrolled
     from ..recurrence.unroll import Head
 
-__all__ = ["Kinks", "Probe"]
+__all__ = ["COMPLEX_STEP", "Differences", "Move", "Probe", "units"]
 
 Array = np.ndarray[Any, Any]
+Move = Mapping[tuple[str, "int | None"], Array]
+"""Directions (P, size) in which variables move together, by (name, step of the use); the step None moves all uses."""
+
 COMPLEX_STEP = 1e-30
+STENCIL = (2e-2, 1e-2, 5e-3, 2.5e-3)  # steps of the central differences, for data and directions of size one
+NOISE = 4e-15  # of a loss, relative to the largest loss: what a difference quotient has left of rounding
+MOST_NUMBERS = 1 << 21  # in the stacked copies of the moved variables, at a time
 
 
-class Kinks:
-    """Which perturbations push a kinked unit (ReLU, max, clip) over its kink: there a difference quotient means nothing."""
+def units(name: str, step: int | None, entries: Array, size: int) -> Move:
+    """The entries of a variable, or of its use in one step, moved one by one."""
+    rows = np.zeros((len(entries), size))
+    rows[np.arange(len(entries)), entries] = 1.0
+    return {(name, step): rows}
 
-    def __init__(self) -> None:
-        self.crossed: Array | None = None
-        self.unit = ""
 
-    def kept(self, entries: int) -> Array:
-        """Which entries are decidable."""
-        if self.crossed is None:
-            return np.ones(entries, bool)
-        return ~np.any(self.crossed.reshape(2, -1), axis=0)
+class Differences:
+    """Central differences along P directions.
 
-    def look(self, plan: Plan, base: list[Any], moved: list[Any], count: int, name: Any) -> None:
-        for node in plan.nodes:
-            if node.op is None or node.op.kink is None:
-                continue
-            places = [plan.place[a.serial] for a in node.args]
-            before = np.sign(np.real(node.op.kink(*[base[p] for p in places], **node.attrs)))
-            after = np.sign(np.real(node.op.kink(*[moved[p] for p in places], **node.attrs)))
-            differs = before != after
-            if np.ndim(differs) and np.any(differs) and np.shape(differs)[0] == count:
-                hit = differs.reshape(count, -1).any(axis=1)
-                self.crossed = hit if self.crossed is None else self.crossed | hit
-                self.unit = self.unit or f"{node.op.name} in {name(node)}"
+    Attributes:
+        value, estimate: Richardson's extrapolation and an estimate of its error, (heads, P, B).
+        kept: (P,), whether the difference quotient means something: no unit (ReLU, max, clip) changes side within the stencil, and
+            no argument leaves the domain of its function. unit: the first that does, in words.
+    """
+
+    def __init__(self, value: Array, estimate: Array, kept: Array, unit: str):
+        self.value, self.estimate, self.kept, self.unit = value, estimate, kept, unit
 
 
 class Probe:
-    """Measure how the losses of a group change with one variable.
+    """Measure how the losses of a group change with some variables.
 
     Args:
-        u: the unrolled recurrence. name: the variable. heads: losses that share the same cut edges. cut: those edges.
+        u: the unrolled recurrence. names: the variables. heads: losses that share the same cut edges. cut: those edges.
         leaves: arrays of the leaves, batch in front, in float64.
+
+    Attributes:
+        analytic: whether every operation takes complex numbers.
     """
 
-    def __init__(self, u: Unrolled, name: str, heads: list[Head], cut: Any, leaves: Mapping[Node, Array]):
+    def __init__(self, u: Unrolled, names: Iterable[str], heads: Sequence[Head], cut: Any, leaves: Mapping[Node, Array]):
         self.u, self.heads = u, heads
-        self.target = u.node(name)
-        self.leaves = dict(leaves)
-        order = needed([u.node(h.name) for h in heads])
-        self.plain = Plan([u.node(h.name) for h in heads])
-        self.base = self.plain(self.leaves)
-        self.copies: dict[int, Node] = {}
-        self.values: dict[Node, Any] = dict(self.leaves)
-        self._clone(order, cut)
-        self.plan = Plan([self._new[u.node(h.name).serial] for h in heads])
+        self.targets = {name: u.node(name) for name in names}
+        outputs = [u.node(h.name) for h in heads]
+        plain = Plan([*outputs, *self.targets.values()])
+        self.base = {n.serial: v for n, v in zip(plain.nodes, plain(leaves))}
+        self.values: dict[Node, Any] = dict(leaves)
+        self.leaf: dict[str, Node] = {}  # what moves for all uses: the variable, or what is added to it
+        self.copies: dict[tuple[str, int], Node] = {}
+        self._origin: dict[int, int] = {}  # a node of the copied graph -> the node whose value it has unless something moves
+        self._clone(needed(outputs, cut=cut), cut)
+        self.plan = Plan([self._new[n.serial] for n in outputs])
+        self.analytic = all(n.op is None or n.op.analytic for n in self.plan.nodes)
+        self.batch = max([1, *(len(v) for n, v in leaves.items() if n.batched)])
+
+    def steps(self, name: str) -> list[int]:
+        """The steps in which a parameter is used."""
+        return sorted(k for n, k in self.copies if n == name)
 
     def _step(self, node: Node) -> int | None:
         """The step of a node: that of the variable in whose equation it stands."""
@@ -84,113 +94,170 @@ class Probe:
         return None if place.column is None else place.column - self.u.offset.get(place.block, 0)
 
     def _clone(self, order: list[Node], cut: Any) -> None:
-        """Copy the graph; uses of the target in step k read the copy k, cut edges read a frozen value."""
-        new: dict[int, Node] = {}
-        timeless = {self.target.serial}  # the target, and what is made of it without a step (s = σ(α))
+        """Copy the graph; uses of a parameter in step k read its copy k, cut edges read a frozen value."""
+        self._new = new = dict[int, Node]()
+        names = {node.serial: name for name, node in self.targets.items()}
+        # the parameters, and what is made of them without a step (s = σ(α))
+        timeless = {n.serial for n in self.targets.values() if n.role == "parameter"}
         private: dict[tuple[int, int], Node] = {}
         frozen: dict[int, Node] = {}
-        value = {n.serial: v for n, v in zip(self.plain.nodes, self.base)}
-        shared = self.target.role == "parameter"
+
+        def kept(made: Node, node: Node) -> Node:
+            self._origin[made.serial] = node.serial
+            return made
 
         def copy(node: Node, k: int) -> Node:
             """The private copy, for step k, of something timeless."""
             key = (node.serial, k)
             if key not in private:
-                if node is self.target:
+                if node.serial in names:
                     made = leaf(f"{node.name}#{k}", node.shape, batched=node.batched, role="parameter")
-                    self.copies[k] = made
+                    self.copies[names[node.serial], k] = made
                 else:
                     args = tuple(copy(a, k) if a.serial in timeless else new[a.serial] for a in node.args)
                     made = Node(node.op, args, node.attrs, node.shape, node.batched)
-                private[key] = made
+                    made.name, made.owner = node.name, node.owner
+                private[key] = kept(made, node)
             return private[key]
 
         for node in order:
-            if node.op is None or node is self.target:
-                new[node.serial] = node
+            if node.op is None:
+                new[node.serial] = kept(node, node)
+                if node.serial in names:
+                    self.leaf[names[node.serial]] = node
                 continue
             step = self._step(node)
-            if shared and step is None and any(a.serial in timeless for a in node.args) and node.role != "total":
+            if step is None and node.role != "total" and any(a.serial in timeless for a in node.args):
                 timeless.add(node.serial)
             args: list[Node] = []
             for slot, arg in enumerate(node.args):
                 if (arg.serial, node.serial, slot) in cut:
                     if arg.serial not in frozen:
-                        frozen[arg.serial] = leaf(f"{arg.name}!", arg.shape, batched=arg.batched)
-                        self.values[frozen[arg.serial]] = value[arg.serial]
+                        frozen[arg.serial] = kept(leaf(f"{arg.name}!", arg.shape, batched=arg.batched), arg)
+                        self.values[frozen[arg.serial]] = self.base[arg.serial]
                     args.append(frozen[arg.serial])
-                elif shared and step is not None and arg.serial in timeless:
+                elif step is not None and arg.serial in timeless:
                     args.append(copy(arg, step))
                 else:
                     args.append(new[arg.serial])
-            new[node.serial] = Node(node.op, tuple(args), node.attrs, node.shape, node.batched)
-            new[node.serial].name, new[node.serial].owner = node.name, node.owner
-        if shared and not self.copies:
-            self.copies[0] = self.target
-        if not shared:
-            self.copies[0] = new[self.target.serial]
-        self._new = new
+            made = kept(Node(node.op, tuple(args), node.attrs, node.shape, node.batched), node)
+            made.name, made.owner = node.name, node.owner
+            if node.serial in names:  # a value of some step: it moves by what is added to it
+                change = self.leaf[names[node.serial]] = leaf(f"{node.name}+", node.shape, batched=node.batched)
+                self.values[change] = np.zeros(np.shape(self.base[node.serial]))
+                made = kept(made + change, node)
+            new[node.serial] = made
 
-    def _directions(self, directions: Array) -> Array:
-        """Perturbations, given flat as (P, size) or as the numbers of single entries (P,), stacked: (P, [1,] *shape)."""
-        if directions.ndim == 1:
-            unit = np.zeros((len(directions), int(np.prod(self.target.shape))))
-            unit[np.arange(len(directions)), directions] = 1.0
-            directions = unit
-        lead = (1,) if self.target.batched or self.target.role == "parameter" else ()
-        return directions.reshape(len(directions), *lead, *self.target.shape)
+    # -- evaluation -----------------------------------------------------------------------------------------------------
 
-    def _losses(self, k: int | None, change: Array) -> tuple[list[Array], list[Any]]:
-        """Every loss of the group, `(P, B)`, with copy k (None: all copies) moved by `change`."""
+    def _chunks(self, moves: Sequence[Move], copies: int) -> Iterator[list[Move]]:
+        """Moves that are evaluated together: as many as memory allows, if each is stacked so many times."""
+        chunk: list[Move] = []
+        rows, names = 0, set[str]()
+        for move in moves:
+            count = copies * _rows(move)
+            together = names | {name for name, _ in move}
+            each = len(self.heads) * self.batch + sum(int(np.prod(self.targets[n].shape)) for n in together)
+            if chunk and (rows + count) * each > MOST_NUMBERS:
+                yield chunk
+                chunk, rows, together = [], 0, {name for name, _ in move}
+            chunk.append(move)
+            rows, names = rows + count, together
+        if chunk:
+            yield chunk
+
+    def _moved(self, moves: Sequence[Move], factors: Array) -> dict[Node, Any]:
+        """Values of the leaves for all moves, P rows, stacked for each of F factors (F, P): (F·P, 1, *shape)."""
+        changes: dict[tuple[str, int | None], Array] = {}
+        start = 0
+        for move in moves:
+            stop = start + _rows(move)
+            for key, directions in move.items():
+                shape = self.targets[key[0]].shape
+                change = changes.setdefault(key, np.zeros((factors.shape[1], 1, *shape)))
+                change[start:stop] = directions.reshape(-1, 1, *shape)
+            start = stop
+
+        def stacked(key: tuple[str, int | None]) -> Any:
+            if key not in changes:
+                return 0.0
+            change = changes[key]
+            return (factors.reshape(*factors.shape, *[1] * (change.ndim - 1)) * change).reshape(-1, *change.shape[1:])
+
         values = dict(self.values)
-        start = self._start()
-        for step, node in self.copies.items():
-            values[node] = start + change if k is None or step == k else start
-        slots = self.plan(values)
-        outputs = [np.asarray(slots[i]) for i in self.plan.outputs]
-        return outputs, slots
+        for name, node in self.leaf.items():
+            if (name, None) in changes:
+                values[node] = self.values[node] + stacked((name, None))
+        for (name, step), node in self.copies.items():
+            whole = values[self.targets[name]]  # one array for all copies that do not move by themselves
+            values[node] = whole + stacked((name, step)) if (name, step) in changes else whole
+        return values
 
-    def _start(self) -> Array:
-        if self.target.op is None:
-            return self.leaves[self.target]
-        return np.asarray(self.base[self.plain.place[self.target.serial]])
-
-    def _rows(self, outputs: list[Array], count: int) -> Array:
+    def _losses(self, outputs: Sequence[Any], count: int) -> Array:
         """Losses as (heads, P, B); one that holds no data is the same for every example."""
-        batch = max([1, *(len(v) for n, v in self.leaves.items() if n.batched)])
-        rows = []
-        for o, head in zip(outputs, self.heads):  # (P, B) or (P, 1); (B,) or () where nothing moved; (P,) without data
-            moved_alone = o.ndim == 1 and not self.u.node(head.name).batched
-            rows.append(np.broadcast_to(o[:, None] if moved_alone else o, (count, batch)))
-        return np.stack(rows)
+        rows = [np.asarray(o) for o in outputs]
+        return np.stack([np.broadcast_to(o if o.ndim == 2 else o.reshape(1, -1), (count, self.batch)) for o in rows])
 
-    def complex_step(self, k: int | None, entries: Array) -> Array:
-        """Derivatives (heads, P, B) of the losses by the chosen entries (or along directions): exact up to rounding."""
-        outputs, _ = self._losses(k, 1j * COMPLEX_STEP * self._directions(entries))
-        return self._rows([np.imag(o) for o in outputs], len(entries)) / COMPLEX_STEP
+    def complex_step(self, moves: Sequence[Move]) -> Iterator[Array]:
+        """For each move the derivatives (heads, P, B) of the losses along its directions: exact up to rounding."""
+        for chunk in self._chunks(moves, 1):
+            counts = [_rows(m) for m in chunk]
+            outputs = self.plan.results(self._moved(chunk, np.full((1, sum(counts)), 1j * COMPLEX_STEP)))
+            found = self._losses([np.imag(o) for o in outputs], sum(counts)) / COMPLEX_STEP
+            yield from np.split(found, np.cumsum(counts)[:-1], axis=1)
 
-    def differences(self, k: int | None, entries: Array, kinks: Kinks | None = None) -> tuple[Array, Array]:
-        """Central differences at steps h, h/2 and h/4, twice extrapolated (Richardson), with an error estimate: both (heads, P, B)."""
-        scale = np.maximum(np.abs(self._start()).max(initial=1.0), 1.0)
-        h = 2e-2 * float(scale)
-        unit = self._directions(entries)
-        quotients = []
-        noise = 0.0
-        for step in (h, h / 2, h / 4, h / 8):
-            both = np.concatenate([unit * step, -unit * step])
-            outputs, slots = self._losses(k, both)
-            rows = self._rows(outputs, 2 * len(entries))
-            if kinks is not None:
-                base = self.plan({**self.values, **dict.fromkeys(self.copies.values(), self._start())})
-                kinks.look(self.plan, base, slots, 2 * len(entries), lambda node: node.name or node.owner)
-            quotients.append((rows[:, : len(entries)] - rows[:, len(entries) :]) / (2 * step))
-            noise = np.abs(rows).max() * 1e-15 / step
-        table = quotients
-        power = 4.0
+    def differences(self, moves: Sequence[Move]) -> Iterator[Differences]:
+        """For each move central differences with four steps, three times extrapolated (Richardson)."""
+        for chunk in self._chunks(moves, 2 * len(STENCIL)):
+            all_of = self._differences(chunk)
+            places = np.cumsum([_rows(m) for m in chunk])[:-1]
+            parts = (np.split(a, places, axis=1) for a in (all_of.value, all_of.estimate))
+            for value, estimate, kept in zip(*parts, np.split(all_of.kept, places)):
+                yield Differences(value, estimate, kept, "" if kept.all() else all_of.unit)
+
+    def _differences(self, moves: Sequence[Move]) -> Differences:
+        steps = np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
+        signed = np.concatenate([steps, -steps])
+        crossed, unit = np.zeros(steps.shape[1], bool), ""
+
+        def look(node: Node, args: Sequence[Any]) -> None:
+            nonlocal crossed, unit
+            before = [self.base[self._origin[a.serial]] for a in node.args]
+            for here, there in zip(_sides(node, before), _sides(node, args)):
+                differs = np.asarray(here != there)
+                if differs.ndim and len(differs) == signed.size and differs.any():
+                    crossed = crossed | differs.reshape(*signed.shape, -1).any(axis=(0, 2))
+                    assert node.op is not None
+                    unit = unit or f"{node.op.name} in {node.name or node.owner}"
+
+        outputs = self.plan.results(self._moved(moves, signed), look)
+        rows = self._losses(outputs, signed.size).reshape(len(outputs), 2, *steps.shape, self.batch)
+        table = list(np.moveaxis((rows[:, 0] - rows[:, 1]) / (2 * steps[..., None]), 1, 0))
+        noise = NOISE * np.max(np.abs(rows), where=np.isfinite(rows), initial=0.0) / steps[-1]
+        power, last = 4.0, table
         while len(table) > 1:
             last = table
             table = [(power * b - a) / (power - 1) for a, b in pairwise(table)]
             power *= 4
-        best = table[0]
         # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an estimate should be
-        return best, np.abs(last[0] - last[1]) + 4 * noise
+        return Differences(table[0], np.abs(last[0] - last[1]) + noise[:, None], ~crossed, unit)
+
+    def _lengths(self, move: Move) -> Array:
+        """What makes a step of 0.02 a small one, for each direction: larger for large data, smaller for long directions."""
+        largest = max(float(np.abs(self.base[self.targets[name].serial]).max(initial=1.0)) for name, _ in move)
+        return largest / np.sqrt(np.sum([np.square(d).sum(axis=1) for d in move.values()], axis=0))
+
+
+def _rows(move: Move) -> int:
+    return len(next(iter(move.values())))
+
+
+def _sides(node: Node, args: Sequence[Any]) -> list[Any]:
+    """On which side of its kink, and of the border of its domain, a unit is."""
+    assert node.op is not None
+    found = []
+    if node.op.kink is not None:
+        found.append(np.sign(np.real(node.op.kink(*args, **node.attrs))))
+    if node.op.domain is not None:
+        found.append(np.sign(np.real(node.op.domain(*args, **node.attrs)[0])))
+    return found
