@@ -11,7 +11,7 @@ All three walk the nodes in order of their serial number: linear time, no recurs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -196,31 +196,36 @@ class Plan:
                 slots[i] = function(*[slots[a] for a in args], **attrs)
         return slots
 
-    @cached_property
-    def _last_reads(self) -> list[list[int]]:
-        """For each step, the places that nothing reads after it."""
-        seen = set(self.outputs)
-        found = []
-        for _, _, args, _ in reversed(self.steps):
-            found.append([a for a in set(args) if a not in seen])
-            seen.update(args)
-        return found[::-1]
-
     def results(self, values: Mapping[Node, Any], look: Callable[[Node, list[Any]], None] | None = None) -> list[Any]:
-        """The values of the outputs alone: nothing is kept longer than it is read.
+        """The values of the outputs alone, given the leaves: nothing is kept longer than it is read.
 
         `look(node, arguments)` sees every node that has a kink or does not take all arguments.
         """
         slots: list[Any] = [values[n] if n in values else _own_value(n) if n.op is None else None for n in self.nodes]
-        for (i, function, args, attrs), spent in zip(self.steps, self._last_reads):
+        for (i, function, args, attrs), spent in zip(self.steps, self._spent):
             given = [slots[a] for a in args]
-            node = self.nodes[i]
-            if look is not None and node.op is not None and (node.op.kink is not None or node.op.domain is not None):
-                look(node, given)
+            op = self.nodes[i].op
+            if look is not None and op is not None and (op.kink is not None or op.domain is not None):
+                look(self.nodes[i], given)
             slots[i] = function(*given, **attrs)
             for a in spent:
                 slots[a] = None
         return [slots[i] for i in self.outputs]
+
+    @cached_property
+    def _spent(self) -> list[list[int]]:
+        """For each step, the places that nothing reads after it."""
+        return list(last_reads([args for _, _, args, _ in self.steps], self.outputs))
+
+
+def last_reads(reads: Sequence[Iterable[int]], kept: Iterable[int]) -> Iterator[list[int]]:
+    """For each step of a computation that reads these places, those that no later step reads and nobody wants to keep."""
+    seen = set(kept)
+    found = []
+    for args in reversed(reads):
+        found.append([a for a in set(args) if a not in seen])
+        seen.update(args)
+    return reversed(found)
 
 
 def evaluate(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[Any]:
@@ -254,7 +259,8 @@ def evaluate_absolute(outputs: Sequence[Node], values: Mapping[Node, Any], seeds
     nodes = needed(outputs, known=values)
     slots: dict[int, Any] = {}
     linear: set[int] = set()
-    for node in nodes:
+    reads = [() if n in values else tuple(a.serial for a in n.args) for n in nodes]
+    for node, spent in zip(nodes, last_reads(reads, [n.serial for n in outputs])):
         depends = node in seeds or any(a.serial in linear for a in node.args)
         if depends:
             linear.add(node.serial)
@@ -268,4 +274,6 @@ def evaluate_absolute(outputs: Sequence[Node], values: Mapping[Node, Any], seeds
             args = [np.abs(slots[a.serial]) for a in node.args]
             name = node.op.name
             slots[node.serial] = args[0] if name == "neg" else sum(args) if name == "sub" else node.op.value(*args, **node.attrs)
+        for serial in spent:
+            del slots[serial]
     return [slots[node.serial] for node in outputs]

@@ -11,7 +11,6 @@ import pytest
 import bpttgraph as bg
 from bpttgraph import primitives
 from bpttgraph.check import check_gradients
-from bpttgraph.check.gradients import _random_directions
 from bpttgraph.recurrence.library import suggestion
 from bpttgraph.recurrence.numbers import Run
 
@@ -206,12 +205,138 @@ def test_losses_that_end_before_the_last_step(loss):
     assert report.right and any(f.entries == 4 * 4 * 16 for f in report.findings)
 
 
-def test_a_wrong_entry_of_a_long_lstm_is_found() -> None:
+def test_a_wrong_entry_of_a_long_lstm_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """u·S is larger than the gradient here: along random directions an entry off by 10⁻⁶ of itself still shows."""
     u = bg.cell("lstm").unroll(100, sizes={"h": 64, "x": 10})
-    run = u.run(u.instance())
-    value = run.gradient("U_f")
-    assert _random_directions(u, "U_f", run, value, 2.0**-53).right
-    wrong = value.copy()
-    wrong[19, 2] *= 1 + 1e-6
-    assert not _random_directions(u, "U_f", run, wrong, 2.0**-53).right
+    data = u.instance()
+    assert check_gradients(u, ["U_f"], data, triangle=False).right
+    true = Run.gradient
+
+    def nudged(self: Run, name: str) -> Any:
+        value = true(self, name).copy()
+        value[19, 2] *= 1 + 1e-6
+        return value
+
+    monkeypatch.setattr(Run, "gradient", nudged)
+    wrong = [f for f in check_gradients(u, ["U_f"], data, triangle=False).findings if not f.right]
+    assert "along 8 random directions" in wrong[0].what
+
+
+TOTALS = [
+    "h[t] = tanh(W h[t-1] + U x[t]); L = (1/a) * sum_t norm(h[t])",
+    "h[t] = tanh(a*h[t-1]); E[t] = dot(b, h[t]); L = (1/a) * sum_t E[t]",
+    "h[t] = tanh(w*h[t-1]); L = a * sum_t norm(h[t]) + dot(a*b, h[T])",
+    "k = exp(a); h[t] = tanh(k*h[t-1]); E[t] = dot(b, h[t]); L = k * sum_t E[t]",
+]
+
+
+@pytest.mark.parametrize("text", TOTALS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_parameter_in_the_total_has_a_radius(text: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No step uses it there, so no triangle gives its size; its gradient has one all the same, and it is a narrow one."""
+    u = bg.recurrence(text).unroll(3)
+    data = u.instance(seed)
+    report = check_gradients(u, None, data)
+    assert report.right, str(report)
+    # the complex step by hand, on every parameter
+    for name in u.parameters:
+        moved = {k: np.array(v, complex) for k, v in data.items()}
+        index = np.unravel_index(0, moved[name].shape)
+        moved[name][index] += 1e-30j
+        true = u.run(moved, schedule=False).loss.imag / 1e-30
+        assert abs(u.run(data).gradients[name][index] - true) <= 1e-12 * max(1, abs(true))
+    gradient = Run.gradient
+    monkeypatch.setattr(Run, "gradient", lambda self, name: gradient(self, name) * (1 + 1e-12 * (name == "a")))
+    assert "a" not in u.parameters or not check_gradients(u, ["a"], data).right
+
+
+@pytest.mark.parametrize(
+    "text", ["h[t] = tanh(W h[t-1]); E[t] = dot(b, h[t]); h[0] = h0", "h[t] = tanh(a*h[t-1]+a); h[0] = b"]
+)
+@pytest.mark.parametrize("sizes", [None, 1])
+def test_where_nothing_has_a_batch(text: str, sizes: Any) -> None:
+    """No input and no free initial state: every example is the same one."""
+    u = bg.recurrence(text).unroll(3, sizes=sizes)
+    report = check_gradients(u)
+    assert report.right, str(report)
+    assert all(f.entries for f in report.findings)
+
+
+def test_uses_before_the_first_step_stand_with_those_of_step_one() -> None:
+    """W makes the initial state and every step."""
+    u = bg.recurrence("h[0] = W c; h[t] = tanh(W h[t-1]); E[t] = dot(b, h[t]); J = 2 * sum_t E[t]").unroll(3)
+    data = u.instance(2)
+    assert check_gradients(u, None, data).right
+    run = u.run(data)
+    assert np.allclose(run.contributions("W").sum((0, 1)), run.gradients["W"], rtol=1e-12, atol=0)
+
+
+def test_a_check_of_any_variable() -> None:
+    """Values of a step are moved by what is added to them."""
+    u = bg.cell("lstm").unroll(4)
+    report = check_gradients(u, ["h[2]", "c[1]", "h[0]", "E[3]"])
+    assert report.right and {f.what for f in report.findings} >= {"dE/dh[2]", "dE/dc[1]", "dE/dh[0]", "dE/dE[3]"}
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm"])
+def test_long_sequences_are_sampled_and_it_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    u = bg.cell(name).unroll(400)
+    weight = "W_hh" if name == "rnn" else "U_f"
+    data = u.instance(1)
+    report = check_gradients(u, None, data)
+    assert report.right, str(report)
+    assert any("along 2 random directions" in f.what and "k = 1, " in f.what for f in report.findings)
+    gradient = Run.gradient
+
+    def nudged(self: Run, name: str) -> Any:
+        value = gradient(self, name)
+        return value * (1 + 1e-9) if name == weight else value
+
+    monkeypatch.setattr(Run, "gradient", nudged)
+    wrong = [f for f in check_gradients(u, None, data).findings if not f.right]
+    assert wrong and all(f.what.startswith(f"dE/d{weight}") for f in wrong)
+
+
+def test_a_wrong_entry_that_is_not_sampled_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    u = bg.cell("rnn").unroll(150, sizes={"h": 30, "x": 3, "y": 2})
+    gradient = Run.gradient
+    sampled = check_gradients(u, ["W_hh"], triangle=False).findings[0]
+    assert 100 < sampled.entries < 900
+
+    for place in range(0, 900, 177):
+
+        def nudged(self: Run, name: str, place: int = place) -> Any:
+            value = gradient(self, name).copy()
+            value.flat[place] += 1e-7 * np.abs(value).max()
+            return value
+
+        monkeypatch.setattr(Run, "gradient", nudged)
+        assert not check_gradients(u, ["W_hh"], triangle=False).right
+
+
+def test_a_wrong_use_in_a_long_triangle_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One step k lost from what reaches the weight: each of the steps that are looked at shows it."""
+    from bpttgraph.recurrence.numbers import Numbers
+
+    u = bg.cell("rnn").unroll(150)
+    uses = Numbers.uses
+    monkeypatch.setattr(Numbers, "uses", lambda self, name: {k: v for k, v in uses(self, name).items() if k != 1})
+    wrong = [f for f in check_gradients(u, ["W_hh"]).findings if not f.right]
+    assert wrong and all("through the use at step k" in f.what and f.index[1] == 1 for f in wrong)
+
+
+def test_gradients_smaller_than_the_complex_step_resolves() -> None:
+    """10⁻²⁹⁰ times the step of 10⁻³⁰ is no full number any more; 10⁻²⁷⁰ still is, and is compared in full."""
+    u = bg.recurrence("h[t] = w * h[t-1]; E[t] = h[t]").unroll(60, loss="last", sizes=1)
+    for w in (1e-3, 1e-4, 2e-5, 1.3e-5):
+        report = u.derive("h[0]").check({"w": w, "h[0]": 0.7})
+        assert report.right, str(report)
+
+
+def test_a_stencil_that_leaves_the_domain_is_undecidable() -> None:
+    """log(x) at 0.01: a step of 0.02 leaves its domain, so differences say nothing; the complex step says all."""
+    u = bg.recurrence("h[t] = w*h[t-1] + log(x[t]); E[t] = h[t]").unroll(3, sizes=1)
+    data = {"w": 0.5, "h[0]": 0.3, "x": np.array([1.0, 0.01, 2.0])}
+    report = check_gradients(u, ["x[2]", "w"], data)
+    assert report.right, str(report)
+    assert any(f.undecidable and "log in h[2]" in f.note for f in report.findings)

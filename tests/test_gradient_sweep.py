@@ -17,11 +17,10 @@ import sympy
 from test_symbolic import arguments
 from truth import CELLS, bound, complex_step
 
-from bpttgraph.check.gradients import SAFETY
+from bpttgraph.check.readings import radii_of_uses, whole_radii
 from bpttgraph.derive import adjoints
 from bpttgraph.derive.expr import Expr, product
 from bpttgraph.errors import BPTTError
-from bpttgraph.rounding import rounding_error
 
 UNIT = 2.0**-53
 
@@ -37,8 +36,7 @@ class Truth:
         self.gradients = {w: complex_step(self.u, self.data, w) for w in self.run.gradients}
 
     def radius(self, w: str) -> Any:
-        sizes = self.run.triangle(w, rounding_error)
-        return SAFETY * UNIT * sizes.sum(axis=(0, 1)) + np.finfo(float).tiny
+        return UNIT * whole_radii(self.run, [w])[w][1] + np.finfo(float).tiny
 
     def agrees(self, w: str, value: Any) -> bool:
         value, want = np.asarray(value), self.gradients[w]
@@ -149,12 +147,11 @@ def test_everywhere(name: str, loss: str):
                 continue
             got = form.contributions(t.u, t.run)
             assert t.agrees(w, got.sum((0, 1))), (w, "closed form")
-            sizes = SAFETY * UNIT * t.run.triangle(w, rounding_error) + np.finfo(float).tiny
             want = t.run.contributions(w)
-            assert np.all(np.abs(got[:, : want.shape[1]] - want) <= 2 * sizes[:, : want.shape[1]]), (
-                w,
-                "closed form (t, k)",
-            )
+            uses = [(w, k) for k in range(1, want.shape[1] + 1)]
+            found = radii_of_uses(t.run, uses, range(1, want.shape[0] + 1))
+            sizes = UNIT * np.stack([found[use][1] for use in uses], axis=1) + np.finfo(float).tiny
+            assert np.all(np.abs(got[:, : want.shape[1]] - want) <= 2 * sizes), (w, "closed form (t, k)")
 
 
 def test_a_spoilt_derivation_is_seen(monkeypatch: pytest.MonkeyPatch):

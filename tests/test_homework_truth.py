@@ -86,7 +86,7 @@ def test_a_broken_rule_is_our_fault():
 def test_bisection_finds_the_entry():
     u = unrolled("lstm")
     truth = Truth(u, u.instance(0))
-    oracle = Directional(u, truth.run.leaves)
+    oracle = Directional(u, truth.run.gradients, truth.run.leaves)
     bad = {n: truth.value(n).copy() for n in truth.run.gradients}
     bad["U_f"][2, 1] += 1e-9
 

@@ -6,14 +6,12 @@ goes from all parameters to single tensors and by bisection to an entry.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import Plan
-from .oracle import COMPLEX_STEP, Probe
+from .oracle import Move, Probe
 
 if TYPE_CHECKING:
     from ..graph import Node
@@ -25,69 +23,29 @@ Array = np.ndarray[Any, Any]
 
 
 class Directional:
-    """Measure how the total loss, summed over the batch, changes along directions in the space of all leaves.
+    """Measure how the total loss, summed over the batch, changes along directions in the space of some variables.
 
     Args:
-        u: the unrolled recurrence. leaves: its leaves' arrays, batch in front, in float64.
+        u: the unrolled recurrence. names: the variables. leaves: the leaves' arrays, batch in front, in float64.
 
     Attributes:
         oracle: "the complex step", or "central differences" if an operation of the graph cannot go complex.
     """
 
-    def __init__(self, u: Unrolled, leaves: Mapping[Node, Array]):
-        self.u, self.leaves = u, dict(leaves)
-        self.plan = Plan([u.node(u.total)])
-        self.analytic = all(n.op is None or n.op.analytic for n in self.plan.nodes)
+    def __init__(self, u: Unrolled, names: Iterable[str], leaves: Mapping[Node, Array]):
+        self.u = u
+        names = list(names)
+        self.probes = [Probe(u, names, heads, cut, leaves) for heads, cut in u._numbers.groups()]
+        self.analytic = all(p.analytic for p in self.probes)
         self.oracle = "the complex step" if self.analytic else "central differences"
-        self._probes: dict[str, list[Probe]] = {}
 
     def along(self, directions: Mapping[str, Array]) -> tuple[Array, Array]:
         """Derivatives (K,) along K directions, `(K, *shape)` by name, and the oracle's own estimate of its error."""
+        move: Move = {(name, None): d.reshape(len(d), -1) for name, d in directions.items()}
         with np.errstate(all="ignore"):
-            if self.u.edge_cuts:
-                return self._truncated(directions)
-            count = len(next(iter(directions.values())))
-            if self.analytic:
-                return np.imag(self._losses(directions, 1j * COMPLEX_STEP)) / COMPLEX_STEP, np.zeros(count)
-            h = 2e-2
-            table: list[Any] = [
-                (self._losses(directions, s) - self._losses(directions, -s)) / (2 * s) for s in (h, h / 2, h / 4, h / 8)
-            ]
-            noise = float(np.abs(self._losses(directions, 0.0)).max()) * 1e-15 * 8 / h
-        last, power = table, 4.0
-        while len(table) > 1:
-            last, table = table, [(power * b - a) / (power - 1) for a, b in pairwise(table)]
-            power *= 4
-        return table[0], np.abs(last[0] - last[1]) + 4 * noise
-
-    def _losses(self, directions: Mapping[str, Array], step: complex) -> Array:
-        values: dict[Node, Any] = dict(self.leaves)
-        for name, d in directions.items():
-            node = self.u.node(name)
-            values[node] = self.leaves[node] + step * d.reshape(len(d), 1, *node.shape)
-        count = len(next(iter(directions.values())))
-        loss = np.asarray(self.plan(values)[self.plan.outputs[0]])
-        if self.u.node(self.u.total).batched:
-            loss = loss.sum(axis=-1)
-        return np.broadcast_to(loss.reshape(-1)[:count], (count,))
-
-    def _truncated(self, directions: Mapping[str, Array]) -> tuple[Array, Array]:
-        """With truncation: perturbations stop at cut edges, which differ from loss to loss, so each name and group on its own."""
-        value: Any = 0.0
-        error: Any = 0.0
-        for name, d in directions.items():
-            if name not in self._probes:
-                groups = self.u._numbers.groups()
-                self._probes[name] = [Probe(self.u, name, heads, cut, self.leaves) for heads, cut in groups]
-            for probe in self._probes[name]:
-                flat = d.reshape(len(d), -1)
-                if self.analytic:
-                    value = value + probe.complex_step(None, flat).sum(axis=(0, 2)) * self.u.weight
-                else:
-                    best, estimate = probe.differences(None, flat)
-                    value = value + best.sum(axis=(0, 2)) * self.u.weight
-                    error = error + estimate.sum(axis=(0, 2)) * self.u.weight
-        return value, error + np.zeros(np.shape(value))
+            found = [m for p in self.probes for m in (p.complex_step([move]) if self.analytic else p.differences([move]))]
+        value, estimate = (sum(a.sum(axis=(0, 2)) for a in arrays) for arrays in zip(*[(m.value, m.estimate) for m in found]))
+        return value * self.u.weight, estimate * self.u.weight
 
 
 Compare = Callable[[Mapping[str, Array]], bool]

@@ -1,4 +1,8 @@
-"""Check gradients of an unrolled recurrence, and derivations, against the oracles: whole gradients and every (t, k) of the triangle."""
+"""Check gradients of an unrolled recurrence, and derivations, against the oracles: whole gradients and every (t, k) of the triangle.
+
+Errors are measured in u·S, and compared with what rounding may do to the reverse pass and to the oracle's forward pass together,
+which also counts the digits that a saturated unit loses (`rounding`).
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..autodiff import evaluate_absolute
 from ..errors import BPTTError
-from ..rounding import rounding_error
-from .oracle import Kinks, Probe
+from ..recurrence.instance import outside
+from ..rounding import U
+from .oracle import COMPLEX_STEP, Probe
+from .readings import Use, radii_of_uses, read_uses, whole_radii
 from .report import Finding, Report
+from .series import LONG, Series, measure, series_of
 
 if TYPE_CHECKING:
     from ..derive import Derivation
@@ -22,10 +28,8 @@ __all__ = ["check_derivation", "check_derivations", "check_gradients"]
 Array = np.ndarray[Any, Any]
 COMPLEX = "the complex step"
 DIFFERENCES = "central differences"
-MOST_ENTRIES = 400  # of one parameter; larger ones are sampled, and the report says so
-SAFETY = 16.0  # in standard deviations; the largest seen on some 10⁶ entries of right gradients is 2.3
-ARRANGEMENT = 100.0  # standard deviations, as in homework.truth
-MOST_STEPS = 24  # steps k of the triangle that are measured; longer ones are sampled
+UNDERFLOW = float(np.finfo(float).tiny) / COMPLEX_STEP  # below, the imaginary parts of the complex step are no full numbers
+ESTIMATE = 10.0  # how far central differences may lie beyond their own estimate of their error
 
 
 def check_gradients(
@@ -40,6 +44,9 @@ def check_gradients(
     Returns:
         A `Report`; `report.right` is the verdict.
 
+    Raises:
+        BPTTError: on the data given the loss or a gradient is not a number.
+
     Example:
         >>> import bpttgraph as bg
         >>> check_gradients(bg.cell("rnn").unroll(3), ["W_hh"]).right
@@ -49,43 +56,65 @@ def check_gradients(
     data = u.instance(seed=0) if data is None else data
     run = u.run(data)
     exact = u.run({k: _wide(v) for k, v in data.items()})
+    defined(u, data, exact.loss)
+    names = list(names if names is not None else run.gradients)
+    series: list[Series] = []
+    with np.errstate(all="ignore"):
+        for heads, cut in u._numbers.groups():
+            probe = Probe(u, names, heads, cut, exact.leaves)
+            series = series or [s for n in names for s in series_of(u, n, probe.analytic, triangle and n in u.parameters)]
+            measure(probe, series)
+    oracles = [COMPLEX] if series[0].analytic else []
     report = Report(
-        f"{u.recurrence.title}: gradients",
-        conventions=u.conventions,
-        instance=given,
-        oracle=f"{COMPLEX} (step 1e-30) and {DIFFERENCES}",
-    )
+        f"{u.recurrence.title}: gradients", conventions=u.conventions, instance=given,
+        oracle=" and ".join([*(f"{o} (step 1e-30)" for o in oracles), DIFFERENCES]),
+    )  # fmt: skip
+    radii = whole_radii(exact, names)
+    radii_of: dict[Use, tuple[Array, Array]] = {}
+    given_of: dict[Use, Array] = {}  # of long triangles; others are taken from `contributions`
+    for losses in {s.losses: None for s in series if s.steps is not None}:
+        uses = [(s.name, k) for s in series if s.losses == losses for k in s.steps or ()]
+        radii_of |= radii_of_uses(exact, uses, losses)
+        if u.columns > LONG:
+            given_of |= read_uses(run, uses, losses)
     unit = float(np.finfo(_real(run)).eps) / 2
-    for name in names if names is not None else run.gradients:
-        _check_one(report, u, run, exact, name, unit, triangle and name in u.parameters)
+    for name in names:
+        own = [s for s in series if s.name == name]
+        _compare_whole(report, [s for s in own if s.steps is None], run, *radii[name], unit)
+        _compare_uses(report, [s for s in own if s.steps is not None], run, given_of, radii_of, *radii[name], unit)
     return report
+
+
+def defined(u: Unrolled, data: Mapping[str, Any], value: Any) -> None:
+    """Refuse an instance on which something that should be a number is none."""
+    if np.all(np.isfinite(value)):
+        return
+    places = outside(u, data)
+    if places:
+        raise BPTTError(f"on these numbers {places[0]} is not defined, or its derivative is not", "choose numbers inside its domain")
+    raise BPTTError("on these numbers the loss or its gradient is not a finite number", "choose smaller weights or fewer steps")
 
 
 def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = None) -> Report:
     """Check a derivation: its gradient and triangle as `check_gradients`, and the sum of its terms, evaluated as formulas."""
-    u = cast("Unrolled", derivation.unrolled)
-    report = check_gradients(u, [derivation.wrt], data)
-    report.title = f"{u.recurrence.title}: derivation of dE/d{derivation.wrt}"
+    u, name = cast("Unrolled", derivation.unrolled), derivation.wrt
+    data = u.instance(seed=0) if data is None else data
+    report = check_gradients(u, [name], data)
+    report.title = f"{u.recurrence.title}: derivation of dE/d{name}"
+    readings = {}
     if derivation.count <= derivation.cap:
-        run = u.run({k: _wide(v) for k, v in (u.instance(seed=0) if data is None else data).items()})
-        value, truth = np.asarray(derivation.value(run)), run.gradient(derivation.wrt)
-        if truth.ndim > value.ndim:
-            truth = truth.sum(axis=0)
-        # the readings are sums over the batch: bounds for each example of an initial state
-        sizes, radii = (
-            np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1)
-        )
-        what = f"the sum of the {derivation.count} terms at level local"
-        report.findings.append(_finding(what, "the reverse pass", value, truth, sizes, radii, 2.0**-53))
+        readings[f"the sum of the {derivation.count} terms at level local"] = derivation.value
     if derivation.adjoints.closed:  # linear in the steps, so also where there are too many terms
-        run = u.run({k: _wide(v) for k, v in (u.instance(seed=0) if data is None else data).items()})
-        value, truth = np.asarray(derivation.value_at("matrix", run)), run.gradient(derivation.wrt)
-        truth = truth.sum(axis=0) if truth.ndim > value.ndim else truth
-        sizes, radii = (
-            np.broadcast_to(_readings(run, derivation.wrt)[i].sum(axis=(0, 1)), value.shape) for i in (0, 1)
-        )
-        what = f"the {len(derivation.adjoints.parts)} statements at level matrix"
-        report.findings.append(_finding(what, "the reverse pass", value, truth, sizes, radii, 2.0**-53))
+        readings[f"the {len(derivation.adjoints.parts)} statements at level matrix"] = lambda run: derivation.value_at("matrix", run)
+    if readings:
+        run = u.run({k: _wide(v) for k, v in data.items()})
+        truth, (scale, radius) = run.gradient(name), whole_radii(run, [name])[name]
+    for what, value_of in readings.items():
+        value = np.asarray(value_of(run))
+        # formulas are sums over the batch, also where each example has a gradient of its own
+        true, ones, allowed = (a.sum(axis=0) if a.ndim > value.ndim else a for a in (truth, scale, radius * U))
+        index = [tuple(int(i) for i in place) for place in np.ndindex(value.shape)]
+        report.findings.append(_entries(what, "the reverse pass", value, true, ones, index, U, allowed, None, ""))
     return report
 
 
@@ -110,154 +139,83 @@ def _real(run: Run) -> Any:
     return np.zeros(1, np.result_type(*kinds) if kinds else float).real.dtype
 
 
-def _readings(run: Run, name: str) -> tuple[Array, Array]:
-    """S and the radius in units of u, both (losses, uses or 1, *shape).
-
-    S is the unit in which errors are shown. The radius is what rounding may do to this reverse pass and to the oracle's forward
-    pass together, which also counts the digits that a saturated unit loses.
-    """
-    return run.absolute_contributions(name), SAFETY * run.triangle(name, rounding_error)
-
-
-def _check_one(report: Report, u: Unrolled, run: Run, exact: Run, name: str, unit: float, triangle: bool) -> None:
-    target = u.node(name)
-    size = int(np.prod(target.shape))
-    entries = np.arange(size)
-    if size > MOST_ENTRIES:
-        entries = np.sort(np.random.default_rng(0).choice(size, MOST_ENTRIES, replace=False))
-    batch = run.batch or 1
-    # rows of the triangle, also those of steps without a loss that counts
-    losses = max(u.steps.get(u._loss_block, u.columns), max(h.step for h in u.heads))
-    gradient = np.zeros((len(entries), batch))
-    differences, estimate = np.zeros_like(gradient), np.zeros_like(gradient)
-    steps: list[int] = sorted({use.step for use in target.uses if use.step is not None}) if triangle else []
-    if len(steps) > MOST_STEPS:
-        steps = sorted(np.random.default_rng(0).choice(steps, MOST_STEPS, replace=False).tolist())
-    measured = {k: np.zeros((losses, len(entries))) for k in steps}
-    rough = {k: (np.zeros((losses, len(entries))), np.zeros((losses, len(entries)))) for k in steps}
-    kinks, kinks_of = Kinks(), {k: Kinks() for k in steps}
-    with np.errstate(all="ignore"):
-        for heads, cut in u._numbers.groups():
-            probe = Probe(u, name, heads, cut, exact.leaves)
-            value, error = probe.differences(None, entries, kinks)
-            gradient = gradient + probe.complex_step(None, entries).sum(axis=0) * u.weight
-            differences, estimate = differences + value.sum(axis=0) * u.weight, estimate + error.sum(axis=0) * u.weight
-            for k in steps:
-                if k not in probe.copies:
-                    continue
-                rows = [h.step - 1 for h in heads]
-                np.add.at(measured[k], rows, probe.complex_step(k, entries).sum(axis=-1) * u.weight)
-                value, error = probe.differences(k, entries, kinks_of[k])
-                np.add.at(rough[k][0], rows, value.sum(axis=-1) * u.weight)
-                np.add.at(rough[k][1], rows, error.sum(axis=-1) * u.weight)
+def _compare_whole(report: Report, series: list[Series], run: Run, scale: Array, radius: Array, unit: float) -> None:
+    """The gradient by a variable: entries one by one, and along random directions."""
+    name = series[0].name
+    node, batch = run.u.node(name), run.batch or 1
     found = np.asarray(run.gradient(name))
-    per_example = target.batched and found.ndim == len(target.shape) + 1
-    flat = found.reshape(batch, size)[:, entries].T if per_example else found.reshape(size)[entries][:, None]
-    if not per_example:
-        gradient, differences, estimate = (a.sum(axis=1, keepdims=True) for a in (gradient, differences, estimate))
-    contributions, roundings = _readings(exact, name)
-    scale = contributions.reshape(-1, size).sum(axis=0)[entries][:, None]
-    keep = kinks.kept(len(entries))
-    names = [np.unravel_index(int(e), target.shape) if target.shape else () for e in entries]
-    index = [
-        (*(int(i) for i in names[p]), *((b,) if flat.shape[1] > 1 else ()))
-        for p in range(len(entries))
-        for b in range(flat.shape[1])
-    ]
-    what = f"dE/d{name}" + (f" ({len(entries):,} of {size:,} entries, sampled)" if len(entries) < size else "")
-    kept = np.repeat(keep, flat.shape[1])
-    radius = unit * np.broadcast_to(roundings.reshape(-1, size).sum(axis=0)[entries][:, None], flat.shape)
-    _agree(report, gradient, differences, 10 * estimate + 2 * radius, keep, what)
-    report.findings.append(
-        _entries(what, COMPLEX, flat, gradient, np.broadcast_to(scale, flat.shape), index, unit, radius, None, "")
-    )
-    report.findings.append(
-        _entries(
-            what,
-            DIFFERENCES,
-            flat,
-            differences,
-            np.broadcast_to(scale, flat.shape),
-            index,
-            unit,
-            radius + 10 * estimate,
-            kept,
-            kinks.unit,
-        )
-    )
-    if len(entries) < size and not target.batched:
-        report.findings.append(_random_directions(u, name, exact, found, unit))
-    if not steps:
+    each = node.batched and found.ndim == len(node.shape) + 1  # every example has a gradient of its own
+    size = series[0].along.size
+    flat, scale, radius = (np.reshape(a, (batch if each else 1, size)) for a in (found, scale, radius * unit))
+    measured: dict[bool, Array] = {}
+    for s in series:
+        along, what = s.along, f"dE/d{name}"
+        count = len(along.directions)
+        if along.entries is None:
+            what += f" along {count} random directions (seed 1)"
+        elif count < size:
+            what += f" ({count:,} of {size:,} entries, sampled)"
+        true, estimate = (np.broadcast_to(a if each else a.sum(axis=1, keepdims=True), (count, len(flat))) for a in (s.value, s.estimate))
+        given = along.of(flat).T
+        if not np.all(np.isfinite(given)):
+            defined(run.u, run.data, true)
+        bound, one = along.bound(radius).T, along.bound(scale).T
+        index = [(*along.index(p, node.shape), *((b,) if len(flat) > 1 else ())) for p in range(count) for b in range(len(flat))]
+        if s.analytic:
+            measured[along.entries is None] = true
+        elif measured:
+            _agree(report, measured[along.entries is None][:count], true, ESTIMATE * estimate + 2 * bound, s.kept, what)
+        allowed = bound if s.analytic else bound + ESTIMATE * estimate
+        kept = np.repeat(s.kept, len(flat))
+        report.findings.append(_entries(what, _oracle(s), given, true, one, index, unit, allowed, kept, s.unit))
+
+
+def _compare_uses(
+    report: Report, series: list[Series], run: Run, values: Mapping[Use, Array], radii: Mapping[Use, tuple[Array, Array]],
+    scale: Array, radius: Array, unit: float,
+) -> None:
+    """The triangle of a parameter: dE_t/dW through the use at step k."""
+    if not series:
         return
-    whole = run.contributions(name).reshape(losses, -1, size)[:, [k - 1 for k in steps]][:, :, entries]
-    true = np.stack([measured[k] for k in steps], axis=1)
-    size_of, radius_of = (
-        a.reshape(losses, -1, size)[:, [k - 1 for k in steps]][:, :, entries] for a in (contributions, unit * roundings)
+    name, steps, losses = series[0].name, series[0].steps or (), series[0].losses
+    shape, size = run.u.node(name).shape, series[0].along.size
+    uses = [(name, k) for k in steps]
+    whole = None
+    if run.u.columns <= LONG:
+        whole = run.contributions(name)
+        values = {use: whole[:, use[1] - 1] for use in uses}
+    given, ones, bounds = (
+        np.stack([a[use].reshape(len(losses), size) for use in uses], axis=1)
+        for a in (values, {use: radii[use][0] for use in uses}, {use: radii[use][1] * unit for use in uses})
     )
-    tk = [(t + 1, k, *(int(i) for i in names[p])) for t in range(losses) for k in steps for p in range(len(entries))]
-    label = f"each dE_t/d{name} through the use at step k"
-    report.findings.append(_entries(label, COMPLEX, whole, true, size_of, tk, unit, radius_of, None, ""))
-    value, error = (np.stack([rough[k][i] for k in steps], axis=1) for i in (0, 1))
-    kept_of = np.stack([kinks_of[k].kept(len(entries)) for k in steps])
-    unit_of = next((found.unit for found in kinks_of.values() if found.unit), "")
-    report.findings.append(
-        _entries(
-            label,
-            DIFFERENCES,
-            whole,
-            value,
-            size_of,
-            tk,
-            unit,
-            radius_of + 10 * error,
-            np.broadcast_to(kept_of, whole.shape).reshape(-1),
-            unit_of,
-        )
-    )
-    summed = run.contributions(name).reshape(-1, size).sum(axis=0)[entries][:, None]
-    report.findings.append(
-        _entries(
-            f"the sum of the triangle of {name}", "the gradient", summed, flat, scale, index, unit, radius, None, ""
-        )
-    )
+    for s in series:
+        along, what = s.along, f"each dE_t/d{name} through the use at step k"
+        if along.entries is None:
+            what += f" (k = {', '.join(map(str, steps))}), along {len(along.directions)} random directions"
+        bound, count = along.bound(bounds), len(along.directions)
+        places = [() if along.entries is None else along.index(p, shape) for p in range(count)]
+        index = [(t, k, *p) for t in losses for k in steps for p in places]
+        allowed = bound if s.analytic else bound + ESTIMATE * s.estimate
+        kept = np.broadcast_to(s.kept, s.value.shape).reshape(-1)
+        report.findings.append(_entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit))
+    if whole is None:
+        return
+    untimed = run._evaluate(run.numbers.uses(name).get(None, []))
+    summed = whole.sum(axis=(0, 1)) + run._shaped(run.u.node(name), untimed)
+    index = [tuple(int(i) for i in place) for place in np.ndindex(shape)]
+    what = f"the sum of the triangle of {name}" + (" and its use in the total" if untimed else "")
+    report.findings.append(_entries(what, "the gradient", summed, run.gradient(name), scale, index, unit, radius * unit, None, ""))
 
 
-def _random_directions(u: Unrolled, name: str, exact: Run, found: Array, unit: float) -> Finding:
-    """Every entry of a large parameter at once: the gradient along a few random directions, whatever its size.
-
-    A wrong gradient is orthogonal to a random direction with probability zero; fresh Gaussian directions, seed in the name.
-    """
-    size = int(np.prod(found.shape))
-    directions = np.random.default_rng(1).normal(size=(8, size))
-    true = np.zeros(8)
-    with np.errstate(all="ignore"):
-        for heads, cut in u._numbers.groups():
-            along = Probe(u, name, heads, cut, exact.leaves).complex_step(None, directions)
-            true = true + along.sum(axis=(0, 2)) * u.weight
-    given = directions @ found.reshape(-1)
-    # The running error of the whole gradient, not the sum over its triangle: u·S of a long sequence is larger than the gradient.
-    nodes, seeds = exact._gradient_nodes[name], set(exact.numbers.seeds.values())
-    sigma, scale = (
-        np.abs(np.asarray(exact._shaped(u.node(name), exact._evaluate(nodes, None, read)), float)).reshape(-1)
-        for read in (rounding_error, lambda nodes, given: evaluate_absolute(nodes, given, seeds))
-    )
-    radius = SAFETY * sigma + np.minimum(scale, ARRANGEMENT * sigma) + 2 * np.abs(found.reshape(-1))
-    what = f"dE/d{name} along 8 random directions (seed 1)"
-    scale, radius = np.abs(directions) @ scale, np.abs(directions) @ radius
-    return _finding(what, COMPLEX, given, true, scale, radius, unit)
+def _oracle(s: Series) -> str:
+    return COMPLEX if s.analytic else DIFFERENCES
 
 
 def _agree(report: Report, a: Array, b: Array, radius: Array, keep: Array, what: str) -> None:
     """The two oracles must agree; if they do not, the fault is ours."""
-    off = (np.abs(a - b) > radius) & keep[:, None]
+    off = (np.abs(a - b) > radius + UNDERFLOW) & keep[:, None]
     if np.any(off):
         report.broken = f"{COMPLEX} and {DIFFERENCES} disagree on {what}"
-
-
-def _finding(what: str, oracle: str, value: Array, truth: Array, size: Array, radius: Array, unit: float) -> Finding:
-    value, truth, size, radius = (np.atleast_1d(a) for a in (value, truth, size, radius))
-    index = [tuple(int(i) for i in place) for place in np.ndindex(value.shape)]
-    return _entries(what, oracle, value, truth, size, index, unit, unit * radius, None, "")
 
 
 def _entries(
@@ -277,14 +235,13 @@ def _entries(
         np.asarray(a, float).reshape(-1)
         for a in (value, truth, np.broadcast_to(size, value.shape), np.broadcast_to(radius, value.shape))
     )
-    tiny = np.finfo(float).tiny
     error = np.abs(value - truth)
     error = np.where(np.isfinite(error), error, np.inf)
-    ratio = error / (radius + tiny)
+    ratio = error / (radius + UNDERFLOW)
     if keep is not None:
         ratio = np.where(keep, ratio, 0.0)
     worst = int(np.argmax(ratio))
-    one = unit * float(size[worst]) + tiny
+    one = unit * float(size[worst]) + UNDERFLOW
     if not len(index):
         raise BPTTError(f"{what}: there is nothing to compare", "choose a parameter that the loss depends on")
     return Finding(

@@ -11,6 +11,7 @@ a few forward passes, whatever the number of parameters.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..recurrence import Unrolled
     from ..recurrence.unroll import Head
 
-__all__ = ["COMPLEX_STEP", "Differences", "Move", "Probe", "units"]
+__all__ = ["COMPLEX_STEP", "Measured", "Move", "Probe"]
 
 Array = np.ndarray[Any, Any]
 Move = Mapping[tuple[str, "int | None"], Array]
@@ -35,24 +36,20 @@ NOISE = 4e-15  # of a loss, relative to the largest loss: what a difference quot
 MOST_NUMBERS = 1 << 21  # in the stacked copies of the moved variables, at a time
 
 
-def units(name: str, step: int | None, entries: Array, size: int) -> Move:
-    """The entries of a variable, or of its use in one step, moved one by one."""
-    rows = np.zeros((len(entries), size))
-    rows[np.arange(len(entries)), entries] = 1.0
-    return {(name, step): rows}
-
-
-class Differences:
-    """Central differences along P directions.
+@dataclass
+class Measured:
+    """Derivatives of the losses along P directions.
 
     Attributes:
-        value, estimate: Richardson's extrapolation and an estimate of its error, (heads, P, B).
-        kept: (P,), whether the difference quotient means something: no unit (ReLU, max, clip) changes side within the stencil, and
-            no argument leaves the domain of its function. unit: the first that does, in words.
+        value, estimate: the derivatives and an estimate of their error, (heads, P, B).
+        kept: (P,), whether they mean something: for differences, whether no unit (ReLU, max, clip) changes side within the
+            stencil, and no argument leaves the domain of its function. unit: the first that does, in words.
     """
 
-    def __init__(self, value: Array, estimate: Array, kept: Array, unit: str):
-        self.value, self.estimate, self.kept, self.unit = value, estimate, kept, unit
+    value: Array
+    estimate: Array
+    kept: Array
+    unit: str = ""
 
 
 class Probe:
@@ -198,24 +195,20 @@ class Probe:
         rows = [np.asarray(o) for o in outputs]
         return np.stack([np.broadcast_to(o if o.ndim == 2 else o.reshape(1, -1), (count, self.batch)) for o in rows])
 
-    def complex_step(self, moves: Sequence[Move]) -> Iterator[Array]:
-        """For each move the derivatives (heads, P, B) of the losses along its directions: exact up to rounding."""
+    def complex_step(self, moves: Sequence[Move]) -> Iterator[Measured]:
+        """For each move the derivatives of the losses along its directions: exact up to rounding."""
         for chunk in self._chunks(moves, 1):
             counts = [_rows(m) for m in chunk]
             outputs = self.plan.results(self._moved(chunk, np.full((1, sum(counts)), 1j * COMPLEX_STEP)))
             found = self._losses([np.imag(o) for o in outputs], sum(counts)) / COMPLEX_STEP
-            yield from np.split(found, np.cumsum(counts)[:-1], axis=1)
+            yield from _split(Measured(found, np.zeros(found.shape), np.ones(sum(counts), bool)), counts)
 
-    def differences(self, moves: Sequence[Move]) -> Iterator[Differences]:
+    def differences(self, moves: Sequence[Move]) -> Iterator[Measured]:
         """For each move central differences with four steps, three times extrapolated (Richardson)."""
         for chunk in self._chunks(moves, 2 * len(STENCIL)):
-            all_of = self._differences(chunk)
-            places = np.cumsum([_rows(m) for m in chunk])[:-1]
-            parts = (np.split(a, places, axis=1) for a in (all_of.value, all_of.estimate))
-            for value, estimate, kept in zip(*parts, np.split(all_of.kept, places)):
-                yield Differences(value, estimate, kept, "" if kept.all() else all_of.unit)
+            yield from _split(self._differences(chunk), [_rows(m) for m in chunk])
 
-    def _differences(self, moves: Sequence[Move]) -> Differences:
+    def _differences(self, moves: Sequence[Move]) -> Measured:
         steps = np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
         signed = np.concatenate([steps, -steps])
         crossed, unit = np.zeros(steps.shape[1], bool), ""
@@ -240,7 +233,7 @@ class Probe:
             table = [(power * b - a) / (power - 1) for a, b in pairwise(table)]
             power *= 4
         # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an estimate should be
-        return Differences(table[0], np.abs(last[0] - last[1]) + noise[:, None], ~crossed, unit)
+        return Measured(table[0], np.abs(last[0] - last[1]) + noise[:, None], ~crossed, unit)
 
     def _lengths(self, move: Move) -> Array:
         """What makes a step of 0.02 a small one, for each direction: larger for large data, smaller for long directions."""
@@ -250,6 +243,14 @@ class Probe:
 
 def _rows(move: Move) -> int:
     return len(next(iter(move.values())))
+
+
+def _split(found: Measured, counts: Sequence[int]) -> Iterator[Measured]:
+    """What was measured together, for each move."""
+    places = np.cumsum(counts)[:-1]
+    values, estimates = (np.split(a, places, axis=1) for a in (found.value, found.estimate))
+    for value, estimate, kept in zip(values, estimates, np.split(found.kept, places)):
+        yield Measured(value, estimate, kept, "" if kept.all() else found.unit)
 
 
 def _sides(node: Node, args: Sequence[Any]) -> list[Any]:

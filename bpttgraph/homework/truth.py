@@ -7,37 +7,28 @@ reverse pass; errors are shown in u·S, unit roundoff times the sum of the absol
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import evaluate_absolute
 from ..check.directions import Directional, locate
+from ..check.readings import magnitude, read_gradients, rounding
 from ..errors import Fault
 from ..graph import needed
-from ..rounding import rounding_error
+from ..rounding import SAFETY, U, radius, rounding_error
 
 if TYPE_CHECKING:
     from ..graph import Node
     from ..recurrence import Run, Unrolled
 
-__all__ = ["Truth", "U"]
+__all__ = ["SAFETY", "Truth", "U"]
 
 Array = np.ndarray[Any, Any]
-Reading = Callable[[Sequence[Any], Mapping[Any, Any]], list[Any]]
-U = 2.0**-53
-# Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.7 of this radius, also where units are
-# saturated; a wider one would hide the last terms of a sequence that fades quickly.
-SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of the sum
-# Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the gradient), so only
-# as long as it is not many standard deviations.
-ARRANGEMENT = 100.0
 # Single precision: forward errors that many steps share (a cell that only adds) are not independent, so they may add up like √T more
 # than the statistics say, and gradients amplify them.
 SINGLE = 3.0  # times √T
-LAST = 2.0  # and units in the last place of the value itself
 
 
 class Truth:
@@ -93,34 +84,21 @@ class Truth:
         """How far rounding may carry a right answer, computed with unit roundoff `unit`, entry by entry."""
         unit = max(unit, U)
         kind = "rounding" if unit <= U or self._single else "rounding of rounded data"
-        sigma = self._reading(name, kind)
-        other = np.minimum(self.scale(name), ARRANGEMENT * sigma)
         safety = SAFETY if unit <= U else SINGLE * SAFETY * float(np.sqrt(self.u.columns))
-        return (safety * sigma + other + LAST * np.abs(self.value(name))) * unit
+        return radius(self._reading(name, kind), self.scale(name), self.value(name), safety) * unit
 
     def _reading(self, name: str, kind: str) -> Array:
         if (name, kind) not in self._read:
-            numbers = self.run.numbers
-            together = list(numbers.leaf_nodes) if name in numbers.leaf_nodes else [name]
-            if name in self.u.leaves and name not in numbers.leaf_nodes and name not in self.alias:  # a whole sequence
+            leaves = self.run.numbers.leaf_nodes
+            if name in self.u.leaves and name not in leaves and name not in self.alias:  # a whole sequence
                 parts = [self._reading(n.name or "", kind) for _, n in self.u.leaves[name]]
                 self._read[name, kind] = np.stack(parts)
                 return self._read[name, kind]
-            groups = {
-                n: self.run._gradient_nodes[n] if n in numbers.leaf_nodes else numbers.adjoint(self.node(n))
-                for n in together
-            }
-            seeds = set(numbers.seeds.values())
             # one rounded weight is off by the same amount at every step, so its uses add up, not their squares (2: margin)
             inputs = 2 * self.u.columns**0.5 if kind == "rounding of rounded data" else 0.0
-            read: Reading = lambda nodes, given: (  # noqa: E731
-                evaluate_absolute(nodes, given, seeds) if kind == "scale" else rounding_error(nodes, given, inputs)
-            )
-            flat = self.run._evaluate([node for nodes in groups.values() for node in nodes], None, read)
-            for n, nodes in groups.items():
-                found, flat = flat[: len(nodes)], flat[len(nodes) :]
-                target = numbers.leaf_nodes.get(n) or self.node(n)
-                self._read[n, kind] = np.abs(self.run._shaped(target, [np.asarray(f, float) for f in found]))
+            read = magnitude(self.run) if kind == "scale" else rounding(inputs)
+            for n, value in read_gradients(self.run, leaves if name in leaves else {name: self.node(name)}, read).items():
+                self._read[n, kind] = value
         return self._read[name, kind]
 
     @cached_property
@@ -141,7 +119,7 @@ class Truth:
             Fault: they disagree, so bpttgraph itself is broken; the tensor and the entry are named.
         """
         names = list(self.run.numbers.leaf_nodes)
-        oracle = Directional(self.u, self.run.leaves)
+        oracle = Directional(self.u, names, self.run.leaves)
         kinked = any(distance <= SAFETY for _, distance in self._on_kink)
         summed = {n: self._summed(n, self.value(n)) for n in names}
         allowed = {n: self._summed(n, self.radius(n)) for n in names}

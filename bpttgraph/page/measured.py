@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autodiff import evaluate
-from ..check.gradients import SAFETY
 from ..check.oracle import COMPLEX_STEP, Probe
-from ..rounding import rounding_error
+from ..check.readings import radii_of_uses, whole_radii
+from ..check.series import Along, Series, measure
 
 if TYPE_CHECKING:
     from ..recurrence import Run, Unrolled
@@ -46,22 +46,21 @@ def within(value: Array, truth: Array, radius: Array | float) -> bool:
 
 def by_use(u: Unrolled, name: str, run: Run) -> Measured:
     """Measure ∂E/∂name on a run of one example, and for a parameter each (t, k) of its triangle."""
-    target = u.node(name)
-    size = int(np.prod(target.shape))
-    entries = np.arange(size)
-    gradient = np.zeros(size)
-    values: dict[tuple[int, int], Array] = {}
+    node = u.node(name)
+    along = Along(int(np.prod(node.shape)), np.arange(int(np.prod(node.shape))))
+    steps = sorted({max(use.step, 1) for use in node.uses if use.step is not None}) if node.role == "parameter" else []
+    losses = sorted({h.step for h in u.heads})
+    whole, uses = Series(u, name, along, True), Series(u, name, along, True, steps, losses)
     with np.errstate(all="ignore"):
         for heads, cut in u._numbers.groups():
-            probe = Probe(u, name, heads, cut, run.leaves)
-            gradient += probe.complex_step(None, entries).sum(axis=(0, 2)) * u.weight
-            for k in probe.copies if target.role == "parameter" else ():
-                for head, row in zip(heads, probe.complex_step(k, entries).sum(axis=-1) * u.weight):
-                    values[head.step, k] = values.get((head.step, k), 0.0) + row
-    bounds = SAFETY * UNIT * run.triangle(name, rounding_error)
-    bounds = bounds.reshape(*bounds.shape[:2], size)
-    cells = {(t, k): (v, bounds[t - 1, k - 1]) for (t, k), v in values.items() if 1 <= k <= bounds.shape[1]}
-    return Measured(gradient, bounds.sum(axis=(0, 1)), cells)
+            measure(Probe(u, [name], heads, cut, run.leaves), [whole, uses])
+    radii = radii_of_uses(run, [(name, k) for k in steps], losses) if steps else {}
+    cells = {
+        (t, k): (uses.value[i, j], UNIT * np.ravel(radii[name, k][1][i]))
+        for i, t in enumerate(losses) for j, k in enumerate(steps)
+    }  # fmt: skip
+    _, radius = whole_radii(run, [name])[name]
+    return Measured(whole.value.sum(axis=1), UNIT * np.ravel(radius), cells)
 
 
 def local(u: Unrolled, link: Link, run: Run) -> Array:

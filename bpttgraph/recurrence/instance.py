@@ -25,9 +25,11 @@ Array = np.ndarray[Any, Any]
 MARGIN = 0.05
 NEAR = 1e-3  # for a denominator, which may have either sign
 ROUNDS = 12  # arrays moved one after the other
+DRAWS = 4  # before giving up
 SHORT = 12  # steps on which the moves are tried, if there are many more
 MOVES: tuple[Callable[[Array], Array], ...] = (
-    np.abs, lambda v: 0.5 * v, lambda v: -np.abs(v), lambda v: 0.5 + np.abs(v), lambda v: 2.0 * v, lambda v: -0.5 - np.abs(v),
+    np.abs, lambda v: 0.5 * v, lambda v: -np.abs(v), lambda v: 0.25 * v, lambda v: 0.5 + np.abs(v), lambda v: 2.0 * v,
+    lambda v: -0.5 - np.abs(v),
 )  # fmt: skip
 
 
@@ -42,15 +44,18 @@ def instance(u: Unrolled, seed: int = 0, batch: int | None = None) -> dict[str, 
     data = draw(u, seed, batch)
     if u.recurrence.abstract or not any(_may_leave(u, node) for node in _equations(u)):
         return data
-    if max(u.steps.values()) > 4 * SHORT and outside(u, data):
-        data = _moved(data, _search(_short(u), draw(_short(u), seed, batch)))
-    data = _moved(data, _search(u, data))
-    for where in outside(u, data):
-        raise BPTTError(f"no random instance was found on which {where} is defined", "give data of your own, inside its domain")
-    return data
+    for again in range(DRAWS):
+        if max(u.steps.values()) > 4 * SHORT and outside(u, data):
+            data = _moved(data, _search(_short(u), draw(_short(u), seed, batch)))
+        data = _moved(data, _search(u, data))
+        places = outside(u, data)
+        if not places:
+            return data
+        data = draw(u, [seed, again], batch)
+    raise BPTTError(f"no random instance was found on which {places[0]} is defined", "give data of your own, inside its domain")
 
 
-def draw(u: Unrolled, seed: int, batch: int | None) -> dict[str, Array]:
+def draw(u: Unrolled, seed: int | list[int], batch: int | None) -> dict[str, Array]:
     """Numbers of order one for every slot, and distributions for what a cross entropy compares with."""
     rng = np.random.default_rng(seed)
     lead = () if batch is None else (batch,)
@@ -166,8 +171,7 @@ def _search(u: Unrolled, data: dict[str, Array]) -> Moves:
 
 def _short(u: Unrolled) -> Unrolled:
     """The same recurrence over fewer steps."""
-    steps = {block: min(n, SHORT) for block, n in u.steps.items()}
+    steps: Any = {block: min(n, SHORT) for block, n in u.steps.items()}
+    steps = steps if u.recurrence.blocks else steps[None]
     loss = "last" if u.loss_steps == (u.steps[u._loss_block],) else "every"
-    return u.recurrence.unroll(
-        steps if u.recurrence.blocks else steps[None], loss=loss, sizes=u.given_sizes, inputs=u.inputs, reduce=u.reduce
-    )
+    return u.recurrence.unroll(steps, loss=loss, sizes=u.given_sizes, inputs=u.inputs, reduce=u.reduce)

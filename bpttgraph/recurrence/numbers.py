@@ -7,7 +7,8 @@ batch, so that the whole (t, k) triangle of contributions, or all rows of a Jaco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,6 +99,46 @@ class Numbers:
         return {**self.u.parameters, **initial}
 
     @cached_property
+    def untimed(self) -> list[Node]:
+        """Values of equations without a step, such as s = σ(α)."""
+        found = [self.u.node(v) for v in self.u.order_of_names if self.u.column(v) is None]
+        return [n for n in found if n.role not in ("parameter", "total")]
+
+    @cached_property
+    def passes(self) -> list[Backward]:
+        """The reverse passes to all parameters, initial states and values without a step."""
+        return self.reverse([*self.leaf_nodes.values(), *self.untimed])
+
+    def uses(self, name: str) -> dict[int | None, list[Node]]:
+        """What reaches a parameter or initial state through its uses in each step: summands of its adjoint, by step.
+
+        Definitions without a step between the parameter and its uses (s = σ(α)) are passed through for each step apart. Uses in
+        no step at all, such as that of a in E = a sum_t E[t], stand under None.
+        """
+        u, target = self.u, self.leaf_nodes[name]
+        sources: dict[int | None, dict[Node, list[Node]]] = {}
+        for p in self.passes:
+            for source in (target, *self.untimed):
+                for consumer, _, part in p.contributions.get(source, ()):
+                    owner = consumer.name or consumer.owner or ""
+                    column = u.column(owner)
+                    if column is None:
+                        if consumer.role == "total" or owner == u.total:
+                            sources.setdefault(None, {}).setdefault(source, []).append(part)
+                        continue
+                    step = column - u.offset.get(u._places[owner].block, 0)
+                    sources.setdefault(step, {}).setdefault(source, []).append(part)
+        found: dict[int | None, list[Node]] = {}
+        for use, parts in sources.items():
+            own = parts.pop(target, [])
+            seeds = {source: reduce(add, summands) for source, summands in parts.items()}
+            adjoint = backward(seeds, [target]).adjoints.get(target) if seeds else None
+            nodes = [*([reduce(add, own)] if own else []), *([adjoint] if adjoint is not None else [])]
+            if nodes:
+                found[use] = nodes
+        return found
+
+    @cached_property
     def forward_plan(self) -> Plan:
         nodes = [self.u.node(name) for name in self.u.order_of_names]
         return Plan(nodes)
@@ -106,7 +147,7 @@ class Numbers:
     def full_plan(self) -> tuple[Plan, dict[str, list[Node]]]:
         """Forward and reverse pass as one plan, and the gradient nodes of each leaf."""
         with no_collection():
-            passes = self.reverse(self.leaf_nodes.values())
+            passes = self.passes
             gradients = {name: [p.adjoints[node] for p in passes if node in p.adjoints] for name, node in self.leaf_nodes.items()}
             outputs = [self.u.node(name) for name in self.u.order_of_names] + [g for found in gradients.values() for g in found]
             return Plan(outputs), gradients
@@ -343,17 +384,20 @@ class Run:
         """The (t, k) triangle: `[t-1, k-1]` is dE_t/dW through the use at step k, shape `(T, T, *shape)`; its sum is the gradient.
 
         For a parameter used in one block and a loss in another, t counts the steps of the loss's block, k those of the use's.
+        Uses before the first step (h[0] = V c) stand with those of step 1; uses in no step (a in E = a sum_t E[t]) are left out.
         """
         if name not in self.numbers.leaf_nodes:
             raise BPTTError(f"there is no parameter {name}", nearest(name, list(self.u.parameters)))
         return self.triangle(name)
 
-    def _stack(self, losses: int) -> dict[Node, Any]:
-        """Seeds for all losses at once: seed t is the t-th unit vector along a new first axis."""
+    def _stack(self, losses: Sequence[int]) -> dict[Node, Any]:
+        """Seeds for some losses at once: a unit vector for each of them along a new first axis."""
         stack = {}
+        place = {t: i for i, t in enumerate(losses)}
         for head, seed in self.numbers.seeds.items():
-            unit = np.zeros((losses, self.batch or 1), self._real)
-            unit[head.step - 1] = self.u.weight
+            unit = np.zeros((len(place), self.batch or 1), self._real)
+            if head.step in place:
+                unit[place[head.step]] = self.u.weight
             stack[seed] = unit
         return stack
 
@@ -373,40 +417,14 @@ class Run:
         losses = max(u.steps.get(u._loss_block, u.columns), max(h.step for h in heads))
         if name not in self.numbers.leaf_nodes:
             result = np.zeros((losses, 1, *target.shape), self._dtype)
-            self._add(result[:, 0], self._evaluate(self.numbers.adjoint(target), self._stack(losses), read), target)
+            self._add(result[:, 0], self._evaluate(self.numbers.adjoint(target), self._stack(range(1, losses + 1)), read), target)
             return result
-        # Definitions without a step between the parameter and its uses (s = σ(α)) are passed through for each step apart.
-        untimed = [u.node(v) for v in u.order_of_names if u.column(v) is None]
-        timeless = [target, *(n for n in untimed if n is not target and n.role not in ("parameter", "total"))]
-        passes = self.numbers.reverse(timeless)
-        by_step: dict[int, dict[Node, list[Node]]] = {}
-        for p in passes:
-            for source, found in p.contributions.items():
-                for consumer, _, part in found:
-                    owner = consumer.name or consumer.owner or ""
-                    column = u.column(owner)
-                    if column is None:
-                        continue
-                    block = u._places[owner].block
-                    by_step.setdefault(column - u.offset.get(block, 0), {}).setdefault(source, []).append(part)
-        uses = max([u.steps.get(u._places[name].block, u.columns), *by_step])
-        parts_of: list[tuple[int, Node]] = []
-        for k, sources in by_step.items():
-            seeds: dict[Node, Node] = {}
-            for source, parts in sources.items():
-                summed = parts[0]
-                for part in parts[1:]:
-                    summed = summed + part
-                if source is target:
-                    parts_of.append((k, summed))
-                else:
-                    seeds[source] = summed
-            adjoint = backward(seeds, [target]).adjoints.get(target) if seeds else None
-            if adjoint is not None:
-                parts_of.append((k, adjoint))
+        by_step = self.numbers.uses(name)
+        parts = [(max(k, 1), node) for k, nodes in by_step.items() if k is not None for node in nodes]
+        uses = max([u.steps.get(u._places[name].block, u.columns), *(k for k, _ in parts)])
         result = np.zeros((losses, uses, *target.shape), self._dtype)
-        values = self._evaluate([node for _, node in parts_of], self._stack(losses), read)
-        for (k, _), value in zip(parts_of, values):
+        values = self._evaluate([node for _, node in parts], self._stack(range(1, losses + 1)), read)
+        for (k, _), value in zip(parts, values):
             self._add(result[:, k - 1], [value], target)
         return result
 
