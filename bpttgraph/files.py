@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .errors import BPTTError
 
-__all__ = ["decoded", "read_bytes", "read_text", "write"]
+__all__ = ["check_place", "decoded", "read_bytes", "read_text", "write"]
 
 
 def read_bytes(path: Path, most: int, fix: str) -> bytes:
@@ -44,6 +44,24 @@ def decoded(content: bytes, name: str) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BPTTError(f"{name} is not UTF-8 text (byte {error.start})", "save it as plain UTF-8 text") from None
+
+
+def check_place(path: Path, folders: bool = True) -> None:
+    """Ask before the work whether a file can be written: its folder is there, or `folders` may be made, and it is no folder itself.
+
+    Raises:
+        BPTTError: what stands in the way.
+    """
+    if os.path.isdir(path):
+        raise BPTTError(f"{str(path)!r} is a folder", "add the name of a file")
+    folder = path.parent
+    while folders and not os.path.exists(folder) and folder != folder.parent:
+        folder = folder.parent
+    if not os.path.isdir(folder):
+        what = "is a file, not a folder" if os.path.exists(folder) else "is not there"
+        raise BPTTError(f"there is no folder {folder}: it {what}", "make it first, or choose another place")
+    if not os.access(folder, os.W_OK):
+        raise BPTTError(f"cannot write in the folder {folder}", "choose another place")
 
 
 def write(files: Mapping[Path, bytes], folders: bool = True) -> None:

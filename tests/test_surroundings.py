@@ -429,3 +429,56 @@ def test_an_engine_that_prints_too_much_is_left_out(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(engines, "WORKER", [sys.executable, "-c", "while True: print('x' * 10000)"])
     figure = bg.cell("rnn").draw()
     assert figure.svg.startswith("<svg") and "printed more than" in figure.engine_note
+
+
+# -- before the work ---------------------------------------------------------------------------------------------------
+
+
+def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever starts the work now is found out."""
+    for place in ("bpttgraph.check.gradients.check_derivations", "bpttgraph.homework.verify", "bpttgraph.training.train",
+                  "bpttgraph.homework.profiled.verify", "bpttgraph.flow.measure", "bpttgraph.draw.figure.Figure.save"):  # fmt: skip
+        monkeypatch.setattr(place, _explode(AssertionError("the work has begun")))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["derive", "rnn", "-o", "OUT/new", "--format", "html,pdf"], "--format pdf needs the package typst"),
+        (["check", "rnn", "--answer", "ANSWER", "--certify"], "--certify needs the package python-flint"),
+        (["check", "--profile", "torch-rnn", "--answer", "ANSWER", "--certify"], "pip install 'bpttgraph[certify]'"),
+        (["derive", "rnn", "-o", "ANSWER"], "is a file, not a folder"),
+        (["derive", "rnn", "-o", "ANSWER/new"], "is a file, not a folder"),
+        (["derive", "rnn", "-o", "OUT/new", "--steps", "40", "--format", "page"], "a page walks through at most 300"),
+        (["draw", "rnn", "-o", "OUT/no/a.svg"], "there is no folder"),
+        (["draw", "rnn", "-o", "OUT"], "is a folder"),
+        (["draw", "rnn", "-o", "OUT/no/a.html"], "there is no folder"),
+        (["flow", "rnn", "-o", "ANSWER/a.svg"], "is a file, not a folder"),
+        (["check", "rnn", "--answer", "ANSWER", "--picture", "OUT/a.bmp"], "end the name in .svg"),
+        (["check", "rnn", "--answer", "ANSWER", "--picture", "OUT/no/a.svg"], "there is no folder"),
+        (["check", "rnn", "--answer", "ANSWER", "--picture", "OUT/a.svg", "--feedback", "where"], "does not tell the cause"),
+        (["check", "rnn", "--make-instance", "OUT"], "is a folder"),
+        (["train", "rnn", "--text", "ANSWER", "--checkpoint", "OUT/no/a.npz"], "there is no folder"),
+        (["train", "rnn", "--text", "ANSWER", "--log", "ANSWER/a.csv"], "is a file, not a folder"),
+    ],
+)  # fmt: skip
+def test_what_stands_in_the_way_is_said_before_the_work(
+    words: list[str], says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answer = tmp_path / "answer.txt"
+    answer.write_text("dW_hh = W_hh\n" * 10)
+    no_work(monkeypatch)
+    monkeypatch.setitem(sys.modules, "typst", None)
+    monkeypatch.setitem(sys.modules, "flint", None)
+    done = run(*[w.replace("OUT", str(tmp_path)).replace("ANSWER", str(answer)) for w in words])
+    assert done.exit_code == 2 and says in done.stderr and not done.stdout, done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["answer.txt"]
+
+
+def test_a_folder_that_may_not_be_written_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from bpttgraph import files
+
+    no_work(monkeypatch)
+    monkeypatch.setattr(files.os, "access", lambda *_: False)
+    done = run("derive", "rnn", "-o", tmp_path / "new" / "out")
+    assert done.exit_code == 2 and f"cannot write in the folder {tmp_path}" in done.stderr

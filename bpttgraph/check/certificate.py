@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import BPTTError
 from ..graph import Node, needed
+from ..optional import require
 
 if TYPE_CHECKING:
     from ..recurrence import Unrolled
@@ -52,10 +53,7 @@ def certify(
     Raises:
         BPTTError: python-flint is not installed, a function has no series here, or a unit sits on its kink.
     """
-    try:
-        import flint
-    except ImportError:
-        raise BPTTError("a certificate needs python-flint", "pip install 'bpttgraph[certify]'") from None
+    flint = require("python-flint", "a certificate")
     if u.edge_cuts:
         raise BPTTError("a truncated gradient is not the derivative of the loss", "certify the full gradient")
     leaves = u.run(data).leaves

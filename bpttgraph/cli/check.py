@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from ..files import write
+from ..files import check_place, write
+from ..optional import require
 from .common import load, shared, unroll
 from .status import judged
 from .terminal import busy, say
@@ -84,6 +85,7 @@ def check(
         raise BPTTError(
             "there is no answer to check", "give --answer FILE, or --make-instance FILE.npz to get an instance"
         )
+    _look(made, picture, certify, feedback)
     notes: tuple[str, ...] = ()
     if profile is not None:
         from . import profiles
@@ -116,15 +118,26 @@ def check(
     judged(verdict, "compute the answer on another instance (--make-instance FILE.npz --seed 1)")
 
 
+def _look(made: Path | None, picture: Path | None, certify: bool, feedback: str) -> None:
+    """What stands in the way of the options, looked for before the work."""
+    if certify:
+        require("python-flint", "--certify")
+    if made is not None:
+        check_place(made)
+        if made.suffix not in (".npz", ".json"):
+            raise BPTTError(f"--make-instance {made.name}: {made.suffix or 'no suffix'}", nearest(made.suffix, [".npz", ".json"]))
+    if picture is not None:
+        check_place(picture, folders=False)
+        if picture.suffix.lower() not in (".svg", ".png", ".pdf"):
+            raise BPTTError(f"--picture {picture.name}: {picture.suffix or 'no suffix'}", "end the name in .svg, .png or .pdf")
+        if feedback in ("none", "verdict", "where"):
+            raise BPTTError(f"--feedback {feedback} does not tell the cause", "leave out --picture, or --feedback why")
+
+
 def _draw(verdict: Verdict, path: Path) -> None:
     """Write the picture of the cause; that there is none is no failure of the check."""
     from ..cause import cause_figure
-    from ..homework.feedback import LEVELS
 
-    if LEVELS.index(verdict.feedback) < LEVELS.index("why"):
-        raise BPTTError(
-            f"--feedback {verdict.feedback} does not tell the cause", "leave out --picture, or --feedback why"
-        )
     try:
         figure = cause_figure(verdict, fit="slide" if path.suffix.lower() == ".pdf" else None)
     except BPTTError as error:
@@ -185,10 +198,6 @@ def _write(path: Path, data: Mapping[str, Any]) -> None:
 
     import numpy as np
 
-    if path.suffix not in (".npz", ".json"):
-        raise BPTTError(
-            f"--make-instance {path.name}: {path.suffix or 'no suffix'}", nearest(path.suffix, [".npz", ".json"])
-        )
     if path.suffix == ".json":
         body = {"data": {key: np.asarray(value).tolist() for key, value in data.items()}}
         content = (json.dumps(body, indent=1) + "\n").encode()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, Fault
-from ..files import write
+from ..files import check_place, write
+from ..optional import require
 from .common import default_wrt, load, shared, unroll
 from .status import WRONG
 from .terminal import busy, say
@@ -118,8 +119,10 @@ def derive(
     for name in wanted:
         if name not in _FORMATS:
             raise BPTTError(f"--format {name} is not a format of this version", f"choose from {', '.join(_FORMATS)}")
-    if output is not None and output.exists() and not output.is_dir():
-        raise BPTTError(f"{output} is a file, not a folder", "choose a folder with -o")
+    if output is not None:
+        check_place(output / "derivation.html")
+        if "pdf" in wanted:
+            require("typst", "--format pdf")
     symbolic = options["steps"] in ("T", "t")
     options["steps"] = "T" if symbolic else options["steps"]
     command = _command(
@@ -138,6 +141,11 @@ def derive(
     unrolled = unroll(rec, {**options, "steps": None} if symbolic else options)
     whole = wrt == ("all",)
     names = _names(unrolled, wrt)
+    if output is not None and "page" in wanted:
+        from ..page import readable
+
+        for name in names:
+            readable(unrolled, name)
     classes = tuple(sorted(checked_classes(onehot or "", unrolled.vgraph.variables)))
     if symbolic:
         from ..document.closed import symbolic_of

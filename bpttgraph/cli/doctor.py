@@ -16,6 +16,7 @@ def doctor(as_json: bool) -> None:
     from importlib.metadata import PackageNotFoundError, version
 
     from ..draw import engine_report
+    from ..optional import OPTIONAL
 
     def installed(package: str) -> str | None:
         try:
@@ -24,19 +25,12 @@ def doctor(as_json: bool) -> None:
             return None
 
     base = ("bpttgraph", "numpy", "sympy", "networkx", "graphviz", "pygraphviz", "ziamath", "click", "rich")
-    optional = {
-        "typst": "writes documents as PDF",
-        "python-flint": "certifies gradients: check --certify",
-        "torch": "compares with nn.RNN, nn.LSTM, nn.GRU in the tests",
-        "pytest": "runs the tests",
-        "hypothesis": "runs the tests",
-    }
     engines = engine_report()
     found = {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {p: installed(p) for p in base},
-        "optional": {p: installed(p) for p in optional},
+        "optional": {p: installed(p) for p in OPTIONAL},
         "engines": engines,
     }
     if as_json:
@@ -46,8 +40,8 @@ def doctor(as_json: bool) -> None:
     for package in base:
         say(f"  {package:<12} {installed(package) or 'MISSING: pip install ' + package}")
     say("Optional")
-    for package, use in optional.items():
-        say(f"  {package:<12} {installed(package) or 'not installed'} ({use})")
+    for package, about in OPTIONAL.items():
+        say(f"  {package:<12} {installed(package) or 'not installed'} ({about.use})")
     say("Drawing engines, in order")
     for engine in engines:
         mark = "used" if engine["used"] else "available" if engine["available"] else "missing"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from ..files import write
+from ..files import check_place, write
 from .common import load, pairs, shared, unroll, whole
 from .terminal import busy, say
 
@@ -77,6 +77,8 @@ def draw(
     **options: Any,
 ) -> None:
     """Draw the computation graph: folded, unrolled, with its gradient, term by term, by contributions, or one step."""
+    if output is not None:
+        check_place(output, folders=False)
     rec = load(source, let)
     style: dict[str, Any] = {"labels": labels, "theme": theme, "fit": fit}
     if rec.definitions and not rec.every:
@@ -100,8 +102,6 @@ def draw(
             style |= {"wrt": wrt, "t": t, "k": k, "data": unrolled.instance() if numbers else None}
         figure = unrolled.draw(view=view, fold="auto" if fold is None else fold, detail=detail, **style)
     target = output or Path(f"{rec.title.replace(':', '-')}-{view}.svg")
-    if target.parent != Path() and not target.parent.is_dir():
-        raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")
     with busy("drawing"):
         figure.save(target)
     for note in rec.notes:
@@ -137,8 +137,6 @@ def _page(
     """The page that walks through a gradient, for `draw -o x.html`; a term is said as a link into it."""
     from ..page import build_page
 
-    if target.parent != Path() and not target.parent.is_dir():
-        raise BPTTError(f"there is no folder {target.parent}", "make it first, or choose another place with -o")
     with busy("writing"):
         write({target: build_page(unrolled, wrt, theme=theme).encode()})
     say(f"wrote {target}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from ..files import write
+from ..files import check_place, write
 from .common import load, shared, unroll
 from .terminal import busy, say
 
@@ -64,6 +64,8 @@ def flow(
             f"{output.name!r} is no kind of file that flow writes",
             f"end the name in {', '.join(_FILES)}, or give a folder",
         )
+    if output is not None:
+        check_place(output if output.suffix else output / "flow.svg")
     if compare:
         _compare(steps, seed, radius, theme, output)
         return

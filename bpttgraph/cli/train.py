@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from ..files import read_text, write
+from ..files import check_place, read_text, write
 from .common import load
 from .terminal import progress, say
 
@@ -71,6 +71,9 @@ def train(
         raise BPTTError(
             "--iterations and --every count from 1, --sample from 0 to a million", "give positive whole numbers"
         )
+    for place, folders in ((checkpoint, False), (log, True)):
+        if place is not None:
+            check_place(place, folders)
     text = read_text(text_file, LONGEST, "train on a part of it")
     if start:
         Vocabulary.of(text).encode(start)  # a misspelt start is an error before an hour of training, not after it

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..derive.typst import quoted
-from ..errors import BPTTError
+from ..optional import require
 from .blocks import (
     Beside,
     Block,
@@ -154,10 +154,7 @@ def compile_pdf(source: str) -> bytes:
     Raises:
         BPTTError: the `typst` package is not installed.
     """
-    try:
-        import typst
-    except ImportError as error:
-        raise BPTTError("a PDF document needs the typst package", "run: pip install 'bpttgraph[typst]'") from error
+    typst = require("typst", "a PDF document")
     found = find_spec("ziamath")  # it carries STIX Two Math, whole; importing it takes time and warns
     fonts = [str(Path(found.origin).parent / "fonts")] if found and found.origin else []
     # Typst brings no Chinese, Japanese or Korean letters: for these alone, what is installed is looked through

@@ -26,7 +26,7 @@ from ..names import to_mathml, to_unicode
 if TYPE_CHECKING:
     from ..recurrence.unroll import Unrolled
 
-__all__ = ["build_page"]
+__all__ = ["build_page", "readable"]
 
 _SCRIPTS = ("state.js", "light.js", "lists.js", "export.js", "page.js")
 
@@ -59,7 +59,7 @@ def build_page(
     from .frames import Book, lengths
     from .pictures import Pictures, dark_rules, inside_ids
 
-    name = _readable(u, wrt)
+    name = readable(u, wrt)
     units = lengths(u, name)
     if u.recurrence.abstract:
         instance = "no numbers: abstract functions"
@@ -100,8 +100,8 @@ def build_page(
     return re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], _asset("page.html"))
 
 
-def _readable(u: Unrolled, wrt: str | None) -> str:
-    """The variable to differentiate by, if a page can show it."""
+def readable(u: Unrolled, wrt: str | None) -> str:
+    """The variable to differentiate by, if a page can show it; else an error that says why not."""
     from ..recurrence.drawing import default_wrt
     from .frames import MOST_ENTRIES, MOST_TERMS
 
