@@ -26,8 +26,36 @@ from .steps import at_steps, fill, renamed, substituted
 if TYPE_CHECKING:
     from ..recurrence import Recurrence, Unrolled
     from .closed import ClosedForm
+    from .code import Code
 
-__all__ = ["SymbolicDerivation"]
+__all__ = ["SymbolicDerivation", "symbolic_of"]
+
+EXAMPLE = 3  # steps on which printed code is tried
+
+
+def symbolic_of(u: Any, wrt: str, notation: str = "pascanu", onehot: Iterable[str] = ()) -> SymbolicDerivation:
+    """The symbolic derivation of what was unrolled: same losses, truncation, sizes, inputs and mean.
+
+    Raises:
+        BPTTError: if `wrt` is neither a parameter nor an initial state, and so stands at one step only.
+    """
+    v = u.vgraph.variables.get(wrt)
+    if v is not None and v.role not in ("parameter", "initial"):
+        raise BPTTError(
+            f"{wrt} stands at one step of a given number of steps", "derive by a parameter or an initial state"
+        )
+    last = u.steps[u._loss_block]
+    loss: Any = (
+        "every" if u.loss_steps == tuple(range(1, last + 1)) else "last" if u.loss_steps == (last,) else u.loss_steps
+    )
+    beyond = v.step - u.steps[v.block if v.block in u.steps else None] if v is not None and v.step is not None else 0
+    name = f"{v.base}[T+{beyond}]" if v is not None and beyond > 0 else wrt
+    sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
+    truncate = u.truncation.name if u.truncation else None
+    found: SymbolicDerivation = u.recurrence.derive(
+        name, loss, truncate=truncate, sizes=sizes, inputs=u.inputs, reduce=u.reduce, notation=notation, onehot=onehot
+    )
+    return found
 
 
 class SymbolicDerivation(Printed):
@@ -69,6 +97,7 @@ class SymbolicDerivation(Printed):
         self.loss: Any = loss
         self.notation = checked(notation)
         self.truncation = parse_truncation(truncate)
+        self._printed: dict[str, Code] = {}
         self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs, "reduce": reduce}
         # over how many steps a path may run without passing a variable twice: beyond that from both ends all steps are alike
         delays: dict[int, int] = {}
@@ -181,10 +210,51 @@ class SymbolicDerivation(Printed):
         return together([r.written(form, width) for r in self.recursions], form)
 
     def code(self, name: str = "gradients") -> str:
-        """The recursions as a NumPy function: forward values in, gradients out. See `numpy_code`."""
-        from .code import numpy_code
+        """The recursions as a NumPy function: forward values in, gradients out. It was run before it is returned.
 
-        return numpy_code(self._recursions, self.adjoints, name, self.least)
+        Raises:
+            BPTTError: if there is no code for these formulas (in one sentence), or if it computes something else (our fault).
+
+        Example:
+            >>> import bpttgraph as bg
+            >>> print(bg.recurrence("h[t] = w*h[t-1]; E[t] = v*h[t]").derive("w").code())
+            import numpy as np
+            <BLANKLINE>
+            <BLANKLINE>
+            def gradients(T, h, v, w):
+                dh = np.zeros_like(h)
+                for t in range(T, 0, -1):
+                    dh[t] = v + w * dh[t+1]
+                dw = np.zeros_like(w)
+                for t in range(1, T + 1):
+                    dw += h[t-1] * dh[t]
+                return {"w": dw}
+            <BLANKLINE>
+        """
+        return self.printed(name).text
+
+    def printed(self, name: str = "gradients") -> Code:
+        """The code of `code(name)` together with what its arguments hold and what it returns."""
+        if name not in self._printed:
+            from ..check.printed import verified
+            from .code import numpy_code
+
+            if self.recurrence.abstract:
+                functions = ", ".join(self.recurrence.abstract)
+                one = len(self.recurrence.abstract) == 1
+                raise BPTTError(f"{functions} {'is' if one else 'are'} abstract: there is no code without numbers",
+                                f'bind: --let {self.recurrence.abstract[0]}=tanh on the command line, let={{…}} in Python')  # fmt: skip
+            self._printed[name] = verified(self, numpy_code(self._recursions, name, self.least))
+        return self._printed[name]
+
+    def example(self, least: int = 1) -> Any:
+        """The recurrence unrolled over a few steps, at least so many."""
+        steps = max(EXAMPLE, least, self.recurrence.steps_hint, max(_listed(self.loss), default=0))
+        return self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+
+    @property
+    def onehot(self) -> frozenset[str]:
+        return self._first.onehot
 
     # -- instances
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..derive import Statement
 from ..derive.steps import renamed
+from ..derive.symbolic import symbolic_of
 from ..errors import BPTTError, Fault
 from .blocks import Block, Display, Heading, Inline, Math, Para, Row, name, para
 from .lines import rows_of, untagged
 
 if TYPE_CHECKING:
-    from ..derive import SymbolicDerivation
     from ..recurrence import Unrolled
     from .choice import Choice
 
@@ -24,31 +24,6 @@ __all__ = ["closed_blocks", "reason", "row_letter", "symbolic_of"]
 
 _J, _K = Math("<mi>t</mi>", "t", 1), Math("<mi>k</mi>", "k", 1)
 _K_IS_T = Math("<mrow><mi>k</mi><mo>=</mo><mi>t</mi></mrow>", "k=t", 3)
-
-
-def symbolic_of(u: Unrolled, wrt: str, notation: str = "pascanu", onehot: Sequence[str] = ()) -> SymbolicDerivation:
-    """The symbolic derivation of what was unrolled: same losses, truncation, sizes, inputs and mean.
-
-    Raises:
-        BPTTError: if `wrt` is neither a parameter nor an initial state, and so stands at one step only.
-    """
-    v = u.vgraph.variables.get(wrt)
-    if v is not None and v.role not in ("parameter", "initial"):
-        raise BPTTError(
-            f"{wrt} stands at one step of a given number of steps", "derive by a parameter or an initial state"
-        )
-    last = u.steps[u._loss_block]
-    loss: Any = (
-        "every" if u.loss_steps == tuple(range(1, last + 1)) else "last" if u.loss_steps == (last,) else u.loss_steps
-    )
-    beyond = v.step - u.steps[v.block if v.block in u.steps else None] if v is not None and v.step is not None else 0
-    name = f"{v.base}[T+{beyond}]" if v is not None and beyond > 0 else wrt
-    sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
-    truncate = u.truncation.name if u.truncation else None
-    found: SymbolicDerivation = u.recurrence.derive(
-        name, loss, truncate=truncate, sizes=sizes, inputs=u.inputs, reduce=u.reduce, notation=notation, onehot=onehot
-    )
-    return found
 
 
 def reason(what: str, error: BPTTError) -> Para:

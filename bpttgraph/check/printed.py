@@ -1,0 +1,133 @@
+"""The printed NumPy code, run on numbers: what stands on the page is what was compared.
+
+The code is for one example, so it is run on the first one of a batch, and its gradients are compared with those of that
+example alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..autodiff import evaluate_absolute
+from ..errors import BPTTError
+from ..rounding import rounding_error
+from .gradients import ARRANGEMENT, SAFETY, _finding, _wide
+from .report import Finding
+
+if TYPE_CHECKING:
+    from ..derive import SymbolicDerivation
+    from ..derive.code import Code
+    from ..recurrence import Run, Unrolled
+
+__all__ = ["code_arguments", "code_findings", "one_example", "printed_gradients", "verified"]
+
+SEEDS = 8  # of instances that are tried until one lies within the domain of every function
+
+Array = np.ndarray[Any, Any]
+
+
+def one_example(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of the first example of a batch; data without a batch as they are."""
+    made: dict[str, Any] = {}
+    for key, value in data.items():
+        slot, array = u.slots.get(key), np.asarray(value)
+        if slot is not None and slot.role != "parameter":
+            own = len(slot.shape) + (slot.length is not None)
+            own -= slot.classes and array.dtype.kind in "iu"
+            if array.ndim > own:
+                array = array[:, 0] if slot.length is not None else array[0]
+        made[key] = array
+    return made
+
+
+def code_arguments(code: Code, u: Unrolled, run: Run, onehot: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """What the printed code takes: sequences as arrays whose row t is step t, with rows of zeros beyond the last step.
+
+    `run` is of one example. Vectors known to be one-hot become numbers of classes.
+    """
+    by_base: dict[str, dict[int | None, Array]] = {}
+    wanted = set(code.arguments.values())
+    for name, v in u.vgraph.variables.items():
+        if v.base in wanted:
+            value = run.array(name)
+            value = value[0] if u.node(name).batched else value
+            by_base.setdefault(v.base, {})[v.step] = np.asarray(value.argmax()) if v.base in onehot else value
+    given: dict[str, Any] = {argument: u.steps[block or None] for argument, block in code.lengths.items()}
+    reach = max([abs(r.delay) for r in u.recurrence.reads if r.delay is not None] + [1])
+    for argument, base in code.arguments.items():
+        found = by_base.get(base)
+        if found is None:  # read by nothing in so few steps
+            shape = u.shapes[base]
+            given[argument] = np.zeros((max(u.steps.values()) + 1 + 2 * reach, *shape) if base not in u.parameters else shape)
+        elif None in found:
+            given[argument] = found[None]
+        else:
+            some = np.asarray(next(iter(found.values())))
+            rows = np.zeros((max(u.steps.values()) + 1 + 2 * reach, *some.shape), some.dtype)
+            for step, value in found.items():
+                rows[step or 0] = value
+            given[argument] = rows
+    return given
+
+
+def printed_gradients(code: Code, u: Unrolled, run: Run, onehot: frozenset[str] = frozenset()) -> dict[str, Array]:
+    """The gradients that the printed code computes, by the names that they have in this unrolling."""
+    from ..derive.running import run as run_code
+    from ..derive.steps import at_steps
+
+    found = run_code(code, code_arguments(code, u, run, onehot))
+    made: dict[str, Array] = {}
+    for key, value in found.items():
+        block = u.steps.get(key.rpartition(".")[0] or None, max(u.steps.values()))
+        made[at_steps({"T": block})(key)] = np.asarray(value)
+    return made
+
+
+def code_findings(code: Code, u: Unrolled, data: Mapping[str, Any], onehot: frozenset[str] = frozenset()) -> list[Finding]:
+    """The gradients of the printed code against the reverse pass, on the first example of `data`.
+
+    Raises:
+        BPTTError: if the code cannot be run (then this program is wrong).
+    """
+    run = u.run({key: _wide(value) for key, value in one_example(u, data).items()})
+    what = f"dE/d{{}} by the printed NumPy code ({len(code.text.splitlines())} lines)"
+    return [_compared(what.format(name), run, name, value) for name, value in printed_gradients(code, u, run, onehot).items()]
+
+
+def _compared(what: str, run: Run, name: str, value: Array) -> Finding:
+    truth = np.asarray(run.gradient(name), float)
+    nodes, seeds, node = run._gradient_nodes[name], set(run.numbers.seeds.values()), run.u.node(name)
+    readings = (rounding_error, lambda found, given: evaluate_absolute(found, given, seeds))
+    sigma, scale = (np.abs(np.asarray(run._shaped(node, run._evaluate(nodes, None, read)), float)) for read in readings)
+    # the code adds in another order, as in `gradients`
+    radius = SAFETY * sigma + np.minimum(scale, ARRANGEMENT * sigma) + 2 * np.abs(truth)
+    if value.shape != truth.shape:
+        value = np.full(truth.shape, np.inf)
+    return _finding(what, "the reverse pass", value, truth, scale, radius, 2.0**-53)
+
+
+def verified(g: SymbolicDerivation, code: Code) -> Code:
+    """The code, if it computes the gradient on a random instance.
+
+    Raises:
+        BPTTError: if it does not (then this program is wrong).
+    """
+    from ..derive.onehot import classes_in
+
+    u = g.example(code.least)
+    for seed in range(SEEDS):
+        data = classes_in(u.instance(seed=seed), g.onehot)
+        with np.errstate(all="ignore"):
+            if np.isfinite(u.run(data).loss):
+                break
+    for finding in code_findings(code, u, data, g.onehot):
+        if not finding.right and np.isfinite(finding.true):
+            raise BPTTError(
+                f"the NumPy code for {finding.what.partition(' ')[0]} is wrong: {finding.place} is {finding.given:.10g}, but "
+                f"{finding.true:.10g} by the reverse pass",
+                "this is a fault of bpttgraph: please report it with the equations",
+            )
+    return code
