@@ -62,13 +62,14 @@ def code_arguments(code: Code, u: Unrolled, run: Run, onehot: frozenset[str] = f
         if found is None:  # read by nothing in so few steps
             shape = u.shapes[base]
             given[argument] = np.zeros((max(u.steps.values()) + 1 + 2 * reach, *shape) if base not in u.parameters else shape)
-        elif None in found:
+        elif set(found) == {None}:
             given[argument] = found[None]
         else:
-            some = np.asarray(next(iter(found.values())))
+            found.pop(None, None)  # a total that bears the name of the losses
+            some = next(iter(found.values()))
             rows = np.zeros((max(u.steps.values()) + 1 + 2 * reach, *some.shape), some.dtype)
             for step, value in found.items():
-                rows[step or 0] = value
+                rows[step] = value
             given[argument] = rows
     return given
 
@@ -92,7 +93,8 @@ def code_findings(code: Code, u: Unrolled, data: Mapping[str, Any], onehot: froz
     Raises:
         BPTTError: if the code cannot be run (then this program is wrong).
     """
-    run = u.run({key: _wide(value) for key, value in one_example(u, data).items()})
+    example = {key: _wide(value) for key, value in one_example(u, data).items()}
+    run = u._numbers.run(example, schedule=False)
     what = f"dE/d{{}} by the printed NumPy code ({len(code.text.splitlines())} lines)"
     return [_compared(what.format(name), run, name, value) for name, value in printed_gradients(code, u, run, onehot).items()]
 
