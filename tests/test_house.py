@@ -88,7 +88,12 @@ def test_the_face_is_whole() -> None:
         bpttgraph.nothing_of_this_name  # noqa: B018
 
 
+RUNS_OUR_CODE = ("derive/running.py", "exec")
+"""The one place that runs text: code that the package has printed itself, after `admit` has looked at every node of it."""
+
+
 def test_no_user_text_is_evaluated() -> None:
+    ours = 0
     banned = {"eval", "exec", "sympify", "parse_expr", "parse_latex", "compile", "__import__"}
     for path in MODULES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -101,9 +106,13 @@ def test_no_user_text_is_evaluated() -> None:
                     else ""
                 )
                 plain = isinstance(node.func, ast.Name) or name not in ("compile", "eval")
+                if (path.relative_to(PACKAGE).as_posix(), name) == RUNS_OUR_CODE:
+                    ours += 1
+                    continue
                 assert not (name in banned and plain), f"{path.name}:{node.lineno} calls {name}"
             if isinstance(node, ast.Import | ast.ImportFrom):
                 assert "pickle" not in ast.unparse(node)
+    assert ours == 1
 
 
 @pytest.mark.parametrize("tool", [["ruff", "check", "."], ["mypy"]])

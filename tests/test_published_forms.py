@@ -137,7 +137,7 @@ def ours(rec: bg.Recurrence, names: dict[str, str]) -> dict[str, Expr]:
     """Our recursions by the paper's names, each as one sum."""
     found = {}
     for r in rec.derive("all").recursions:
-        if r.kind != "terminal":
+        if r.kind != "terminal" and not (r.kind == "gradient" and "[" in r.key):  # papers print no gradient by h[0]
             key = names.get("∂" + r.key) if r.kind == "gradient" else names.get(r.key, r.key)
             found[f"{key}[t]" if r.kind != "gradient" else str(key)] = renamed(
                 add(*r.terms), lambda n: _named(n, names)

@@ -96,7 +96,21 @@ def defined(u: Unrolled, data: Mapping[str, Any], value: Any) -> None:
 
 
 def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = None) -> Report:
-    """Check a derivation: its gradient and triangle as `check_gradients`, and the sum of its terms, evaluated as formulas."""
+    """Check a derivation: its gradient and triangle as `check_gradients`, the sum of its terms and the statements of level
+    matrix, evaluated as formulas, and the printed NumPy code, run."""
+    report = _check_formulas(derivation, data)
+    _check_code(report, derivation, derivation.wrt, data)
+    return report
+
+
+def _check_code(report: Report, derivation: Derivation, wrt: str, data: Mapping[str, Any] | None) -> None:
+    from .printed import check_code
+
+    u = cast("Unrolled", derivation.unrolled)
+    check_code(report, u, wrt, u.instance(seed=0) if data is None else data, derivation.onehot)
+
+
+def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> Report:
     u, name = cast("Unrolled", derivation.unrolled), derivation.wrt
     data = u.instance(seed=0) if data is None else data
     report = check_gradients(u, [name], data)
@@ -118,12 +132,18 @@ def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = No
     return report
 
 
-def check_derivations(derivations: Iterable[Derivation], data: Mapping[str, Any] | None = None) -> Report:
-    """The checks of several derivations of one unrolled recurrence as one report (see `check_derivation`)."""
-    first, *others = [check_derivation(d, data) for d in derivations]
+def check_derivations(derivations: Iterable[Derivation], data: Mapping[str, Any] | None = None, whole: bool = False) -> Report:
+    """The checks of several derivations of one unrolled recurrence as one report (see `check_derivation`).
+
+    `whole`: they are those of all parameters and initial states, whose gradients one printed function computes.
+    """
+    derivations = list(derivations)
+    first, *others = [(_check_formulas if whole else check_derivation)(d, data) for d in derivations]
     for report in others:
         first.findings += report.findings
         first.broken = first.broken or report.broken
+    if whole:
+        _check_code(first, derivations[0], "all", data)
     if others:
         first.title = first.title.partition(":")[0] + f": {len(others) + 1} derivations"
     return first

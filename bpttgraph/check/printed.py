@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autodiff import evaluate_absolute
-from ..errors import BPTTError
+from ..errors import BPTTError, Fault
 from ..rounding import rounding_error
 from .gradients import ARRANGEMENT, SAFETY, _finding, _wide
-from .report import Finding
+from .report import Finding, Report
 
 if TYPE_CHECKING:
     from ..derive import SymbolicDerivation
     from ..derive.code import Code
     from ..recurrence import Run, Unrolled
 
-__all__ = ["code_arguments", "code_findings", "one_example", "printed_gradients", "verified"]
+__all__ = ["check_code", "code_arguments", "code_findings", "one_example", "printed_gradients", "verified"]
 
 SEEDS = 8  # of instances that are tried until one lies within the domain of every function
 
@@ -91,7 +91,7 @@ def code_findings(code: Code, u: Unrolled, data: Mapping[str, Any], onehot: froz
     """The gradients of the printed code against the reverse pass, on the first example of `data`.
 
     Raises:
-        BPTTError: if the code cannot be run (then this program is wrong).
+        Fault: if the code cannot be run.
     """
     example = {key: _wide(value) for key, value in one_example(u, data).items()}
     run = u._numbers.run(example, schedule=False)
@@ -115,7 +115,7 @@ def verified(g: SymbolicDerivation, code: Code) -> Code:
     """The code, if it computes the gradient on a random instance.
 
     Raises:
-        BPTTError: if it does not (then this program is wrong).
+        Fault: if it does not.
     """
     from ..derive.onehot import classes_in
 
@@ -127,9 +127,32 @@ def verified(g: SymbolicDerivation, code: Code) -> Code:
                 break
     for finding in code_findings(code, u, data, g.onehot):
         if not finding.right and np.isfinite(finding.true):
-            raise BPTTError(
-                f"the NumPy code for {finding.what.partition(' ')[0]} is wrong: {finding.place} is {finding.given:.10g}, but "
-                f"{finding.true:.10g} by the reverse pass",
-                "this is a fault of bpttgraph: please report it with the equations",
-            )
+            raise Fault(_wrong(finding), "nothing is known about the recursions either")
     return code
+
+
+def _wrong(f: Finding) -> str:
+    return f"{f.place} is {f.given:.10g}, but {f.true:.10g} by {f.oracle}"
+
+
+def check_code(report: Report, u: Unrolled, wrt: str, data: Mapping[str, Any], onehot: frozenset[str] = frozenset()) -> None:
+    """Add what the printed code of a gradient (or of "all") computes to the findings; if it is wrong, that is our fault.
+
+    Nothing is added where there is no such code: for what stands at one step, under windows of truncation.
+    """
+    from ..derive.symbolic import symbolic_of
+
+    try:
+        g = symbolic_of(u, wrt, onehot=sorted(onehot))
+        code = g.printed("backward")
+        at = u if min(u.steps.values()) >= code.least else g.example(code.least)
+        found = code_findings(code, at, data if at is u else at.instance(seed=0), onehot)
+    except Fault as fault:
+        report.broken = report.broken or fault.message
+        return
+    except BPTTError:
+        return
+    report.findings += found
+    wrong = [f for f in found if not f.right]
+    if wrong and not report.broken:
+        report.broken = _wrong(wrong[0])

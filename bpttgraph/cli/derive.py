@@ -160,7 +160,7 @@ def derive(
 
         with busy("checking against the oracles"):
             data = classes_in(unrolled.instance(seed=seed, batch=batch), classes)
-            report = check_derivations(derivations, data)
+            report = check_derivations(derivations, data, whole)
             given = f", one-hot {' and '.join(classes)}" if classes else ""
             report.instance = (
                 f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "") + given

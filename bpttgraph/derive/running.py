@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BPTTError
+from ..errors import Fault
 from .code import Code
 
 __all__ = ["admit", "run"]
@@ -37,13 +37,13 @@ _BUILTINS = {"range": range, "sum": sum}
 
 
 def admit(text: str) -> None:
-    """Raise `BPTTError` unless the text is code of the kind that `numpy_code` writes.
+    """Raise `Fault` unless the text is code of the kind that `numpy_code` writes.
 
     >>> admit("import numpy as np\\n\\n\\ndef f(x):\\n    return np.tanh(x)\\n")
     >>> admit("import os")
     Traceback (most recent call last):
-    bpttgraph.errors.BPTTError: the printed code imports os: it is not run
-      hint: this is a fault of bpttgraph: please report it with the equations
+    bpttgraph.errors.Fault: the printed code imports os: it is not run
+      hint: this is a fault of bpttgraph
     """
     try:
         tree = ast.parse(text)
@@ -60,9 +60,8 @@ def admit(text: str) -> None:
             whose = node.value.id if isinstance(node.value, ast.Name) else ""
             if node.attr not in _MODULES.get(whose, ("T", "shape")):
                 raise _refused(f"uses .{node.attr}")
-        elif name := _named(node):
-            if name.startswith("__"):
-                raise _refused(f"uses {name}")
+        elif (name := _named(node)) and name.startswith("__"):
+            raise _refused(f"uses {name}")
     known = _bound(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id not in known:
@@ -93,8 +92,8 @@ def _bound(tree: ast.Module) -> set[str]:
     return found
 
 
-def _refused(what: str) -> BPTTError:
-    return BPTTError(f"the printed code {what}: it is not run", "this is a fault of bpttgraph: please report it with the equations")
+def _refused(what: str) -> Fault:
+    return Fault(f"the printed code {what}: it is not run", "this is a fault of bpttgraph")
 
 
 def _import(name: str, *_: Any, **__: Any) -> ModuleType:
@@ -108,7 +107,7 @@ def run(code: Code, arguments: Mapping[str, Any]) -> dict[str, Any]:
         code: as printed. arguments: by the identifiers of `code.arguments` and `code.lengths`.
 
     Raises:
-        BPTTError: if the text is not of the kind that is run, or raises an error itself: that is our fault.
+        Fault: if the text is not of the kind that is run, or raises an error itself.
     """
     admit(code.text)
     space: dict[str, Any] = {"__builtins__": {**_BUILTINS, "__import__": _import}}

@@ -62,7 +62,7 @@ class SymbolicDerivation(Printed):
     """∂E/∂`wrt` for any number of steps T.
 
     Args:
-        recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]` (or `r[T+1]`), or "all" parameters.
+        recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]` (or `r[T+1]`), or "all" of them.
         loss: "every", "last" or a list of steps. reduce: "sum" or "mean" over them. truncate, sizes, inputs: as for `Recurrence.unroll`.
         notation: of the closed form; onehot: inputs and targets that hold one-hot vectors; both as for `Derivation`.
 
@@ -106,7 +106,7 @@ class SymbolicDerivation(Printed):
         self.reach = max(sum(delays.values()), 1)
         n = max(2 * self.reach + 4, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
-        self.names = list(self.reference.parameters) if wrt == "all" else [wrt]
+        self.names = self._everything() if wrt == "all" else [wrt]
         for given, name in zip(self.names, self._names_at(self.reference)):
             if name not in self.reference.vgraph.variables:
                 raise BPTTError(f"there is no variable {given} in this recurrence",
@@ -116,6 +116,17 @@ class SymbolicDerivation(Printed):
         self.adjoints = Adjoints(
             self._first._factors, names, self.weight, onehot=self._first.onehot, alike=frozenset(_alike(self._first.paths))
         )
+
+    def _everything(self) -> list[str]:
+        """The parameters, then the initial states; one after the last step is called r[T+1]."""
+        u = self.reference
+        initial = {n.name or "" for rows in u.leaves.values() for _, n in rows if n.role == "initial"}
+        found = list(u.parameters)
+        for name, v in u.vgraph.variables.items():
+            if name in initial:
+                late = (v.step or 0) - u.steps.get(v.block, u.columns)
+                found.append(f"{v.base}[T+{late}]" if late > 0 else name)
+        return found
 
     def _names_at(self, u: Any) -> list[str]:
         """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs backwards."""

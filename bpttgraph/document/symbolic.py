@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..derive.recursions import Recursion
-from ..errors import BPTTError
+from ..errors import BPTTError, Fault
 from ..names import to_unicode
 from .blocks import Block, Code, Display, Heading, Inline, Math, Para, Row, Strong, formula, name, para
 from .closed import closed_blocks, reason, symbolic_of
@@ -44,7 +44,7 @@ def symbolic_blocks(choice: Choice, wrt: Sequence[str], whole: bool, level: int 
     except BPTTError as error:
         return [*out, reason("There is no form for every T", error)]
     if whole or not brief:  # the slide of one gradient has its closed form only
-        out += _recursions(g, choice, wrt if whole else (), level + 1, at)
+        out += _recursions(g, choice, level + 1, at)
     if not (whole and brief):
         out += closed_blocks(choice, wrt, level + 1, at)
     if not brief:
@@ -57,15 +57,15 @@ def symbolic_blocks(choice: Choice, wrt: Sequence[str], whole: bool, level: int 
 # -- recursions and sums
 
 
-def _recursions(g: SymbolicDerivation, choice: Choice, wrt: Sequence[str], level: int, at: str) -> list[Block]:
+def _recursions(g: SymbolicDerivation, choice: Choice, level: int, at: str) -> list[Block]:
     head = Heading(level, ("Recursions, and the sum over the uses",), f"recursions{at}")
     try:
-        found = plan(g, choice, wrt)
+        found = plan(g)
     except BPTTError as error:
         return [head, reason("There is no recursion that serves all losses", error)]
     out: list[Block] = [head, _intro(found, bool(choice.unrolled.recurrence.blocks))]
     if found.terminal:
-        ends = "ends" if len({loop.direction for loop in found.loops}) > 1 else "end"
+        ends = "ends" if len({loop.direction for loop in found.loops if loop.direction}) > 1 else "end"
         row = Row(formula(found.terminal[0].terms[0]), _chained([formula(r.left) for r in found.terminal]), "=")
         out += [
             para(Strong("Start."), f" Beyond the {ends} there is nothing to come back from:"),
@@ -110,6 +110,8 @@ def _chained(parts: Sequence[Math]) -> Math:
 
 def _loop(loop: Loop, choice: Choice) -> list[Block]:
     """The lines of one loop in order of computation; where they hold at different steps, the margin says at which."""
+    if not loop.direction:
+        return [para(Strong("Once"), ", for what does not depend on the step:"), _display(loop.after, choice, "Once")]
     back = loop.direction < 0
     way = Strong("Back." if back else "Forth.")
     where = f" In the {loop.block}, " if loop.block else " "
@@ -151,12 +153,15 @@ def _span(text: str) -> Math:
 
 
 def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
-    if g.recurrence.abstract or not g.adjoints.closed:
+    if g.recurrence.abstract:
         return []
+    head = Heading(level, ("As NumPy code",), f"code{at}")
     try:
         code = g.code("backward")
-    except BPTTError:
-        return []
+    except Fault:
+        raise
+    except BPTTError as error:
+        return [head, reason("There is no NumPy code", error)]
     zeros = "stands a row of zeros" if g.reach == 1 else f"stand {g.reach} rows of zeros"
     last = max(g.reference.steps.values())
     late = any(v.role == "initial" and (v.step or 0) > last for v in g.reference.vgraph.variables.values())
@@ -164,11 +169,13 @@ def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
     classes = (
         f" {to_unicode(' and '.join(sorted(g._first.onehot)))}: numbers of classes, from 0." if g._first.onehot else ""
     )
+    early = any(v.role == "initial" and (v.step or 0) < 0 for v in g.reference.vgraph.variables.values())
+    before = " What stands before step 0 is in the last rows, where Python finds it: h[-1] in the last one." if early else ""
     return [
-        Heading(level, ("As NumPy code",), f"code{at}"),
+        head,
         para(
             "The values of the forward pass go in, the gradients come out. Row t of an array is step t, row 0 the "
-            f"initial state, and after the last step {zeros}{beyond}.{classes}"
+            f"initial state, and after the last step {zeros}{beyond}.{before}{classes}"
         ),
         Code(code.strip("\n"), "The backward pass as NumPy code"),
     ]

@@ -72,7 +72,7 @@ def symbolic_text(choice: Choice, wrt: Sequence[str], whole: bool) -> str:
     parts: list[str] = []
     if whole or not brief:
         try:
-            lines = "\n".join(r.unicode() for r in plan(g, choice, wrt if whole else ()).all)
+            lines = "\n".join(r.unicode() for r in plan(g).all)
             parts.append("Recursions, in order of computation:\n" + _indented(lines))
         except BPTTError as error:
             parts.append(f"Recursions: none, because {error.message}.")
