@@ -145,6 +145,7 @@ class _Writer:
     def _sums(self, sums: list[Recursion]) -> list[str]:
         """Gradients, or adjoints without a step: all sums over the same steps in one loop."""
         out: list[str] = []
+        initial: list[str] = []
         self.printer.size = ""
         loops: dict[tuple[str, str, str], list[str]] = {}
         for r in sums:
@@ -156,7 +157,7 @@ class _Writer:
             for low, high, block, every in r.uses:
                 self.printer.block = block
                 if "[" in r.of:
-                    out += self._initial(name, r, every)
+                    initial += self._initial(name, r, every)
                     continue
                 lines = loops.setdefault((low, high, block), [])
                 single = {x: line for x in every if (line := self._one_line(x, name)) is not None}
@@ -171,7 +172,7 @@ class _Writer:
                 out += [line.strip() for line in lines]
             else:
                 out += [f"for t in range({self._bound(low)}, {self._bound(_shifted(high, 1))}):", *lines]
-        return out
+        return out + initial
 
     def _initial(self, name: str, r: Recursion, terms: tuple[Expr, ...]) -> list[str]:
         """The gradient by an initial state: one statement."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..derive.recursions import Recursion
-from ..errors import BPTTError, Fault
+from ..errors import BPTTError
 from ..names import to_unicode
 from .blocks import Block, Code, Display, Heading, Inline, Math, Para, Row, Strong, formula, name, para
 from .closed import closed_blocks, reason, symbolic_of
@@ -158,8 +158,6 @@ def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
     head = Heading(level, ("As NumPy code",), f"code{at}")
     try:
         code = g.code("backward")
-    except Fault:
-        raise
     except BPTTError as error:
         return [head, reason("There is no NumPy code", error)]
     zeros = "stands a row of zeros" if g.reach == 1 else f"stand {g.reach} rows of zeros"
