@@ -60,14 +60,14 @@ def primitive(
     title = "primitive" if title == "<lambda>" else title
     if title in TABLE:
         raise BPTTError(f"there is already an operation called {title}", "choose another name")
-    if derivative is None:
-        return Primitive(
-            title, "vjp", value, _shape_by_running(value), None, symbol or title, kink=kink, analytic=analytic
-        )
-    rules = tuple(derivative) if isinstance(derivative, list | tuple) else (derivative,)
-    return Primitive(
-        title, "elementwise", value, _shape_by_running(value), rules, symbol or title, kink=kink, analytic=analytic
-    )
+    rules = tuple(derivative) if isinstance(derivative, list | tuple) else derivative and (derivative,)
+    return _made(title, "vjp" if derivative is None else "elementwise", value, rules, symbol or title, kink, analytic)
+
+
+def _made(name: str, kind: str, value: Callable[..., Any], rules: Any, symbol: str, kink: Any, analytic: bool) -> Primitive:
+    """An operation that another process can make, too, if the functions stand at the top of a module."""
+    recipe = (_made, (name, kind, value, rules, symbol, kink, analytic))
+    return Primitive(name, kind, value, _shape_by_running(value), rules, symbol, kink=kink, analytic=analytic, recipe=recipe)
 
 
 def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
@@ -85,4 +85,5 @@ def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
             "write op = bg.primitive(value) first",
         )
     object.__setattr__(op, "rule", rules)
+    object.__setattr__(op, "recipe", (_made, (op.name, op.kind, op.value, rules, op.symbol, op.kink, op.analytic)))
     return op

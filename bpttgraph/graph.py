@@ -169,6 +169,19 @@ class Node(Traced):
         """This cotangent or tangent times a partial derivative."""
         return self * partial
 
+    # Graphs travel between processes as lists of rows: see `_rows`. A Tensor has more than a Node.
+
+    def beyond(self) -> tuple[Any, ...]:
+        """What a row must hold besides what every node has."""
+        return ()
+
+    def restore(self, beyond: tuple[Any, ...]) -> None:
+        """Take that back."""
+
+    def __reduce__(self) -> Any:
+        rows, place = _rows([self])
+        return _nodes, (rows, place[self.serial])
+
     def __repr__(self) -> str:
         if self.name:
             return self.name
@@ -216,6 +229,62 @@ def needed(
 
 
 @dataclass(frozen=True, slots=True)
+class _Row:
+    """A node as it travels between processes: other nodes are places in a list, so that no depth is a recursion."""
+
+    kind: type[Node]
+    op: Any
+    args: tuple[int, ...]
+    attrs: dict[str, Any]
+    shape: tuple[int, ...]
+    labels: dict[str, Any]
+    uses: tuple[tuple[Any, ...], ...]
+    beyond: tuple[Any, ...]
+
+
+def _rows(outputs: Iterable[Node]) -> tuple[list[_Row], dict[int, int]]:
+    """The rows of all nodes that `outputs` depend on and of those that use their parameters, and the place of each by its number."""
+    found: dict[int, Node] = {}
+    stack = list(outputs)
+    while stack:
+        node = stack.pop()
+        if node.serial not in found:
+            found[node.serial] = node
+            stack += [*node.args, *(use.node for use in node.uses)]
+    nodes = [found[serial] for serial in sorted(found)]
+    place = {node.serial: i for i, node in enumerate(nodes)}
+    rows = []
+    for node in nodes:
+        args = tuple(place[a.serial] for a in node.args)
+        uses = tuple((u.number, u.step, u.variable, place[u.node.serial], u.slot) for u in node.uses)
+        labels = {k: v for k, v in node.__dict__.items() if k != "uses"}
+        rows.append(_Row(type(node), node.op, args, node.attrs, node.shape, labels, uses, node.beyond()))
+    return rows, place
+
+
+def _nodes(rows: list[_Row], place: int | None = None) -> Any:
+    """The nodes of rows, or one of them."""
+    nodes: list[Node] = []
+    for row in rows:
+        node = row.kind.__new__(row.kind)
+        node.op, node.args, node.attrs, node.shape = row.op, tuple(nodes[i] for i in row.args), row.attrs, row.shape
+        node.serial = next(_serial)
+        node.__dict__.update(row.labels)
+        node.restore(row.beyond)
+        nodes.append(node)
+    for node, row in zip(nodes, rows):
+        if row.uses:
+            node.uses = tuple(Use(number, step, variable, nodes[i], slot) for number, step, variable, i, slot in row.uses)
+    return nodes if place is None else nodes[place]
+
+
+def _graph(rows: list[_Row], outputs: list[int], cuts: dict[tuple[int, int, int], Any]) -> Graph:
+    nodes = _nodes(rows)
+    serial = [n.serial for n in nodes]
+    return Graph([nodes[i] for i in outputs], {(serial[a], serial[b], slot): steps for (a, b, slot), steps in cuts.items()})
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """`source` is argument number `slot` of `target`. `cut` lists what truncation does to the gradient here (see `Link`)."""
 
@@ -258,6 +327,11 @@ class Graph:
     def name(self, node: Node) -> str:
         """The stable name of a node of this graph."""
         return self._names[node.serial]
+
+    def __reduce__(self) -> Any:
+        rows, place = _rows(self.outputs)
+        cuts = {(place[a], place[b], slot): steps for (a, b, slot), steps in self._cuts.items() if a in place and b in place}
+        return _graph, (rows, [place[n.serial] for n in self.outputs], cuts)
 
     def __getitem__(self, name: str) -> Node:
         return self._by_name[name]

@@ -50,6 +50,7 @@ class Primitive:
         analytic: whether the value may be asked at complex arguments, for the derivative by a complex step.
         domain: for a function that is not defined everywhere, `(quantity, either)` from the arguments: the value is a number where
             the quantity is above zero, or (`either`) not zero. positive: whether its values are always above zero.
+        recipe: how another process makes it, as (function, arguments); by default by its name in the table.
     """
 
     name: str
@@ -64,6 +65,12 @@ class Primitive:
     analytic: bool = True
     domain: Callable[..., tuple[Any, bool]] | None = field(default=None, repr=False)
     positive: bool = False
+    recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = field(default=None, repr=False)
+
+    def __reduce__(self) -> Any:
+        if self.recipe is not None:
+            return self.recipe
+        return _operation, (self.name,)
 
     def __call__(self, *args: Any, **attrs: Any) -> Any:
         recorder: Any = None
@@ -101,6 +108,13 @@ class Primitive:
 
 
 TABLE: dict[str, Primitive] = {}
+
+
+def _operation(name: str) -> Primitive:
+    """An operation of the table. (Those that belong to one graph, such as ∂f of an abstract f, are in no table and do not travel.)"""
+    if name not in TABLE:
+        raise BPTTError(f"the operation {name} is no operation of the table", "send the recurrence instead of its graph")
+    return TABLE[name]
 
 
 def _add(primitive: Primitive) -> Primitive:
@@ -639,7 +653,8 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
         if key not in _abstract:
             prime = "'" * order
             _abstract[key] = Primitive(name + prime, "elementwise", _no_number(name), _same,
-                                       (lambda y, x: abstract_function(name, None, order + 1)(x),), name + prime)  # fmt: skip
+                                       (lambda y, x: abstract_function(name, None, order + 1)(x),), name + prime,
+                                       recipe=(abstract_function, (name, None, order)))  # fmt: skip
         return _abstract[key]
 
     def tangent(t: Any, slot: int, y: Any, *args: Any) -> Any:
@@ -651,7 +666,7 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
                          lambda g, slot_, node: None if slot_ else forth(g, *node.args[1:]), f"∂{name}ᵀ")  # fmt: skip
         return forth(t, *args)
 
-    return Primitive(name, "own", _no_number(name), lambda *s: shape, tangent, name)
+    return Primitive(name, "own", _no_number(name), lambda *s: shape, tangent, name, recipe=(abstract_function, (name, shape, order)))
 
 
 import_module(".array_primitives", __package__)  # fills the table; it needs everything above

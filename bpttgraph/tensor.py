@@ -641,10 +641,12 @@ class Tensor(Node):
     def __dir__(self) -> list[str]:
         return sorted({*super().__dir__(), *_front.METHODS})
 
-    def __reduce__(self) -> Any:
-        raise BPTTError(
-            "a Tensor keeps its whole graph, so it is not pickled or deep-copied", "save x.data, or copy with x.copy()"
-        )
+    def beyond(self) -> tuple[Any, ...]:
+        return self.value, self.grad
+
+    def restore(self, beyond: tuple[Any, ...]) -> None:
+        self.value, self._grad = beyond
+        self.latest = None
 
     def __deepcopy__(self, memo: Any) -> Tensor:
         return tensor(self.data, name=self.name)

@@ -116,6 +116,9 @@ class Derivation:
         self.onehot = checked_classes(onehot, unrolled.vgraph.variables)
         self._factors = Factors(self.paths)
 
+    def __reduce__(self) -> Any:
+        return self.__dict__.get("made_by") or (Derivation, (self.unrolled, self.wrt, self.cap, self.notation, self.onehot))
+
     # -- how many
 
     @cached_property

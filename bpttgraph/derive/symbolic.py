@@ -128,6 +128,10 @@ class SymbolicDerivation(Printed):
                 found.append(f"{v.base}[T+{late}]" if late > 0 else name)
         return found
 
+    def __reduce__(self) -> Any:
+        given = (self.options[k] for k in ("sizes", "inputs", "reduce"))
+        return SymbolicDerivation, (self.recurrence, self.wrt, self.loss, self.truncate, *given, self.notation, self._first.onehot)
+
     def _names_at(self, u: Any) -> list[str]:
         """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs backwards."""
         return [at_steps({"T": u.steps.get(n.rpartition(".")[0] or None, 0)})(n) if "[T" in n else n for n in self.names]
@@ -346,6 +350,7 @@ class SymbolicDerivation(Printed):
         d = Derivation(u, names[0], notation=self.notation, onehot=self._first.onehot)
         if len(names) == 1:
             d.__dict__["adjoints"] = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)
+            d.__dict__["made_by"] = (SymbolicDerivation.at, (self, steps))  # for another process
         fewest = self.least  # of fewer steps the recursions say nothing
         if not self.windowed and (isinstance(steps, dict) or steps >= fewest):
             for name in self._differences(steps, u):

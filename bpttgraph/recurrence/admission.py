@@ -129,6 +129,14 @@ class Admission:
             self._last = ([(k, a.shape, a.dtype, a.ndim < found[k].ndim) for k, a in given.items()], result)
         return result
 
+    def outward(self, admitted: Admitted) -> dict[str, Array]:
+        """Admitted data in the form in which users give them."""
+        found = dict(admitted.arrays)
+        for key, slot in self.slots.items():
+            if slot.role != "parameter" and (admitted.batch is None or key in admitted.shared):
+                found[key] = found[key][0] if slot.length is None else found[key][:, 0]
+        return found
+
     def _again(self, data: Mapping[str, Any]) -> Admitted | None:
         """Data of the same form as those before, as in training: only their numbers are new."""
         if self._last is None or len(data) != len(self._last[0]):

@@ -147,6 +147,9 @@ class Recurrence:
                 notes.append(f"{name} is not a known function and stays abstract; did you mean {close[0]}?")
         self.notes = tuple(notes)
 
+    def __reduce__(self) -> Any:
+        return _again, (self.program, self.let, self.title, self.conventions, self.source)
+
     def _check_arguments(self, call: Call) -> None:
         low, high = FUNCTIONS[call.function].arity if call.function in FUNCTIONS else (1, 99)
         given = len(call.args) + len(call.parameters)
@@ -649,6 +652,13 @@ def _cycle(items: list[int], before: Mapping[int, set[int]]) -> list[int]:
         if following in path:
             return list(reversed(path[path.index(following) :]))
         path.append(following)
+
+
+def _again(program: Program, let: dict[str, Any], title: str, conventions: tuple[str, ...], source: str) -> Recurrence:
+    """A recurrence as it comes from another process: read anew from its equations."""
+    rec = Recurrence(program, let, title=title, conventions=conventions)
+    rec.source = source
+    return rec
 
 
 def from_text(text: str, let: Mapping[str, Any] | None = None, **options: Any) -> Recurrence:

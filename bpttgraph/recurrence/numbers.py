@@ -205,6 +205,10 @@ class Numbers:
         return Run(self, data, admitted, dtype, found)
 
 
+def _again(u: Unrolled, data: dict[str, Array], how: str) -> Run:
+    return u._numbers.run(data, how != "plain", "all" if how == "plain" else how)
+
+
 class _Gradients(Mapping[str, Array]):
     """Gradients by name. Lists parameters and initial states; any other variable (`x`, `c[2]`) can be asked for as well."""
 
@@ -261,6 +265,17 @@ class Run:
         self._admitted, self._scheduled = admitted, scheduled
         self._dtype = np.dtype(dtype)
         self.loss = self._total() if scheduled is None else scheduled.loss
+
+    def __reduce__(self) -> Any:
+        """What travels to another process is the recipe: the recurrence and the data, as they were when the run was made."""
+        a, how = self._admitted, "plain"
+        arrays = dict(a.arrays)
+        if self._scheduled is not None:
+            kept = self._scheduled.data()
+            arrays |= {k: v for k, v in kept.items() if k not in a.classes and v.shape == arrays[k].shape}
+            how = "all" if kept else "sqrt"
+        data = self.numbers.admission.outward(Admitted(arrays, a.batch, a.shared, a.dtype, a.classes))
+        return _again, (self.u, data, how)
 
     # Made when asked for: a reference back to this run would keep the memory of the schedule from being used again.
 

@@ -140,6 +140,12 @@ class Unrolled:
                 self._build(part)
             self._finish()
 
+    def __reduce__(self) -> Any:
+        """What travels to another process is the recipe: the recurrence and the options, of any number of steps."""
+        steps = self.steps if self.recurrence.blocks else self.steps[None]
+        rule = self.truncation.name if self.truncation is not None else None
+        return _again, (self.recurrence, steps, list(self.loss_steps), self.given_sizes, rule, self.inputs, self.reduce)
+
     def __getattr__(self, name: str) -> Any:
         # only reached for what is not there yet: the graph is built when somebody asks for a part of it
         if name not in _FROM_GRAPH or "_places" in self.__dict__:
@@ -779,6 +785,10 @@ class Unrolled:
 
     def __repr__(self) -> str:
         return f"<Unrolled {self.recurrence.title}: {'; '.join(self.conventions)}>"
+
+
+def _again(rec: Recurrence, *options: Any) -> Unrolled:
+    return rec.unroll(*options)
 
 
 _FROM_GRAPH = ("_places", "_nodes", "leaves", "weight", "total", "heads", "parameters", "_ends")
