@@ -1,6 +1,7 @@
 """The alternative reverse pass: backpropagation in which some edges are differentiated wrongly.
 
-All mistakes are tried in one pass: adjoints are arrays with one row a mistake in front, `(M, B, *shape)`. At every edge the right
+All mistakes are tried in one pass: adjoints are arrays with one row a mistake in front, `(M, B, *shape)`, and `(M, 1, *shape)` for what
+all examples share. At every edge the right
 VJP from the rule table is applied to all rows; then the rows whose mistake touches this edge are overwritten by what the mistake
 makes of it. A mistake at an edge is a factor (0: dropped, 2: counted twice) or a `Rewrite` of the `Pull`, the terms of which the
 VJP is made: the cotangent, the function's value, the operands, who receives the result.
@@ -82,11 +83,11 @@ Change = float | Rewrite
 class _Compiled:
     """An expression in a cotangent, ready for many values of it; what does not depend on the cotangent is computed once."""
 
-    def __init__(self, output: Node, inputs: Sequence[Node], known: Mapping[int, Any], forward: set[Node]):
+    def __init__(self, output: Node, inputs: Sequence[Node], known: Mapping[int, Any], forward: set[Node], batch: int):
         moving = {n.serial for n in inputs}
         self.inputs = [n.serial for n in inputs]
         self.slots: dict[int, Any] = {}
-        self.steps: list[tuple[int, Any, list[int], dict[str, Any]]] = []
+        self.steps: list[tuple[Node, list[int]]] = []
         for node in needed([output], known=forward):
             if node in forward:
                 self.slots[node.serial] = known[node.serial]
@@ -96,17 +97,23 @@ class _Compiled:
                 self.slots[node.serial] = node.attrs["value"]
             elif any(a.serial in moving for a in node.args):
                 moving.add(node.serial)
-                self.steps.append((node.serial, node.op.value, [a.serial for a in node.args], node.attrs))
+                self.steps.append((node, [a.serial for a in node.args]))
             else:
                 self.slots[node.serial] = node.op.value(*[self.slots[a.serial] for a in node.args], **node.attrs)
-        self.output = output.serial
+        self.output, self.moves = output, output.serial in moving
+        self.shape = (batch if output.batched else 1, *output.shape)
 
-    def __call__(self, values: Sequence[Any]) -> Any:
+    def __call__(self, values: Sequence[Array]) -> Array:
+        """The values of the expression, (rows, B or 1, *shape), for cotangents of that form."""
         slots = dict(self.slots)
         slots.update(zip(self.inputs, values))
-        for serial, function, args, attrs in self.steps:
-            slots[serial] = function(*[slots[a] for a in args], **attrs)
-        return slots[self.output]
+        for node, args in self.steps:
+            assert node.op is not None
+            value = node.op.value(*[slots[a] for a in args], **node.attrs)
+            # a sum over the examples leaves one that they share
+            slots[node.serial] = value if value.ndim == len(node.shape) + 2 else value[:, None]
+        value = np.asarray(slots[self.output.serial])
+        return np.broadcast_to(value, (len(values[0]), *self.shape))
 
 
 class Reverse:
@@ -121,27 +128,18 @@ class Reverse:
         self.u, self.run = u, run
         self.alias: dict[str, Node] = {}  # inner nodes whose adjoint may be asked for, under names of the student's own
         self.places = places or Places(u)
-        self.known = {n.serial: run._slots[n.serial] for n in self.places.order if n.serial in run._slots}
-        for node in self.places.order:
-            if node.serial not in self.known:  # constants, and what the run had no use for
-                self.known[node.serial] = (
-                    node.attrs["value"]
-                    if node.op is None
-                    else node.op.value(*[self.known[a.serial] for a in node.args], **node.attrs)
-                )
+        # also of what no loss reads: a mistake may read it
+        self.forward = {*self.places.order, *run.numbers.forward_plan.nodes}
+        self.known = {n.serial: run._slots[n.serial] for n in self.forward}
         self.batch = run.batch or 1
-        for node in self.places.order:
-            if node.role == "initial" and not node.batched and node.shape:
-                # c[0] = 0 has no batch; in the place of a state that has one it must have it too
-                self.known[node.serial] = np.broadcast_to(self.known[node.serial], (self.batch, *node.shape))
         self.heads = [(h, u.node(h.name)) for h in u.heads]
-        self._compiled: dict[Any, tuple[_Compiled, Node, list[int]] | None] = {}
+        self._compiled: dict[Any, tuple[_Compiled, Node, dict[int, Node]] | None] = {}
 
     def seeds(self, rows: int = 1) -> Array:
         """The right seeds, (rows, losses, B): 1 for every loss, or 1/N for their mean."""
         return np.full((rows, len(self.heads), self.batch), self.u.weight)
 
-    def _pull(self, edge: Edge, rewrite: Rewrite | None) -> tuple[_Compiled, Node, list[int]] | None:
+    def _pull(self, edge: Edge, rewrite: Rewrite | None) -> tuple[_Compiled, Node, dict[int, Node]] | None:
         key = (edge.index, rewrite.tag if rewrite else None)
         if key not in self._compiled:
             g = leaf("g", edge.node.shape, batched=edge.node.batched)
@@ -154,9 +152,9 @@ class Reverse:
             else:
                 inputs = [g, *pull.bars.values()]
                 self._compiled[key] = (
-                    _Compiled(made, inputs, self.known, self.places.forward),
+                    _Compiled(made, inputs, self.known, self.forward, self.batch),
                     pull.to,
-                    list(pull.bars),
+                    pull.bars,
                 )
         return self._compiled[key]
 
@@ -188,7 +186,8 @@ class Reverse:
         seeds = self.seeds(m) if seeds is None else seeds
         sums: dict[int, Array] = {}
         for j, (_, node) in enumerate(self.heads):
-            value = seeds[:, j] if node.batched else seeds[:, j].mean(axis=1)
+            # one that holds no data counts for every example
+            value = seeds[:, j] if node.batched else seeds[:, j].sum(axis=1, keepdims=True)
             sums[node.serial] = sums[node.serial] + value if node.serial in sums else value.copy()
         with np.errstate(all="ignore"):
             for edge in self.places.edges:
@@ -205,18 +204,14 @@ class Reverse:
             return
         part = right[0]([g])
         if factor is not None or rewrites:
-            part = (
-                np.array(np.broadcast_to(part, (m, *np.shape(part)[1:])))
-                if np.shape(part)[:1] != (m,)
-                else np.array(part)
-            )
+            part = np.array(part)
         for rewrite, rows in rewrites.items():
             made = self._pull(edge, rewrite)
             if made is None:
                 part[rows] = 0.0
                 continue
             compiled, to, bars = made
-            value = compiled([g[rows], *[sums[s][rows] if s in sums else np.zeros_like(g[rows]) for s in bars]])
+            value = compiled([g[rows], *[sums[s][rows] if s in sums else self._zeros(len(rows), n) for s, n in bars.items()]])
             if factor is not None:
                 value = value * factor[rows].reshape(-1, *[1] * (np.ndim(value) - 1))
             if to is edge.arg:
@@ -232,10 +227,12 @@ class Reverse:
         serial = edge.arg.serial
         sums[serial] = sums[serial] + part if serial in sums else part
 
+    def _zeros(self, rows: int, node: Node) -> Array:
+        return np.zeros((rows, self.batch if node.batched else 1, *node.shape))
+
     def _add_rows(self, sums: dict[int, Array], to: Node, m: int, rows: list[int], value: Array) -> None:
-        lead = (self.batch,) if to.batched else ()
         if to.serial not in sums:
-            sums[to.serial] = np.zeros((m, *lead, *to.shape))
+            sums[to.serial] = self._zeros(m, to)
         total = np.array(sums[to.serial])
         total[rows] += value
         sums[to.serial] = total
@@ -245,8 +242,7 @@ class Reverse:
         if name in self.u.leaves and name not in self.u._nodes:  # a whole input sequence
             return np.stack([self._shaped(n.name or "", sums, m) for _, n in self.u.leaves[name]], axis=1)
         node = self.alias[name] if name in self.alias else self.u.node(name)
-        lead = (self.batch,) if node.batched else ()
-        value = np.broadcast_to(sums.get(node.serial, 0.0), (m, *lead, *node.shape))
-        if node.batched and (self.run.batch is None or node in self.run._shared):
+        value = sums.get(node.serial, self._zeros(m, node))
+        if not node.batched or self.run.batch is None or node in self.run._shared:
             return value.sum(axis=1)
         return value
