@@ -91,13 +91,15 @@ def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any]) -> Any:
             moved: Any = 0.0
         elif op.name in ("add", "sub"):
             moved = np.hypot(*errors)
-        elif op.name in _ADDING or op.joint:
-            moved = _in_squares(node, [np.broadcast_to(e, np.shape(a)) for e, a in zip(errors, args)])
+        elif op.name in _ADDING:
+            moved = _in_squares(node, errors[0])
+        elif op.name == "neg":
+            moved = errors[0]
         else:  # what only moves numbers about
-            moved = errors[0] if op.name == "neg" else op.value(*errors, **attrs)
+            moved = op.value(*[np.broadcast_to(e, np.shape(a)) for e, a in zip(errors, args)], **attrs)
         if op.name not in _ADDING:
             return moved
-        own = np.hypot(*args) if op.name in ("add", "sub") else _in_squares(node, args)
+        own = np.hypot(*args) if op.name in ("add", "sub") else _in_squares(node, args[0])
         return _length(own, y, moved)
     own = np.abs(y) * _FUNCTION
     for slot, e in enumerate(errors):
@@ -142,11 +144,11 @@ def _product(node: Node, args: Sequence[Any], errors: Sequence[Any]) -> Any:
     return np.sqrt(total) * _aligned(first * second, total)
 
 
-def _in_squares(node: Node, args: Sequence[Any]) -> Any:
-    """A linear operation on independent errors: on their squares, signs left out."""
+def _in_squares(node: Node, x: Any) -> Any:
+    """A sum of independent errors: of their squares, signs left out."""
     assert node.op is not None
-    scale = _scale(args, node.args[0])
-    total = node.op.value(*[np.square(_over(x, scale)) for x in args], **node.attrs)
+    scale = _scale([x], node.args[0])
+    total = node.op.value(np.square(_over(x, scale)), **node.attrs)
     return np.sqrt(total) * _aligned(scale, total)
 
 

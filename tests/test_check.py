@@ -340,3 +340,12 @@ def test_a_stencil_that_leaves_the_domain_is_undecidable() -> None:
     report = check_gradients(u, ["x[2]", "w"], data)
     assert report.right, str(report)
     assert any(f.undecidable and "log in h[2]" in f.note for f in report.findings)
+
+
+@pytest.mark.parametrize("batch", [None, 2])
+@pytest.mark.parametrize(
+    "text", ["h[t] = tanh([b; dot(p, x[t])])", "c[t] = a * c[t-1] + F p[t]; L[t] = squared_error(b, [w; c[t-1]])"]
+)
+def test_stacks_of_what_holds_data_and_what_does_not(text: str, batch: int | None) -> None:
+    u = bg.recurrence(text).unroll(2)
+    assert check_gradients(u, None, u.instance(1, batch)).right

@@ -28,6 +28,34 @@ def test_without_a_mistake_it_is_the_gradient(name: str, options: dict) -> None:
         np.testing.assert_allclose(found[parameter][0], value, rtol=1e-12, atol=1e-13)
 
 
+UNEVEN = [
+    "r[t] = sigmoid(D s[t-1]); s[t] = tanh(A s[t-1])",  # r is read by nothing
+    "h[t] = W h[t-1]; h[0] = 0",
+    "h[t] = W h[t-1]; h[0] = d",
+    "c[t] = b * c[t-1]; c[0] = 0",
+    "u[t] = U s[t-1]; s[t] = b * s[t-1] + (A x[t] + (d * u[t])); s[0] = b",
+    "h[t] = tanh(W h[t-1] + [V x[t]; b]); E[t] = dot(a, h[t]) + dot(b, c); h[0] = c",
+    "c[t] = tanh(V c[t-1] + outer(z[t], g[t]) g[t]); g[t] = tanh(U c[t-1]); E[t] = norm(c[t]); c[0] = d",
+]
+
+
+@pytest.mark.parametrize("text", UNEVEN)
+@pytest.mark.parametrize("batch", [None, 3])
+def test_where_something_holds_no_data_or_is_read_by_nothing(text: str, batch: int | None) -> None:
+    """Every mistake can be tried: without one it is the gradient, and any wrong answer gets a verdict."""
+    u = bg.recurrence(text).unroll(3)
+    data = u.instance(1, batch)
+    run = u.run(data)
+    trial = Trial(u, run)
+    for parameter, value in run.gradients.items():
+        np.testing.assert_allclose(trial([()])[parameter][0], value, rtol=1e-12, atol=1e-13)
+    tried = trial([(m,) for m in mutants(trial.site)])
+    assert all(tried[n].shape[1:] == np.shape(v) for n, v in run.gradients.items())
+    assert bg.verify(u, dict(run.gradients), data).right
+    verdict = bg.verify(u, {n: v + 1 for n, v in run.gradients.items()}, data)
+    assert not verdict.right and str(verdict)
+
+
 @pytest.mark.parametrize("name", HAND)
 def test_hand_written_passes_are_right_without_their_mistakes(name: str) -> None:
     u = bg.cell(name).unroll(5)
