@@ -7,10 +7,12 @@ step of products of local Jacobians, read off the middle step of an unrolling on
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from ..variables import Link
+from ..variables import Link, Variable
 from .expr import (
     Blocks,
     Expr,
@@ -30,10 +32,88 @@ from .factored import Statement
 from .steps import fill, moved, rebased, renamed, step_text
 from .terms import Factors, gradient_of
 
-__all__ = ["Chain", "joined_all"]
+__all__ = ["Chain", "Within", "joined_all", "size_of"]
 
 
-class Chain:
+class Within:
+    """Derivatives inside a part of the graph, along links whose sources are `inside`; values without a step always are."""
+
+    def __init__(self, factors: Factors, inside: Callable[[Variable], bool]):
+        self.factors, self.paths, self.variables = factors, factors.paths, factors.paths.variables
+        self.inside = inside
+        stepless = {n for n, v in self.variables.items() if v.step is None}
+        self.row = next(x for x in ("r", "q", "v", "u", "z", "row") if x not in stepless)
+
+    def within(self, target: str, source: str, stop: Collection[str]) -> list[list[Link]]:
+        """Paths from `source` to `target`, not through `stop`; the first factor first. The empty one, if they are the same."""
+        if target == source:
+            return [[]]
+        found: list[list[Link]] = []
+        todo: list[tuple[str, list[Link]]] = [(target, [])]
+        while todo:
+            name, trail = todo.pop()
+            for link in self.paths.read.get(name, ()):
+                v = self.variables[link.source]
+                if link.cut == "cut":
+                    continue
+                if link.source == source:
+                    found.append([*trail, link])
+                elif link.source not in stop and (self.inside(v) or (v.column is None and v.role == "value")):
+                    todo.append((link.source, [*trail, link]))
+        return found[::-1]
+
+    def product_of(self, links: Sequence[Link]) -> Expr:
+        return product(*[self.factors.local_expr(x) for x in links])
+
+    def derivative(self, target: str, source: str, stop: Collection[str], through: Sequence[str] = ()) -> Expr:
+        """∂target/∂source as a formula; the states in `through` by their own symbols."""
+        v = self.variables
+        stop = {*through, *stop}
+        paths = self.within(target, source, stop)
+        terms = [self.product_of(path) if path else unit(v[target].shape) for path in paths]
+        for i, state in enumerate(through):
+            inner = self.dependent(state, source, stop, through[:i])
+            outside = [self.product_of(p) for p in self.within(target, state, stop)]
+            if inner is not None and outside:
+                terms.append(product(joined_all(outside), inner))
+        return joined_all(terms) if terms else zeros(jacobian_shape(v[target].shape, v[source].shape))
+
+    def dependent(self, target: str, source: str, stop: Collection[str], through: Sequence[str] = ()) -> Partial | None:
+        """The symbol ∂target/∂source, or None if there is no path between them."""
+        stop = {*through, *stop}
+        reaches = self.within(target, source, stop) or any(
+            self.dependent(x, source, stop, through[:i]) is not None and self.within(target, x, stop) for i, x in enumerate(through)
+        )
+        return self.symbol_of(target, source) if reaches else None
+
+    def symbol_of(self, target: str, source: str) -> Partial:
+        """∂⁺target/∂source, all else held fixed."""
+        return partial(target, self.variables[target].shape, source, self.variables[source].shape, immediate=True)
+
+    def contracted(self, symbol: Partial, target: str, wrt: str, stop: Collection[str], through: Sequence[str] = ()) -> tuple[Expr, Expr]:
+        """r · ∂⁺target/∂W for a row r: by a matrix the derivative has three indices, what it makes of a row is a matrix."""
+        size = self.variables[target].shape
+        r = Symbol((1, size_of(size)) if size else (), self.row, ())
+        stop = {*through, *stop}
+        terms: list[Expr] = []
+        for path in self.within(target, wrt, stop):
+            front = [(r, ""), *[(self.factors.local_expr(x), x.id) for x in path[:-1]]]
+            terms.append(gradient_of(self.factors, front, path[-1]))
+        for i, earlier in enumerate(through):
+            inner = self.dependent(earlier, wrt, stop, through[:i])
+            outside = [self.product_of(p) for p in self.within(target, earlier, stop)]
+            if inner is not None and outside:
+                terms.append(Product((r.shape or (1,))[:1] + inner.shape[1:], (r, joined_all(outside), inner)))
+        return Product((1, symbol.shape[1]), (r, symbol)), add(*[fill(t, {}) for t in terms])
+
+    def meaning(self, symbol: Partial, target: str, wrt: str, stop: Collection[str], through: Sequence[str] = ()) -> tuple[Expr, Expr]:
+        """What a symbol ∂⁺target/∂θ stands for; by a matrix, what r · ∂⁺target/∂θ does."""
+        if len(self.variables[wrt].shape) == 2:
+            return self.contracted(symbol, target, wrt, stop, through)
+        return symbol, self.derivative(target, wrt, stop, through)
+
+
+class Chain(Within):
     """The states of one block that run in one `direction` (1: forwards in time, −1: backwards).
 
     Attributes:
@@ -44,81 +124,33 @@ class Chain:
     def __init__(
         self, factors: Factors, block: str | None, column: int, middle: int, direction: int, now: list[str], reach: dict[str, int]
     ):
-        self.factors, self.paths, self.variables = factors, factors.paths, factors.paths.variables
+        super().__init__(factors, lambda v: v.column == column)
         self.block, self.column, self.direction = block, column, direction
         self.middle, self.now = middle, now
         carried = [moved(n, -direction * m) for n in now for m in range(1, reach[n])]
         self.states = [*now, *carried]
         self.before = [moved(n, -direction) for n in self.states]
         self.by_f = False  # d2l: the derivative by the state before is one of the function f
+        bases = {v.base for v in self.variables.values()}
+        prefix = f"{block}." if block else ""
+        self.letter = next(prefix + x for x in ("s", "S", "state", "all_states") if prefix + x not in bases)
 
     # -- derivatives within a step
 
-    def within(self, target: str, source: str, stop: set[str]) -> list[list[Link]]:
-        """Paths from `source` to `target` inside one step, not through `stop`; the first factor first."""
-        found: list[list[Link]] = []
-        todo: list[tuple[str, list[Link]]] = [(target, [])]
-        while todo:
-            name, trail = todo.pop()
-            for link in self.paths.read.get(name, ()):
-                if link.cut == "cut":
-                    continue
-                if link.source == source:
-                    found.append([*trail, link])
-                elif link.source not in stop and self.variables[link.source].column == self.column:
-                    todo.append((link.source, [*trail, link]))
-        return found[::-1]
+    def through(self, state: str) -> list[str]:
+        """The states of the same step that are computed before one."""
+        return self.now[: self.now.index(state)]
 
-    def product_of(self, links: list[Link]) -> Expr:
-        return product(*[self.factors.local_expr(x) for x in links])
-
-    def derivative(self, target: str, source: str) -> Expr:
-        """∂target/∂source within a step as a formula; earlier states of the same step by their own symbols."""
-        through = self.now[: self.now.index(target)]
-        stop = {*through, *self.before}
-        terms = [self.product_of(path) for path in self.within(target, source, stop)]
-        for state in through:
-            inner = self.dependent(state, source)
-            outside = [self.product_of(p) for p in self.within(target, state, stop)]
-            if inner is not None and outside:
-                terms.append(product(joined_all(outside), inner))
-        v = self.variables
-        return joined_all(terms) if terms else zeros(jacobian_shape(v[target].shape, v[source].shape))
-
-    def dependent(self, state: str, source: str) -> Expr | None:
+    def by(self, state: str, source: str) -> Expr | None:
         """The symbol ∂state/∂source (I, if the state is carried along from there), or None if the step has no path between them."""
-        v = self.variables
         if state not in self.now:
-            unit = jacobian_shape(v[state].shape, v[state].shape)
-            return None if state != source else Identity(unit) if unit else num(1)
-        earlier = self.now[: self.now.index(state)]
-        stop = {*earlier, *self.before}
-        reaches = self.within(state, source, stop) or any(
-            self.dependent(e, source) is not None and self.within(state, e, stop) for e in earlier
-        )
-        if not reaches:
-            return None
-        immediate = v[source].role == "parameter" or self.by_f
-        return partial(state, v[state].shape, source, v[source].shape, immediate=immediate)
+            return None if state != source else unit(self.variables[state].shape)
+        return self.dependent(state, source, self.before, self.through(state))
 
-    def contracted(self, state: str, wrt: str) -> tuple[Expr, Expr]:
-        """r · ∂⁺s/∂W for a row r: by a matrix the derivative has three indices, what it makes of a row is a matrix."""
-        size = self.variables[state].shape
-        symbol = self.dependent(state, wrt)
-        assert symbol is not None
-        r = Symbol((1, size[0]) if size else (), "r", ())
-        through = self.now[: self.now.index(state)]
-        stop = {*through, *self.before}
-        terms: list[Expr] = []
-        for path in self.within(state, wrt, stop):
-            front = [(r, ""), *[(self.factors.local_expr(x), x.id) for x in path[:-1]]]
-            terms.append(gradient_of(self.factors, front, path[-1]))
-        for earlier in through:
-            inner = self.dependent(earlier, wrt)
-            outside = [self.product_of(p) for p in self.within(state, earlier, stop)]
-            if inner is not None and outside:
-                terms.append(Product((1, inner.shape[1]), (r, joined_all(outside), inner)))
-        return Product((1, symbol.shape[1]), (r, symbol)), add(*[fill(t, {}) for t in terms])
+    def symbol_of(self, target: str, source: str) -> Partial:
+        """∂⁺ by a parameter only: what a step makes of the state before is all that it makes of it."""
+        found = super().symbol_of(target, source)
+        return found if self.by_f or self.variables[source].role == "parameter" else replace(found, immediate=False)
 
     # -- the pieces, by step
 
@@ -127,7 +159,7 @@ class Chain:
 
     @property
     def size(self) -> int:
-        return sum((jacobian_shape(self.variables[n].shape, ()) or (1, 1))[0] for n in self.states)
+        return sum(size_of(self.variables[n].shape) for n in self.states)
 
     @property
     def scalar(self) -> bool:
@@ -138,7 +170,7 @@ class Chain:
         if len(self.states) == 1:
             return rebased(letter, self.middle - offset)(self.states[0]) if letter else moved(self.states[0], offset - self.middle)
         step = step_text(letter, offset) if letter else str(offset)
-        return (f"{self.block}." if self.block else "") + f"s{'' if self.direction > 0 else chr(39)}[{step}]"
+        return f"{self.letter}{'' if self.direction > 0 else chr(39)}[{step}]"
 
     @property
     def symbol(self) -> Partial:
@@ -150,9 +182,7 @@ class Chain:
     def jacobian(self) -> Statement:
         """∂s_j/∂s_{j−1}, block by block."""
         v = self.variables
-        grid = tuple(
-            tuple(self.dependent(x, y) or zeros(jacobian_shape(v[x].shape, v[y].shape)) for y in self.before) for x in self.states
-        )
+        grid = tuple(tuple(self.by(x, y) or zeros(jacobian_shape(v[x].shape, v[y].shape)) for y in self.before) for x in self.states)
         rows = self.shifted(grid, "j")
         right: Expr = Blocks(self.symbol.shape, rows) if len(self.states) > 1 else rows[0][0]
         return Statement("", "", self.symbol, (right,))
@@ -163,26 +193,35 @@ class Chain:
         made = []
         for state in self.now:
             for source in dict.fromkeys(self.before):
-                symbol = self.dependent(state, source)
+                symbol = self.by(state, source)
                 if symbol is not None:
-                    made.append((self.shifted(symbol, "j"), self.shifted(self.derivative(state, source), "j")))
+                    right = self.derivative(state, source, self.before, self.through(state))
+                    made.append((self.shifted(symbol, "j"), self.shifted(right, "j")))
         return made
 
     def uses_where(self, wrt: str) -> list[tuple[Expr, Expr]]:
         """What the blocks of ∂⁺s_k/∂θ stand for."""
         made = []
         for state in self.now:
-            symbol = self.dependent(state, wrt)
-            if symbol is None:
-                continue
-            by_matrix = len(self.variables[wrt].shape) == 2
-            pair = self.contracted(state, wrt) if by_matrix else (symbol, self.derivative(state, wrt))
-            made.append((self.shifted(pair[0], "k"), self.shifted(pair[1], "k")))
+            symbol = self.by(state, wrt)
+            if isinstance(symbol, Partial):
+                pair = self.meaning(symbol, state, wrt, self.before, self.through(state))
+                made.append((self.shifted(pair[0], "k"), self.shifted(pair[1], "k")))
         return made
 
     def reads(self, wrt: str) -> bool:
         """Whether a step of this chain uses `wrt`."""
-        return any(self.dependent(s, wrt) is not None for s in self.now)
+        return any(self.by(s, wrt) is not None for s in self.now)
+
+
+def size_of(shape: tuple[int, ...]) -> int:
+    """How many entries a variable has."""
+    return (jacobian_shape(shape, ()) or (1, 1))[0]
+
+
+def unit(shape: tuple[int, ...]) -> Expr:
+    """∂x/∂x for x of this shape."""
+    return Identity((size_of(shape),) * 2) if shape else num(1)
 
 
 def zeros(shape: tuple[int, ...]) -> Expr:

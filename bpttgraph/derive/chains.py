@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import BPTTError
-from .chain import Chain, zeros
-from .expr import Expr, jacobian_shape
+from .chain import Chain
+from .expr import Expr
 from .steps import moved, rebased, renamed
 from .terms import Factors
 
 if TYPE_CHECKING:
     from ..recurrence import Unrolled
+    from .closed import ClosedForm
 
 __all__ = ["chains_of", "junction", "junction_blocks"]
 
@@ -47,13 +48,13 @@ def chains_of(u: Unrolled, factors: Factors, title: str) -> list[Chain]:
                 here.append(Chain(factors, block, column, middle, direction, now, reach))
         for c in here:
             others = {n for x in here if x is not c for n in (*x.states, *x.before)}
-            if any(c.within(s, n, set(c.before)) for s in c.now for n in others):
+            if any(c.within(s, n, c.before) for s in c.now for n in others):
                 raise _tangled(title)
         found += here
     names = {n for c in found for n in c.now}
     for link in u.links:  # another block is read by a first state only
         a, b = v[link.source], v[link.target]
-        if a.block and b.block and a.block != b.block and b.step != 0 and a.role not in ("parameter", *_DATA) and names:
+        if a.block and b.block and a.block != b.block and b.role != "initial" and a.role not in ("parameter", *_DATA) and names:
             raise _tangled(title)
     return found
 
@@ -73,23 +74,12 @@ def junction(u: Unrolled, c: Chain, chains: list[Chain]) -> Chain | None:
     return next((x for x in chains if x.block in before), None)
 
 
-def junction_blocks(u: Unrolled, c: Chain, following: Chain, steps: int | None = None) -> list[list[Expr]]:
-    """∂s_0/∂s_T, block by block: the first states of `c` by the last ones of the chain before it; T, or that many steps."""
-    v, last = c.variables, u.steps[following.block]
+def junction_blocks(form: ClosedForm, c: Chain, following: Chain) -> list[list[Expr]]:
+    """∂s_0/∂s_T, block by block: the first states of `c` by the last ones of the chain before it."""
+    v, last = form.variables, form.u.steps[following.block]
+    start, ends = form.entry(c)
 
     def at_last(name: str) -> str:
-        if v[name].block != following.block or v[name].step is None:
-            return name
-        return rebased("T", last)(name) if steps is None else moved(name, steps - last)
+        return rebased("T", last)(name) if name in v and v[name].block == following.block else name
 
-    rows = []
-    for name in c.states:
-        first, row = moved(name, -c.middle), []
-        for source in following.states:
-            end = moved(source, last - following.middle)
-            links = [x for x in c.paths.read.get(first, ()) if x.source == end]
-            row.append(renamed(c.product_of(links[:1]), at_last) if links else zeros(jacobian_shape(v[first].shape, v[end].shape)))
-        rows.append(row)
-    return rows
-
-
+    return [[renamed(start.derivative(first, end, ends), at_last) for end in ends] for first in form.first_states(c)]

@@ -1,171 +1,170 @@
-"""The numbers of a closed form, from its printed formulas: rows of losses, blocks of step Jacobians, uses."""
+"""The numbers of a closed form, from what is printed: its sums and products, and what each symbol stands for.
+
+Symbols such as ∂h_j/∂h_{j−1} are looked up among the statements below the closed form and evaluated at their step. Nothing else
+is known here, and no derivative, so a closed form that evaluates to the gradient is right as it stands on the page.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .chain import Chain
-from .chains import junction, junction_blocks
+from ..errors import BPTTError
 from .evaluate import matrix_value
-from .expr import Expr, Num, Partial, Symbol, Zeros
+from .expr import Add, BigProduct, BigSum, Blocks, Expr, Neg, Num, Partial, Product, Symbol
 from .levels import Known, shaped
-from .steps import at_steps, moved, rebased, renamed
+from .recursion import without_step
+from .steps import at_steps, renamed, substituted, value_of
 
 if TYPE_CHECKING:
     from .closed import ClosedForm
 
 __all__ = ["ClosedNumbers"]
 
+Letters = Mapping[str, int]
+_LETTER = re.compile(r"\[([jkt])([+-]\d+)?\]")
+
 
 class ClosedNumbers:
-    """Evaluates a `ClosedForm` on a run; nothing of the reverse pass takes part."""
+    """Evaluates a `ClosedForm` on the run of an unrolling."""
 
-    def __init__(self, closed: ClosedForm):
-        self.c = closed
+    def __init__(self, closed: ClosedForm, u: Any, run: Any):
+        self.wrt = closed.g._names_at(u)[0]
+        self.u, self.run, self.expr, self.shape = u, run, closed.expr, u.node(self.wrt).shape
+        self.known = Known(run, u.vgraph.variables)
+        self.lengths = {f"T_{b}" if b else "T": n for b, n in u.steps.items()}
+        self.known.made.update(self.lengths)
+        self.meanings: list[tuple[Partial, Symbol | None, Expr]] = []  # what a symbol is, or what it makes of a row r
+        for s in closed.symbols:
+            match s.left:
+                case Partial():
+                    self.meanings.append((s.left, None, s.terms[0]))
+                case Product(_, (Symbol() as r, Partial() as symbol)):
+                    self.meanings.append((symbol, r, s.terms[0]))
 
-    def contributions(self, u: Any, run: Any) -> Any:
-        """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the batch.
+    def contributions(self) -> Any:
+        """(T, T, *shape): [t−1, k−1] is the term of loss t and use k; summed over the batch.
 
-        By an initial state everything stands at the step that is nearest to it.
+        What comes through a state before the first step stands at the first step (at the last one, if the states run backwards).
         """
-        c, known = self.c, Known(run, u.vgraph.variables)
-        shape = c.variables[c.wrt].shape
-        block = u._loss_block
-        uses = max([u.steps[x.block] for x in c.own] or [u.steps[block]])
-        out = np.zeros((u.steps[block], uses, *shape))
-        jacobians: dict[tuple[int, int], Any] = {}
-        for chain in c.chains:
-            for s in range(1, u.steps[chain.block] + 1):
-                jacobians[id(chain), s] = self._jacobian_at(chain, s, known)
-        head = c.heads[0]
-        loss = Chain(c.factors, block, c._column, c.u.steps[block] // 2 + 1, 1, [], {})
-        held = {n for x in c.losses for n in (*x.states, *x.before)}
-        for h in u.heads:
-            t = h.step
-            one = np.ones((run.batch or 1, 1, 1))  # each example counts, whether or not the formulas read its data
-            if not c.initial and c.direct(head):
-                out[t - 1, t - 1] += self._direct(loss, head, held, t, known, one)
-            for chain in c.losses:
-                rows = self._row_at(chain, head, chain.states, t, known, one)
-                early = self._row_at(chain, head, c.later(chain), t, known, one)
-                self._back(chain, t, rows, early, out[t - 1], u, known, jacobians, t)
-        return out * u.weight
+        last = self.u.steps[self.u._loss_block]
+        out = np.zeros((last, max(self.u.steps.values()), *self.shape))
+        one = np.ones((self.run.batch or 1, 1, 1))  # each example counts, whether or not the formulas read its data
+        for e, letters, factor in self._terms(self.expr, {}, 1.0):
+            t, k = self._place(e, letters)
+            value = one * self._value(e, letters)
+            value = value if len(self.shape) == 2 else np.swapaxes(value, -1, -2)
+            out[t - 1, min(max(k, 1), out.shape[1]) - 1] += factor * shaped(value, self.shape, False)
+        return out
 
-    def _back(
-        self, chain: Chain, start: int, rows: dict[str, Any], early: dict[str, Any], out: Any, u: Any, known: Any, jacobians: Any, t: int
-    ) -> None:
-        """Rows ∂E_t/∂s_start sent back to the first step of a chain, and on into the chain before it."""
-        c, last = self.c, u.steps[chain.block]
-        rule = u.truncation
-        low = 1 if rule is None or rule.carousel else max(1, rule.borders(t, u.columns)[0] + 1)
-        end = low - 1 if chain.direction > 0 else last + 1
-        for k in range(start, end, -chain.direction):
-            if k == start - chain.direction:
-                rows = self._with_early(chain, rows, early)
-            if not c.initial and chain in c.own:
-                for state, row in rows.items():
-                    if state in chain.now:
-                        out[k - 1] += self._direct(chain, state, set(chain.before), k, known, row)
-            rows = self._one_back(rows, jacobians[id(chain), k])
-        if start == (1 if chain.direction > 0 else last):
-            rows = self._with_early(chain, rows, early)
-        if low > 1:
-            return
-        for state, first in zip(chain.states, _first_at(chain, last)):
-            if c.starts(chain) and first == _at(c.wrt, chain, c.u.steps[chain.block], last) and state in rows:
-                out[0 if chain.direction > 0 else -1] += shaped(np.swapaxes(rows[state], -1, -2), c.variables[c.wrt].shape, False)
-        following = junction(c.u, chain, c.chains)
-        if following is not None:
-            found: dict[str, Any] = {}
-            for state, blocks in zip(chain.states, junction_blocks(c.u, chain, following, u.steps[following.block])):
-                for source, block in zip(following.states, blocks):
-                    if state in rows and not isinstance(block, Zeros):
-                        part = rows[state] @ matrix_value(block, known)
-                        found[source] = found[source] + part if source in found else part
-            self._back(following, u.steps[following.block], found, {}, out, u, known, jacobians, t)
+    def _terms(self, e: Expr, letters: Letters, factor: Any) -> Iterator[tuple[Expr, Letters, Any]]:
+        """The products behind the sums over t and k, with the values of t and k and the factor in front."""
+        match e:
+            case Add(_, terms):
+                for x in terms:
+                    yield from self._terms(x, letters, factor)
+            case Neg(_, arg):
+                yield from self._terms(arg, letters, -factor)
+            case BigSum(_, index, lower, upper, body):
+                for i in self._range(lower, upper, letters):
+                    yield from self._terms(body, {**letters, index: i}, factor)
+            case Product(_, (scale, rest)) if isinstance(rest, Add | BigSum):
+                yield from self._terms(rest, letters, factor * self._value(scale, letters)[0, 0])
+            case _ if e != Num((), 0):
+                yield e, letters, factor
 
-    @staticmethod
-    def _with_early(chain: Chain, rows: dict[str, Any], early: dict[str, Any]) -> dict[str, Any]:
-        """What a loss reads of the step before joins the row there."""
-        rows = dict(rows)
-        for name, value in early.items():
-            later = chain.states[chain.before.index(name)]
-            rows[later] = rows[later] + value if later in rows else value
-        return rows
+    def _place(self, e: Expr, letters: Letters) -> tuple[int, int]:
+        """The step of the loss, which is what the first derivative is of, and that of the use, which the last one is of."""
+        symbols = [self._at(x, letters) for x in (e.factors if isinstance(e, Product) else (e,)) if isinstance(x, Partial)]
+        steps = {h.name: h.step for h in self.u.heads}
+        t = letters["t"] if "t" in letters else steps[symbols[0].target]
+        of = symbols[-1].target if symbols and symbols[-1].source == self.wrt else self.wrt
+        return t, steps[of] if of in steps else without_step(of)[1] or 0
 
-    @staticmethod
-    def _one_back(rows: dict[str, Any], jacobian: dict[tuple[str, str], Any]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for (state, source), block in jacobian.items():
-            if state in rows:
-                part = rows[state] @ block
-                found[source] = found[source] + part if source in found else part
-        return found
+    def _at(self, e: Any, letters: Letters) -> Any:
+        """A name or a formula at given steps; T is the length of the block that the name belongs to."""
 
-    @staticmethod
-    def _at_step(chain: Chain, e: Any, step: int) -> Any:
-        return renamed(renamed(e, rebased("t", chain.middle)), at_steps({"t": step}))
+        def change(name: str) -> str:
+            name = at_steps(letters)(name)
+            return at_steps({"T": self.u.steps[name.rpartition(".")[0] or None]})(name) if "[T" in name else name
 
-    def _row_at(self, chain: Chain, head: str, states: list[str], t: int, known: Any, one: Any) -> dict[str, Any]:
-        rows = {s: self.c.row(chain, head, s) for s in states}
-        return {s: one * matrix_value(self._at_step(chain, e, t), known) for s, e in rows.items() if e is not None}
+        return change(e) if isinstance(e, str) else renamed(e, change)
 
-    def _jacobian_at(self, chain: Chain, step: int, known: Any) -> dict[tuple[str, str], Any]:
-        """The blocks of ∂s_j/∂s_{j−1}, each from its printed formula; keys are the states of the middle step."""
-        found: dict[tuple[str, str], Any] = {}
-        for state in chain.states:
-            for later, source in zip(chain.states, chain.before):
-                symbol = chain.dependent(state, source)
-                if symbol is None:
-                    continue
-                formula = chain.derivative(state, source) if state in chain.now else symbol
-                value = matrix_value(self._at_step(chain, _symbols(formula), step), known)
-                found[state, later] = value
-                if isinstance(symbol, Partial):
-                    place = self._at_step(chain, _symbols(symbol), step)
-                    known.made[place.name] = value[..., 0, 0] if not place.dims else value
-        return found
+    def _range(self, lower: Expr, upper: Expr, letters: Letters) -> range:
+        values = {**self.lengths, **letters}
+        return range(value_of(lower, values), value_of(upper, values) + 1)
 
-    def _direct(self, chain: Chain, target: str, stop: set[str], step: int, known: Any, row: Any) -> Any:
-        """row · ∂⁺target/∂θ within one step, through earlier states of the step as well, shaped like θ."""
-        node = self.c.u.node(self.c.wrt)
-        total = np.zeros(node.shape)
-        for path in chain.within(target, self.c.wrt, stop):
-            front = row
-            for link in path[:-1]:
-                front = front @ matrix_value(self._at_step(chain, self.c.factors.local_expr(link), step), known)
-            local = self.c.factors.local(path[-1])
-            if local.contacts is None:
-                value = front @ matrix_value(self._at_step(chain, local.jacobian, step), known)
-                total = total + shaped(np.swapaxes(value, -1, -2), node.shape, False)
-                continue
-            for c in local.contacts:
-                left = front @ matrix_value(self._at_step(chain, c.left, step), known)
-                right = matrix_value(self._at_step(chain, c.right, step), known)
-                made = right @ left if c.flipped else np.swapaxes(left, -1, -2) @ np.swapaxes(right, -1, -2)
-                total = total + shaped(made, node.shape, False)
-        return total
+    # -- values, (…, rows, columns)
+
+    def _value(self, e: Expr, letters: Letters) -> Any:
+        match e:
+            case BigSum(_, index, lower, upper, body):
+                terms = [self._value(body, {**letters, index: i}) for i in self._range(lower, upper, letters)]
+                return reduce(np.add, terms, np.zeros(e.shape or (1, 1)))
+            case BigProduct(shape, index, lower, upper, body, rising):
+                factors = [self._value(body, {**letters, index: i}) for i in self._range(lower, upper, letters)]
+                return reduce(np.matmul, factors if rising else factors[::-1], np.eye(shape[0] if shape else 1))
+            case Product(_, factors):
+                value, shape = np.ones((1, 1)), ()
+                for x in factors:
+                    value, shape = self._times(value, shape, x, letters), shape or x.shape
+                return value
+            case Partial():
+                return self._times(np.ones((1, 1)), (), e, letters)
+            case Blocks(_, rows):
+                return _blocks([[self._value(x, letters) for x in row] for row in rows])
+        return matrix_value(self._at(self._plain(e, letters), letters), self.known)
+
+    def _times(self, value: Any, shape: tuple[int, ...], e: Expr, letters: Letters) -> Any:
+        """value · e. Of ∂⁺y/∂W it is only known what it makes of a row, and a column of these takes the row in parts."""
+        if not isinstance(e, Partial):
+            right = self._value(e, letters)
+            return value @ right if shape and e.shape else value * right
+        symbol = self._at(e, letters)
+        r, meaning, letters = self._meaning(symbol)
+        if r is not None:
+            return self._value(substituted(meaning, r, self._named(value, r.shape)), letters)
+        if isinstance(meaning, Blocks) and symbol.source == self.wrt and len(self.shape) == 2:
+            cells = [row[0] for row in meaning.rows]
+            parts = np.split(value, np.cumsum([x.shape[0] if x.shape else 1 for x in cells])[:-1], axis=-1)
+            return reduce(np.add, [self._times(v, (1, 1), x, letters) for v, x in zip(parts, cells) if isinstance(x, Partial)])
+        right = self._value(meaning, letters)
+        return value @ right if shape and e.shape else value * right
+
+    def _meaning(self, symbol: Partial) -> tuple[Symbol | None, Expr, Letters]:
+        for left, r, meaning in self.meanings:
+            letters: dict[str, int] = {}
+            for pattern, name in ((left.target, symbol.target), (left.source, symbol.source)):
+                letter, step = _LETTER.search(pattern), without_step(name)[1]
+                if letter and step is not None:
+                    letters.setdefault(letter[1], step - int(letter[2] or 0))
+            if self._at(replace(left, shape=symbol.shape), letters) == symbol:
+                return r, meaning, letters
+        raise BPTTError(f"∂{symbol.target}/∂{symbol.source} has no closed formula here, so no numbers", "derive for a number of steps")
+
+    def _plain(self, e: Any, letters: Letters) -> Any:
+        """The formula with symbols that stand for numbers in the place of all that `_value` knows."""
+        if isinstance(e, tuple):
+            return tuple(self._plain(x, letters) for x in e)
+        if isinstance(e, Product | Partial | BigSum | BigProduct | Blocks):
+            return self._named(self._value(e, letters), e.shape)
+        if not isinstance(e, Expr) or isinstance(e, Num | Symbol):
+            return e
+        kept = ("shape", "op", "attrs", "arg_dims")
+        return replace(e, **{f.name: self._plain(getattr(e, f.name), letters) for f in fields(e) if f.name not in kept})
+
+    def _named(self, value: Any, shape: tuple[int, ...]) -> Symbol:
+        name = f"#{len(self.known.made)}"
+        self.known.made[name] = value if shape else value[..., 0, 0]
+        return Symbol(shape, name, shape)
 
 
-def _first_at(chain: Chain, last: int) -> list[str]:
-    return [moved(n, (0 if chain.direction > 0 else last + 1) - chain.middle) for n in chain.states]
-
-
-def _at(name: str, chain: Chain, reference: int, last: int) -> str:
-    """The name of an initial state of the reference unrolling in one of another length."""
-    return name if chain.direction > 0 else moved(name, last - reference)
-
-
-def _symbols(e: Any) -> Any:
-    """Derivatives by their symbols as ordinary symbols, whose numbers are known."""
-    if isinstance(e, tuple):
-        return tuple(_symbols(x) for x in e)
-    if isinstance(e, Partial):
-        base = e.target.rpartition("[")[0] + "/" + e.source
-        return Symbol(e.shape, f"∂{base}", e.shape)
-    if not isinstance(e, Expr) or isinstance(e, Num | Symbol):
-        return e
-    return replace(e, **{f.name: _symbols(getattr(e, f.name)) for f in fields(e) if f.name not in ("shape", "op", "attrs")})
+def _blocks(rows: list[list[Any]]) -> Any:
+    """A matrix of matrices, each with a batch or without."""
+    lead = np.broadcast_shapes(*[x.shape[:-2] for row in rows for x in row])
+    return np.concatenate([np.concatenate([np.broadcast_to(x, lead + x.shape[-2:]) for x in row], axis=-1) for row in rows], axis=-2)

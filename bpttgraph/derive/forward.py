@@ -31,23 +31,27 @@ def forward_mode(form: ClosedForm) -> tuple[Statement, ...]:
     def total(name: str) -> Partial:
         return partial(name, v[name].shape, form.wrt, shape, total=True)
 
-    states = c.now if c.reads(form.wrt) else []
+    states = c.now if c.reads(form.wrt) or form.entered(c) else []
+    for state in form.entered(c) if states else ():  # the sensitivity of a first state
+        start = partial(state, v[state].shape, form.wrt, shape)
+        made.append(Statement(state, state, total(state), (start,)))
     for state in states:
-        own = c.dependent(state, form.wrt)
+        own = c.by(state, form.wrt)
         terms: list[Expr] = [own] if own is not None else []
         for source in c.before:
-            symbol = c.dependent(state, source)
+            symbol = c.by(state, source)
             if symbol is not None:
                 terms.append(product(symbol, total(source)))
         made.append(Statement(state, state, *c.shifted((total(state), tuple(terms)), "t")))
     losses: list[Expr] = []
-    for head in form.heads[:1]:
+    for head in form.heads:
         for state in [*c.states, *form.later(c)] if states else ():
-            if form.row(c, head, state) is not None:
+            if form.row(head, state) is not None:
                 marked = state not in c.states or len(c.states) > 1
-                losses.append(product(partial(head, v[head].shape, state, v[state].shape, immediate=marked), total(state)))
-        if form.direct(head):
-            losses.append(partial(head, v[head].shape, form.wrt, shape, immediate=True))
+                one = [partial(head, v[head].shape, state, v[state].shape, immediate=marked)] if state != head else []
+                losses.append(product(*one, total(state)))
+        direct = form.direct(head)
+        losses += [direct] if direct is not None else []
     body = add(*form.at_t(tuple(losses))) if losses else num(0)
     made.append(Statement(form.wrt, form.paths.total, form.first.left_side, (form.g.over_losses(body),)))
     n = form.g.notation

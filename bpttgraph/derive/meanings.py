@@ -1,63 +1,110 @@
-"""What the symbols of a closed form stand for: rows of losses, block columns of uses, and the joint between two networks."""
+"""What the symbols of a closed form stand for: step Jacobians, rows of losses, columns of uses, first states, joints of networks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .chain import Chain
+from .chain import Chain, size_of, unit
 from .chains import junction, junction_blocks
-from .expr import Blocks, Expr, Identity, Partial, Symbol, Zeros, jacobian_shape, partial
+from .expr import Blocks, Expr, Partial, Symbol, Zeros, partial
 from .factored import Statement
+from .steps import rebased, renamed
 
 if TYPE_CHECKING:
     from .closed import ClosedForm
 
-__all__ = ["joint", "rows", "stacked"]
+__all__ = ["meanings"]
 
 
-def rows(form: ClosedForm, c: Chain, head: str) -> list[tuple[Expr, Expr]]:
+def meanings(form: ClosedForm) -> list[Statement]:
+    """Statements for all symbols of a closed form, blocks first."""
+    made: list[Statement] = []
+    between = [c for c in form.chains if form.between(c)]
+    for c in between:
+        if len(c.states) > 1:
+            made += [c.jacobian, *_stacked(form, c)]
+    for c in between:
+        made += _where([*c.steps_where, *c.uses_where(form.wrt), *_first(form, c)])
+        for head in form.heads if c in form.losses else ():
+            made += _where(_rows(form, c, head))
+        made += _joint(form, c)
+    for head in form.heads:
+        symbol = form.direct(head)
+        if symbol is not None:
+            pair = form.step.meaning(symbol, head, form.wrt, form.held)
+            made += _where([(form.at_t(pair[0]), form.at_t(pair[1]))])
+    return made
+
+
+def _where(pairs: Iterable[tuple[Expr, Expr]]) -> list[Statement]:
+    return [Statement("", "", left, (right,)) for left, right in pairs if left != right]
+
+
+def _rows(form: ClosedForm, c: Chain, head: str) -> list[tuple[Expr, Expr]]:
     """∂E_t by each state that the loss reads, all other states held fixed."""
     v, made = form.variables, []
     several = len(c.states) > 1 or len(form.losses) > 1
     for state, earlier in [*[(s, False) for s in c.states], *[(s, True) for s in form.later(c)]]:
-        row = form.row(c, head, state)
-        if row is not None:
+        row = form.row(head, state)
+        if row is not None and state != head:
             left = partial(head, v[head].shape, state, v[state].shape, immediate=earlier or several)
             made.append((form.at_t(left), form.at_t(row)))
     return made
 
 
-def stacked(form: ClosedForm, c: Chain) -> list[Statement]:
-    """∂⁺s_k/∂θ block by block, and the row ∂E_t/∂s_t with 0 for the states that the loss does not read."""
+def _stacked(form: ClosedForm, c: Chain) -> list[Statement]:
+    """∂⁺s_k/∂θ and ∂s_0/∂θ block by block, and the row ∂E_t/∂s_t with 0 for the states that the loss does not read."""
     v, made = form.variables, []
+
+    def column(left: Partial, blocks: dict[str, Expr], states: list[str]) -> Statement:
+        grid = tuple((blocks.get(s) or Zeros((size_of(v[s].shape), form.columns)),) for s in states)
+        return Statement("", "", left, (Blocks(left.shape, grid),))
+
     if c.reads(form.wrt):
-        size = {s: (jacobian_shape(v[s].shape, ()) or (1, 1))[0] for s in c.states}
-        uses = tuple(((c.dependent(s, form.wrt) if s in c.now else None) or Zeros((size[s], form.columns)),) for s in c.states)
-        use = Partial((c.size, form.columns), c.vector("k"), form.wrt, True)
-        made.append(Statement("", "", use, (Blocks(use.shape, c.shifted(uses, "k")),)))
-    if form.starts(c):
-        place = form.first_states(c).index(form.wrt)
-        n = v[form.wrt].shape
-        first = tuple((Identity((form.columns,) * 2) if i == place else Zeros(jacobian_shape(v[s].shape, n) or (1, 1)),)
-                      for i, s in enumerate(c.states))  # fmt: skip
-        made.append(Statement("", "", form.first_symbol(c), (Blocks((c.size, form.columns), first),)))
-    for head in form.heads[:1] if c in form.losses else ():
-        row = tuple(
-            partial(head, (), x, v[x].shape, immediate=True) if form.row(c, head, x) is not None
-            else Zeros((1, (jacobian_shape(v[x].shape, ()) or (1, 1))[0])) for x in c.states
-        )  # fmt: skip
-        if any(isinstance(x, Partial) for x in row):
-            left = Partial((1, c.size), form.at_t(Symbol((), head, ())).name, c.vector("t"), len(form.losses) > 1)
-            made.append(Statement("", "", left, (Blocks(left.shape, (form.at_t(row),)),)))
+        uses = {s: c.shifted(x, "k") for s in c.now if (x := c.by(s, form.wrt)) is not None}
+        made.append(column(form.use(c), uses, c.states))
+    if entered := form.entered(c):
+        made.append(column(form.first_symbol(c), {s: _by(form, s) for s in entered}, form.first_states(c)))
+    for head in form.heads if c in form.losses else ():
+        for states, offset, fixed in ((c.states, 0, len(form.losses) > 1), (c.before, -c.direction, True)):
+            asked = c.states if not offset else form.later(c)
+            row = tuple(
+                Zeros((1, size_of(v[x].shape))) if x not in asked or form.row(head, x) is None
+                else unit(()) if x == head else partial(head, (), x, v[x].shape, immediate=True)
+                for x in states
+            )  # fmt: skip
+            if not all(isinstance(x, Zeros) for x in row):
+                left = Partial((1, c.size), form.at_t(Symbol((), head, ())).name, c.vector("t", offset), fixed)
+                made.append(Statement("", "", left, (Blocks(left.shape, (form.at_t(row),)),)))
     return made
 
 
-def joint(form: ClosedForm, c: Chain) -> list[Statement]:
+def _by(form: ClosedForm, state: str) -> Expr:
+    """∂(a first state)/∂θ: I, if it is θ."""
+    v = form.variables
+    return unit(v[state].shape) if state == form.wrt else partial(state, v[state].shape, form.wrt, v[form.wrt].shape)
+
+
+def _first(form: ClosedForm, c: Chain) -> list[tuple[Expr, Expr]]:
+    """What the first states make of θ."""
+    start, ends = form.entry(c)
+    pairs = []
+    for state in form.entered(c):
+        symbol = _by(form, state)
+        if isinstance(symbol, Partial):
+            pairs.append(start.meaning(symbol, state, form.wrt, ends))
+    if c.direction > 0:
+        return pairs
+    return [renamed(p, rebased("T", form.u.steps[c.block])) for p in pairs]
+
+
+def _joint(form: ClosedForm, c: Chain) -> list[Statement]:
     """∂ of the first states of a chain by the last ones of the chain before it."""
     following = junction(form.u, c, form.chains)
     if following is None or not form.between(following):
         return []
-    rows = tuple(map(tuple, junction_blocks(form.u, c, following)))
+    rows = tuple(map(tuple, junction_blocks(form, c, following)))
     left = Partial((c.size, following.size), c.vector("", 0), following.vector("T"))
     one = len(c.states) == len(following.states) == 1
     return [Statement("", "", left, (rows[0][0] if one else Blocks(left.shape, rows),))]
