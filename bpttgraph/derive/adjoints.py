@@ -181,12 +181,13 @@ class Adjoints:
         targets = {x.target: x.id for x in links}
         for x in links:
             stack = self._stacks.get(x.target)
-            if stack is None or not all(m in targets and known[m].shape for m in stack.members):
+            whole = stack is not None and all(m in targets and known[m].shape for m in stack.members)
+            local = self._local(stack.members[0], x.source, stack.node) if whole and stack is not None else Local()
+            if stack is None or not local.closed:
                 found.append((x.source, x.target, known[x.target], x.id, self._local(x.target, x.source)))
             elif x.target == stack.members[0]:
                 ids = " ".join(targets[m] for m in stack.members)
-                adjoint = self._whole(stack, known, made, mark, total)
-                found.append((x.source, x.target, adjoint, ids, self._local(x.target, x.source, stack.node)))
+                found.append((x.source, x.target, self._whole(stack, known, made, mark, total), ids, local))
         return found
 
     def stack_of(self, name: str) -> str:

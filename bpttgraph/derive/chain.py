@@ -190,7 +190,9 @@ class Chain(Within):
     @cached_property
     def steps_where(self) -> list[tuple[Expr, Expr]]:
         """What the blocks of ∂s_j/∂s_{j−1} stand for."""
-        made = []
+        made: list[tuple[Expr, Expr]] = []
+        if len(self.states) == 1 and self.by(self.states[0], self.before[0]) is None:
+            made.append((self.symbol, zeros(self.symbol.shape)))
         for state in self.now:
             for source in dict.fromkeys(self.before):
                 symbol = self.by(state, source)

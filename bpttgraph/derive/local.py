@@ -27,6 +27,7 @@ from .expr import (
     Zeros,
     diag,
     divide,
+    dot,
     identity,
     jacobian_shape,
     joined,
@@ -141,6 +142,7 @@ class _Reading:
         self.by_matrix = len(t.shape) == 2
         self.value = Reader()
         self.known: dict[int, list[Piece]] = {}
+        self.matrices: set[int] = set()  # matrices that change with a scalar or vector t, read where a vector is multiplied
 
     def read(self, result: Node) -> list[Piece]:
         t = self.t
@@ -149,11 +151,18 @@ class _Reading:
         else:
             self.known[t.serial] = [(identity(t.shape), None, False)]
         for node in inner_nodes([result], lambda n: n.name is not None):
-            if node.serial not in self.known and any(a.serial in self.known for a in node.args) and node.name is None:
+            if node.serial in self.known or node.name is not None or not any(map(self._moves, node.args)):
+                continue
+            if len(node.shape) == 2 and not self.by_matrix:
+                self.matrices.add(node.serial)
+            else:
                 self.known[node.serial] = self._merge(self._read(node))
         if result.serial not in self.known:
             raise Unreadable
         return self.known[result.serial]
+
+    def _moves(self, node: Node) -> bool:
+        return node.serial in self.known or node.serial in self.matrices
 
     def _merge(self, pieces: list[Piece]) -> list[Piece]:
         merged: dict[tuple[Expr | None, bool], Expr] = {}
@@ -180,6 +189,9 @@ class _Reading:
             return self._elementwise(node, moving)
         if name == "expand" and first:
             return self._spread(first, node.args[0], node)
+        if name == "reshape" and first and {node.shape, node.args[0].shape} == {(), (1,)}:  # a number as a vector of one, and back
+            one = Ones((1, 1))
+            return self._each(first, lambda m: product(m, one) if rank and not m.shape else m)
         if name == "sum" and first and rank == 0 and len(node.args[0].shape) == 1:
             ones = transpose(Ones((node.args[0].shape[0], 1)))
             return self._each(first, lambda m: product(ones, m))
@@ -254,6 +266,11 @@ class _Reading:
         if name == "transpose":
             return self._flip(moving[0] or [])
         left, right = node.args
+        if name in ("matvec", "vecmat") and (left.serial in self.matrices or right.serial in self.matrices):
+            matrix, vector = (left, right) if name == "matvec" else (right, left)
+            if self._moves(vector):
+                raise Unreadable
+            return self._applied(matrix, self.value.whole(vector), name == "vecmat")
         if moving[0] is not None and moving[1] is not None:
             raise Unreadable
         if node.op.name == "dot" and left.shape == ():
@@ -274,6 +291,47 @@ class _Reading:
             return self._each(pieces, lambda m: product(turned, m))
         if rank == 2 and name in ("matvec", "matmat") and self.by_matrix:
             return self._right(pieces, fixed)
+        raise Unreadable
+
+    def _applied(self, matrix: Node, v: Expr, turned: bool) -> list[Piece]:
+        """A matrix that changes with t times a fixed column; `turned`: its transpose."""
+        assert matrix.op is not None
+        name, args = matrix.op.name, matrix.args
+        moving = [self._moves(a) for a in args]
+        if name == "diag":
+            return self._each(self.known[args[0].serial], lambda m: product(diag(v, matrix.shape[0]), m))
+        if name == "transpose":
+            return self._applied(args[0], v, not turned)
+        if name == "neg":
+            return self._each(self._applied(args[0], v, turned), neg)
+        if name in ("add", "sub"):
+            first, second = (self._applied(a, v, turned) if x else [] for a, x in zip(args, moving))
+            return first + (self._each(second, neg) if name == "sub" else second)
+        if all(moving):
+            raise Unreadable
+        first, second = args[::-1] if turned else args
+        if name == "outer" and self._moves(first):
+            scale = dot(self.value.whole(second), v)
+            return self._each(self.known[first.serial], lambda m: product(scale, m))
+        if name == "outer":
+            column = self.value.whole(first)
+            return self._each(self.known[second.serial], lambda m: product(column, transpose(v), m))
+        if name == "matmat":  # (A B)ᵀ v is Bᵀ (Aᵀ v)
+            inner, outer = (args[1], args[0]) if not turned else (args[0], args[1])
+            if self._moves(inner):
+                fixed = self.value.whole(outer)
+                fixed = transpose(fixed) if turned else fixed
+                return self._each(self._applied(inner, v, turned), lambda m: product(fixed, m))
+            fixed = self.value.whole(inner)
+            return self._applied(outer, product(transpose(fixed) if turned else fixed, v), turned)
+        if name == "mul":
+            moved, other = args if moving[0] else args[::-1]
+            factor = self.value(other)
+            if moved.op is not None and moved.op.name == "expand" and moved.args[0].shape == () and factor.shape:
+                column = product(transpose(factor) if turned else factor, v)
+                return self._each(self.known[moved.args[0].serial], lambda m: product(column, m) if m.shape else product(m, column))
+            if not factor.shape:
+                return self._each(self._applied(moved, v, turned), lambda m: product(factor, m))
         raise Unreadable
 
     def _elementwise_scalars(self, node: Node, moving: list[list[Piece] | None]) -> list[Piece]:
