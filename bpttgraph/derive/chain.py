@@ -27,10 +27,12 @@ from .expr import (
     num,
     partial,
     product,
+    transpose,
 )  # fmt: skip
 from .factored import Statement
+from .pulled import pulled
 from .steps import fill, moved, rebased, renamed, step_text
-from .terms import Factors, gradient_of
+from .terms import Factors, gradient_of, tagged_product
 
 __all__ = ["Chain", "Within", "joined_all", "size_of"]
 
@@ -97,8 +99,11 @@ class Within:
         stop = {*through, *stop}
         terms: list[Expr] = []
         for path in self.within(target, wrt, stop):
-            front = [(r, ""), *[(self.factors.local_expr(x), x.id) for x in path[:-1]]]
-            terms.append(gradient_of(self.factors, front, path[-1]))
+            front, last = [(r, ""), *[(self.factors.local_expr(x), x.id) for x in path[:-1]]], path[-1]
+            local, node = self.factors.local(last), self.paths.unrolled.node
+            row = tagged_product(front)  # where no matrix describes the derivative, what the reverse pass makes of the row
+            part = None if local.closed else pulled(node(last.target), node(last.source), transpose(row) if row.shape else row)
+            terms.append(gradient_of(self.factors, front, last) if part is None else part)
         for i, earlier in enumerate(through):
             inner = self.dependent(earlier, wrt, stop, through[:i])
             outside = [self.product_of(p) for p in self.within(target, earlier, stop)]

@@ -294,45 +294,46 @@ class _Reading:
         raise Unreadable
 
     def _applied(self, matrix: Node, v: Expr, turned: bool) -> list[Piece]:
-        """A matrix that changes with t times a fixed column; `turned`: its transpose."""
+        """What a matrix that changes with t makes of a fixed column; `turned`: its transpose."""
         assert matrix.op is not None
         name, args = matrix.op.name, matrix.args
-        moving = [self._moves(a) for a in args]
+        if name in ("add", "sub"):
+            plus, minus = (self._applied(a, v, turned) if self._moves(a) else [] for a in args)
+            return plus + (self._each(minus, neg) if name == "sub" else minus)
+        if all(map(self._moves, args)) and len(args) > 1:
+            raise Unreadable
         if name == "diag":
             return self._each(self.known[args[0].serial], lambda m: product(diag(v, matrix.shape[0]), m))
         if name == "transpose":
             return self._applied(args[0], v, not turned)
         if name == "neg":
             return self._each(self._applied(args[0], v, turned), neg)
-        if name in ("add", "sub"):
-            first, second = (self._applied(a, v, turned) if x else [] for a, x in zip(args, moving))
-            return first + (self._each(second, neg) if name == "sub" else second)
-        if all(moving):
-            raise Unreadable
-        first, second = args[::-1] if turned else args
-        if name == "outer" and self._moves(first):
-            scale = dot(self.value.whole(second), v)
-            return self._each(self.known[first.serial], lambda m: product(scale, m))
-        if name == "outer":
-            column = self.value.whole(first)
-            return self._each(self.known[second.serial], lambda m: product(column, transpose(v), m))
-        if name == "matmat":  # (A B)ᵀ v is Bᵀ (Aᵀ v)
-            inner, outer = (args[1], args[0]) if not turned else (args[0], args[1])
-            if self._moves(inner):
-                fixed = self.value.whole(outer)
-                fixed = transpose(fixed) if turned else fixed
-                return self._each(self._applied(inner, v, turned), lambda m: product(fixed, m))
-            fixed = self.value.whole(inner)
-            return self._applied(outer, product(transpose(fixed) if turned else fixed, v), turned)
+        if name == "outer":  # (a bᵀ) v is a (bᵀ v)
+            a, b = args[::-1] if turned else args
+            if self._moves(a):
+                scale = dot(self.value.whole(b), v)
+                return self._each(self.known[a.serial], lambda m: product(scale, m))
+            column = product(self.value.whole(a), transpose(v))
+            return self._each(self.known[b.serial], lambda m: product(column, m))
+        if name == "matmat":  # (A B) v is A (B v), (A B)ᵀ v is Bᵀ (Aᵀ v)
+            near, far = args if turned else args[::-1]
+            if self._moves(near):
+                fixed = self._turned(self.value.whole(far), turned)
+                return self._each(self._applied(near, v, turned), lambda m: product(fixed, m))
+            return self._applied(far, product(self._turned(self.value.whole(near), turned), v), turned)
         if name == "mul":
-            moved, other = args if moving[0] else args[::-1]
+            moving, other = args if self._moves(args[0]) else args[::-1]
             factor = self.value(other)
-            if moved.op is not None and moved.op.name == "expand" and moved.args[0].shape == () and factor.shape:
-                column = product(transpose(factor) if turned else factor, v)
-                return self._each(self.known[moved.args[0].serial], lambda m: product(column, m) if m.shape else product(m, column))
             if not factor.shape:
-                return self._each(self._applied(moved, v, turned), lambda m: product(factor, m))
+                return self._each(self._applied(moving, v, turned), lambda m: product(factor, m))
+            if moving.op is not None and moving.op.name == "expand" and moving.args[0].shape == ():
+                column = product(self._turned(factor, turned), v)
+                return self._each(self.known[moving.args[0].serial], lambda m: product(column, m) if m.shape else product(m, column))
         raise Unreadable
+
+    @staticmethod
+    def _turned(e: Expr, turned: bool) -> Expr:
+        return transpose(e) if turned else e
 
     def _elementwise_scalars(self, node: Node, moving: list[list[Piece] | None]) -> list[Piece]:
         slot = 0 if moving[0] is not None else 1

@@ -24,7 +24,6 @@ from .expr import (
 )  # fmt: skip
 from .local import Contact, Local, local_jacobian
 from .paths import Path, Paths
-from .pulled import pulled
 
 __all__ = ["Factors", "as_gradient", "gradient_of", "tagged_product"]
 
@@ -121,9 +120,7 @@ def gradient_of(factors: Factors, front: list[Tag], last: Link, coefficient: Exp
     """(row · last factor)ᵀ, with `front` the factors of the row."""
     local, shape = factors.local(last), factors.paths.variables[last.source].shape
     if not local.closed:
-        node, row = factors.paths.unrolled.node, tagged_product(front, coefficient)
-        part = pulled(node(last.target), node(last.source), transpose(row))
-        return tagged_product([*front, (factors.partial(last), last.id)], coefficient) if part is None else part
+        return tagged_product([*front, (factors.partial(last), last.id)], coefficient)
     if local.contacts is not None:
         parts = [_contact(c, front, last.id, coefficient) for c in local.contacts]
         return parts[0] if len(parts) == 1 else add(*parts)
