@@ -50,6 +50,12 @@ class Layout:
     transposed: bool = False
     classes: str = ""
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The axes that one example has at one step, in the equations: none for a number."""
+        apart = {"N", "T", "1", *([str(len(self.parts))] if len(self.parts) > 1 else [])}
+        return tuple(a for a in self.axes if a not in apart) + ((self.classes,) if self.classes else ())
+
     def inward(self, array: Array, sizes: Mapping[str, int] | None = None) -> dict[str, Array]:
         """The course's array as the recurrence's."""
         axes = list(self._axes(array.ndim))

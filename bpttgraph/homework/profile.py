@@ -91,6 +91,12 @@ class Profile:
         """The course's array for each name of the recurrence."""
         return {part: a for a in self.arrays.values() for part in a.parts}
 
+    @cached_property
+    def _numbers(self) -> tuple[str, ...]:
+        """Names for which the course's arrays have no axis of their own, and which are no classes."""
+        slots = self.recurrence.unroll(3).slots
+        return tuple(n for n, a in self.of.items() if not a.features and n in slots and not slots[n].classes)
+
     def factor(self, name: str, u: Unrolled, batch: int | None) -> float:
         """What the course multiplies the gradient by `name` (of the recurrence) with."""
         found = 1.0
@@ -112,7 +118,9 @@ class Profile:
     # -- instances --------------------------------------------------------------------------------------------------------
 
     def unroll(self, steps: int | None = None, **options: Any) -> Unrolled:
-        return self.recurrence.unroll(steps or STEPS, **options)
+        """The recurrence with numbers for what the course's arrays have no axis for: `# array a: 1`."""
+        numbers = {name: () for name in self._numbers}
+        return self.recurrence.unroll(steps or STEPS, **{**options, "sizes": {**numbers, **(options.get("sizes") or {})}})
 
     @property
     def batched(self) -> bool:
@@ -261,13 +269,31 @@ def parse(name: str, text: str) -> Profile:
 
 def _complete(p: Profile) -> None:
     """Every name of the recurrence has its array, and the other way round."""
-    slots = p.recurrence.unroll(3).slots
-    for name in slots:
+    slots = p.unroll(3).slots
+    for name, slot in slots.items():
         if name not in p.of:
             raise BPTTError(
                 f"the profile {p.name}: no line says how {name} is laid out",
                 f"add  # array {name.replace('[0]', '0')}: …",
             )
+        _fitting(p, name, slot)
     unknown = [name for name in p.of if name not in slots]
     if unknown:
         raise BPTTError(f"the profile {p.name}: the equations have no {unknown[0]}", nearest(unknown[0], list(slots)))
+
+
+def _fitting(p: Profile, name: str, slot: Any) -> None:
+    """The axes of an array are those that its name has in the equations."""
+    a = p.of[name]
+    kinds = ("a number", "a vector", "a matrix")
+    batched = any("N" in b.axes for b in p.arrays.values())
+    wrong = ""
+    if len(a.features) != len(slot.shape) and not slot.classes:
+        wrong = f"in the equations {name} is {kinds[len(slot.shape)]}"
+    elif ("T" in a.axes) != (slot.length is not None):
+        wrong = f"{name} has {'a' if slot.length is not None else 'no'} value at each step, so T {'is missing' if slot.length is not None else 'is too much'}"
+    elif ("N" in a.axes) != (batched and slot.role != "parameter"):
+        wrong = f"{name} has no axis N: it is a parameter" if "N" in a.axes else f"other arrays have a batch, so N is missing in {name}"
+    if wrong:
+        fix = "give it the axes of one example at one step, with N and T where they belong"
+        raise BPTTError(f"the profile {p.name}: array {a.name} is ({', '.join(a.axes)}), but {wrong}", fix)
