@@ -71,8 +71,7 @@ def homework(p, module, function, seed=0, batch=None, steps=5, number=float):
     drivers = courses.DRIVERS.get(p.calls, {})
     drive = drivers.get(function) or drivers.get(function.rpartition(".")[2])
     module.__dict__.setdefault("__name__", "answer")
-    made = drive(module, data) if drive else call(getattr(module, function), data, [f"d{a}" for a in p.arrays])
-    made.pop("output", None)
+    made = [*drive(module, data)][1] if drive else call(getattr(module, function), data, [f"d{a}" for a in p.arrays])
     return data, made
 
 
@@ -210,10 +209,8 @@ def test_functions_from_a_file(tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text(source.replace('WRONG = ""', 'WRONG = "forward"'))
     verdict = verify("cs231n-lstm", f"{mine}:lstm_backward", steps=3)
-    assert (
-        not verdict.right
-        and "the forward pass differs from the profile's equations: h is off from step 1 on" in verdict.notes
-    )
+    assert not verdict.right and "that of the equations: h is another, from step 1 on" in verdict.notes[0]
+    assert all(v.cause is None for v in verdict.parameters.values())
     mine.write_text(source.replace("return dx, dprev, dWx, dWh, db", "return dx, dprev, dWx"))
     with pytest.raises(BPTTError, match=r"rnn_backward returns 3 values .the course's returns dx, dh0, dWx, dWh, db"):
         verify("cs231n-rnn", f"{mine}:rnn_backward")
@@ -267,6 +264,72 @@ def test_a_profile_of_ones_own(tmp_path):
     without = {k: v for k, v in course.items() if k != "s"}  # an initial state that is not there is zero
     zero = u.run({**data, "h[0]": 0 * data["h[0]"]})
     assert verify(p, {"dW": -zero.gradients["W"]}, without).right
+
+
+RENAMED = (
+    OWN.replace("# factor: -1\n# clip: 0.5\n", "")
+    .replace("array W: H, H", "array Wh: H, H = W")
+    .replace("array U: D, H = U.T", "array Wx: D, H = U.T")
+)
+
+
+def test_notes_and_causes_speak_of_the_courses_arrays():
+    p = parse("mine", RENAMED)
+    u = p.unroll(4)
+    data = p.instance(u, 5)
+    g = u.run(data).gradients
+    verdict = verify(p, {"dWh": g["W"].T, "dWx": g["U"].T}, p.outward(data))
+    assert verdict.right and verdict.notes == [
+        "dWh is transposed, other matrices are not: handed in with their parameter, the update would be wrong"
+    ]
+    verdict = verify(p, {"dWh": 1.7 * g["W"], "ds": 0 * g["h[0]"][None]}, p.outward(data))
+    assert verdict.parameters["Wh"].cause.startswith("∂E/∂Wh is exactly what")
+    assert verdict.parameters["s"].cause == "∂E/∂s is exactly what you get if ∂E/∂s is left at zero."
+    assert verdict.notes == [] and set(verdict.parameters) == {"Wh", "s"}
+
+
+LEAKY = "# array x: {}T, D\n# array h0: {}D = h[0]\n# array up: {}T, D = dE_dh\n# array a: {}\nh[t] = a * h[t-1] + (1 - a) * x[t]"
+
+
+@pytest.mark.parametrize("lead", ["", "N, "])
+@pytest.mark.parametrize(("form", "shape"), [("1 = a", (1,)), ("1, 1", (1, 1)), ("D", (2,)), ("D, 1", (2, 1))])
+def test_an_array_of_one_number_is_a_number(lead, form, shape):
+    p = parse("leaky", LEAKY.format(lead, lead, lead, form))
+    u = p.unroll(5)
+    data = p.instance(u, 3)
+    course = p.outward(data)
+    assert course["a"].shape == shape and (u.shapes["a"] == ()) is ("D" not in form)
+    x, up, a = (np.asarray(course[k], float) for k in ("x", "up", "a"))
+    h, step = [np.asarray(course["h0"], float)], a.reshape(-1)
+    for t in range(5):
+        h.append(step * h[-1] + (1 - step) * x[..., t, :])
+    da, carry = 0.0, 0.0
+    for t in range(4, -1, -1):
+        carry = up[..., t, :] + step * carry
+        da = da + (carry * (h[t] - x[..., t, :])).reshape(-1, 2).sum(0)
+    da = da if "D" in form else da.sum()
+    assert verify(p, {"da": np.reshape(da, shape)}, course).right
+    assert not verify(p, {"da": np.reshape(da, shape) * 1.01}, course).right
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("a: 1", "a: D, D", "array a is (D, D), but in the equations a is"),
+        ("a: 1", "a: T", "array a is (T), but"),
+        ("a: 1", "a: N", "array a is (N), but"),
+        ("x: N, T, D", "x: N, D", "x has a value at each step, so T is missing"),
+        ("h0: N, D", "h0: D", "other arrays have a batch, so N is missing in h[0]"),
+        ("h0: N, D", "h0: T, N, D", "h[0] is the same at every step, so T is too much"),
+        ("up: N, T, D", "up: N, T", ""),
+    ],
+)
+def test_axes_are_those_of_the_equations(old, new, words):
+    text = LEAKY.format("N, ", "N, ", "N, ", "1")
+    assert old in text
+    with pytest.raises(BPTTError) as caught:
+        parse("leaky", text.replace(old, new))
+    assert words in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,7 @@ def as_text(verdict: Verdict, feedback: str) -> str:
         return headline(verdict)
     lines = [f"{verdict.title}: the gradient handed in ({verdict.instance})"]
     lines += [f"  {c}" for c in verdict.conventions[1:]]
+    lines += [f"  forward pass: {verdict.forward}"] if verdict.forward else []
     spoken: dict[str, str] = {}
     for name, p in verdict.parameters.items():
         told = _lines(name, p, depth, verdict)
@@ -165,7 +166,7 @@ def as_text(verdict: Verdict, feedback: str) -> str:
         elif cause is not None:
             spoken[cause] = _called(name)
         lines += told
-    lines += [f"  note: {n}" for n in verdict.notes]
+    lines += [f"  note: {n}" for n in verdict.notes if n != verdict.forward]
     if depth >= LEVELS.index("full"):
         lines.append(f"  truth: {verdict.oracle}; errors beyond the radius count, other measures decide nothing")
     return "\n".join([*lines, headline(verdict)])
@@ -191,6 +192,7 @@ def as_json(verdict: Verdict, feedback: str) -> str:
         body |= {"right": verdict.right, "verdict": headline(verdict)}
     if depth >= 2:
         body |= {
+            "forward pass": verdict.forward,
             "instance": verdict.instance,
             "conventions": list(verdict.conventions),
             "oracle": verdict.oracle,

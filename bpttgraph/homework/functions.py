@@ -1,7 +1,9 @@
 """Answers as code: the user's own Python function, `file.py:function`, run in a child process with a time limit.
 
 The function gets what its parameters name: `x`, `target`, `W_hh`, `h0` for h[0], `data` for the whole instance. It returns a mapping
-from names to arrays, or a tuple in the order of the recurrence's parameters. This is for code of one's own (see `child`).
+from names to arrays, or a tuple in the order of the recurrence's parameters; a mapping may hold its loss as well.
+
+This is for code of one's own (see `child`).
 """
 
 from __future__ import annotations
@@ -20,9 +22,10 @@ import numpy as np
 
 from ..errors import BPTTError, nearest
 from .child import FILE, SECONDS, bound, read_result, run_child
+from .differences import differences
 from .files import arrays_of
 
-__all__ = ["call", "run_file"]
+__all__ = ["by_differences", "call", "run_file"]
 
 _CHILD = "from bpttgraph.homework.functions import _child; _child()"
 
@@ -93,6 +96,24 @@ def run_file(
             f"{what} put something else in the place of its result", "let the function return its gradients"
         ) from None
     return dict(zip(order, made.values()))
+
+
+def by_differences(function: Any, data: Mapping[str, Any], key: str, names: list[str]) -> dict[str, tuple[Any, Any]]:
+    """The gradients of the loss that a function (or `file.py:function`) returns as `key`, by differences, with their errors."""
+    if isinstance(function, str):
+        child = "from bpttgraph.homework.functions import _child, _differences; _child(_differences)"
+        made = run_file(function, data, [key, *names], child=child)
+        return {n: (made[n], made[f"±{n}"]) for n in names}
+    return differences(lambda moved: _loss(function, moved, key), data, names)
+
+
+def _loss(function: Callable[..., Any], data: Mapping[str, Any], key: str) -> float:
+    return float(np.asarray(call(function, data, [])[key]))
+
+
+def _differences(function: Any, data: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
+    made = differences(lambda moved: _loss(function, moved, names[0]), data, names[1:])
+    return {n: v for n, (v, _) in made.items()} | {f"±{n}": e for n, (_, e) in made.items()}
 
 
 def _child(invoke: Callable[[Any, dict[str, Any], list[str]], dict[str, Any]] = call) -> None:

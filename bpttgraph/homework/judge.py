@@ -20,6 +20,7 @@ from . import conventions
 from .answers import Raw, read_answer, split_data, steps_of, to_answer
 from .asked import delta_step
 from .feedback import level
+from .forward import Ran
 from .generic import faults, visible
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
 from .truth import SAFETY, Truth
@@ -31,6 +32,10 @@ __all__ = ["judge", "verify"]
 
 Array = np.ndarray[Any, Any]
 STEPS = 5  # of an instance that we choose
+ANOTHER = Cause(
+    "unexplained",
+    "Wrong for the forward pass that was run as well; as that is another function, no cause is looked for.",
+)
 VAGUE = 0.1  # digits that leave more open than this share of the gradient decide nothing
 
 
@@ -170,6 +175,10 @@ def _finite(truth: Truth) -> None:
 def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     """The verdict on an answer that is tied to the instance of `truth`, with or without causes."""
     oracle = truth.agree()
+    forward = answer.forward
+    if forward is not None:
+        truth = Ran(truth, forward)
+        explain = explain and forward.near
     given = {name: _shaped(truth, g, answer) for name, g in answer.given.items()}
     _settle_alike(truth, given)
     found: dict[str, ParameterVerdict] = {}
@@ -203,12 +212,15 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     mixed = _mixed({n: p for n, p in found.items() if n in truth.u.parameters})
     unexplained = [n for n in wrong if found[n].status == "wrong"] if explain else []
     causes = _causes(truth, dataclasses.replace(answer, given=given), unexplained)
+    if forward is not None and not forward.near:
+        causes = {n: ANOTHER for n in wrong if found[n].status == "wrong"}
     for name, cause in causes.items():
         found[name] = dataclasses.replace(found[name], because=cause)
-    scale = {n: truth.scale(n) for n in given}
+    scale, said = {n: truth.scale(n) for n in given}, forward.text if forward is not None else ""
     return Verdict(
         {n: found[n] for n in given}, truth.u.recurrence.title, tuple(truth.u.conventions), described(truth), oracle,
-        [*answer.notes, *mixed], scale=scale, unit={n: g.unit for n, g in given.items()}, unrolled=truth.u,
+        [*filter(None, (said,)), *answer.notes, *mixed], forward=said, scale=scale, unit={n: g.unit for n, g in given.items()},
+        unrolled=truth.u,
     )  # fmt: skip
 
 

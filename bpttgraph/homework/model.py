@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..errors import Span
     from ..recurrence import Unrolled
 
-__all__ = ["Answer", "Cause", "Given", "ParameterVerdict", "Status", "Verdict"]
+__all__ = ["Answer", "Cause", "Forward", "Given", "ParameterVerdict", "Status", "Verdict"]
 
 Array = np.ndarray[Any, Any]
 Status = Literal["right", "right to the digits given", "convention", "wrong", "undecidable"]
@@ -45,11 +45,30 @@ class Given:
 
 
 @dataclass(frozen=True)
+class Forward:
+    """A forward pass that was run and is not that of the equations; the gradient is judged against it.
+
+    Args:
+        text: how it differs, for people. off: by how much, relative to its largest value.
+        own: its gradients, by differences of it, each with an estimate of their error, in the recurrence's own layout.
+    """
+
+    text: str
+    off: float
+    own: Mapping[str, tuple[Array, Array]]
+
+    @property
+    def near(self) -> bool:
+        """Whether it is the same function in other digits, so that mistakes can still be recognised."""
+        return self.off < 1e-5
+
+
+@dataclass(frozen=True)
 class Answer:
     """An answer as handed in: what is given, by name, and the instance that it was computed on (None: choose one).
 
     `text` is that of an answer in formulas; `ordered` are its lines whose products over steps have no order of their own, and
-    `ascending` says how they were read.
+    `ascending` says how they were read. `forward` is the forward pass that a function ran, if it is another one.
     """
 
     given: Mapping[str, Given]
@@ -60,6 +79,7 @@ class Answer:
     text: str = ""
     ordered: tuple[int, ...] = ()
     ascending: bool = False
+    forward: Forward | None = None
 
 
 @dataclass(frozen=True)
@@ -118,6 +138,7 @@ class Verdict:
     scale: dict[str, Array] = field(default_factory=dict, repr=False)  # S of each gradient
     unit: dict[str, float] = field(default_factory=dict, repr=False)
     feedback: str = "why"  # how much `str` says
+    forward: str = ""  # how the forward pass that was run differs from the equations
     unrolled: Unrolled | None = field(default=None, repr=False)  # the recurrence, for a picture
 
     @property

@@ -119,8 +119,10 @@ class Profile:
 
     def unroll(self, steps: int | None = None, **options: Any) -> Unrolled:
         """The recurrence with numbers for what the course's arrays have no axis for: `# array a: 1`."""
-        numbers = {name: () for name in self._numbers}
-        return self.recurrence.unroll(steps or STEPS, **{**options, "sizes": {**numbers, **(options.get("sizes") or {})}})
+        numbers = dict.fromkeys(self._numbers, ())
+        return self.recurrence.unroll(
+            steps or STEPS, **{**options, "sizes": {**numbers, **(options.get("sizes") or {})}}
+        )
 
     @property
     def batched(self) -> bool:
@@ -290,10 +292,16 @@ def _fitting(p: Profile, name: str, slot: Any) -> None:
     wrong = ""
     if len(a.features) != len(slot.shape) and not slot.classes:
         wrong = f"in the equations {name} is {kinds[len(slot.shape)]}"
-    elif ("T" in a.axes) != (slot.length is not None):
-        wrong = f"{name} has {'a' if slot.length is not None else 'no'} value at each step, so T {'is missing' if slot.length is not None else 'is too much'}"
+    elif "T" in a.axes and slot.length is None:
+        wrong = f"{name} is the same at every step, so T is too much"
+    elif "T" not in a.axes and slot.length is not None:
+        wrong = f"{name} has a value at each step, so T is missing"
     elif ("N" in a.axes) != (batched and slot.role != "parameter"):
-        wrong = f"{name} has no axis N: it is a parameter" if "N" in a.axes else f"other arrays have a batch, so N is missing in {name}"
+        wrong = (
+            f"{name} has no axis N: it is a parameter"
+            if "N" in a.axes
+            else f"other arrays have a batch, so N is missing in {name}"
+        )
     if wrong:
         fix = "give it the axes of one example at one step, with N and T where they belong"
         raise BPTTError(f"the profile {p.name}: array {a.name} is ({', '.join(a.axes)}), but {wrong}", fix)

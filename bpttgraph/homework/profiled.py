@@ -13,12 +13,14 @@ import numpy as np
 from ..errors import BPTTError, nearest
 from .answers import Raw, read_answer
 from .files import Numbers, numbers_of
+from .forward import forward_of, values_off
 from .layout import Layout
 from .profile import Profile, profile
 
 if TYPE_CHECKING:
     from ..recurrence import Recurrence, Unrolled
-    from .model import ParameterVerdict, Verdict
+    from .model import Forward, ParameterVerdict, Verdict
+    from .truth import Truth
 
 __all__ = ["sizes_of", "unrolling", "verify"]
 
@@ -65,16 +67,15 @@ def verify(
         seed = raw.settings.get("seed", 0) if seed is None else seed
         inside = p.instance(p.unroll(steps, **options), seed, raw.settings.get("batch") if batch is None else batch)
     u = _unrolled(p, inside, steps, options)
-    notes: list[str] = []
+    forward: Forward | None = None
     if raw.function is not None:
-        numbers, notes = _called(p, u, raw, inside)
+        numbers, forward = _called(p, u, raw, inside)
     numbers = _alike(numbers)
     given = _inward(p, numbers, {k: a.shape for k, a in p.outward(inside).items()}, raw.source)
-    verdict = _judged(p, u, given, inside, rest)
+    verdict = _judged(p, u, given, inside, rest, forward)
     verdict.title = f"{p.title} (profile {p.name})"
     if not brought:
         verdict.instance = f"a generic random instance, seed {seed}: T = {u.columns}"
-    verdict.notes += notes
     return _outward(p, verdict)
 
 
@@ -186,9 +187,13 @@ def _inward(
 
 
 def _judged(
-    p: Profile, u: Unrolled, given: Mapping[str, Numbers], data: dict[str, Array], rest: dict[str, Any]
-) -> Verdict:
-    from . import verify as plain_verify
+    p: Profile, u: Unrolled, given: Mapping[str, Numbers], data: dict[str, Array], rest: dict[str, Any],
+    forward: Forward | None = None,
+) -> Verdict:  # fmt: skip
+    from . import verify
+
+    def plain_verify(u: Unrolled, answer: Mapping[str, Numbers], **options: Any) -> Verdict:
+        return verify(u, Raw("arrays", dict(answer), forward=forward), **options)
 
     batch = next((np.asarray(data[a.parts[0]]).shape[-2] for a in p.arrays.values()
                   if "N" in a.axes and np.ndim(data[a.parts[0]]) >= 2 + ("T" in a.axes)), None)  # fmt: skip
@@ -242,7 +247,7 @@ def _unclipped(
     return found
 
 
-def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tuple[dict[str, Numbers], list[str]]:
+def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tuple[dict[str, Numbers], Forward | None]:
     """Run the student's function; compare what its forward pass computed."""
     from .courses import run
     from .generic import visible
@@ -253,26 +258,7 @@ def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tupl
     made = run(
         str(raw.function), p.calls, course, [f"d{a.name}" for a in p.arrays.values() if a.parts[0] in u.parameters]
     )
-    notes = []
     output = made.pop("output", None)
-    upstream = next((a for a in p.arrays.values() if a.parts[0].startswith("dE_d")), None)
-    if output is not None and upstream is not None:
-        variable = upstream.parts[0].removeprefix("dE_d")
-        try:
-            own = upstream.inward(np.asarray(output))[upstream.parts[0]]
-        except (BPTTError, ValueError):
-            own = np.zeros(0)
-        for t in range(u.columns):
-            true = np.asarray(truth.run.values[f"{variable}[{t + 1}]"])
-            if (
-                own.shape[:1] != (u.columns,)
-                or own[t].shape != true.shape
-                or not np.allclose(own[t], true, rtol=1e-6, atol=1e-9)
-            ):
-                notes.append(
-                    f"the forward pass differs from the profile's equations: {variable} is off from step {t + 1} on"
-                )
-                break
     numbers: dict[str, Numbers] = {}
     for key, value in made.items():
         name = p.array_of(key)
@@ -282,7 +268,33 @@ def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tupl
                 nearest(key[:60], [f"d{a}" for a in p.arrays]),
             )
         numbers[name] = numbers_of(value, f"{raw.source}: {key}")
-    return numbers, notes
+    return numbers, None if output is None else _forward(p, truth, raw, np.asarray(output), course, list(numbers))
+
+
+def _forward(
+    p: Profile, truth: Truth, raw: Raw, output: Array, course: dict[str, Array], names: list[str]
+) -> Forward | None:
+    """What the student's forward pass computed, against the equations; if it is something else, its own gradient by differences."""
+    from .courses import run
+
+    upstream = next((a for a in p.arrays.values() if a.parts[0].startswith("dE_d")), None)
+    if upstream is None:
+        return None
+    variable = upstream.parts[0].removeprefix("dE_d")
+    wanted = course[upstream.name].shape
+    if output.shape != wanted:
+        said = f"{raw.source}: the forward pass gives {variable} the shape {output.shape}, the profile's equations {wanted}"
+        raise BPTTError(said, f"compare the equations (bpttgraph profiles {p.name}) with the course's")
+    own = upstream.inward(output)[upstream.parts[0]]
+    off = values_off(truth, variable, own)
+    if off is None:
+        return None
+    found = run(str(raw.function), p.calls, course, [], (upstream.name, names))
+    own_gradients = {n: Numbers(np.asarray(found[n], float), np.asarray(found[f"±{n}"], float)) for n in names}
+    inside = _inward(p, own_gradients, {k: a.shape for k, a in course.items()}, raw.source)
+    return forward_of(
+        variable, off, {k: (n.value, np.zeros(0) if n.half is None else n.half) for k, n in inside.items()}
+    )
 
 
 def _outward(p: Profile, verdict: Verdict) -> Verdict:
@@ -305,13 +317,24 @@ def _outward(p: Profile, verdict: Verdict) -> Verdict:
         because = v.because
         if because is not None and because.certainty == "unexplained" and name in p.of:
             because = replace(because, text=_turned_words(because.text, p.of[name], v.true.shape))
+        if because is not None:
+            because = replace(because, text=_renamed(because.text, names))
         found[names[name]] = replace(v, name=names[name], because=because, **arrays)
         if name in verdict.scale:
             verdict.scale[name] = turned(name, verdict.scale[name], shape)
     verdict.parameters = found
+    verdict.notes = [_renamed(note, names) for note in verdict.notes]
     verdict.scale = {names.get(k, k): v for k, v in verdict.scale.items()}
     verdict.unit = {names.get(k, k): v for k, v in verdict.unit.items()}
     return verdict
+
+
+def _renamed(text: str, names: Mapping[str, str]) -> str:
+    """Gradients in a sentence, dW or ∂E/∂W, by the names of the course's arrays."""
+    found = re.compile(
+        r"(?<!\w)(d|∂E/∂)(" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + r")(?![\w\[])"
+    )
+    return found.sub(lambda m: m[1] + names[m[2]], text) if names else text
 
 
 def _turned_words(text: str, a: Layout, shape: tuple[int, ...]) -> str:

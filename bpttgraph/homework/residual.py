@@ -99,6 +99,9 @@ def structure(
     zeros = wrong & (given == 0)
     if zeros.any() and zeros.sum() == share and share < given.size:
         found.append("the wrong entries are exactly zero")
+    close = float(np.abs(difference).max() / max(float(np.abs(true).max()), 1e-300))
+    if 0 < close < 1e-5:
+        found.append(f"it agrees with the truth to {int(-np.log10(close))} digits")
     signs = np.abs(given + true) <= tolerance
     if share > 1 and np.all(signs[wrong]):
         found.append("the wrong entries have the right size and the wrong sign")
