@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -157,50 +156,48 @@ def compare_closed(s: Subject) -> str | None:
 # -- printed code ---------------------------------------------------------------------------------------------------------
 
 
-def plain_name(n: str) -> str:
-    """How a name looks in Python, if nothing collides."""
-    return re.sub(r"\W", "_", n.replace("'", "_prime"))
-
-
-def arguments(s: Subject, names: list[str], example: int) -> dict[str, Any]:
+def arguments(s: Subject, code: Any, example: int) -> dict[str, Any]:
     """What the printed function takes: sequences whose row t is step t (rows before the first step stand at the end, as in Python)."""
-    from bpttgraph.derive.code_printer import python_name
-
     c = s.case
-    found: dict[str, Any] = {"T": c.steps}
-    values: dict[tuple[str, Any], Array] = {place(n): v for n, v in s.values.items()}
-    for key, array in s.world.data.items():
+    values: dict[str, dict[Any, Array]] = {}
+    for n, v in s.values.items():
+        base, step = place(n)
+        values.setdefault(base, {})[step] = v
+    for key in s.world.data:
         base, step = place(key)
         base_name = key if key.startswith("dE_d") else base
         if key in c.parameters or step is not None:
-            values[base_name, step] = s.world.leaf(key, None, None)
+            values.setdefault(base_name, {})[step] = s.world.leaf(key, None, None)
         else:
             for t in range(1, c.steps + 1):
-                values[base_name, t] = s.world.leaf(key, t, None)
-        del array
+                values.setdefault(base_name, {})[t] = s.world.leaf(key, t, None)
     if c.total is not None:
-        values[c.total, None] = s.world.value(c.total, None)
-    for (n, step), value in values.items():
-        row = value[0, example if value.shape[1] > 1 else 0]
-        for called in {n, plain_name(n), python_name(n)}:
-            if step is None:
-                found.setdefault(called, row)
-            elif called not in found or np.ndim(found[called]) == row.ndim + 1:
-                found.setdefault(called, np.zeros((c.steps + 8, *row.shape)))[step] = row
-    missing = [n for n in names if n not in found]
-    if missing:
-        raise LookupError(f"the printed function asks for {missing[0]}")
-    return {n: found[n] for n in names}
+        values.setdefault(c.total, {})[None] = s.world.value(c.total, None)
+    found: dict[str, Any] = dict.fromkeys(code.lengths, c.steps)
+    for argument, base in code.arguments.items():
+        if base not in values:
+            raise LookupError(f"the printed function asks for {base}")
+        rows = {step: v[0, example if v.shape[1] > 1 else 0] for step, v in values[base].items()}
+        if set(rows) == {None}:
+            found[argument] = rows[None]
+            continue
+        rows.pop(None, None)
+        found[argument] = np.zeros((c.steps + 8, *next(iter(rows.values())).shape))
+        for step, row in rows.items():
+            found[argument][step] = row
+    return found
 
 
-def run_code(s: Subject, code: str, keys: list[str]) -> str | None:
-    space: dict[str, Any] = {"__builtins__": __builtins__}
-    exec(compile(code, "<printed>", "exec"), space)
-    function = next(v for n, v in reversed(space.items()) if inspect.isfunction(v) and n == "gradients")
-    names = list(inspect.signature(function).parameters)
+def run_code(s: Subject, code: Any, keys: list[str]) -> str | None:
+    """The text in a namespace of its own; `code` says which argument is which name of the equations."""
+    space: dict[str, Any] = {}
+    exec(compile(code.text, "<printed>", "exec"), space)
+    function = space[code.function]
+    if list(inspect.signature(function).parameters) != [*code.lengths, *code.arguments]:
+        return "the function takes other arguments than the code says"
     sums: dict[str, Any] = {}
     for example in range(s.batch):
-        for key, value in function(**arguments(s, names, example)).items():
+        for key, value in function(**arguments(s, code, example)).items():
             sums[key] = sums.get(key, 0) + np.asarray(value)
     for key in keys:
         if key not in sums:
@@ -216,7 +213,7 @@ def compare_code(s: Subject) -> str | None:
         g = symbolic(s, key)
         if s.case.steps < g.least:
             continue
-        if found := run_code(s, g.code(), [key]):
+        if found := run_code(s, g.printed(), [key]):
             return found
     return None
 
@@ -224,7 +221,7 @@ def compare_code(s: Subject) -> str | None:
 def compare_code_all(s: Subject) -> str | None:
     """The printed code of all gradients, executed: parameters and initial states."""
     g = symbolic(s, "all")
-    return None if s.case.steps < g.least else run_code(s, g.code(), s.leaf_keys)
+    return None if s.case.steps < g.least else run_code(s, g.printed(), s.leaf_keys)
 
 
 # -- verdicts -------------------------------------------------------------------------------------------------------------
