@@ -76,7 +76,7 @@ def test_beyond_the_cap_the_count_is_exact_and_at_once():
     while len(p) < 40:
         p.append(5 * p[-1] - p[-2])
     assert d.count == sum((40 - n) * p[n] for n in range(40))
-    with pytest.raises(BPTTError, match=rf"{d.count} chain-rule terms.*cap of 200"):
+    with pytest.raises(BPTTError, match=re.escape(f"{d.count} chain-rule terms") + ".*cap of 200"):
         _ = d.terms
     assert len(d.first_terms(3)) == 3 and len(d.factored) < 400
     assert time.process_time() - start < 2

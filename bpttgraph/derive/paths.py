@@ -71,14 +71,12 @@ class Paths:
             self.read.setdefault(link.target, []).append(link)
         for links in self.readers.values():  # nearest first, so that paths through gates come before short cuts
             links.sort(key=lambda link: self.order[link.target])
-        self.in_blocks = any(v.block for v in self.variables.values())
         self.partly_cut = any(link.cut == "partly" for link in unrolled.vgraph.links)
         self._routes: dict[Link, bool] = {}
 
     def step_of(self, name: str) -> int:
-        """The step of a variable; with blocks (encoder, decoder) its place in global time. 0 if it has none."""
-        v = self.variables[name]
-        return (v.column if self.in_blocks else v.step) or 0
+        """The step whose equation defines a variable (t for x[t+1] = …), counted over all blocks; 0 if it has none."""
+        return self.variables[name].column or 0
 
     def passes(self, link: Link, loss_step: int) -> bool:
         return not link.cut or not self.unrolled.blocked(link, loss_step)

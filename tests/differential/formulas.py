@@ -282,7 +282,8 @@ def compare_instance(s: Subject) -> str | None:
 def compare_truncation(s: Subject) -> str | None:
     """Windows and chunks leave out cells of the triangle, and nothing else."""
     c = s.case
-    if c.steps < 2 or not c.plain_total:
+    backwards = any(n.op == "name" and isinstance(n.value[1], int) and n.value[1] > 0 for e in c.equations for n in e.right.walk())
+    if c.steps < 2 or not c.plain_total or backwards or any(isinstance(e.index, int) and e.index for e in c.equations):
         return None
     for rule, window, stride in (("sliding:2", 2, 1), ("chunk:2", 2, 2), ("3;2", 3, 2)):
         run = s.rec.unroll(**c.options(), truncate=rule).run(s.data)

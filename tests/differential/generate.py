@@ -61,6 +61,8 @@ class Generator:
         known = [i for i in self.inputs if self.shapes[i] == shape and i not in self.kinds]
         if known and self.chance(0.7):
             n = self.r.choice(known)
+            if self.chance(0.04):
+                return name(n, -1)
         else:
             n = next(i for i in ("x", "z_in", "p_in", "q_in", *[f"x_{j}" for j in range(40)]) if i not in self.shapes)
             self.shapes[n] = shape
@@ -285,6 +287,11 @@ class Generator:
                 self.shapes["m"] = self.shapes[v.value[0]]
                 timed.append(Equation(("m",), 0, call("sum_k", name(v.value[0], ("k", v.value[1])))))
                 self.timed.append(("m", 0))
+        if not self.scalar_only and self.chance(0.05):  # a state that runs backwards in time
+            self.shapes["r"] = shape = (self.dim(),)
+            inner = call("add", call("matmul", self.parameter(shape * 2), name("r", 1)), self.affine(shape, 1))
+            timed.append(Equation(("r",), 0, call("tanh", inner)))
+            self.timed.append(("r", 0))
         outputs: list[str] = []
         if self.chance(0.4):
             shape = () if self.scalar_only else (self.dim(),)
@@ -317,7 +324,26 @@ class Generator:
             case = replace(case, absent=frozenset(k for k in before if self.chance(0.5)))
         if case.batch is not None and self.chance(0.3):
             case = replace(case, single=frozenset(k for k in (*before, *self.inputs) if self.chance(0.5)))
+        if self.chance(0.05):
+            case = self.shifted(case, states)
         return self.renamed(case) if self.chance(0.05) else case
+
+    def shifted(self, case: Case, states: list[str]) -> Case:
+        """h[t+1] = f(h[t]) in the place of h[t] = f(h[t-1])."""
+        s = self.r.choice(states)
+        if any(n.op == "name" and n.value[0] == s and isinstance(n.value[1], tuple) for e in case.equations for n in e.right.walk()):
+            return case
+
+        def change(e: Tree) -> Tree:
+            value = (s, e.value[1] + 1) if e.op == "name" and e.value[0] == s else e.value
+            return Tree(e.op, tuple(change(a) for a in e.args), value)
+
+        def left(e: Equation) -> Any:
+            if e.left != (s,):
+                return e.index
+            return ("at", e.index[1] + 1) if isinstance(e.index, tuple) else 1
+
+        return replace(case, equations=tuple(Equation(e.left, left(e), change(e.right)) for e in case.equations))
 
     def gate(self, n: str) -> Equation:
         shape = () if self.scalar_only or self.chance(0.25) else (self.dim(),)

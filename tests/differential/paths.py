@@ -27,7 +27,7 @@ class Links:
         n, step = place
         case = self.case
         if n == "generic loss":
-            return [p for y in self.outputs for p in ((y, step), ("dE_d" + y, step))]
+            return [p for y in self.outputs for p in ((y, step + self.case.defined[y].index), ("dE_d" + y, step))]
         e = self.fixed.get(place) or (case.once if step is None else case.defined).get(n)
         if e is None or (isinstance(e.index, int) and not 1 <= step - e.index <= case.steps):
             return []
@@ -51,6 +51,12 @@ class Links:
         losses = case.losses or ("generic loss",)
         return [(s, (n, s)) for s in case.loss_steps for n in losses]
 
+    def use(self, place: Place) -> int:
+        """The step whose equation defines a place."""
+        n, step = place
+        e = None if place in self.fixed or step is None else self.case.defined.get(n)
+        return (step or 0) - (e.index if e is not None and isinstance(e.index, int) else 0)
+
     def count(self, wrt: Place, most: int = 20_000) -> Counter[tuple[int, int]] | None:
         """(loss step, step of the use) -> number of paths; None if there are more than `most`."""
         found: Counter[tuple[int, int]] = Counter()
@@ -60,10 +66,10 @@ class Links:
                 place = walking.pop()
                 for source in self.of(place):
                     if source == wrt:
-                        found[t, place[1] or 0] += 1
+                        found[t, self.use(place)] += 1
                     walking.append(source)
                 if len(walking) > most or sum(found.values()) > most:
                     return None
             if head == wrt:
-                found[t, head[1] or 0] += 1
+                found[t, self.use(head)] += 1
         return found
