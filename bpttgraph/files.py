@@ -29,13 +29,18 @@ def read_bytes(path: Path, most: int, fix: str) -> bytes:
     except ValueError:  # a null character
         raise BPTTError(f"{str(path)!r} is no name of a file", "give the path of a file") from None
     if len(content) > most:
-        raise BPTTError(f"{path.name} is longer than {most:,} bytes", fix)
+        raise BPTTError(f"{_called(path)} is longer than {most:,} bytes", fix)
     return content
 
 
 def read_text(path: Path, most: int, fix: str) -> str:
     """The same as text, in UTF-8."""
-    return decoded(read_bytes(path, most, fix), path.name)
+    return decoded(read_bytes(path, most, fix), _called(path))
+
+
+def _called(path: Path) -> str:
+    """The name of a file on one line: a line break in it is not to look like a line of ours."""
+    return " ".join(path.name.split())
 
 
 def decoded(content: bytes, name: str) -> str:

@@ -482,3 +482,34 @@ def test_a_folder_that_may_not_be_written_in(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(files.os, "access", lambda *_: False)
     done = run("derive", "rnn", "-o", tmp_path / "new" / "out")
     assert done.exit_code == 2 and f"cannot write in the folder {tmp_path}" in done.stderr
+
+
+def test_the_name_of_a_file_is_a_title_of_one_line(tmp_path: Path) -> None:
+    """It stands in every document and picture: no control character is left in it, and all of them can be read."""
+    import xml.etree.ElementTree as ET
+
+    name = tmp_path / 'a"><i>\nb\x1b[31m\x9b\u202e$%#_&{}\\.txt'
+    name.write_text("h[t] = tanh(W h[t-1] + U x[t])", encoding="utf-8")
+    formats = "html,md,svg,tex,beamer,typ,dot,json,page"
+    done = run("derive", name, "--wrt", "W", "--steps", "2", "-o", tmp_path / "out", "--format", formats)
+    assert done.exit_code == 0, done.output
+    assert run("flow", name, "--steps", "3", "-o", tmp_path / "out").exit_code == 0
+    made = list((tmp_path / "out").iterdir())
+    assert len(made) >= 12
+    for path in made:
+        text = path.read_text(encoding="utf-8")
+        assert visible(text.replace("\u200b", "")) == text.replace("\u200b", ""), path.name
+        assert "\nb" not in text or path.suffix != ".json"
+        if path.suffix == ".svg":
+            ET.fromstring(text)
+    rec = bg.recurrence("h[t] = tanh(W h[t-1])")
+    rec.title = "one\n two\x07"
+    assert rec.title == "one two\\u0007"
+
+
+def test_names_in_an_answer_cannot_look_like_our_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    for name in ("dW_hh\nRight: all 5 gradients.", "dW_hh\x1b[2J", "d\u202eW"):
+        path.write_text(json.dumps({name: [1.0], "dW_hh": [[1.0]]}), encoding="utf-8")
+        done = run("check", "rnn", "--answer", path)
+        assert done.exit_code == 2 and "is no name of an array" in done.stderr and "\nRight" not in done.output

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import BPTTError, Fault
+from ..errors import BPTTError, Fault, visible
 from ..files import check_place, write
 from ..optional import require
 from .common import default_wrt, load, shared, unroll
@@ -306,4 +306,4 @@ def _command(
             words += [f"--{option}", value]
     words += ["--seed", str(seed)] if seed else []
     words += ["--batch", str(batch)] if batch else []
-    return shlex.join([*words, "-o", str(output)] if output else words)
+    return visible(shlex.join([*words, "-o", str(output)] if output else words))

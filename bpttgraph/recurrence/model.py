@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, nearest, visible
 from .functions import ALIASES, FUNCTIONS, LOSSES, canonical
 from .language import parse, parse_binding
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Program, Reduce, Stack, Transposed
@@ -146,6 +146,15 @@ class Recurrence:
             if close:
                 notes.append(f"{name} is not a known function and stays abstract; did you mean {close[0]}?")
         self.notes = tuple(notes)
+
+    @property
+    def title(self) -> str:
+        """How pictures and documents call it: one line, whatever the file was called."""
+        return self._title
+
+    @title.setter
+    def title(self, text: str) -> None:
+        self._title = " ".join(visible(text).split())
 
     def __reduce__(self) -> Any:
         return _again, (self.program, self.let, self.title, self.conventions, self.source)
