@@ -38,11 +38,19 @@ def _has(case: Case, op: str) -> bool:
     return any(n.op == op for e in case.equations for n in e.right.walk())
 
 
+def _late(case: Case) -> bool:
+    """Whether an input is read one step later."""
+    names = [n.value for e in case.equations for n in e.right.walk() if n.op == "name"]
+    return any(i == -1 and n not in case.defined for n, i in names)
+
+
 LATER: dict[str, Callable[[Case], bool]] = {
     "gelu is the tanh approximation": lambda c: _has(c, "gelu"),
     "an own total ignores the choice of losses; its body, its classes": lambda c: not c.plain_total,
     "h[-1] cannot be written": lambda c: any(isinstance(e.index, tuple) and e.index[1] < 0 for e in c.equations),
-    "gradients of inputs that some steps do not read": lambda c: c.loss != "every" or c.total is not None,
+    "gradients of inputs that some steps do not read, or in another order": lambda c: (
+        c.loss != "every" or c.total is not None or "r" in c.sizes or _late(c)),
+    "numbers unpacked": lambda c: any(len(e.left) > 1 and not c.shapes[e.left[0]] for e in c.equations),
 }
 
 RIGHT = (
