@@ -1,0 +1,110 @@
+"""What is printed, read back by its own text: the statements of every level, in every language, evaluate to the gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product as every
+from typing import Any
+
+import numpy as np
+
+from .compare import Array, Subject
+from .formulas import chosen, total
+from .readers import READERS, Item, Items, Unit, evaluate, key, placed, sides
+
+MOST_TERMS = 60
+
+
+class Unnamed(LookupError):
+    """A derivative is printed by its symbol: it has no formula."""
+
+
+class Names:
+    """Values by what is printed: those of the oracle, and what the statements define."""
+
+    def __init__(self, s: Subject):
+        self.found: dict[Item, Any] = {}
+        values = {n: v[0, 0] for n, v in s.values.items()}
+        for n, array in s.world.data.items():
+            base = n.partition("[")[0]
+            if n in s.case.parameters or "[" in n:
+                values[n] = s.world.leaf(n, None, None)[0, 0]
+            elif n.startswith("dE_d"):
+                offset = s.case.defined[n[4:]].index
+                values |= {f"{n}[{t + offset}]": s.world.leaf(n, t, None)[0, 0] for t in range(1, len(array) + 1)}
+            else:
+                values |= {f"{base}[{t}]": s.world.leaf(n, t, None)[0, 0] for t in range(1, len(array) + 1)}
+        self.clash = len({key(n) for n in values}) < len(values)
+        for n, value in values.items():
+            self.found[key(n)] = value[:, None] if value.ndim == 1 else value
+
+    def __call__(self, item: Item) -> Any:
+        if item in self.found:
+            return self.found[item]
+        if item[0] == "unit":
+            return Unit(item[1])
+        if item[0] == "d":
+            raise Unnamed(item)
+        raise LookupError(f"{item} is printed, but nothing is called so")
+
+
+def shaped(value: Any, shape: tuple[int, ...]) -> Array:
+    """A value in the shape of a variable; a number may stand for equal entries."""
+    rows = (*shape, 1)[:2] if shape else ()
+    value = value.by if isinstance(value, Unit) and not shape else value
+    value = value.like(np.zeros(rows)) if isinstance(value, Unit) else value
+    return np.broadcast_to(value, rows).reshape(shape)
+
+
+def statement(names: Names, text: Items) -> Any:
+    """The value of the right side, which is from then on that of the left side (a number may stand for equal entries)."""
+    (left,), right = sides(text)
+    names.found[left] = evaluate(right, names)
+    return names.found[left]
+
+
+def entries(names: Names, text: Items, shape: tuple[int, ...]) -> Array:
+    """A statement about entries, for all entries, each by itself; letters below brackets count them."""
+    left, right = sides(text)
+    value = np.zeros(shape)
+    letters = [i[0][1] for i in left[1][1]] if len(left) > 1 else []
+    for place in every(*[range(n) for n in shape]):
+        at = {letter: i + 1 for letter, i in zip(letters, place)}
+        value[place] = evaluate(right, lambda item, at=at: float(at[item[1]]) if item[1] in at and not item[2] else names(placed(item, {})))
+    inner = left[0][1][0] if left[0][0] == "(" else left[0]
+    names.found[inner] = value[:, None] if value.ndim == 1 else value
+    return value
+
+
+def readings(s: Subject, wrt: str) -> Iterator[tuple[str, Any]]:
+    """Level and language, with the value of what is printed there."""
+    d = s.u.derive(wrt)
+    shape = s.case.shapes[wrt.partition("[")[0]]
+    for form, read in READERS.items():
+        if d.count <= MOST_TERMS:
+            for width in (None, 20):
+                try:
+                    yield f"local as {form}", shaped(statement(Names(s), read(d.statement("local", form, width=width))), shape)
+                except Unnamed:
+                    pass
+        if not d.adjoints.closed:
+            continue
+        names = Names(s)
+        for line in d.factored_at("matrix"):
+            value = statement(names, read(getattr(line, form)()))
+        yield f"matrix as {form}", shaped(value, shape)
+        names = Names(s)
+        for part, line in zip(d.adjoints.parts, d.factored_at("elements")):
+            dims = getattr(part.left, "dims", None)
+            value = entries(names, read(getattr(line, form)()), shape if dims is None else dims)
+        yield f"elements as {form}", value
+
+
+def compare_printed(s: Subject) -> str | None:
+    if s.case.batch is not None or Names(s).clash:
+        return None
+    for wrt in chosen(s, 2):
+        for what, value in readings(s, wrt):
+            if found := s.differs(value, total(s, wrt), s.scale(wrt)):
+                return f"d{wrt} at level {what}: {found}"
+    return None
