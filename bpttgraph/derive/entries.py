@@ -106,7 +106,9 @@ class Entries:
                 lead = [self._at(f, i, j) for f in factors if not f.shape]
                 return product(*lead, self._chain([f for f in factors if f.shape], i, j))
             case Apply(shape, op, args):
-                if op.kind == "elementwise":
+                if op.notation == "hidden" and not args[0].shape:  # a number that stands for equal entries
+                    return args[0]
+                if op.kind == "elementwise" and op.name != "top_mask":  # which looks at all entries
                     return Apply((), op, tuple(self._at(a, i, j) for a in args), e.attrs, ((),) * len(args))
                 return Entry((), e, (i,) if len(shape) and shape[1] == 1 else (i, j)) if shape else e
             case Rows(_, arg, start, _):

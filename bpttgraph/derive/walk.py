@@ -5,9 +5,11 @@ The printers are in `printers.py` (Unicode, for terminals), `latex.py`, `mathml.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from inspect import signature
 
+from ..primitives import TABLE
 from .expr import (
     Add,
     Apply,
@@ -36,8 +38,10 @@ from .expr import (
     Transpose,
     Unit,
     Zeros,
+    hadamard,
     num,
     split_sign,
+    subtract,
 )  # fmt: skip
 from .width import width
 
@@ -45,6 +49,26 @@ __all__ = ["ATOM", "FRACTION", "HADAMARD", "POSTFIX", "PRODUCT", "QUOTIENT", "SU
 
 # How strongly a construct holds together. An operand that holds less than its place demands gets brackets.
 SUM, QUOTIENT, HADAMARD, PRODUCT, FRACTION, POSTFIX, ATOM = 10, 15, 20, 30, 40, 50, 60
+
+
+def _on(name: str, x: Expr) -> Expr:
+    return Apply(x.shape, TABLE[name], (x,), (), (x.shape[:1],))
+
+
+# What the rule table has for its own use, in words that a reader knows.
+_SPELLED: dict[str, Callable[..., Expr]] = {
+    "reshape": lambda x: x,  # a number in a stack
+    "ylog": lambda y, a: hadamard(y, _on("log", a)),
+    "above": lambda a, b: _on("step", subtract(a, b)),
+}
+
+
+def _settings(e: Apply) -> list[Expr]:
+    """The bounds of a clip, the α of an elu: settings that are not those that everybody expects, in the order of the language."""
+    if e.op.kind != "elementwise":
+        return []
+    attrs, order = dict(e.attrs), signature(e.op.value).parameters
+    return [num(attrs[n]) for n in order if isinstance(attrs.get(n), int | float) and attrs[n] != order[n].default]
 
 
 class Printer:
@@ -145,9 +169,11 @@ class Printer:
     def applied(self, e: Apply, symbol: str, args: Sequence[Expr]) -> tuple[str, int]:
         if e.op.notation == "hidden":
             return self.pair(args[0])
+        if e.op.name in _SPELLED:
+            return self.pair(_SPELLED[e.op.name](*args))
         if symbol == "abs":
             return self.bars(self.show(args[0])), ATOM
-        return self.call(self.function(symbol), [self.show(a) for a in args]), ATOM
+        return self.call(self.function(symbol), [self.show(a) for a in (*args, *_settings(e))]), ATOM
 
     def total(self, terms: Sequence[Expr]) -> str:
         signed = [(s, self.show(t, QUOTIENT)) for s, t in map(split_sign, terms)]

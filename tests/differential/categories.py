@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from bpttgraph.errors import BPTTError
 
-from . import compare, eager, formulas
+from . import compare, eager, formulas, printed
 from .compare import Subject
 from .trees import Case
 
@@ -31,7 +31,7 @@ CATEGORIES: dict[str, Callable[[Subject], str | None]] = {
     "jacobians": formulas.compare_jacobians,
     "paths": formulas.compare_paths,
     "levels": formulas.compare_levels,
-    "printed": formulas.compare_printed,
+    "printed": printed.compare_printed,
     "symbolic": formulas.compare_symbolic,
     "closed": formulas.compare_closed,
     "code": formulas.compare_code,

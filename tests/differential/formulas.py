@@ -101,8 +101,8 @@ def compare_levels(s: Subject) -> str | None:
     return None
 
 
-def compare_printed(s: Subject) -> str | None:
-    """All levels as LaTeX and Unicode: no exception, and something is printed."""
+def compare_forms(s: Subject) -> str | None:
+    """All levels in all languages: no exception, and something is printed (`printed` reads what)."""
     for key in chosen(s, 1):
         d = s.u.derive(key)
         for level in LEVELS:

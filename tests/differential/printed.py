@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .compare import Array, Subject
-from .formulas import chosen, total
-from .readers import READERS, Item, Items, Unit, evaluate, key, placed, sides
+from .formulas import chosen, compare_forms, total
+from .readers import READERS, Item, Items, Unit, Unsized, evaluate, key, placed, sides
 
 MOST_TERMS = 60
 
@@ -34,6 +34,8 @@ class Names:
                 values |= {f"{n}[{t + offset}]": s.world.leaf(n, t, None)[0, 0] for t in range(1, len(array) + 1)}
             else:
                 values |= {f"{base}[{t}]": s.world.leaf(n, t, None)[0, 0] for t in range(1, len(array) + 1)}
+        if s.case.total is not None:
+            values[s.case.total] = s.world.value(s.case.total, None)[0, 0]
         self.clash = len({key(n) for n in values}) < len(values)
         for n, value in values.items():
             self.found[key(n)] = value[:, None] if value.ndim == 1 else value
@@ -101,10 +103,16 @@ def readings(s: Subject, wrt: str) -> Iterator[tuple[str, Any]]:
 
 
 def compare_printed(s: Subject) -> str | None:
+    """Every form of every level is there; formulas for one example are evaluated."""
+    if found := compare_forms(s):
+        return found
     if s.case.batch is not None or Names(s).clash:
         return None
     for wrt in chosen(s, 2):
-        for what, value in readings(s, wrt):
-            if found := s.differs(value, total(s, wrt), s.scale(wrt)):
-                return f"d{wrt} at level {what}: {found}"
+        try:
+            for what, value in readings(s, wrt):
+                if found := s.differs(value, total(s, wrt), s.scale(wrt)):
+                    return f"d{wrt} at level {what}: {found}"
+        except Unsized:
+            continue
     return None

@@ -11,6 +11,7 @@ and behind another item ("T",), ("^", items), ("at", lists of items) for an entr
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 import xml.etree.ElementTree as ET
@@ -19,17 +20,34 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["READERS", "evaluate", "key", "latex", "mathml", "sides", "typst", "unicode"]
+__all__ = ["READERS", "Item", "Items", "Unit", "Unsized", "evaluate", "key", "latex", "mathml", "placed", "sides", "typst", "unicode"]
 
 Item = tuple[Any, ...]
 Items = list[Item]
 MARKS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303", "macron": "\u0304", "¯": "\u0304", "^": "\u0302", "~": "\u0303"}
 GREEK = dict(zip("alpha beta gamma delta theta lambda mu rho sigma tau varphi phi varepsilon".split(), "αβγδθλμρστφϕε"))
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+def _column(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of all entries, to a number."""
+    return lambda *xs: function(*[np.asarray(x).reshape(-1) for x in xs])
+
+
+def _log_softmax(x: Any) -> Any:
+    return x - np.log(np.exp(x).sum())
+
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tanh": np.tanh, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign,
     "σ": lambda x: 1 / (1 + np.exp(-x)), "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "1₊": lambda x: (x > 0) * 1.0,
-    "relu": lambda x: np.maximum(x, 0), "softplus": lambda x: np.log1p(np.exp(x)), "max": np.maximum, "min": np.minimum,
-    "softmax": lambda x: np.exp(x) / np.exp(x).sum(axis=-2, keepdims=True), "sum": lambda x: x.sum(), "norm": lambda x: np.sqrt((x**2).sum()),
+    "relu": lambda x: np.maximum(x, 0), "softplus": lambda x: np.log1p(np.exp(x)), "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu": lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2))), "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x),
+    "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))), "clip": lambda x, low, high: np.clip(x, low, high),
+    "max": lambda *xs: np.maximum(*xs) if len(xs) > 1 else np.max(xs[0]), "min": lambda *xs: np.minimum(*xs) if len(xs) > 1 else np.min(xs[0]),
+    "argmax": lambda x: (x == np.max(x)) * 1.0, "softmax": lambda x: np.exp(_log_softmax(x)), "log_softmax": _log_softmax,
+    "sum": np.sum, "norm": _column(lambda x: np.sqrt((x**2).sum())), "logsumexp": lambda x: np.log(np.exp(x).sum()),
+    "SE": _column(lambda x, y: 0.5 * ((x - y) ** 2).sum()), "CE": _column(lambda y, d: -(d * np.log(y)).sum()),
 }  # fmt: skip
 
 
@@ -57,6 +75,10 @@ Values = Callable[[Item], Any]
 Formula = Callable[[Values], Any]
 
 
+class Unsized(LookupError):
+    """I or 0 stands where nothing says how large it is."""
+
+
 class Unit:
     """A number times I, or a number times a column (or row) of ones, whose size the place decides."""
 
@@ -70,13 +92,23 @@ class Unit:
 
 
 def times(a: Any, b: Any) -> Any:
+    """The product of matrices; one of 1 by 1 is a number."""
+    found = _times(a, b)
+    return found[0, 0] if np.shape(found) == (1, 1) else found
+
+
+def _times(a: Any, b: Any) -> Any:
+    if any(isinstance(x, float) and x == 0 for x in (a, b)):  # an adjoint beyond the last step is 0, of any shape
+        return 0.0
     if isinstance(a, Unit) and isinstance(b, Unit):
         if a.kind == "I" or b.kind == "I":
             return Unit(b.kind if a.kind == "I" else a.kind, a.by * b.by)
-        raise ValueError("ones beside ones have no size")
+        raise Unsized("ones beside ones")
     if isinstance(a, Unit):
         if np.ndim(b) == 0 or a.kind == "I":
             return Unit(a.kind, a.by * b) if np.ndim(b) == 0 else a.by * b
+        if a.kind == "ones" and len(b) == 1:
+            raise Unsized("ones before a row")
         return a.by * np.ones((1, len(b))) @ b if a.kind == "row" else a.by * np.ones((b.shape[1], 1)) @ b
     if isinstance(b, Unit):
         if np.ndim(a) == 0 or b.kind == "I":
@@ -84,8 +116,7 @@ def times(a: Any, b: Any) -> Any:
         return b.by * a @ np.ones((a.shape[1], 1))
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
-    found = a @ b
-    return found[0, 0] if found.shape == (1, 1) else found
+    return a @ b
 
 
 def meet(function: Callable[..., Any], a: Any, b: Any) -> Any:
@@ -96,6 +127,12 @@ def meet(function: Callable[..., Any], a: Any, b: Any) -> Any:
     if np.ndim(a) == 2 == np.ndim(b) and np.shape(a) != np.shape(b):
         raise ValueError(f"shapes {np.shape(a)} and {np.shape(b)} meet entry by entry")
     return function(a, b)
+
+
+def sized(a: Any) -> Any:
+    if isinstance(a, Unit):
+        raise Unsized(a.kind)
+    return a
 
 
 def turned(a: Any) -> Any:
@@ -157,15 +194,16 @@ class Reader:
         if item[0] == "T":
             return lambda v: turned(f(v))
         if item[0] == "rows":
-            return lambda v: f(v)[item[1] - 1 : item[2]]
+            one = item[1] == item[2]  # one row of a column is a number
+            return lambda v: (lambda a: a[0, 0] if one and a.shape[1] == 1 else a)(sized(f(v))[item[1] - 1 : item[2]])
         inner = [Reader(i).whole() for i in (item[1] if item[0] == "at" else [item[1]])]
         if item[0] == "^":
             return lambda v: f(v) ** inner[0](v)
         if item[0] == "column":
-            return lambda v: f(v)[:, [int(inner[0](v)) - 1]]
+            return lambda v: sized(f(v))[:, [int(inner[0](v)) - 1]]
 
         def entry(v: Values) -> Any:
-            value, place = f(v), [int(i(v)) - 1 for i in inner]
+            value, place = sized(f(v)), [int(i(v)) - 1 for i in inner]
             return value[place[0], place[1] if len(place) > 1 else 0]
 
         return entry
@@ -187,8 +225,10 @@ class Reader:
             case ("call", function, arguments):
                 return self.call(function, [Reader(a).whole() for a in arguments])
             case ("mat", rows):
+                if [("num", 0.0)] in [x for row in rows for x in row]:
+                    raise Unsized("0 in a matrix")
                 blocks = [[Reader(x).whole() for x in row] for row in rows]
-                return lambda v: np.block([[np.atleast_2d(f(v)) for f in row] for row in blocks])
+                return lambda v: np.block([[np.atleast_2d(sized(f(v))) for f in row] for row in blocks])
             case ("big", sign, letter, low, high):
                 body = self.hadamard() if sign == "∑" else self.product()  # it reaches over the products behind it
                 return big(sign, letter, Reader(low).whole(), Reader(high).whole(), body)
@@ -845,8 +885,9 @@ class Unicode:
             self.next()
             return [("e", self.parts(",", ")")[0])]
         if kind == "d":
-            names = [self.named(self.next()[1]), (self.next(), self.next(), self.named(self.next()[1]))[2]]
-            return [("d", text.replace("⁺", "+"), *names)]
+            top, _, below = (self.next()[1] for _ in range(3))  # a d and its name are one word, ∂ is a sign
+            below = below[1:] or self.next()[1]
+            return [("d", text.replace("⁺", "+"), self.named(top), self.named(below))]
         if kind in ("name", "step"):
             if self.peek[1] == "(":
                 self.next()
