@@ -198,6 +198,11 @@ def test_hostile_names_stay_text(name: str):
     assert r"\input" not in latex and "$" not in latex.replace(r"\$", "")
 
 
+def on(name: str, *args: str, **settings: float) -> Expr:
+    """A function of the rule table, applied to numbers."""
+    return Apply((), op.TABLE[name], tuple(map(symbol, args)), tuple(sorted(settings.items())), ((),) * len(args))
+
+
 @pytest.mark.parametrize(
     ("e", "text", "latex"),
     [
@@ -216,6 +221,13 @@ def test_hostile_names_stay_text(name: str):
         (partial("E", (), "h[2]", (3,), total=True), "dE/dh₂", r"\frac{\mathrm{d} E}{\mathrm{d} h_{2}}"),
         (transpose(symbol("dE_dy[3]", (2,))), "(∂E/∂y₃)ᵀ", None),
         (subtract(symbol("a"), add(symbol("b"), num(-2))), "a − b + 2", "a - b + 2"),
+        (on("clip", "a", low=-5.0, high=2.0), "clip(a, −5, 2)", r"\operatorname{clip}\left(a, -5, 2\right)"),
+        (on("elu", "a", alpha=0.5), "elu(a, 0.5)", None),
+        (on("elu", "a", alpha=1.0), "elu(a)", None),
+        (on("leaky_relu", "a", slope=0.2), "leaky_relu(a, 0.2)", None),
+        (on("above", "a", "b"), "1₊(a − b)", r"\mathbf{1}_{+}\left(a - b\right)"),
+        (product(on("ylog", "a", "b"), symbol("c")), "(a log(b)) c", None),
+        (stack(symbol("u", (2,)), Apply((1, 1), op._reshape, (symbol("a"),), (("rank", 0), ("shape", (1,))), ((),))), "[u; a]", None),
     ],
 )
 def test_as_a_person_writes(e: Expr, text: str, latex: str | None):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import product as every
 from typing import Any
 
@@ -85,10 +86,8 @@ def readings(s: Subject, wrt: str) -> Iterator[tuple[str, Any]]:
     for form, read in READERS.items():
         if d.count <= MOST_TERMS:
             for width in (None, 20):
-                try:
+                with suppress(Unnamed):
                     yield f"local as {form}", shaped(statement(Names(s), read(d.statement("local", form, width=width))), shape)
-                except Unnamed:
-                    pass
         if not d.adjoints.closed:
             continue
         names = Names(s)
