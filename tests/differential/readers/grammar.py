@@ -21,8 +21,8 @@ __all__ = ["GREEK", "MARKS", "Item", "Items", "Unit", "Unsized", "evaluate", "ke
 Item = tuple[Any, ...]
 Items = list[Item]
 MARKS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303", "macron": "\u0304", "¯": "\u0304", "^": "\u0302", "~": "\u0303"}
-GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "theta": "θ", "lambda": "λ", "mu": "μ", "rho": "ρ", "sigma": "σ", "tau": "τ"}
-GREEK |= {"varphi": "φ", "phi": "ϕ", "varepsilon": "ε"}
+GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "theta": "θ", "lambda": "λ", "mu": "μ", "rho": "ρ"}
+GREEK |= {"sigma": "σ", "tau": "τ", "varphi": "φ", "phi": "ϕ", "varepsilon": "ε"}
 _erf = np.vectorize(math.erf, otypes=[float])
 
 
