@@ -162,6 +162,19 @@ def test_jacobians(batch: int | None, by: str) -> None:
         np.testing.assert_allclose(found[(Ellipsis, *index)], column, rtol=1e-11, atol=1e-14)
 
 
+@pytest.mark.parametrize("batch", [None, 2])
+def test_jacobians_of_what_belongs_to_no_example(batch: int | None) -> None:
+    """A product of parameters by a vector and by a matrix, and a scalar: axes of the output first."""
+    u = bg.recurrence("k = W a; h[t] = tanh(U h[t-1] + k); E[t] = dot(k, h[t])").unroll(2, sizes={"h": 2, "a": 3})
+    data = u.instance(1, batch)
+    run = u.run(data)
+    np.testing.assert_array_equal(run.jacobian("k", "a"), data["W"])
+    np.testing.assert_array_equal(run.jacobian("k", "W"), np.einsum("ij,k->ijk", np.eye(2), data["a"]))
+    found = run.jacobian("h[1]", "W")
+    inner = 1 - np.asarray(run.values["h[1]"]) ** 2
+    np.testing.assert_allclose(found, np.einsum("...i,ij,k->...ijk", inner, np.eye(2), data["a"]), rtol=1e-13)
+
+
 def test_jacobians_of_numbers_and_of_what_does_not_depend() -> None:
     u = RNN.unroll(3)
     run = u.run(u.instance(2))

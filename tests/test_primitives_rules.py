@@ -44,6 +44,8 @@ ATTRS: dict[str, dict[str, Any]] = {
     "clip": {"low": -0.5, "high": 0.5},
     "power": {"exponent": 2.5},
     "nan_to_num": {"nan": 0.0, "posinf": None, "neginf": None},
+    "elu": {"alpha": 0.7},
+    "leaky_relu": {"slope": 0.3},
 }
 NODES_ONLY = {"batch_sum", "batch_copy", "batch_outer"}  # the batch is an axis of its own only for recurrences
 FLAT = {"as_number", "finite", "top_mask", "stop_gradient"}  # no derivative: asked directly
@@ -271,3 +273,54 @@ def test_partials_of_sums_come_from_their_transpose() -> None:
     assert TABLE["sub"].partials == (1.0, -1.0)
     assert TABLE["neg"].partials[0] == -1.0
     assert TABLE["matvec"].partials is None
+
+
+VALUES: dict[str, Callable[..., Any]] = {
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relu": lambda x: np.maximum(x, 0.0),
+    "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x),
+    "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * (np.exp(x) - 1)),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "clip": lambda x, low=-0.5, high=0.5: np.minimum(np.maximum(x, low), high),
+    "square": lambda x: x**2,
+    "softmax": lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True),
+    "log_softmax": lambda x: x - np.log(np.exp(x).sum(-1, keepdims=True)),
+    "logsumexp": lambda x: np.log(np.exp(x).sum(-1)),
+    "norm": lambda x: np.sqrt((x**2).sum(-1)),
+    "max": lambda x: np.sort(x)[..., -1],
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "squared_error": lambda x, y: 0.5 * ((x - y) ** 2).sum(-1),
+    "dot": lambda x, y: np.einsum("...i,...i", x, y),
+    "hypot": np.hypot,
+    "logaddexp": np.logaddexp,
+    "arctan2": np.arctan2,
+    "sinc": np.sinc,
+    "cumsum": lambda x, axis=-1, reverse=False: np.cumsum(x, axis),
+    **{n: getattr(np, n) for n in ("tanh", "sin", "cos", "exp", "expm1", "arctan", "arcsinh", "sinh", "cosh", "exp2", "floor", "ceil", "rint")},
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_values_are_those_of_plain_numpy(name: str) -> None:
+    """A derivative that fits a wrong value is wrong as well: the values are compared by themselves, with settings and at complex numbers."""
+    op, function, r = TABLE[name], VALUES[name], np.random.default_rng(4)
+    args = tuple(r.normal(size=(2, 4)) * 1.5 for _ in range(2 if name in TWO else 1))
+    for attrs in ({}, ATTRS[name]) if name in ATTRS and name != "clip" else (ATTRS.get(name, CUMSUM if name == "cumsum" else {}),):
+        np.testing.assert_allclose(op.value(*args, **attrs), function(*args, **attrs), rtol=1e-12, atol=1e-14)
+        if op.kind == "elementwise":
+            one = tuple(float(a[1, 2]) for a in args)
+            np.testing.assert_allclose(op.value(*one, **attrs), function(*map(np.float64, one), **attrs), rtol=1e-12)
+
+
+TWO = ("maximum", "minimum", "squared_error", "dot", "hypot", "logaddexp", "arctan2")
+CUMSUM = {"axis": -1, "reverse": False}
+
+
+def test_what_is_no_number_stays_none() -> None:
+    """A nan in a pre-activation is not silenced by a relu or a maximum."""
+    x = np.array([np.nan, 1.0, -1.0])
+    for value in (P.relu.value(x), P.maximum.value(x, np.zeros(3)), P.minimum.value(x, np.zeros(3)), P.clip.value(x, -2.0, 2.0)):
+        assert np.isnan(value[0]) and np.isfinite(value[1:]).all()
+    assert np.isnan(P.relu.value(float("nan")))

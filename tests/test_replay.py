@@ -69,6 +69,15 @@ def test_other_numbers_are_not_the_recorded_ones() -> None:
             assert gradient[i] == pytest.approx(slope, rel=1e-5, abs=1e-6)
 
 
+def test_leaves_may_be_named() -> None:
+    a, b = bg.tensor(2.0, name="a"), bg.tensor(-1.0, name="b")
+    again = bg.replay(a * a * b)
+    for given, (x, y) in (({"a": 3.0}, (3.0, -1.0)), ({b: 5.0}, (2.0, 5.0)), ({"a": 0.5, "b": 4.0}, (0.5, 4.0)), ({}, (2.0, -1.0))):
+        value, gradient = again(given)
+        by = dict(zip((leaf.name for leaf in again.leaves), gradient))
+        assert value == x * x * y and by == {"a": 2 * x * y, "b": x * x}
+
+
 def test_a_recurrence_of_scalars_is_a_few_vectors() -> None:
     H, T = 6, 12
     rng = random.Random(1)

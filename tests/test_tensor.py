@@ -241,6 +241,59 @@ def test_seven_ways_to_the_same_hessian() -> None:
     assert np.allclose(third, np.transpose(third, (2, 0, 1)))
 
 
+@pytest.mark.parametrize("mode", ["rev", "fwd"])
+def test_jacobians_lie_as_numpy_lays_them(mode: str) -> None:
+    """Output axes first, then those of the argument, entry by entry: sizes that differ, so that no transpose can hide."""
+    W, x = RNG.normal(size=(2, 3)), RNG.normal(size=3)
+    f = lambda W, x: np.stack([np.tanh(W @ x), (W * W) @ x, W[:, 0]])  # noqa: E731
+    by_W, by_x = bg.jacobian(f, (0, 1), mode=mode)(W, x)
+    assert by_W.shape == (3, 2, 2, 3) and by_x.shape == (3, 2, 3)
+
+    def moved(i: tuple[int, ...], a: Any) -> Any:
+        e = np.zeros(a.shape, complex)
+        e[i] = 1e-30j
+        return a + e
+
+    for i in np.ndindex(W.shape):
+        assert np.allclose(by_W[(..., *i)], f(moved(i, W), x).imag / 1e-30)
+    for i in np.ndindex(x.shape):
+        assert np.allclose(by_x[(..., *i)], f(W, moved(i, x)).imag / 1e-30)
+
+
+def test_an_output_that_is_returned_twice_counts_twice() -> None:
+    def f(x: Any) -> Any:
+        y = x * x
+        return y, y
+
+    for x in (3.0, np.array([3.0, -1.0])):
+        _, pull = bg.vjp(f, x)
+        assert np.allclose(pull((np.ones_like(x), 10.0 * np.ones_like(x)))[0], 22.0 * np.asarray(x))
+        by = bg.jacobian(f)(x)
+        assert np.allclose(by[0], by[1])
+
+
+def test_what_was_stored_is_read_at_its_own_place_only() -> None:
+    """`h[:, -1]` and `h[:, 2]` of three columns are one place, though their indices differ."""
+
+    def f(x: Any) -> Any:
+        h = np.zeros((2, 3), like=x)
+        h[:, 2] = x
+        h[:, -1] = 2.0 * x
+        h[:, 1] = 5.0 * x
+        return (h[:, 2] * h[:, 2]).sum() + h[:, -2].sum()
+
+    x = np.array([1.0, -2.0])
+    assert np.allclose(bg.grad(f)(x), 8 * x + 5)
+
+
+def test_gradients_have_the_precision_of_what_they_are_gradients_of() -> None:
+    """Also where a cotangent in double precision arrives, or one number stands for all entries."""
+    x, w = np.ones((2, 3), np.float32), np.full(3, 0.5, np.float32)
+    for f in (lambda x, w: (x * w).sum(), lambda x, w: (x @ w).mean() * np.float64(2.0), lambda x, w: x.sum() + w.sum()):
+        for g, a in zip(bg.grad(f, (0, 1))(x, w), (x, w)):
+            assert g.dtype == np.float32 and g.shape == a.shape
+
+
 def test_parameters_may_be_dicts_lists_and_tuples() -> None:
     p = {"W": np.eye(2), "layers": [np.ones(2), (2.0,)]}
 
