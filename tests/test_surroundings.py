@@ -266,6 +266,11 @@ def test_a_terminal_that_cannot_show_everything() -> None:
 
 
 def test_a_program_without_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bpttgraph.cli.common import load
+
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(BPTTError, match="there is no standard input"):
+        load("-", ())
     monkeypatch.setattr(sys, "stdout", None)
     monkeypatch.setattr(sys, "stderr", None)
     terminal.say("nobody hears this")
@@ -460,6 +465,9 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         (["check", "rnn", "--make-instance", "OUT"], "is a folder"),
         (["train", "rnn", "--text", "ANSWER", "--checkpoint", "OUT/no/a.npz"], "there is no folder"),
         (["train", "rnn", "--text", "ANSWER", "--log", "ANSWER/a.csv"], "is a file, not a folder"),
+        (["train", "rnn", "--text", "ANSWER", "--temperature", "0"], "is no temperature"),
+        (["check", "--profile", "torch-rnn", "--make-instance", "OUT/a.npz", "--steps", "0"], "at least 1 step"),
+        (["check", "--profile", "torch-rnn", "--make-instance", "OUT/a.npz", "--batch", "0"], "batch=0"),
     ],
 )  # fmt: skip
 def test_what_stands_in_the_way_is_said_before_the_work(
@@ -513,3 +521,23 @@ def test_names_in_an_answer_cannot_look_like_our_lines(tmp_path: Path) -> None:
         path.write_text(json.dumps({name: [1.0], "dW_hh": [[1.0]]}), encoding="utf-8")
         done = run("check", "rnn", "--answer", path)
         assert done.exit_code == 2 and "is no name of an array" in done.stderr and "\nRight" not in done.output
+
+
+def test_the_note_of_a_profile_uses_the_names_of_the_course() -> None:
+    from bpttgraph.homework.profile import parse
+    from bpttgraph.homework.profiled import verify
+
+    text = """# array x: N, T, D
+    # array Wx: H, D = U
+    # array Wh: H, H = W
+    # array h0: N, H = h[0]
+    # array up: N, T, H = dE_dh
+    h[t] = tanh(W @ h[t-1] + U @ x[t])
+    """
+    p = parse("mine", text.replace("    ", ""))
+    u = p.unroll(4)
+    data = p.instance(u)
+    gradients = u.run(data).gradients
+    verdict = verify(p, {"dWh": gradients["W"].T, "dWx": gradients["U"]}, p.outward(data))
+    assert verdict.right and any(note.startswith("dWh is transposed") for note in verdict.notes)
+    assert "dW " not in verdict.report("full") and "dW " not in verdict.to_json()

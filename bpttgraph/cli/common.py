@@ -101,6 +101,8 @@ def load(source: str, let: tuple[str, ...]) -> Recurrence:
     if source.partition(":")[0] in cells():
         return cell(source, bindings or None)
     if source == "-":
+        if sys.stdin is None:
+            raise BPTTError("there is no standard input", "give the name of a cell or a file")
         content = sys.stdin.buffer.read(MAX_BYTES + 1)
         within(len(content), MAX_BYTES, "standard input has {} bytes or more", fix)
         return recurrence(decoded(content, "standard input"), bindings or None)

@@ -66,11 +66,13 @@ def train(
     """Train a character model on a text and write a sample. The defaults are min-char-rnn's."""
     from ..training import train as run
     from ..training.text import LONGEST, Vocabulary
+    from ..training.trainer import check_temperature
 
     if iterations < 1 or every < 1 or not 0 <= length <= 1_000_000:
         raise BPTTError(
             "--iterations and --every count from 1, --sample from 0 to a million", "give positive whole numbers"
         )
+    check_temperature(temperature)
     for place, folders in ((checkpoint, False), (log, True)):
         if place is not None:
             check_place(place, folders)

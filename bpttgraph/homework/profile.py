@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,7 @@ class Profile:
         """The recurrence with numbers for what the course's arrays have no axis for: `# array a: 1`."""
         numbers = dict.fromkeys(self._numbers, ())
         return self.recurrence.unroll(
-            steps or STEPS, **{**options, "sizes": {**numbers, **(options.get("sizes") or {})}}
+            STEPS if steps is None else steps, **{**options, "sizes": {**numbers, **(options.get("sizes") or {})}}
         )
 
     @property
@@ -133,7 +134,9 @@ class Profile:
         taken = {n for s in u.slots.values() for n in s.shape} | {u.columns}
         if batch is not None and not self.batched:
             raise BPTTError(f"{self.name} has no batch", "leave --batch out")
-        data = dict(u.instance(seed, batch or (min({2, 3, 4, 5, 6, 7, 8} - taken) if self.batched else None)))
+        if batch is None and self.batched:
+            batch = next(n for n in count(2) if n not in taken)
+        data = dict(u.instance(seed, batch))
         for a in self.arrays.values():
             slot = u.slots[a.parts[0]]
             if a.classes:

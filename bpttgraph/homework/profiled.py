@@ -57,7 +57,7 @@ def verify(
     raw = _read(answer)
     rest: dict[str, Any] = {"feedback": feedback, "certify": certify}
     if raw.text:
-        rest |= {"seed": seed, "batch": (batch or min({6, 7, 8} - {steps})) if p.batched else None}
+        rest |= {"seed": seed, "batch": (min({6, 7, 8} - {steps}) if batch is None else batch) if p.batched else None}
         return plain_verify(p.unroll(steps, **options), raw, data=None, **rest)
     numbers, brought = _separate(p, raw, data)
     if brought:

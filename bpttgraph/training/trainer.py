@@ -167,10 +167,7 @@ class Trainer:
 
     def sample(self, length: int, start: str = "", temperature: float = 1.0, seed: int = 0) -> str:
         """Text that the model writes, after reading `start`. A low temperature writes what is likely, a high one what is varied."""
-        if not 0 < temperature < math.inf:
-            raise BPTTError(
-                f"{temperature!r} is no temperature", "give a positive number; 1 is the model's own distribution"
-            )
+        check_temperature(temperature)
         rng = np.random.default_rng(seed)
         (source,) = [n for n in self.rec.inputs if n != "target"]
         seen = self.vocabulary.encode(start) if start else rng.integers(len(self.vocabulary), size=1)
@@ -252,6 +249,12 @@ class Trainer:
         self.iteration, self.optimizer.count = int(about["iteration"]), int(about["count"])
         self.smooth = math.nan if about["smooth"] is None else float(about["smooth"])
         self.losses = [float(v) for v in arrays["losses"]]
+
+
+def check_temperature(temperature: float) -> None:
+    """Raise a `BPTTError` for what is no temperature of a sample."""
+    if not 0 < temperature < math.inf:
+        raise BPTTError(f"{temperature!r} is no temperature", "give a positive number; 1 is the model's own distribution")
 
 
 def _differ(theirs: Any, mine: Mapping[str, Any]) -> str:
