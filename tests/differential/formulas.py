@@ -115,8 +115,14 @@ def compare_forms(s: Subject) -> str | None:
     return None
 
 
+def general(s: Subject, key: str) -> str:
+    """The name for any number of steps: r[4], the state before the first of a state that runs backwards, is r[T+1] for T = 3."""
+    n, step = place(key)
+    return f"{n}[T+{step - s.case.steps}]" if step is not None and step > s.case.steps and n != "all" else key
+
+
 def symbolic(s: Subject, key: str) -> Any:
-    c = s.case
+    c, key = s.case, general(s, key)
     return s.rec.derive(key, loss=c.loss if isinstance(c.loss, str) else list(c.loss), reduce=c.reduce, sizes=c.sizes)
 
 
@@ -127,6 +133,8 @@ def compare_symbolic(s: Subject) -> str | None:
         g = symbolic(s, key)
         for steps in sorted({first, s.case.steps, *range(first, 7)[s.case.data_seed % 2 :: 2]}):
             names = s.rec.unroll(**{**s.case.options(), "steps": steps}).vgraph.variables
+            if s.case.steps != steps and general(s, key) != key:
+                continue
             if key not in names:
                 continue
             d = g.at(steps=steps)
@@ -200,9 +208,10 @@ def run_code(s: Subject, code: Any, keys: list[str]) -> str | None:
         for key, value in function(**arguments(s, code, example)).items():
             sums[key] = sums.get(key, 0) + np.asarray(value)
     for key in keys:
-        if key not in sums:
+        named = general(s, key)
+        if named not in sums:
             return f"the code returns no d{key}"
-        if found := s.differs(sums[key], total(s, key), s.scale(key)):
+        if found := s.differs(sums[named], total(s, key), s.scale(key)):
             return f"d{key}: {found}"
     return None
 
