@@ -215,3 +215,50 @@ def test_two_blocks_bring_their_own_lengths(tmp_path):
     assert verdict.right, str(verdict)
     np.savez(tmp_path / "a.npz", **data, **{f"d{k}": v for k, v in u.run(data).gradients.items()})
     assert bg.verify(rec, tmp_path / "a.npz").right
+
+
+SCALARS = "s[t] = s[t-1]*w + x[t]*v\nE[t] = squared_error(s[t], y[t])"
+
+
+@pytest.mark.parametrize("loss", ["last", "every"])
+@pytest.mark.parametrize("batch", [None, 4])
+def test_conventions_of_numbers_are_those_of_vectors(loss, batch):
+    for sizes in (1, {"s": 1, "x": 1, "y": 1, "w": 1, "v": 1}):
+        u = bg.recurrence(SCALARS).unroll(5, loss, sizes)
+        data = u.instance(0, batch)
+        g = {n: u.run(data).gradients[n] for n in "wv"}
+        n = 5 if loss == "every" else 1
+        words = {2.0: "without the factor ½", -1.0: "opposite sign", 2.0 / n: "½", -2.0: "½"} | (
+            {1 / n: "mean over the steps"} if n > 1 else {}
+        )
+        words |= {1 / batch: "mean over the batch", 2 / batch: "½"} if batch else {}
+        for factor, word in words.items():
+            verdict = bg.verify(u, moved(g, lambda a, f=factor: f * a), data)
+            assert statuses(verdict) == {"convention"} and word in str(verdict), (sizes, factor, str(verdict))
+        assert not bg.verify(u, moved(g, lambda a: 3.5 * a), data).right
+
+
+def test_a_factor_of_two_in_formulas_of_numbers():
+    u = bg.recurrence(SCALARS).unroll(5, "last", 1)
+    text = "g[T] = 2*(s[T]-y[T])\ng[t] = w*g[t+1]\ndw = sum_t g[t]*s[t-1]\ndv = sum_t g[t]*x[t]"
+    assert statuses(bg.verify(u, text)) == {"convention"}
+    assert bg.verify(u, text.replace("dv = sum_t g[t]", "dv = sum_t g[t]/2")).wrong == ("w",)
+    plain = bg.recurrence(SCALARS.replace("squared_error(s[t], y[t])", "(s[t] - y[t])^2")).unroll(5, "last", 1)
+    assert statuses(bg.verify(plain, text)) == {"right"}  # a loss without ½ has the 2
+    assert bg.verify(plain, text.replace("2*(s", "(s")).wrong == ("w", "v")
+
+
+def test_an_axis_of_one_more_or_less_says_nothing():
+    u = bg.recurrence(SCALARS).unroll(5, sizes=1)
+    data = u.instance(0)
+    w = float(u.run(data).gradients["w"])
+    for shape in ((), (1,), (1, 1)):
+        assert statuses(bg.verify(u, {"w": np.full(shape, w)}, data)) == {"right"}
+        assert statuses(bg.verify(u, {"w": np.full(shape, -w)}, data)) == {"convention"}
+        assert statuses(bg.verify(u, {"w": np.full(shape, 1.1 * w)}, data)) == {"wrong"}
+    u = bg.cell("rnn").unroll(4)
+    data = u.instance(0)
+    start = u.run(data).gradients["h[0]"]
+    for shape in ((4, 1), (1, 4)):
+        assert bg.verify(u, {"h[0]": start.reshape(shape)}, data).right
+        assert not bg.verify(u, {"h[0]": start.reshape(shape) * 1.1}, data).right
