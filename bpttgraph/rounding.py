@@ -55,7 +55,8 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: 
     reads = [[a.serial for a in n.args] for n in nodes]
     for node, spent in zip(nodes, last_reads(reads, [n.serial for n in outputs])):
         if node.op is None:
-            value[node.serial] = values[node] if node in values else node.attrs["value"]
+            # a number as NumPy has it, which divides by zero without a fuss
+            value[node.serial] = values[node] if node in values else np.asarray(node.attrs["value"])[()]
             exact = not inputs or node.is_constant
             error[node.serial] = 0.0 if exact else inputs * np.abs(np.asarray(value[node.serial]))
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import numpy as np
@@ -158,6 +159,75 @@ def test_what_cannot_be_judged_is_an_error(u, line, words):
     with pytest.raises(bg.BPTTError) as caught:
         bg.verify(u, text)
     assert words in caught.value.message and caught.value.span.line == len(text.splitlines())
+
+
+FUNCTIONS = [
+    "tanh",
+    "sigmoid",
+    "outer",
+    "dot",
+    "diag",
+    "sum",
+    "norm",
+    "softmax",
+    "exp",
+    "log",
+    "sqrt",
+    "concat",
+    "max",
+    "abs",
+    "cross_entropy",
+]
+
+
+def random_expression(draw, u, depth, scope, helpers):
+    """Anything that the grammar of answers allows, whether it fits together or not."""
+
+    def part(more=()):
+        return random_expression(draw, u, depth - 1, [*scope, *more], helpers)
+
+    kind = draw.random()
+    if depth == 0 or kind < 0.35:
+        if draw.random() < 0.35:
+            return draw.choice([*u.parameters, "1", "2", "0", "0.5", "T", *scope])
+        name = draw.choice([n for n in u.shapes if n not in u.parameters] + 2 * helpers)
+        return f"{name}[{draw.choice(scope or ['T'])}{draw.choice(['', '', '-1', '+1', '-2'])}]"
+    if kind < 0.65:
+        return f"({part()} {draw.choice(['+', '-', '*', '/', '@', '', '∘'])} {part()})"
+    if kind < 0.75:
+        return part() + ".T"
+    if kind < 0.83:
+        return f"{draw.choice(FUNCTIONS)}({part()}{', ' + part() if draw.random() < 0.5 else ''})"
+    if kind < 0.92:
+        v = next(x for x in "tkjimn" if x not in scope)
+        low, high = ([*ends, *scope, *(f"{x}+1" for x in scope)] for ends in (["1", "0", "T"], ["1", "T"]))
+        return f"({draw.choice(['sum', 'prod'])}_{{{v}={draw.choice(low)}}}^{{{draw.choice(high)}}} ({part([v])}))"
+    if kind < 0.97:
+        return f"({part()})^({draw.choice(['2', 'T', '0', '-1', '0.5', *(f'T-{x}' for x in scope)])})"
+    return f"[{part()}; {part()}]"
+
+
+@pytest.mark.usefixtures("no_causes")
+def test_any_answer_ends_in_a_verdict_or_in_one_message():
+    draw = random.Random(7)
+    scalar = bg.recurrence("s[t] = tanh(w s[t-1] + v x[t] + b)\nE[t] = squared_error(s[t], q[t])").unroll(4, sizes=1)
+    counts = [0, 0]
+    for _ in range(250):
+        u = draw.choice(
+            [bg.recurrence(REC).unroll(4), scalar, bg.recurrence("h[t] = tanh(W h[t-1] + U x[t])").unroll(4)]
+        )
+        helpers = draw.sample("dgmn", draw.randint(0, 2))
+        lines = [f"{h}[t] = {random_expression(draw, u, draw.randint(1, 3), ['t'], helpers)}" for h in helpers]
+        lines.append(
+            f"d{draw.choice(list(u.parameters))} = sum_t ({random_expression(draw, u, draw.randint(1, 3), ['t'], helpers)})"
+        )
+        try:
+            assert str(bg.verify(u, "\n".join(lines)))
+            counts[0] += 1
+        except bg.BPTTError as error:
+            assert error.message
+            counts[1] += 1
+    assert min(counts) > 20, counts
 
 
 # -- products over steps ---------------------------------------------------------------------------------------------------------

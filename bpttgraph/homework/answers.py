@@ -223,8 +223,9 @@ def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
         nodes.append(formulas.total(a.base, a.steps, target))
         equations_of.append(formulas.equation(a.base, a.steps[-1]))
     unread = _unread(truth, formulas)
-    values = truth.run._evaluate(nodes, unread)
-    errors = truth.run._evaluate(nodes, unread, rounding_error)
+    with np.errstate(all="ignore"):
+        values = truth.run._evaluate(nodes, unread)
+        errors = truth.run._evaluate(nodes, unread, rounding_error)
     given = {}
     for name, node, value, error, e in zip(gradients, nodes, values, errors, equations_of):
         shared = u._nodes.get(name) in truth.run._shared

@@ -323,7 +323,7 @@ class Formulas:
                 return a
             return Value(a.node, not a.row) if len(a.node.shape) == 1 else Value(P.transpose(a.node))
         if isinstance(e, Stack):
-            return Value(FUNCTIONS["concat"].build(*[solid(self._go(i, bound)) for i in e.items]))
+            return self._stacked([self._go(i, bound) for i in e.items], e)
         if isinstance(e, Call):
             return self._call(e, bound)
         assert isinstance(e, Binary)
@@ -409,8 +409,15 @@ class Formulas:
         if name == "outer" and ranks not in ({0}, {1}):
             raise self._error("outer takes two vectors" + ("" if 2 in ranks else ", not a number and a vector"), e,
                               "write a matrix product with @, a number times a vector with *")  # fmt: skip
+        if name == "concat":
+            return self._stacked(args, e)
         row = len(args) == 1 and args[0].row
         return Value(function.build(*map(solid, args)), row and function.shape == "same")
+
+    def _stacked(self, parts: list[Value], e: Expr) -> Value:
+        if any(len(solid(p).shape) > 1 for p in parts):
+            raise self._error("a stack is made of vectors, not of matrices", e, "write each block in a line of its own")
+        return Value(FUNCTIONS["concat"].build(*map(solid, parts)))
 
     def _reduce(self, e: Reduce, bound: Mapping[str, int]) -> Value:
         low, high = self._step(e.lower, bound, e, 1), self._step(e.upper, bound, e, self.last)

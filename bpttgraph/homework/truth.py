@@ -97,7 +97,9 @@ class Truth:
             # one rounded weight is off by the same amount at every step, so its uses add up, not their squares (2: margin)
             inputs = 2 * self.u.columns**0.5 if kind == "rounding of rounded data" else 0.0
             read = magnitude(self.run) if kind == "scale" else rounding(inputs)
-            for n, value in read_gradients(self.run, leaves if name in leaves else {name: self.node(name)}, read).items():
+            for n, value in read_gradients(
+                self.run, leaves if name in leaves else {name: self.node(name)}, read
+            ).items():
                 self._read[n, kind] = value
         return self._read[name, kind]
 

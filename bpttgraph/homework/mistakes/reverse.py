@@ -211,7 +211,9 @@ class Reverse:
                 part[rows] = 0.0
                 continue
             compiled, to, bars = made
-            value = compiled([g[rows], *[sums[s][rows] if s in sums else self._zeros(len(rows), n) for s, n in bars.items()]])
+            value = compiled(
+                [g[rows], *[sums[s][rows] if s in sums else self._zeros(len(rows), n) for s, n in bars.items()]]
+            )
             if factor is not None:
                 value = value * factor[rows].reshape(-1, *[1] * (np.ndim(value) - 1))
             if to is edge.arg:
