@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from bpttgraph.errors import BPTTError
+from bpttgraph.errors import BPTTError, Fault
 
 from . import compare, eager, formulas, printed
 from .compare import Subject
@@ -54,7 +54,7 @@ def differences(case: Case, only: Iterable[str] | None = None, subject: Subject 
             try:
                 found = CATEGORIES[category](s)
             except BPTTError as error:
-                ours = "report this" in str(error) or "is broken" in str(error)
+                ours = isinstance(error, Fault) or "report this" in str(error) or "is broken" in str(error)
                 yield Difference(category, str(error).partition("\n")[0], "report this" if ours else "refusal")
                 continue
             except Exception as error:  # any other exception is a fault of the package (or of the oracle)
