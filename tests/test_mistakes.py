@@ -34,7 +34,7 @@ UNEVEN = [
     "h[t] = W h[t-1]; h[0] = d",
     "c[t] = b * c[t-1]; c[0] = 0",
     "u[t] = U s[t-1]; s[t] = b * s[t-1] + (A x[t] + (d * u[t])); s[0] = b",
-    "h[t] = tanh(W h[t-1] + [V x[t]; b]); E[t] = dot(a, h[t]) + dot(b, c); h[0] = c",
+    "h[t] = tanh(W h[t-1] + [V x[t]; b]); E[t] = dot(a, h[t]) + dot(b, b); h[0] = c",
     "c[t] = tanh(V c[t-1] + outer(z[t], g[t]) g[t]); g[t] = tanh(U c[t-1]); E[t] = norm(c[t]); c[0] = d",
 ]
 
