@@ -888,6 +888,8 @@ METHODS: dict[str, Callable[..., Any]] = {
     "elu": P.elu,
     "silu": P.silu,
     "gelu": P.gelu,
+    "gelu_tanh": P.gelu_tanh,
+    "erf": P.erf,
     "softplus": P.softplus,
     "exp": P.exp,
     "log": P.log,

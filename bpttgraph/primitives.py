@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from . import special
 from .errors import BPTTError
 from .graph import Node, Traced, leaf
 
@@ -506,9 +507,14 @@ def _gelu_inner(x: Any) -> Any:
     return tanh(_GELU * (x + 0.044715 * x * square(x)))
 
 
-def _gelu_partial(y: Any, x: Any) -> Any:
+def _gelu_tanh_partial(y: Any, x: Any) -> Any:
     th = _gelu_inner(x)
     return 0.5 * (1 + th) + 0.5 * x * (1 - square(th)) * (_GELU * (1 + 3 * 0.044715 * square(x)))
+
+
+def _bell(x: Any) -> Any:
+    """The density of the normal distribution."""
+    return 0.5 * _GELU * exp(-0.5 * square(x))
 
 
 step = elementwise("step", _step_value, None, symbol="1₊", kink=lambda x: x)
@@ -523,7 +529,10 @@ leaky_relu = elementwise("leaky_relu", lambda x, slope=0.01: np.where(_positive(
 softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x), positive=True)
 elu = elementwise("elu", _elu_value, lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha), kink=lambda x, alpha=1.0: x)
 silu = elementwise("silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)))
-gelu = elementwise("gelu", lambda x: 0.5 * x * (1 + _gelu_inner(x)), _gelu_partial)
+erf = elementwise("erf", special.erf, lambda y, x: (2 / np.pi**0.5) * exp(-square(x)))
+normal_cdf = elementwise("normal_cdf", special.normal_cdf, lambda y, x: _bell(x), symbol="Φ", positive=True)
+gelu = elementwise("gelu", lambda x: x * special.normal_cdf(x), lambda y, x: normal_cdf(x) + x * _bell(x))
+gelu_tanh = elementwise("gelu_tanh", lambda x: 0.5 * x * (1 + _gelu_inner(x)), _gelu_tanh_partial)
 exp = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True)
 log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero)
 sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero)

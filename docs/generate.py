@@ -18,6 +18,8 @@ MEANING = {
     "softplus": "log(1 + exp(x))",
     "silu": "x · sigmoid(x)",
     "gelu": "x · Φ(x), Φ the normal distribution function",
+    "gelu_tanh": "its approximation ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))",
+    "erf": "error function, 2/√π ∫₀ˣ exp(−s²) ds",
     "exp": "exponential",
     "log": "natural logarithm",
     "sqrt": "square root",

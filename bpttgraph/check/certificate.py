@@ -141,6 +141,18 @@ def _tanh(z: Any) -> Any:
     return 2 / ((-2 * z).exp() + 1) - 1
 
 
+def _normal_cdf(z: Any) -> Any:
+    from flint import arb
+
+    return (-z / arb(2).sqrt()).erfc() / 2
+
+
+def _gelu_tanh(z: Any) -> Any:
+    from flint import arb
+
+    return z * (1 + _tanh((2 / arb.pi()).sqrt() * (z + arb("0.044715") * z * z * z))) / 2
+
+
 def _above_zero(z: Any, strict: bool = True) -> bool:
     """The side of a kink on which the whole ball lies."""
     first = _coefficient(z, 0)
@@ -201,7 +213,8 @@ _VALUES: dict[str, Callable[..., Any]] = {
     "tanh": _each(_tanh), "sigmoid": _each(lambda z: (1 + _tanh(z / 2)) / 2), "exp": _EXP,
     "log": _each(lambda v: v.log()), "sqrt": _each(lambda v: v.sqrt()), "sin": _each(lambda v: v.sin()),
     "cos": _each(lambda v: v.cos()), "softplus": _each(lambda v: (1 + v.exp()).log()),
-    "silu": _each(lambda z: z * (1 + _tanh(z / 2)) / 2),
+    "silu": _each(lambda z: z * (1 + _tanh(z / 2)) / 2), "erf": _each(lambda v: v.erf()), "normal_cdf": _each(_normal_cdf),
+    "gelu": _each(lambda z: z * _normal_cdf(z)), "gelu_tanh": _each(_gelu_tanh),
     "relu": _each(lambda v: v if _above_zero(v) else v * 0), "abs": _each(lambda v: v if _above_zero(v) else -v),
     "softmax": _softmax, "log_softmax": _log_softmax, "cross_entropy": _cross_entropy,
     "squared_error": lambda y, target: np.sum((y - target) * (y - target)) / 2,

@@ -31,7 +31,7 @@ _MODULES = {"np": frozenset([
     "cos", "cosh", "diag", "dot", "exp", "exp2", "expm1", "eye", "floor", "full", "hypot", "isfinite", "log", "log10", "log1p",
     "log2", "logaddexp", "max", "maximum", "minimum", "mod", "ones", "outer", "pi", "ravel", "reciprocal", "reshape", "rint",
     "sign", "sin", "sinc", "sinh", "sqrt", "sum", "tan", "tanh", "trunc", "vectorize", "where", "zeros", "zeros_like",
-]), "math": frozenset(["erf", "pi", "sqrt"])}  # fmt: skip
+]), "math": frozenset(["erf", "erfc", "pi", "sqrt"])}  # fmt: skip
 _IMPORTED: dict[str, ModuleType] = {"numpy": np, "math": math}
 _BUILTINS = {"range": range, "sum": sum}
 

@@ -208,10 +208,17 @@ def _functions() -> dict[str, Callable[..., Any]]:
     def elu(x: Any, alpha: float = 1.0) -> Any:
         return positive(x) + alpha * (sympy.exp(-positive(-x)) - 1)
 
+    def cdf(x: Any) -> Any:
+        return sympy.erfc(-x / sympy.sqrt(2)) / 2
+
+    def gelu_tanh(x: Any) -> Any:
+        return x / 2 * (1 + sympy.tanh(sympy.sqrt(2 / sympy.pi) * (x + sympy.Rational(44715, 10**6) * x**3)))
+
     return {
         "tanh": sympy.tanh, "exp": sympy.exp, "log": sympy.log, "sin": sympy.sin, "cos": sympy.cos, "sqrt": sympy.sqrt,
         "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)), "abs": sympy.Abs, "sign": sympy.sign, "step": step, "relu":
         positive, "leaky_relu": lambda x, slope=0.01: positive(x) - slope * positive(-x), "elu": elu,
         "softplus": lambda x: sympy.log(1 + sympy.exp(x)), "silu": lambda x: x / (1 + sympy.exp(-x)),
+        "erf": sympy.erf, "normal_cdf": cdf, "gelu": lambda x: x * cdf(x), "gelu_tanh": gelu_tanh,
         "maximum": sympy.Max, "minimum": sympy.Min, "clip": lambda x, low, high: sympy.Max(low, sympy.Min(high, x)),
     }  # fmt: skip

@@ -70,7 +70,7 @@ def _stack(*parts: Any) -> Any:
 
 FUNCTIONS: dict[str, Function] = {
     **{name: Function(P.TABLE[name], "same") for name in (
-        "tanh", "sigmoid", "relu", "softplus", "silu", "gelu", "exp", "log", "sqrt", "abs", "sin", "cos", "identity")},
+        "tanh", "sigmoid", "relu", "softplus", "silu", "gelu", "gelu_tanh", "erf", "exp", "log", "sqrt", "abs", "sin", "cos", "identity")},
     "leaky_relu": Function(lambda x, *s: P.leaky_relu(x, slope=_number(s[0]) if s else 0.01), "same", (1, 2)),
     "elu": Function(lambda x, *a: P.elu(x, alpha=_number(a[0]) if a else 1.0), "same", (1, 2)),
     "clip": Function(_clip, "same", (3, 3)),

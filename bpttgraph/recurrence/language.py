@@ -41,7 +41,7 @@ __all__ = ["KNOWN_FUNCTIONS", "parse", "parse_binding", "parse_expression", "sho
 KNOWN_FUNCTIONS = frozenset(
     words(
         "tanh sigmoid logistic relu leaky_relu softplus identity exp log sqrt abs softmax log_softmax sum mean dot "
-        "outer diag norm concat cross_entropy squared_error clip sin cos elu silu gelu max min"
+        "outer diag norm concat cross_entropy squared_error clip sin cos elu silu gelu gelu_tanh erf max min"
     )
 )
 ALIASES = {"σ": "sigmoid", "sigma": "sigmoid", "sigm": "sigmoid", "id": "identity", "ln": "log"}
