@@ -503,13 +503,14 @@ def _ylog_value(y: Any, a: Any) -> Any:
 _GELU = (2 / np.pi) ** 0.5
 
 
-def _gelu_inner(x: Any) -> Any:
-    return tanh(_GELU * (x + 0.044715 * x * square(x)))
+def _gelu_gate(x: Any) -> Any:
+    """½ (1 + tanh z) = σ(2z), which loses no digits where it is small."""
+    return sigmoid(2 * _GELU * (x + 0.044715 * x * square(x)))
 
 
 def _gelu_tanh_partial(y: Any, x: Any) -> Any:
-    th = _gelu_inner(x)
-    return 0.5 * (1 + th) + 0.5 * x * (1 - square(th)) * (_GELU * (1 + 3 * 0.044715 * square(x)))
+    gate = _gelu_gate(x)
+    return gate + y * (1 - gate) * (2 * _GELU * (1 + 3 * 0.044715 * square(x)))
 
 
 def _bell(x: Any) -> Any:
@@ -532,8 +533,8 @@ silu = elementwise("silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid
 erf = elementwise("erf", special.erf, lambda y, x: (2 / np.pi**0.5) * exp(-square(x)))
 normal_cdf = elementwise("normal_cdf", special.normal_cdf, lambda y, x: _bell(x), symbol="Φ", positive=True)
 gelu = elementwise("gelu", lambda x: x * special.normal_cdf(x), lambda y, x: normal_cdf(x) + x * _bell(x))
-gelu_tanh = elementwise("gelu_tanh", lambda x: 0.5 * x * (1 + _gelu_inner(x)), _gelu_tanh_partial)
-exp = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True)
+gelu_tanh = elementwise("gelu_tanh", lambda x: x * _gelu_gate(x), _gelu_tanh_partial)
+exp: Primitive = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True)
 log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero)
 sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero)
 sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x))

@@ -36,15 +36,15 @@ HELPERS: dict[str, str] = {
     "leaky_relu": "def leaky_relu(x, slope=0.01):\n    return np.where(x > 0, x, slope * x)\n",
     "elu": "def elu(x, alpha=1.0):\n    return np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))\n",
     "silu": "def silu(x):\n    return x * sigmoid(x)\n",
-    "erf": "def erf(x):\n    each = np.vectorize(math.erf, otypes=[float])\n    return each(x)\n",
+    "erf": "def erf(x):\n    each = np.vectorize(math.erf, otypes='d')\n    return each(x)\n",
     "normal_cdf": (
         "def normal_cdf(x):\n"
-        "    erfc = np.vectorize(math.erfc, otypes=[float])\n"
+        "    erfc = np.vectorize(math.erfc, otypes='d')\n"
         "    return erfc(-x / np.sqrt(2)) / 2\n"
     ),
     "gelu": "def gelu(x):\n    return x * normal_cdf(x)\n",
     "gelu_tanh": (
-        "def gelu_tanh(x):\n    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))\n"
+        "def gelu_tanh(x):\n    return x * sigmoid(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))\n"
     ),
     "step": "def step(x):\n    return (x > 0) * 1.0\n",
     "above": "def above(a, b):\n    return (a > b) + 0.5 * (a == b)\n",

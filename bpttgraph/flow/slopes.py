@@ -35,8 +35,10 @@ SLOPES: dict[str, Slope | None] = {
     "elu": Slope(lambda alpha=1.0: _at_least_one(alpha), flat=True),
     "softplus": Slope(1.0, flat=True),
     "silu": Slope(1.0998393201288670, flat=True),  # at 2.3994
-    "gelu": Slope(1.1289930686587717, flat=True),  # at √2, where Φ + xφ is 1.1289041; the approximation by tanh is 9e-5 above it
+    "gelu": Slope(1.128904145185155, flat=True),  # at √2: Φ + xφ
     "gelu_tanh": Slope(1.1289930686587717, flat=True),
+    "erf": Slope(1.1283791670955126, flat=True),
+    "normal_cdf": Slope(0.3989422804014327, flat=True),
     "clip": Slope(1.0, flat=True),
     "arctan": Slope(1.0, flat=True),
     "arcsinh": Slope(1.0, flat=True),
