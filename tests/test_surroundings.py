@@ -345,6 +345,15 @@ def test_sums_within_sums_are_counted() -> None:
         _ = bg.recurrence(text).unroll(130, sizes=1).graph
 
 
+def test_values_that_need_not_be_kept_do_not_count() -> None:
+    """Long sequences of one's own data: what is computed may be computed twice (memory="sqrt")."""
+    u = bg.cell("rnn").unroll(1_000_000, sizes={"h": 300, "x": 2, "y": 2})
+    with pytest.raises(BPTTError, match="300,000,000 of them in h at all steps"):
+        u.instance()
+    with pytest.raises(BPTTError, match="400,000,000 of them in x at all steps"):
+        bg.cell("rnn").unroll(1_000_000, sizes={"h": 3, "x": 400})
+
+
 @pytest.mark.parametrize("name", bg.cells())
 def test_the_estimate_is_near_what_is_built(name: str) -> None:
     from bpttgraph.recurrence.extent import nodes, numbers

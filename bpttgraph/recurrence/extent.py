@@ -65,13 +65,13 @@ def numbers(u: Unrolled, batch: int | None = None) -> dict[str, int]:
     }
 
 
-def check_numbers(u: Unrolled, batch: int | None = None) -> None:
-    """Whether a run can be held in memory.
+def check_numbers(u: Unrolled, batch: int | None = None, computed: bool = True) -> None:
+    """Whether a run can be held in memory: data and, if they are all kept, what is `computed` from them.
 
     Raises:
         BPTTError: it would be too many numbers; names the largest array.
     """
-    found = numbers(u, batch)
+    found = {name: n for name, n in numbers(u, batch).items() if computed or name not in u.recurrence.defined}
     amount = sum(found.values())
     if amount > MOST_NUMBERS:
         largest = max(found, key=found.__getitem__)

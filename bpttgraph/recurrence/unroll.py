@@ -116,7 +116,7 @@ class Unrolled:
         self.definitions, self.order = self._system()
         self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
         self.sizes = dict(self.shapes)
-        check_numbers(self)
+        check_numbers(self, computed=False)
         self.loss_steps = self._read_loss(loss)
         self._loss_bases = () if rec.sums_outputs else rec.losses
         self.generic = not rec.sums_outputs and not rec.losses
