@@ -93,6 +93,7 @@ class SymbolicDerivation(Printed):
     ):
         from ..recurrence.truncation import parse_truncation
 
+        loss = recurrence.choose(loss, reduce)
         self.recurrence, self.wrt, self.truncate = recurrence, wrt, truncate
         self.loss: Any = loss
         self.notation = checked(notation)

@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from ..variables import VariableGraph
     from .unroll import Unrolled
 
-__all__ = ["Definition", "Read", "Recurrence", "calls", "children", "names_in"]
+__all__ = ["EACH", "Definition", "Read", "Recurrence", "calls", "children", "names_in"]
+
+EACH = "each step"
+"""A choice of losses for those who look at the structure of a step: all of them, whatever the total adds up."""
 
 _LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
 
@@ -374,11 +377,55 @@ class Recurrence:
         values = [(b, d) for b, d in self.every.items() if b not in losses]
         return tuple(b for b, d in values if id(d) not in read) or tuple(b for b, d in values if id(d) not in read_now)
 
-    @cached_property
+    @property
     def sums_outputs(self) -> bool:
-        """True for a total such as J(y_2, y_3), made of the outputs themselves and not of the losses of single steps."""
-        total = self.total
-        return total is not None and not _is_sum(self.once[total].right)
+        """True for a total of one's own, such as J(y_2, y_3) or 2 sum_t E[t], that is more than the sum of the losses of some steps."""
+        return self.counted is None
+
+    @cached_property
+    def counted(self) -> str | tuple[int, ...] | None:
+        """The steps whose losses the total adds up, each once: "every" (also without a total), "last", or the steps that it names.
+
+        None if the total is anything else: it is then computed as it is written.
+        """
+        if self.total is None:
+            return "every"
+        d = self.once[self.total]
+        found: dict[str, list[str | tuple[int, ...]]] = {}
+        for term in _summands(d.right):
+            name = term.body if isinstance(term, Reduce) and term.kind == "sum" else term
+            if not isinstance(name, Name) or name.index is None:
+                return None
+            key = self.key(name, d.block)
+            if key in self.defined and key not in self.every:
+                return None
+            offset = name.index.offset - (self.every[key].offset if key in self.every else 0)
+            steps = _steps_of(term, name.index, offset)
+            if steps is None:
+                return None
+            found.setdefault(key, []).append(steps)
+        kinds = {_together(steps) for steps in found.values()}
+        return kinds.pop() if len(kinds) == 1 else None
+
+    def choose(self, loss: Any, reduce: str = "sum") -> Any:
+        """The steps whose losses count: `loss`, or what the total says if it leaves no choice.
+
+        Raises:
+            BPTTError: another choice than that of the total, or the mean of a total of one's own.
+        """
+        own = self.counted
+        if loss == EACH or own == "every":
+            return "every" if loss == EACH else loss
+        asked = tuple(loss) if isinstance(loss, list | tuple) else loss
+        if own is None and (asked != "every" or reduce != "sum"):
+            what = f"loss={loss!r}" if asked != "every" else f"reduce={reduce!r}"
+        elif own is not None and asked not in ("every", own):
+            what = f"loss={loss!r}"
+        else:
+            return own or "every"
+        total = self.once[self.total or ""].text
+        raise BPTTError(f"the total {total} says itself which losses count and how, so {what} cannot be chosen",
+                        f"leave {what.partition('=')[0]} out, or leave out the line {total}")  # fmt: skip
 
     @cached_property
     def targets(self) -> tuple[str, ...]:
@@ -456,13 +503,29 @@ class Recurrence:
         return f"<Recurrence {self.title}: {'; '.join(k + ' ' + (', '.join(v) or 'none') for k, v in kinds.items())}>"
 
 
-def _is_sum(e: Expr) -> bool:
-    """Whether a total is a plain sum of one-step losses."""
-    if isinstance(e, Reduce):
-        return e.kind == "sum" and isinstance(e.body, Name) and e.body.index is not None
-    if isinstance(e, Binary):
-        return e.operator == "+" and _is_sum(e.left) and _is_sum(e.right)
-    return isinstance(e, Name) and e.index is not None
+def _summands(e: Expr) -> list[Expr]:
+    """The terms of a sum written with +."""
+    return [*_summands(e.left), *_summands(e.right)] if isinstance(e, Binary) and e.operator == "+" else [e]
+
+
+def _steps_of(term: Expr, index: Index, offset: int) -> str | tuple[int, ...] | None:
+    """The steps of one term of a total, `sum_t E[t]`, `E[T]` or `E[2]`, whose index is `offset` away from that of its equation."""
+    if not isinstance(term, Reduce):
+        return (offset,) if index.variable is None else "last" if index.variable == "T" and offset == 0 else None
+    if index.variable != term.variable or offset:
+        return None
+    low, high = term.lower or Index(None, 1), term.upper or Index("T", 0)
+    if low.variable is None and high.variable is None:
+        return tuple(range(low.offset, high.offset + 1))
+    return "every" if (low.variable, low.offset, high.variable, high.offset) == (None, 1, "T", 0) else None
+
+
+def _together(steps: list[str | tuple[int, ...]]) -> str | tuple[int, ...] | None:
+    """The steps of several terms with one loss, if none of them stands there twice."""
+    if len(steps) == 1 and isinstance(steps[0], str):
+        return steps[0]
+    named = [s for each in steps for s in each if isinstance(s, int)]
+    return tuple(sorted(named)) if not any(isinstance(s, str) for s in steps) and len({*named}) == len(named) > 0 else None
 
 
 # -- binding and folding the text -----------------------------------------------------------------------------------------------

@@ -117,8 +117,11 @@ class Unrolled:
         self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
         self.sizes = dict(self.shapes)
         check_numbers(self, computed=False)
-        self.loss_steps = self._read_loss(loss)
-        self._loss_bases = () if rec.sums_outputs else rec.losses
+        self.loss_steps = self._read_loss(rec.choose(loss, reduce))
+        # losses are computed where they count, unless an equation reads them
+        total = rec.once.get(rec.total or "")
+        read = {b for r in rec.find_reads(self.definitions) if r.reader is not total for b in r.source.bases}
+        self._loss_bases = () if rec.sums_outputs else tuple(b for b in rec.losses if b not in read)
         self.generic = not rec.sums_outputs and not rec.losses
         self.system: System | None = None
         self.not_scheduled = ""
@@ -378,8 +381,11 @@ class Unrolled:
             losses = list(rec.losses)
             if self.generic:
                 losses = [self._generic_losses()]
-            named = [i.index.offset for i in self._named_losses() if i.index and i.index.variable is None]
-            wanted = [(b, s) for s in (named or self.loss_steps) for b in losses]
+            missing = next((b for b in losses if b not in rec.every and not self.generic), None)
+            if missing is not None:
+                example = f"{missing}[t] = cross_entropy(y[t], target[t])"
+                raise BPTTError(f"no line defines the loss {missing}[t]", f"add {example}, for example")
+            wanted = [(b, s) for s in self.loss_steps for b in losses]
             shift = {b: rec.every[b].offset for b in losses if b in rec.every}
             if self.generic:  # a loss made by us stands beside the output that it reads
                 shift[losses[0]] = self._generic_offset
@@ -387,10 +393,6 @@ class Unrolled:
             block = self._loss_block
             self.heads = tuple(Head(s, self.offset.get(block, 0) + s, name) for b, s, name in heads if name in self._nodes)
             if not self.heads:
-                missing = next((b for b in losses if b not in rec.every and not self.generic), None)
-                if missing is not None:
-                    example = f"{missing}[t] = cross_entropy(y[t], target[t])"
-                    raise BPTTError(f"no line defines the loss {missing}[t]", f"add {example}, for example")
                 raise BPTTError("there is no loss at the chosen steps", "choose other loss steps")
             summed: Node = self._nodes[self.heads[0].name]
             for head in self.heads[1:]:
@@ -409,18 +411,6 @@ class Unrolled:
         self.parameters = {n.name: n for n in order if n.role == "parameter" and n.name}
         self._number_uses(order)
         self._ends = ends
-
-    def _named_losses(self) -> Iterator[Name]:
-        """`E = E_1 + E_2 + E_3` names its steps itself."""
-        rec = self.recurrence
-        if rec.total is not None and not rec.sums_outputs:
-            stack: list[Expr] = [rec.once[rec.total].right]
-            while stack:
-                e = stack.pop()
-                if isinstance(e, Name):
-                    yield e
-                elif isinstance(e, Binary):
-                    stack += [e.right, e.left]
 
     def _generic_losses(self) -> str:
         """A recurrence without a loss: E[t] = ⟨∂E/∂y[t], y[t]⟩ with ∂E/∂y given, so that every output has an upstream gradient."""
@@ -640,7 +630,9 @@ class Unrolled:
         chosen = "the last step" if self.loss_steps == (last,) else "steps " + ", ".join(map(str, self.loss_steps))
         where = "every step" if n == last else chosen
         summed = f"mean over {n} steps" if self.reduce == "mean" else "summed"
-        found = [steps, f"loss at {where}, {summed}", "column vectors, one example"]
+        rec = self.recurrence
+        losses = f"total as written: {rec.once[rec.total or ''].text}" if rec.sums_outputs else f"loss at {where}, {summed}"
+        found = [steps, losses, "column vectors, one example"]
         if self.generic:
             found.append("no loss given: ∂E/∂output is a given vector at each of these steps")
         if self.inputs == "first":

@@ -129,8 +129,6 @@ class System:
             raise Unsuited("truncation over several blocks")
         for d in u.definitions:
             if d is self.total:
-                if any(n.index is not None and n.index.variable is None for n, _ in names_in(d.right)):
-                    raise Unsuited("the total names the steps of its losses")
                 continue
             for name, bound in names_in(d.right):
                 variable = name.index.variable if name.index else ""

@@ -36,7 +36,7 @@ class _Buffer:
     def __init__(self, value: Value, before: int, after: int, rows: int, batch: int, dtype: Any):
         self.row = before
         self.array = np.zeros((before + rows + after, batch, *value.shape), dtype)
-        if value.op not in ("given", "read"):  # of these, rows that nothing fills are zero
+        if self.array.dtype.kind == "f":
             self.array[before : before + rows] = np.nan
 
 
@@ -66,8 +66,9 @@ class Workspace:
             else:
                 self._whole_stage(stage.values[0], program)
 
+        entries = [self._entry(key, value) for key, value in self.given.items()]
         # a value outside the steps that is not among the data is read at no step that counts: it stays zero
-        self._entries = [self._entry(key, value) for key, value in self.given.items() if key in plan.u.slots]
+        self._entries = [entry for entry in entries if entry[0] in plan.u.slots]
 
     # -- memory ---------------------------------------------------------------------------------------------------------------
 
@@ -192,6 +193,7 @@ class Workspace:
             kind, cut, delay = read.attrs["kind"], read.attrs["cut"], read.attrs["delay"]
             every = out.reshape(rows.length, self.batch, *read.shape)
             whole = self.whole(source).reshape(source.rows.length, self.batch, *read.shape)
+            every[...] = 0.0
             if kind == "place":
                 program.append((np.copyto, (every[delay : delay + 1], whole)))
             elif kind == "spread":
@@ -313,6 +315,7 @@ class Workspace:
         if value.rows is not None:
             rows = (value.rows.length,) if value.attrs["timed"] else ()
             target = _same_memory(target.reshape(*rows, self.batch, *value.shape), target)
+        target[...] = 0
         if self._first_only(value):
             target = target[:1]  # the other steps stay zero
         return key, target, value.attrs["timed"]
