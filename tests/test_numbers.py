@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from truth import CELLS, assert_gradients, bound, complex_step
 
 import bpttgraph as bg
+from bpttgraph.check import check_gradients
 
 RNN = bg.cell("rnn")
 
@@ -350,3 +351,94 @@ def test_random_recurrences(text: str, steps: int, size: int, batch: int | None,
         d = u.derive(wrt)
         if d.count <= 200:
             np.testing.assert_allclose(d.value(run), run.gradients[wrt], rtol=1e-8, atol=1e-10)
+
+
+# -- what holds no data, and what belongs to no step ----------------------------------------------------------------------------------
+
+
+def moved_gradient(u: Any, data: dict[str, Any], key: str, loss: Any) -> Any:
+    """By the complex step through a loss written by hand."""
+    found = np.zeros(np.shape(data[key]))
+    for place in np.ndindex(found.shape):
+        array = np.array(data[key], complex)
+        array[place] += 1e-30j
+        found[place] = loss({**data, key: array}).imag * 1e30
+    return found
+
+
+def without_data(d: dict[str, Any]) -> Any:
+    """`z[t] = x[t] + b; k[t] = tanh(W c); E[t] = dot(c, z[t]) + dot(b, k[t])`: k is the same for all examples and counts for each."""
+    steps, batch = d["x"].shape[:2]
+    each = np.sum((d["x"] + d["b"]) @ d["c"])
+    return each + steps * batch * (d["b"] @ np.tanh(d["W"] @ d["c"]))
+
+
+def only_parameters(d: dict[str, Any]) -> Any:
+    """`k[t] = tanh(W c); L[t] = dot(c, k[t]); M[t] = dot(b, x[t])`: a loss without data beside one with."""
+    steps, batch = d["x"].shape[:2]
+    return steps * batch * (d["c"] @ np.tanh(d["W"] @ d["c"])) + np.sum(d["x"] @ d["b"])
+
+
+@pytest.mark.parametrize("schedule", [True, False])
+@pytest.mark.parametrize(("text", "loss"), [
+    ("z[t] = x[t] + b; k[t] = tanh(W c); E[t] = dot(c, z[t]) + dot(b, k[t])", without_data),
+    ("k[t] = tanh(W c); L[t] = dot(c, k[t]); M[t] = dot(b, x[t]); E = sum_t L[t] + sum_t M[t]", only_parameters),
+])  # fmt: skip
+def test_what_holds_no_data_counts_for_every_example(text: str, loss: Any, schedule: bool) -> None:
+    u = bg.recurrence(text).unroll(3, sizes={"x": 2, "b": 2, "c": 2})
+    for batch in (1, 2, 3):
+        data = u.instance(1, batch)
+        run = u.run(data, schedule=schedule)
+        assert run.loss == pytest.approx(loss(data), rel=1e-13)
+        assert {np.shape(v)[0] for n, v in run.values.items() if "[" in n} == {batch}
+        for key in ("b", "c", "W"):
+            expected = moved_gradient(u, data, key, loss)
+            np.testing.assert_allclose(run.gradients[key], expected, rtol=1e-12, atol=1e-13)
+            np.testing.assert_allclose(run.contributions(key).sum((0, 1)), expected, rtol=1e-12, atol=1e-13)
+        assert check_gradients(u, data=data).right
+
+
+def test_the_gradient_of_an_input_that_is_not_read_at_every_step() -> None:
+    u = bg.recurrence("h[t] = tanh(w*h[t-1] + x[t]); E[t] = dot(z[t], h[t])").unroll(4, sizes={"x": 2}, loss=[1, 3])
+    for batch in (None, 2):
+        data = u.instance(0, batch)
+        run = u.run(data)
+        assert run.gradients["z"].shape == data["z"].shape and run.gradients["x"].shape == data["x"].shape
+        for t in (1, 2, 3, 4):
+            expected = run.values[f"h[{t}]"] if t in (1, 3) else 0.0
+            np.testing.assert_allclose(run.gradients["z"][t - 1], np.broadcast_to(expected, data["z"][t - 1].shape), rtol=1e-13)
+
+
+def test_uses_outside_the_steps_have_a_place_in_the_triangle() -> None:
+    """Before the first step: with the first. In a total: at the step of its sum, or with the last."""
+    u = bg.recurrence("h[t] = tanh(a*h[t-1]); L[t] = h[t]^2; E = a*sum_t (a * L[t]); h[0] = a").unroll(3, sizes=1)
+    data = {"a": np.float64(0.7)}
+    states, squares = [0.7], []
+    for _ in range(3):
+        states.append(np.tanh(0.7 * states[-1]))
+        squares.append(states[-1] ** 2)
+    slopes = [1 - h * h for h in states]
+    carried = [2 * 0.49 * h for h in states]  # of E by h[t] through L[t]
+    expected = np.zeros(3)
+    adjoint = 0.0
+    for t in (3, 2, 1):
+        adjoint = (adjoint * 0.7 + carried[t]) if t == 3 else adjoint * 0.7 * slopes[t + 1] + carried[t]
+        expected[t - 1] += adjoint * slopes[t] * states[t - 1] + 0.7 * squares[t - 1]
+    expected[0] += adjoint * slopes[1] * 0.7  # h[0] = a
+    expected[2] += 0.7 * sum(squares)  # the factor before the sum
+    run = u.run(data)
+    np.testing.assert_allclose(run.contributions("a").sum(0), expected, rtol=1e-12)
+    assert run.gradients["a"] == pytest.approx(expected.sum(), rel=1e-12)
+    found = [f for f in u.derive("a").check(data).findings if f.what.startswith(("dE/d", "each dE"))]
+    assert len(found) >= 4 and all(f.right for f in found)
+
+
+def test_jacobians_of_numbers_without_data() -> None:
+    u = bg.recurrence("h[t] = tanh(a*h[t-1] + a); h[0] = 0").unroll(3, sizes=1)
+    run = u.run({"a": np.float64(0.3)})
+    h = [0.0]
+    for _ in range(2):
+        h.append(np.tanh(0.3 * h[-1] + 0.3))
+    assert run.jacobian("h[2]", "h[1]") == pytest.approx((1 - h[2] ** 2) * 0.3, rel=1e-14)
+    by_a = (1 - h[2] ** 2) * (h[1] + 1 + 0.3 * (1 - h[1] ** 2))
+    assert run.jacobian("h[2]", "a") == pytest.approx(by_a, rel=1e-14)

@@ -149,6 +149,20 @@ def test_backward_states_are_cut_in_the_mirror() -> None:
     np.testing.assert_array_equal(reach, (k >= t) & (k < t + 2))
 
 
+@pytest.mark.parametrize(("text", "steps", "counted"), [
+    ("s[t] = s[t-2]; s[0] = a", 4, 1),  # s[2] is a, in the first chunk; s[4] = s[2] passes the border
+    ("s[t] = s[t-3]; s[0] = a", 3, 0),  # s[3] stands in the second chunk
+    ("s[t] = s[t+2]; s[T+1] = a", 4, 1),  # the same in the mirror
+    ("s[t] = s[t+3]; s[T+1] = a", 4, 0),
+])  # fmt: skip
+def test_chunks_detach_what_passes_their_border(text: str, steps: int, counted: int) -> None:
+    """An initial state is kept for the steps of the first chunk (of the last one, where states run backwards) and no other."""
+    u = bg.recurrence(text + "; E[t] = dot(v, s[t])").unroll(steps, truncate="chunk:2", sizes={"s": 2})
+    data = u.instance(0)
+    for schedule in (True, False):
+        np.testing.assert_allclose(u.run(data, schedule=schedule).gradients["a"], counted * data["v"], rtol=1e-13)
+
+
 @pytest.mark.parametrize("value", ["sliding:0", "window:3", "4;8", "0;0", "chunk:", "-1", "sliding:x", 0, ""])
 def test_what_is_not_a_truncation(value: str | int) -> None:
     with pytest.raises(bg.BPTTError, match="is not a truncation") as caught:

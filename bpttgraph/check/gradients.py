@@ -220,10 +220,8 @@ def _compare_uses(
         report.findings.append(_entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit))
     if whole is None:
         return
-    untimed = run._evaluate(run.numbers.uses(name).get(None, []))
-    summed = whole.sum(axis=(0, 1)) + run._shaped(run.u.node(name), untimed)
+    summed, what = whole.sum(axis=(0, 1)), f"the sum of the triangle of {name}"
     index = [tuple(int(i) for i in place) for place in np.ndindex(shape)]
-    what = f"the sum of the triangle of {name}" + (" and its use in the total" if untimed else "")
     report.findings.append(_entries(what, "the gradient", summed, run.gradient(name), scale, index, unit, radius * unit, None, ""))
 
 

@@ -82,14 +82,6 @@ class Probe:
         """The steps in which a parameter is used."""
         return sorted(k for n, k in self.copies if n == name)
 
-    def _step(self, node: Node) -> int | None:
-        """The step of a node: that of the variable in whose equation it stands."""
-        owner = node.name or node.owner
-        if owner is None or owner not in self.u._places:
-            return None
-        place = self.u._places[owner]
-        return None if place.column is None else place.column - self.u.offset.get(place.block, 0)
-
     def _clone(self, order: list[Node], cut: Any) -> None:
         """Copy the graph; uses of a parameter in step k read its copy k, cut edges read a frozen value."""
         self._new = new = dict[int, Node]()
@@ -123,7 +115,7 @@ class Probe:
                 if node.serial in names:
                     self.leaf[names[node.serial]] = node
                 continue
-            step = self._step(node)
+            step = self.u.use_step(node)
             if step is None and node.role != "total" and any(a.serial in timeless for a in node.args):
                 timeless.add(node.serial)
             args: list[Node] = []

@@ -56,16 +56,13 @@ def whole_radii(run: Run, names: Iterable[str]) -> dict[str, tuple[Array, Array]
 
 
 def read_uses(run: Run, uses: Iterable[Use], losses: Sequence[int], read: Reading | None = None) -> dict[Use, Array]:
-    """A reading of dE_t/d(name) through the uses at step k, (t, *shape) for the losses asked for, summed over the batch.
-
-    As in `Run.contributions`, uses before the first step stand with those of step 1.
-    """
+    """A reading of dE_t/d(name) through the uses at step k, (t, *shape) for the losses asked for, summed over the batch."""
     wanted = set(uses)
     nodes: dict[Use, list[Node]] = {}
     for name in dict.fromkeys(name for name, _ in wanted):
         for step, found in run.numbers.uses(name).items():
-            if step is not None and (name, max(step, 1)) in wanted:
-                nodes.setdefault((name, max(step, 1)), []).extend(found)
+            if (name, step) in wanted:
+                nodes[name, step] = found
     flat = iter(run._evaluate([n for found in nodes.values() for n in found], run._stack(losses), read))
     result = {use: np.zeros((len(losses), *run.u.node(use[0]).shape)) for use in wanted}
     for use, found in nodes.items():

@@ -80,14 +80,9 @@ class Series:
         self._place = {t: i for i, t in enumerate(self.losses)}
 
     def moves(self, probe: Probe) -> list[Move]:
-        """What has to move: all uses, or those of each step (uses before the first step stand with those of step 1)."""
-        if self.steps is None:
-            return [{(self.name, None): self.along.directions}]
-        used: dict[int, list[int]] = {}
-        for step in probe.steps(self.name):
-            used.setdefault(max(step, 1), []).append(step)
-        # a step without a use in this group of losses moves nothing
-        return [{(self.name, s): self.along.directions for s in used.get(k, [k])} for k in self.steps]
+        """What has to move: all uses, or those of each step. Where a group of losses has no use in a step, nothing moves."""
+        steps: Sequence[int | None] = [None] if self.steps is None else self.steps
+        return [{(self.name, k): self.along.directions} for k in steps]
 
     def take(self, probe: Probe, found: Iterator[Measured]) -> None:
         """Add what was found for the losses of a group."""
@@ -126,7 +121,7 @@ def series_of(u: Unrolled, name: str, analytic: bool, triangle: bool) -> list[Se
     found = [Series(u, name, Along(size, entries), a) for a in oracles]
     if sampled:
         found += [Series(u, name, Along(size, count=DIRECTIONS if a else ROUGH), a) for a in oracles]
-    steps = np.array(sorted({max(use.step, 1) for use in node.uses if use.step is not None}), int)
+    steps = np.array(sorted({k for use in node.uses if (k := u.use_step(use.node)) is not None}), int)
     if not triangle or not len(steps):
         return found
     losses = list(range(1, 1 + max(u.steps.get(u._loss_block, u.columns), max(h.step for h in u.heads))))

@@ -386,18 +386,19 @@ class Recurrence:
     def counted(self) -> str | tuple[int, ...] | None:
         """The steps whose losses the total adds up, each once: "every" (also without a total), "last", or the steps that it names.
 
-        None if the total is anything else: it is then computed as it is written.
+        None if the total is anything else, or adds up what equations read: it is then computed as it is written.
         """
         if self.total is None:
             return "every"
         d = self.once[self.total]
+        read = {b for r in self.reads if r.reader is not d for b in r.source.bases}
         found: dict[str, list[str | tuple[int, ...]]] = {}
         for term in _summands(d.right):
             name = term.body if isinstance(term, Reduce) and term.kind == "sum" else term
             if not isinstance(name, Name) or name.index is None:
                 return None
             key = self.key(name, d.block)
-            if key in self.defined and key not in self.every:
+            if key in read or (key in self.defined and key not in self.every):
                 return None
             offset = name.index.offset - (self.every[key].offset if key in self.every else 0)
             steps = _steps_of(term, name.index, offset)

@@ -100,35 +100,30 @@ class Numbers:
 
     @cached_property
     def untimed(self) -> list[Node]:
-        """Values of equations without a step, such as s = σ(α)."""
-        found = [self.u.node(v) for v in self.u.order_of_names if self.u.column(v) is None]
-        return [n for n in found if n.role not in ("parameter", "total")]
+        """Values without a step that are made of such values and parameters alone, such as s = σ(α)."""
+        u = self.u
+        found = [u.node(v) for v in u.order_of_names if u.column(v) is None and v not in u._made_of_steps]
+        return [n for n in found if n.role != "parameter"]
 
     @cached_property
     def passes(self) -> list[Backward]:
         """The reverse passes to all parameters, initial states and values without a step."""
         return self.reverse([*self.leaf_nodes.values(), *self.untimed])
 
-    def uses(self, name: str) -> dict[int | None, list[Node]]:
+    def uses(self, name: str) -> dict[int, list[Node]]:
         """What reaches a parameter or initial state through its uses in each step: summands of its adjoint, by step.
 
-        Definitions without a step between the parameter and its uses (s = σ(α)) are passed through for each step apart. Uses in
-        no step at all, such as that of a in E = a sum_t E[t], stand under None.
+        Definitions without a step between the parameter and its uses (s = σ(α)) are passed through for each step apart.
         """
         u, target = self.u, self.leaf_nodes[name]
-        sources: dict[int | None, dict[Node, list[Node]]] = {}
+        sources: dict[int, dict[Node, list[Node]]] = {}
         for p in self.passes:
             for source in (target, *self.untimed):
                 for consumer, _, part in p.contributions.get(source, ()):
-                    owner = consumer.name or consumer.owner or ""
-                    column = u.column(owner)
-                    if column is None:
-                        if consumer.role == "total" or owner == u.total:
-                            sources.setdefault(None, {}).setdefault(source, []).append(part)
-                        continue
-                    step = column - u.offset.get(u._places[owner].block, 0)
-                    sources.setdefault(step, {}).setdefault(source, []).append(part)
-        found: dict[int | None, list[Node]] = {}
+                    step = u.use_step(consumer)
+                    if step is not None:
+                        sources.setdefault(step, {}).setdefault(source, []).append(part)
+        found: dict[int, list[Node]] = {}
         for use, parts in sources.items():
             own = parts.pop(target, [])
             seeds = {source: reduce(add, summands) for source, summands in parts.items()}
@@ -371,7 +366,10 @@ class Run:
             parts = [self._slots[g.serial] for g in self._gradient_nodes[name]]
             return self._shaped(node, parts)
         if name in self.u.leaves:
-            return np.stack([self.gradient(n.name or "") for _, n in self.u.leaves[name]])
+            rows = {row or 0: self.gradient(n.name or "") for row, n in self.u.leaves[name]}
+            unread = np.zeros_like(next(iter(rows.values())))
+            length = slot.length if slot is not None and slot.length else len(rows)
+            return np.stack([rows.get(row, unread) for row in range(length)])
         node = self.u.node(name)
         return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
 
@@ -399,7 +397,8 @@ class Run:
         """The (t, k) triangle: `[t-1, k-1]` is dE_t/dW through the use at step k, shape `(T, T, *shape)`; its sum is the gradient.
 
         For a parameter used in one block and a loss in another, t counts the steps of the loss's block, k those of the use's.
-        Uses before the first step (h[0] = V c) stand with those of step 1; uses in no step (a in E = a sum_t E[t]) are left out.
+        Uses before the first step (h[0] = V c) stand with those of step 1; uses in a total of one's own stand at the step of their
+        sum, or with the last step (a in E = a sum_t E[t]).
         """
         if name not in self.numbers.leaf_nodes:
             raise BPTTError(f"there is no parameter {name}", nearest(name, list(self.u.parameters)))
@@ -434,8 +433,7 @@ class Run:
             result = np.zeros((losses, 1, *target.shape), self._dtype)
             self._add(result[:, 0], self._evaluate(self.numbers.adjoint(target), self._stack(range(1, losses + 1)), read), target)
             return result
-        by_step = self.numbers.uses(name)
-        parts = [(max(k, 1), node) for k, nodes in by_step.items() if k is not None for node in nodes]
+        parts = [(k, node) for k, nodes in self.numbers.uses(name).items() for node in nodes]
         uses = max([u.steps.get(u._places[name].block, u.columns), *(k for k, _ in parts)])
         result = np.zeros((losses, uses, *target.shape), self._dtype)
         values = self._evaluate([node for _, node in parts], self._stack(range(1, losses + 1)), read)

@@ -24,7 +24,7 @@ from .model import Component, Definition, Recurrence, calls, components, names_i
 from .schedule.needs import needs
 from .schedule.system import System, Unsuited
 from .shapes import infer
-from .syntax import Binary, Equation, Expr, Index, Name, Reduce
+from .syntax import Equation, Expr, Index, Name, Reduce
 from .truncation import Truncation, parse_truncation
 
 if TYPE_CHECKING:
@@ -118,10 +118,7 @@ class Unrolled:
         self.sizes = dict(self.shapes)
         check_numbers(self, computed=False)
         self.loss_steps = self._read_loss(rec.choose(loss, reduce))
-        # losses are computed where they count, unless an equation reads them
-        total = rec.once.get(rec.total or "")
-        read = {b for r in rec.find_reads(self.definitions) if r.reader is not total for b in r.source.bases}
-        self._loss_bases = () if rec.sums_outputs else tuple(b for b in rec.losses if b not in read)
+        self._loss_bases = () if rec.sums_outputs else rec.losses
         self.generic = not rec.sums_outputs and not rec.losses
         self.system: System | None = None
         self.not_scheduled = ""
@@ -357,6 +354,14 @@ class Unrolled:
         result: Node | None = None
         for k in range(place(e.lower, 1), place(e.upper, last) + 1):
             term = self._expression(e.body, d, t, {**bound, e.variable: k})
+            if t is None:  # a sum in the total: what stands in a term belongs to the step of the term
+                term = P.identity(term) if term.role == "parameter" else term
+                stack = [term]
+                while stack:
+                    node = stack.pop()
+                    if node.name is None and node.step is None and node.op is not None:
+                        node.step = k
+                        stack += node.args
             result = term if result is None else (result * term if e.kind == "prod" else result + term)
         if result is None:  # of no terms
             self._only_shapes = True
@@ -489,6 +494,31 @@ class Unrolled:
         if name not in self._nodes:
             raise BPTTError(f"there is no variable {name}", nearest(name, list(self._nodes)))
         return self._nodes[name]
+
+    def use_step(self, node: Node) -> int | None:
+        """The step at which a node uses its arguments, as the (t, k) triangle counts; None within a value that has no step.
+
+        What stands before the first step counts with the first; what stands after the last, or outside of the sums of a value that
+        is made of all steps, such as a total of one's own, with the last.
+        """
+        owner = node.name or node.owner or ""
+        if owner in self._made_of_steps:
+            return node.step or self.heads[-1].step
+        place = self._places.get(owner)
+        if place is None or place.column is None:
+            return None
+        return min(max(place.column - self.offset.get(place.block, 0), 1), self.steps.get(place.block, self.columns))
+
+    @cached_property
+    def _made_of_steps(self) -> set[str]:
+        """Values without a step that read values of steps: the total, or m = sum_t h[t]."""
+        found: set[str] = set()
+        for name in self.order_of_names:
+            if self._places[name].column is None:
+                sources = [s.name or "" for s, _, _ in interior_edges(self._nodes[name])]
+                if any(s in found or self._places[s].column is not None for s in sources):
+                    found.add(name)
+        return found
 
     def column(self, name: str) -> int | None:
         """Where a variable stands in global time."""
@@ -678,16 +708,8 @@ class Unrolled:
                     else:
                         other.add(arg.base or "")
         found -= {n.serial for rows in self.leaves.values() for row, n in rows if row is None or n.base in other}
-        for head in self.heads:
-            stack = [self.node(head.name)]
-            while stack:
-                node = stack.pop()
-                for slot, arg in enumerate(node.args):
-                    if slot == 1 and node.op is not None and node.op.name == "cross_entropy":
-                        found.add(arg.serial)
-                    if arg.name is None:
-                        stack.append(arg)
-        return found
+        compared = (n.args[1] for n in self.graph.nodes if n.op is not None and n.op.name == "cross_entropy")
+        return found | {n.serial for n in compared}
 
     @cached_property
     def _numbers(self) -> Any:

@@ -79,14 +79,10 @@ def needs(system: System) -> dict[str, Slot]:
 def _classes(system: System) -> set[str]:
     """Inputs that a cross entropy compares with: whole numbers there are classes."""
     found = set()
-    for base in system.losses:
-        stack = [system.equations[base]]
-        while stack:
-            node = stack.pop()
-            for slot, arg in enumerate(node.args):
-                if slot == 1 and node.op is not None and node.op.name == "cross_entropy" and arg in system.reads:
-                    found.add(system.reads[arg].source)
-                stack.append(arg)
+    for name in system.equations:
+        for node in needed([system.equations[name]]):
+            if node.op is not None and node.op.name == "cross_entropy" and node.args[1] in system.reads:
+                found.add(system.reads[node.args[1]].source)
     return found
 
 

@@ -150,8 +150,6 @@ class System:
             return set()
         found = set(rec.losses)
         reads = rec.find_reads(u.definitions)
-        if any(set(r.source.bases) & found and r.reader is not self.total for r in reads):
-            raise Unsuited("an equation reads a loss")
         grew = True
         while grew:
             grew = False
