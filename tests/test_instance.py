@@ -77,10 +77,13 @@ def test_a_cross_entropy_compares_with_a_distribution() -> None:
     """ŷ − q is the gradient only if q sums to one: what is no class is drawn as a distribution."""
     text = "y[t] = softmax(V h[t]); E[t] = cross_entropy(y[t], q[t]); J = 2*sum_t E[t]"
     u = bg.recurrence(text).unroll(3)
-    q = u.instance(1)["q"]
-    assert q.shape == (3, 3) and np.all(q > 0) and np.allclose(q.sum(-1), 1)
+    assert u.instance(1)["q"].dtype.kind == "i"  # only a loss compares with it: classes, also in a total of one's own
     assert u.derive("V").check().right
     assert bg.verify(u, "dV = 2*sum_t outer(y[t] - q[t], h[t])").right
+    read = bg.recurrence("z[t] = A q[t]; y[t] = softmax(V z[t]); E[t] = cross_entropy(y[t], q[t])").unroll(3)
+    q = read.instance(1)["q"]
+    assert q.shape == (3, *read.shapes["q"]) and np.all(q > 0) and np.allclose(q.sum(-1), 1)
+    assert read.derive("V").check().right
     shared = bg.recurrence("y[t] = softmax(V h[t]); E[t] = cross_entropy(y[t], q)").unroll(3).instance()["q"]
     assert np.isclose(shared.sum(), 1)
 
