@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
 from ..primitives import TABLE, Primitive
-from ..recurrence.model import EACH
 from .alike import HOW, irregularity, refused
 from .chain import Chain, Within, joined_all, unit
 from .chains import chains_of, junction
@@ -67,7 +66,7 @@ class ClosedForm(Printed):
         if g.loss != "every":  # the structure of a step shows where every step has its loss
             truncate = None if g.windowed else g.truncate
             steps: Any = g.reference.steps
-            self.u = g.recurrence.unroll(steps, truncate=truncate, **{**g.options, "loss": EACH})
+            self.u = g.recurrence.unroll(steps, truncate=truncate, **{**g.options, "loss": g.recurrence.EACH})
         self.wrt = at_steps({"T": self.u.steps[wrt.rpartition(".")[0] or None]})(wrt) if "[T" in wrt else wrt
         self.first = Derivation(self.u, self.wrt)
         self.factors, self.paths = self.first._factors, self.first.paths

@@ -25,10 +25,7 @@ if TYPE_CHECKING:
     from ..variables import VariableGraph
     from .unroll import Unrolled
 
-__all__ = ["EACH", "Definition", "Read", "Recurrence", "calls", "children", "names_in"]
-
-EACH = "each step"
-"""A choice of losses for those who look at the structure of a step: all of them, whatever the total adds up."""
+__all__ = ["Definition", "Read", "Recurrence", "calls", "children", "names_in"]
 
 _LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
 
@@ -111,6 +108,7 @@ class Recurrence:
         states, inputs, parameters: tuples of names. equations: the equations as written.
         source: the text it was made from. notes: what had to be assumed. title: how pictures and documents call it.
         conventions: the conventions that this system fixes, in words.
+        EACH: a choice of losses for those who look at the structure of a step: all of them, whatever the total adds up.
 
     Example:
         >>> import bpttgraph as bg
@@ -118,6 +116,8 @@ class Recurrence:
         >>> rec.states, rec.inputs, rec.parameters
         (('h',), ('x',), ('W', 'U', 'b'))
     """
+
+    EACH = "each step"
 
     def __init__(
         self,
@@ -415,8 +415,8 @@ class Recurrence:
             BPTTError: another choice than that of the total, or the mean of a total of one's own.
         """
         own = self.counted
-        if loss == EACH or own == "every":
-            return "every" if loss == EACH else loss
+        if loss == self.EACH or own == "every":
+            return "every" if loss == self.EACH else loss
         asked = tuple(loss) if isinstance(loss, list | tuple) else loss
         if own is None and (asked != "every" or reduce != "sum"):
             what = f"loss={loss!r}" if asked != "every" else f"reduce={reduce!r}"
