@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import BPTTError
 from .chain import Chain
 from .expr import Expr
+from .paths import Paths
 from .steps import moved, rebased, renamed
 from .terms import Factors
 
@@ -29,16 +30,17 @@ def chains_of(u: Unrolled, factors: Factors, title: str) -> list[Chain]:
     """
     v = factors.paths.variables
     found: list[Chain] = []
+    leading = leading_bases(factors.paths)
     for block in reversed(u.recurrence.blocks or (None,)):
         middle = u.steps[block] // 2 + 1
         column = u.offset[block] + middle
-        order = [n for n, x in v.items() if x.column == column and x.role not in _DATA]
+        order = [n for n, x in v.items() if x.column == column and x.base in leading]
         here: list[Chain] = []
         for direction in (1, -1):
             reach: dict[str, int] = {}
             for link in u.links:
                 source = v[link.source]
-                if source.role not in _DATA and source.column == column and link.delay * direction > 0:
+                if source.base in leading and source.column == column and link.delay * direction > 0:
                     if (v[link.target].block or None) != block:
                         raise _tangled(title)
                     # a loss of the step itself may read what was carried along already
@@ -57,6 +59,15 @@ def chains_of(u: Unrolled, factors: Factors, title: str) -> list[Chain]:
         if a.block and b.block and a.block != b.block and b.role != "initial" and a.role not in ("parameter", *_DATA) and names:
             raise _tangled(title)
     return found
+
+
+def leading_bases(paths: Paths) -> set[str]:
+    """The bases of what a loss depends on, data left out."""
+    leads = {name for _, name in paths.heads}
+    for name in reversed(list(paths.variables)):
+        if any(x.target in leads for x in paths.readers.get(name, ())):
+            leads.add(name)
+    return {paths.variables[n].base for n in leads if paths.variables[n].role not in _DATA}
 
 
 def _tangled(title: str) -> BPTTError:

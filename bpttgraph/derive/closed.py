@@ -76,6 +76,9 @@ class ClosedForm(Printed):
         if self.u.recurrence.sums_outputs:
             raise BPTTError(f"the closed form is a sum over the losses of single steps, and {self.u.total} is another formula of them", HOW)
         self.chains = chains_of(self.u, self.factors, g.recurrence.title)
+        for n in self.states:
+            if len(self.variables[n].shape) > 1:
+                raise BPTTError(f"{self.variables[n].base}[t] is a matrix, so that no matrix is its derivative by the one before", HOW)
         self._refuse_unlike()
         block = self.u._loss_block
         self.losses = [c for c in self.chains if c.block == block]  # the chains that a loss reads

@@ -108,7 +108,7 @@ class Entries:
             case Apply(shape, op, args):
                 if op.notation == "hidden" and not args[0].shape:  # a number that stands for equal entries
                     return args[0]
-                if op.kind == "elementwise" and op.name != "top_mask":  # which looks at all entries
+                if e.entrywise:
                     return Apply((), op, tuple(self._at(a, i, j) for a in args), e.attrs, ((),) * len(args))
                 return Entry((), e, (i,) if len(shape) and shape[1] == 1 else (i, j)) if shape else e
             case Rows(_, arg, start, _):

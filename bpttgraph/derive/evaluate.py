@@ -143,7 +143,7 @@ def _times(a: tuple[bool, Any], b: tuple[bool, Any]) -> tuple[bool, Any]:
 
 def _apply(e: Apply, args: list[Any]) -> Any:
     attrs = dict(e.attrs)
-    if e.op.kind == "elementwise" and e.op.name != "top_mask":
+    if e.entrywise:
         return e.op.value(*args, **attrs)
     native = [_native(*triple) for triple in zip(args, e.args, e.arg_dims)]
     result = e.op.value(*native, **attrs)

@@ -122,6 +122,12 @@ class Apply(Expr):
     arg_dims: tuple[Shape, ...]
 
 
+    @property
+    def entrywise(self) -> bool:
+        """Whether each entry depends on that entry of the arguments only; argmax compares all of them."""
+        return self.op.kind == "elementwise" and self.op.name != "top_mask"
+
+
 @dataclass(frozen=True, slots=True)
 class Stack(Expr):
     """Blocks on top of each other, [a; b]."""

@@ -140,7 +140,8 @@ def diagonal(x: Expr) -> Expr:
 
 
 def padding(x: Expr, before: int, after: int) -> list[Expr]:
-    """`x` between rows of zeros."""
+    """`x` between rows of zeros; a number is a row."""
+    x = x if x.shape else product(x, Ones((1, 1)))
     parts = [Zeros((before, x.shape[1])), x, Zeros((after, x.shape[1]))]
     return [p for p in parts if p.shape[0]]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .expr import Expr, Symbol
+from .expr import Expr
 from .layout import FORMS, Printed
+from .steps import symbols_of
 
-__all__ = ["Recursion", "names_of", "steps_from", "symbols_of", "without_step"]
+__all__ = ["Recursion", "names_of", "steps_from", "without_step"]
 
 _NAME = re.compile(r"(.*)\[(-?\d+)\]$")
 
@@ -72,18 +73,3 @@ class Recursion(Printed):
 def names_of(e: object) -> set[str]:
     """The names of all symbols in a formula."""
     return {x.name for x in symbols_of(e)}
-
-
-def symbols_of(e: object) -> set[Symbol]:
-    """All symbols in a formula."""
-    found: set[Symbol] = set()
-    todo: list[object] = [e]
-    while todo:
-        x = todo.pop()
-        if isinstance(x, Symbol):
-            found.add(x)
-        elif isinstance(x, tuple):
-            todo.extend(x)
-        elif isinstance(x, Expr):
-            todo.extend(getattr(x, f) for f in x.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
-    return found

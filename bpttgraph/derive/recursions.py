@@ -17,7 +17,7 @@ from typing import Any
 from .adjoints import Adjoints, Part, Piece
 from .expr import BigSum, Expr, Symbol, add, num
 from .recursion import Recursion, names_of, steps_from, without_step
-from .steps import at_steps, rebased, renamed, step_text
+from .steps import at_steps, bound, folded, near, rebased, renamed, step_text
 
 __all__ = ["Recursion", "Recursions", "names_of", "steps_from", "without_step"]
 
@@ -74,7 +74,7 @@ class Recursions:
         line.parts[step or 0] = part
 
     def _relative(self, pieces: list[Piece], step: int, block: str, letter: str = "t") -> tuple[Piece, ...]:
-        change = rebased(letter, step)
+        change, last = rebased(letter, step), self.last[block]
 
         def rename(name: str) -> str:
             # names of another block do not move with this one: they stand at its own T, or at a fixed step
@@ -84,7 +84,17 @@ class Recursions:
                 return rebased("T", end)(name) if end and name.endswith(f"[{end}]") else name
             return change(name)
 
-        return tuple(Piece(rename(p.source), rename(p.target), renamed(p.expr, rename)) for p in pieces)
+        def within(name: str) -> str:  # a formula of the total may have names of any steps
+            return rename(name) if without_step(name)[1] == step else near(name, last)
+
+        found = []
+        for p in pieces:
+            e = renamed(folded(p.expr, last), within) if self._stepless(p.target) else renamed(p.expr, rename)
+            found.append(Piece(rename(p.source), rename(p.target), e))
+        return tuple(found)
+
+    def _stepless(self, name: str) -> bool:
+        return bool(name) and self.adjoints.paths.variables[name].step is None
 
     def _exists(self, piece: Piece, step: int) -> bool:
         """Whether a summand of the general statement has its adjoint at this step."""
@@ -193,9 +203,8 @@ class Recursions:
         beyond: dict[str, set[int]] = {}
         for reader in self.lines.values():
             for key, offset in self.needs(reader):
-                step = reader.span[offset > 0] + offset
-                if offset and step not in self.lines[key].parts:
-                    beyond.setdefault(key, set()).add(step)
+                steps = {s + offset for s in range(reader.span[0], reader.span[1] + 1)} if offset else set()
+                beyond.setdefault(key, set()).update(steps - set(self.lines[key].parts))
         for key, line in self.lines.items():
             for step in sorted(beyond.get(key, ())):
                 at = self.place(step, line.block)
@@ -241,7 +250,8 @@ class Recursions:
         for p in part.pieces:
             target = v.get(p.target)
             if target is None or target.step is None:
-                uses.setdefault(("", "", ""), []).append(p.expr)
+                last = max(self.last.values())
+                uses.setdefault(("", "", ""), []).append(renamed(folded(p.expr, last), lambda n, last=last: near(n, last)))  # type: ignore[misc]
             else:
                 block = target.block or ""
                 groups.setdefault((block, self._relative([p], target.step, block)[0].expr), []).append(target.step)
@@ -272,12 +282,6 @@ def _runs(steps: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def _sum(low: str, high: str, body: Expr) -> Expr:
-    def bound(text: str) -> Expr:
-        if text.lstrip("-").isdigit():
-            return num(int(text))
-        head, offset = text[0], text[1:]
-        return add(Symbol((), head, ()), num(int(offset))) if offset else Symbol((), head, ())
-
     if low == high:  # one step only, or none: no sum
         return renamed(body, lambda n: _moved(n, low)) if low else body
     return BigSum(body.shape, "t", bound(low), bound(high), body)

@@ -7,13 +7,15 @@ concrete one, and instantiated by shifting them back; sums and products over ste
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, product
+from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, num, product
 
-__all__ = ["at_steps", "fill", "moved", "rebased", "renamed", "step_text", "substituted", "value_of"]
+__all__ = [
+    "at_steps", "bound", "fill", "folded", "moved", "near", "rebased", "renamed", "step_text", "substituted", "symbols_of", "value_of",
+]  # fmt: skip
 
 _STEP = re.compile(r"\[(-?\d+)\]")
 _SYMBOLIC = re.compile(r"\[([A-Za-z]\w*)((?:[+-]\d+)?)\]")
@@ -110,6 +112,73 @@ def value_of(e: Expr, values: Mapping[str, int]) -> int:
     for a in args:
         result *= a
     return result
+
+
+def bound(text: str) -> Expr:
+    """A step such as 2, T or T-1 as a formula."""
+    if text.lstrip("-").isdigit():
+        return num(int(text))
+    return add(Symbol((), text[0], ()), num(int(text[1:] or 0)))
+
+
+def near(name: str, last: int) -> str:
+    """The name with its step counted from the end, if it stands in the second half of `last` steps.
+
+    >>> near("h[7]", 8), near("h[2]", 8)
+    ('h[T-1]', 'h[2]')
+    """
+    step = _STEP.search(name)
+    return rebased("T", last)(name) if step and 2 * int(step[1]) > last else name
+
+
+def folded(e: Any, last: int) -> Any:
+    """The formula with Σ for sums of alike terms that reach from the first half of `last` steps into the second.
+
+    >>> from bpttgraph.derive.expr import symbol
+    >>> from bpttgraph.derive.printers import to_text
+    >>> to_text(folded(add(*[symbol(f"E[{t}]") for t in range(1, 9)], symbol("y[8]")), 8))
+    '∑[k=1..T] Eₖ + y₈'
+    """
+    if isinstance(e, tuple):
+        return tuple(folded(x, last) for x in e)
+    if not isinstance(e, Expr) or isinstance(e, Num | Symbol | Partial):
+        return e
+    if isinstance(e, Add):
+        return add(*_rows([folded(x, last) for x in e.terms], last))
+    return replace(e, **{f.name: folded(getattr(e, f.name), last) for f in fields(e) if f.name not in ("shape", "op", "attrs")})
+
+
+def _rows(terms: list[Expr], last: int) -> Iterator[Expr]:
+    """Runs of terms that say the same one step later as Σ."""
+
+    def place(e: Expr) -> int | None:
+        return max((int(m[1]) for x in symbols_of(e) if (m := _STEP.search(x.name))), default=None)
+
+    while terms:
+        step, row = place(terms[0]), 1
+        general = terms[0] if step is None else renamed(terms[0], rebased("k", step))
+        while step is not None and row < len(terms) and terms[row] == renamed(general, at_steps({"k": step + row})):
+            row += 1
+        if step is not None and 2 * step <= last < 2 * (step + row - 1):
+            yield BigSum(terms[0].shape, "k", bound(str(step)), bound(step_text("T", step + row - 1 - last)), general)
+        else:
+            yield from terms[:row]
+        terms = terms[row:]
+
+
+def symbols_of(e: object) -> set[Symbol]:
+    """All symbols in a formula."""
+    found: set[Symbol] = set()
+    todo: list[object] = [e]
+    while todo:
+        x = todo.pop()
+        if isinstance(x, Symbol):
+            found.add(x)
+        elif isinstance(x, tuple):
+            todo.extend(x)
+        elif isinstance(x, Expr):
+            todo.extend(getattr(x, f) for f in x.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
+    return found
 
 
 def fill(e: Any, values: Mapping[str, int]) -> Any:

@@ -18,13 +18,13 @@ from .expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
 from .layout import Printed, together
 from .notation import checked
 from .paths import Paths
-from .recursion import Recursion, names_of, steps_from, symbols_of
+from .recursion import Recursion, names_of, steps_from
 from .recursions import Recursions
 from .stacked import stacks
-from .steps import at_steps, fill, renamed, substituted
+from .steps import at_steps, fill, renamed, substituted, symbols_of
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Unrolled
+    from ..recurrence import Recurrence
     from .closed import ClosedForm
     from .code import Code
 
@@ -100,12 +100,12 @@ class SymbolicDerivation(Printed):
         self.truncation = parse_truncation(truncate)
         self._printed: dict[str, Code] = {}
         self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs, "reduce": reduce}
-        # over how many steps a path may run without passing a variable twice: beyond that from both ends all steps are alike
+        # over how many steps a path may run without passing a variable twice; what is farther from both ends by one more read is general
         delays: dict[int, int] = {}
         for r in recurrence.reads:
             delays[id(r.source)] = max(delays.get(id(r.source), 0), abs(r.delay or 0))
         self.reach = max(sum(delays.values()), 1)
-        n = max(2 * self.reach + 4, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
+        n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = self._everything() if wrt == "all" else [wrt]
         for given, name in zip(self.names, self._names_at(self.reference)):
@@ -176,15 +176,19 @@ class SymbolicDerivation(Printed):
     @cached_property
     def _wrong(self) -> dict[int, list[str]]:
         """Numbers of steps for which the recursions do not hold, and which of them."""
-        first = max(1, self.recurrence.steps_hint, max(_listed(self.loss), default=0))
-        numbers = range(first, first + 2 * self.reach + 1)
-        found = {n: self._differences(n, self.recurrence.unroll(n, truncate=self.truncate, **self.options)) for n in numbers}
-        if found[numbers[-1]]:
+        many = max(self.reference.steps.values()) + 1
+        if different := self._different(many):
             if irregularity(self.reference):
                 raise refused(self.reference)
-            raise Fault(f"the recursion for {found[numbers[-1]][0]} at {numbers[-1]} steps is not that of the unrolled graph",
-                            "report this")  # fmt: skip
-        return {n: names for n, names in found.items() if names}
+            raise Fault(f"the recursion for {different[0]} at {many} steps is not that of the unrolled graph", "report this")
+        found: dict[int, list[str]] = {}
+        first = max(1, self.recurrence.steps_hint, max(_listed(self.loss), default=0))
+        for n in range(first, many):
+            if different := self._different(n):
+                found[n] = different
+            elif n > self.reach:
+                break
+        return found
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -217,7 +221,7 @@ class SymbolicDerivation(Printed):
             return total if self.weight is None else product(self.weight, total)
         steps = self.reference.loss_steps
         total = add(*[at_loss(body, num(t)) for t in steps])
-        return product(num(Fraction(1, len(steps))), total) if self.options["reduce"] == "mean" and len(steps) > 1 else total
+        return product(num(Fraction(1, len(steps))), total) if self._is_mean and len(steps) > 1 else total
 
     # -- printers
 
@@ -314,8 +318,9 @@ class SymbolicDerivation(Printed):
                 return left
             zero |= more
 
-    def _differences(self, steps: Any, u: Unrolled) -> list[str]:
+    def _different(self, steps: Any) -> list[str]:
         """The statements in which the recursions at `steps` are not those of the unrolled graph."""
+        u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
         names = self._names_at(u)
         if any(n not in u.vgraph.variables for n in names):  # with so few steps nothing reads it
             return []
@@ -335,7 +340,12 @@ class SymbolicDerivation(Printed):
     @property
     def weight(self) -> Expr | None:
         """1/T for the mean over all steps; None where the weight is a number."""
-        return divide(num(1), self.end) if self.options["reduce"] == "mean" and self.loss == "every" else None
+        return divide(num(1), self.end) if self._is_mean and self.loss == "every" else None
+
+    @property
+    def _is_mean(self) -> bool:
+        """Whether the total is the mean of losses; a total of one's own is what its equation says."""
+        return self.options["reduce"] == "mean" and not self.recurrence.sums_outputs
 
     def _downward(self, r: Recursion) -> bool:
         return next((loop.direction < 0 for loop in self._recursions.loops if r.key in loop.keys), True)
@@ -348,13 +358,16 @@ class SymbolicDerivation(Printed):
         """
         u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
         names = self._names_at(u)
+        for name in names:
+            if name in self._names_at(self.reference) and name not in u.vgraph.variables:
+                raise BPTTError(f"in {steps} steps nothing reads {name}: there is nothing to derive", "take more steps")
         d = Derivation(u, names[0], notation=self.notation, onehot=self._first.onehot)
         if len(names) == 1:
             d.__dict__["adjoints"] = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)
             d.__dict__["made_by"] = (SymbolicDerivation.at, (self, steps))  # for another process
         fewest = self.least  # of fewer steps the recursions say nothing
         if not self.windowed and (isinstance(steps, dict) or steps >= fewest):
-            for name in self._differences(steps, u):
+            for name in self._different(steps):
                 raise Fault(f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this")
         return d
 
