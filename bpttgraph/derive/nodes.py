@@ -121,7 +121,6 @@ class Apply(Expr):
     attrs: tuple[tuple[str, Any], ...]
     arg_dims: tuple[Shape, ...]
 
-
     @property
     def entrywise(self) -> bool:
         """Whether each entry depends on that entry of the arguments only; argmax compares all of them."""
