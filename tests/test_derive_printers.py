@@ -44,7 +44,7 @@ VALUES = {
 
 
 def tanh(x: Expr) -> Expr:
-    return Apply(x.shape, op.tanh, (x,), (), ((2,) if x.shape else (),))
+    return Apply(x.shape, op.tanh, (x,), (), (x.shape if x.shape == (2, 2) else x.shape[:1],))
 
 
 def trees() -> tuple[st.SearchStrategy, st.SearchStrategy, st.SearchStrategy]:
@@ -70,6 +70,7 @@ def trees() -> tuple[st.SearchStrategy, st.SearchStrategy, st.SearchStrategy]:
         matrix = m | st.one_of(
             st.builds(add, m, m), st.builds(subtract, m, m), st.builds(product, m, m), m.map(neg), m.map(transpose),
             st.builds(outer, v, v), st.builds(lambda x: diag(x, 2), v), st.builds(product, s, m),
+            st.builds(hadamard, m, m), st.builds(subtract, st.just(num(1)), m), st.builds(lambda x: power(x, num(2)), m), m.map(tanh),
         )  # fmt: skip
     return scalar, vector, matrix
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .compare import Array, Subject
 from .formulas import chosen, compare_forms, total
-from .readers import READERS, Item, Items, Unit, Unsized, evaluate, key, placed, sides
+from .readers import READERS, Item, Items, Unit, Unsized, evaluate, key, sides
 
 MOST_TERMS = 60
 
@@ -72,8 +72,17 @@ def entries(names: Names, text: Items, shape: tuple[int, ...]) -> Array:
     value = np.zeros(shape)
     letters = [i[0][1] for i in left[1][1]] if len(left) > 1 else []
     for place in every(*[range(n) for n in shape]):
-        at = {letter: i + 1 for letter, i in zip(letters, place)}
-        value[place] = evaluate(right, lambda item, at=at: float(at[item[1]]) if item[1] in at and not item[2] else names(placed(item, {})))
+        at = {letter: str(i + 1) for letter, i in zip(letters, place)}
+
+        def one(item: Item, at: dict[str, str] = at) -> Any:
+            if item[1] in at and not item[2]:
+                return float(at[item[1]])
+            if item[1] == "δ" and len(item[2]) == 2 and item not in names.found:  # Kronecker's
+                a, b = (at.get(c, c) for c in item[2])
+                return float(a == b)
+            return names(item)
+
+        value[place] = evaluate(right, one)
     inner = left[0][1][0] if left[0][0] == "(" else left[0]
     names.found[inner] = value[:, None] if value.ndim == 1 else value
     return value

@@ -93,7 +93,7 @@ class Latex:
             return [self.call(token[1:])]
         if token == r"\sigma" and (self.peek == r"\left" or (self.peek == "^" and r"\left" in self.tokens[self.i : self.i + 5])):
             return [self.call("σ")]
-        if token == "I" and self.peek not in ("_", "^"):
+        if token == "I" and self.peek != "_":
             return [("unit", "I")]
         return [self.name(token)]
 
