@@ -136,7 +136,7 @@ class CodePrinter:
                 (x, n), form = self.together((base, exponent))
                 if isinstance(base, Num):  # whole numbers of Python have no bound
                     x = Text(repr(float(base.value)), ATOM, SCALAR) if form == SCALAR else x
-                return Text(f"{x.within(ATOM)}**{n.within(ATOM)}", POSTFIX, form)
+                return Text(f"{x.within(ATOM)}**{n.within(ATOM)}", FRACTION, form)
             case Divide(_, top, bottom):
                 (x, y), form = self.together((top, bottom))
                 return Text(f"{x.within(PRODUCT)} / {y.within(ATOM)}", QUOTIENT, form)
@@ -219,6 +219,9 @@ class CodePrinter:
                 continue
             before = chains[-1][-1] if chains else None
             meets = before is not None and (x.form == ROW or before.form == COLUMN)
+            if meets and f.shape == (1, 1):
+                numbers.append(self.turned(x, SCALAR))
+                continue
             if before is None or meets:
                 chains.append([])
             if before is not None and meets:
