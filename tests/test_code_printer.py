@@ -6,6 +6,7 @@ but the tree.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -86,7 +87,7 @@ class Trees:
         r, c = shape
         if kind == "product":
             inner = [r, *[self.pick(*SIZES, 1) for _ in range(self.pick(1, 2, 3))], c]
-            factors = [self.tree((a, b), depth - 1) for a, b in zip(inner, inner[1:])]
+            factors = [self.tree((a, b), depth - 1) for a, b in itertools.pairwise(inner)]
             return product(*[self.leaf(())] * self.pick(0, 1), *factors)
         if kind == "turned":
             return transpose(self.tree((c, r), depth - 1))
@@ -148,5 +149,5 @@ def test_what_has_no_code_says_so():
     h = symbol("h[t]", (3,))
     for e in (partial("f[t]", (3,), "h[t]", (3,)), Entry((), h, (1,)), Blocks((6, 1), ((h,), (h,))),
               BigProduct((), "k", num(1), num(3), symbol("a"))):  # fmt: skip
-        with pytest.raises(BPTTError, match="no (NumPy )?(code|formula)"):
+        with pytest.raises(BPTTError, match=r"no (NumPy )?(code|formula)"):
             CodePrinter(NameTable()).show(e)

@@ -50,10 +50,9 @@ def symbolic_of(u: Any, wrt: str, notation: str = "pascanu", onehot: Iterable[st
     )
     beyond = v.step - u.steps[v.block if v.block in u.steps else None] if v is not None and v.step is not None else 0
     name = f"{v.base}[T+{beyond}]" if v is not None and beyond > 0 else wrt
-    sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
     truncate = u.truncation.name if u.truncation else None
     found: SymbolicDerivation = u.recurrence.derive(
-        name, loss, truncate=truncate, sizes=sizes, inputs=u.inputs, reduce=u.reduce, notation=notation, onehot=onehot
+        name, loss, truncate=truncate, sizes=u.given_sizes, inputs=u.inputs, reduce=u.reduce, notation=notation, onehot=onehot
     )
     return found
 

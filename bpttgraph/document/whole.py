@@ -81,14 +81,13 @@ def _longer(u: Unrolled) -> list[tuple[int, Unrolled]]:
     loss = "every" if u.loss_steps == tuple(range(1, last + 1)) else "last" if u.loss_steps == (last,) else ""
     if not loss or u.recurrence.blocks:
         return []
-    sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
     truncate = u.truncation.name if u.truncation else None
     made = []
     for n in GROWTH:
         if n <= last:
             continue
         try:
-            made.append((n, u.recurrence.unroll(n, loss, sizes, truncate, u.inputs, u.reduce)))
+            made.append((n, u.recurrence.unroll(n, loss, u.given_sizes, truncate, u.inputs, u.reduce)))
         except BPTTError:
             continue
     return made

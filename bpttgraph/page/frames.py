@@ -37,7 +37,6 @@ def lengths(u: Unrolled, name: str) -> list[Unrolled]:
     Of more than eight lengths every second, third, … is kept: a page holds a picture of each.
     """
     rec, last, found = u.recurrence, max(u.steps.values()), []
-    sizes = {base: shape for base, shape in u.sizes.items() if shape} or 1
     truncate = u.truncation.name if u.truncation else None
     final = u.steps[u._loss_block]
     kind = "last" if u.loss_steps == (final,) else None
@@ -46,7 +45,7 @@ def lengths(u: Unrolled, name: str) -> list[Unrolled]:
         loss: Any = kind or [t for t in u.loss_steps if t <= steps[u._loss_block]]
         if not loss:
             continue
-        v = rec.unroll(steps if rec.blocks else n, loss, sizes, truncate, u.inputs, u.reduce)
+        v = rec.unroll(steps if rec.blocks else n, loss, u.given_sizes, truncate, u.inputs, u.reduce)
         if name in v.vgraph.variables and v.derive(name).count:
             found.append(v)
     return [*found, u]
