@@ -234,3 +234,36 @@ def on(name: str, *args: str, **settings: float) -> Expr:
 def test_as_a_person_writes(e: Expr, text: str, latex: str | None):
     assert to_text(e) == text
     assert latex is None or to_latex(e) == latex
+
+
+FUNCTIONS = {
+    "tanh": np.tanh, "exp": np.exp, "sin": np.sin, "cos": np.cos, "abs": np.abs, "sign": np.sign, "relu": lambda x: np.maximum(x, 0),
+    "log": lambda x: np.log(np.abs(x)), "sqrt": lambda x: np.sqrt(np.abs(x)), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "step": lambda x: (x > 0) * 1.0, "softplus": lambda x: np.log(1 + np.exp(x)), "silu": lambda x: x / (1 + np.exp(-x)),
+    "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x), "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x)),
+    "clip": lambda x, low=-1.0, high=0.5: np.clip(x, low, high), "softmax": lambda x: np.exp(x) / np.exp(x).sum(),
+    "sum": np.sum, "logsumexp": lambda x: np.log(np.exp(x).sum()), "norm": lambda x: np.sqrt((x**2).sum()),
+}  # fmt: skip
+SETTINGS = {"leaky_relu": {"slope": 0.3}, "elu": {"alpha": 0.7}, "clip": {"low": -0.8, "high": 0.6}, "sum": {"axes": (-1,)}}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_the_same_in_sympy(name: str) -> None:
+    """On both sides of a kink, with settings, of numbers and of vectors."""
+    function = op.TABLE[name]
+    attrs = SETTINGS.get(name, {})
+    given = {} if name == "sum" else attrs
+    x = np.array([-1.7, 0.4, -0.3, 2.1]) if name not in ("log", "sqrt") else np.array([1.7, 0.4, 0.3, 2.1])
+    names = [sympy.Symbol(f"v_{i + 1}", real=True) for i in range(4)]
+    shape = (4, 1) if function.kind == "elementwise" or name == "softmax" else ()
+    found = to_sympy(Apply(shape, function, (symbol("v", (4,)),), tuple(sorted(attrs.items())), ((4,),))).subs(dict(zip(names, x)))
+    got = np.array(list(found) if shape else [found], float)
+    np.testing.assert_allclose(got, np.atleast_1d(FUNCTIONS[name](x, **given)), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["maximum", "minimum"])
+def test_functions_of_two_are_the_same_in_sympy(name: str) -> None:
+    e = Apply((2, 1), op.TABLE[name], (symbol("u", (2,)), symbol("v", (2,))), (), ((2,), (2,)))
+    values = {sympy.Symbol(f"{n}_{i + 1}", real=True): x for n in "uv" for i, x in enumerate(VALUES[n])}
+    want = {"maximum": np.maximum, "minimum": np.minimum}[name](VALUES["u"], VALUES["v"])
+    np.testing.assert_allclose(np.array(list(to_sympy(e).subs(values)), float), want)
