@@ -406,3 +406,49 @@ def test_the_other_direction_ends_before_the_first_step():
     text = "m[t] = (1 - r[t]^2) * (G.T (z[t]-q[t]) + D.T m[t-1])\ndD = sum_t m[t] r[t+1].T\ndF = sum_t m[t] u[t].T"
     assert bg.verify(bg.recurrence(rec).unroll(5), text).right
     assert bg.verify(bg.recurrence(rec).unroll(5), text.replace("D.T m", "D m")).wrong == ("D", "F")
+
+
+# -- adjoints beside gradients -------------------------------------------------------------------------------------------------------
+
+LSTM = """
+i[t] = sigmoid(A_i u[t] + B_i y[t-1])
+f[t] = sigmoid(A_f u[t] + B_f y[t-1])
+o[t] = sigmoid(A_o u[t] + B_o y[t-1])
+g[t] = tanh(A_g u[t] + B_g y[t-1])
+k[t] = f[t]*k[t-1] + i[t]*g[t]
+y[t] = o[t]*tanh(k[t])
+E[t] = squared_error(y[t], q[t])
+"""
+GATES = """dy[t] = y[t] - q[t] + B_i.T di[t+1] + B_f.T df[t+1] + B_o.T do[t+1] + B_g.T dg[t+1]
+do[t] = dy[t]*tanh(k[t])*o[t]*(1-o[t])
+dk[t] = dy[t]*o[t]*(1-tanh(k[t])^2) + dk[t+1]*f[t+1]
+df[t] = dk[t]*k[t-1]*f[t]*(1-f[t])
+di[t] = dk[t]*g[t]*i[t]*(1-i[t])
+dg[t] = dk[t]*i[t]*(1-g[t]^2)
+"""
+
+
+@pytest.mark.usefixtures("no_causes")
+def test_adjoints_that_nothing_reads():
+    """They are compared with the gradient that the name says, or with that by the inside of the function; and judged by themselves
+    only where the gradients that were asked for are right."""
+    u = bg.recurrence(LSTM).unroll(4)
+    alone = bg.verify(u, GATES)
+    assert alone.right and {p.convention for n, p in alone.parameters.items() if n[0] in "ifog"} == {
+        "by what stands inside its function (the pre-activation)"
+    }
+    assert {p.status for n, p in alone.parameters.items() if n[0] in "yk"} == {"right"}
+    last = GATES.replace(
+        " + B_i.T di[t+1] + B_f.T df[t+1] + B_o.T do[t+1] + B_g.T dg[t+1]", ""
+    )  # right at the last step only
+    assert not bg.verify(u, last).right
+    beside = bg.verify(u, last + "dA_f = sum_t outer(df[t], u[t])")
+    assert beside.wrong == ("A_f",) == tuple(n for n in beside.parameters if n[0] == "A")
+    assert "line 5: not the gradient that its name says; no gradient that is asked for reads it" in beside.notes
+    unread = GATES + "dA_f = sum_t outer(df[t], u[t])\ndx[t] = 1"
+    with pytest.raises(bg.BPTTError, match="nothing here is called dx"):
+        bg.verify(u, unread)
+    right = bg.verify(u, unread.replace("dx[t] = 1", "du[t] = A_i.T di[t] + A_f.T df[t] + A_o.T do[t] + A_g.T dg[t]"))
+    assert right.right and {"A_f", "u[1]", "u[4]"} <= right.parameters.keys()
+    wrong = bg.verify(u, unread.replace("dx[t] = 1", "du[t] = A_i.T di[t] + A_f.T df[t] + A_o.T do[t]"))
+    assert wrong.wrong == tuple(f"u[{t}]" for t in range(1, 5))

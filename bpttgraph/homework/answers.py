@@ -235,7 +235,7 @@ def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
                             "look for a division by zero or a power", text=formulas.text, span=e.span)  # fmt: skip
         if node.batched and (truth.run.batch is None or shared):
             value, error = (a.sum(axis=0) if a.ndim > len(node.shape) else a for a in (value, error))
-        given[name] = Given(name, value, None, 2.0**-53, e.text, e.span, error)
+        given[name] = Given(name, value, None, 2.0**-53, e.text, e.span, error, gradients[name].aside)
     notes = (*formulas.notes, *(a.note for a in gradients.values() if a.note))
     return Answer(
         given, "formulas", truth.data, raw.source, notes, formulas.text, tuple(sorted(formulas.ordered)), ascending

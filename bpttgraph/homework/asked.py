@@ -27,11 +27,15 @@ _PREFIX = re.compile(r"(?:d|∂)(?:E|L|J|loss|l|ℓ)/(?:d|∂)|grad[_ /]|∇_?|[
 
 @dataclass(frozen=True)
 class Asked:
-    """A gradient to be judged: what the answer calls `base`, added up over `steps` (None: it has no step); `note` on how it was read."""
+    """A gradient to be judged: what the answer calls `base`, added up over `steps` (None: it has no step); `note` on how it was read.
+
+    `aside`: an adjoint of a variable, given beside gradients that do not read it.
+    """
 
     base: str
     steps: tuple[int | None, ...] = (None,)
     note: str = ""
+    aside: bool = False
 
 
 def target_of(u: Unrolled, key: str) -> str | None:
@@ -89,6 +93,7 @@ class _Reader:
     def __init__(self, u: Unrolled, formulas: Formulas):
         self.u, self.formulas = u, formulas
         self.found: dict[str, Asked] = {}
+        self.inputs = {n.name for rows in u.leaves.values() for _, n in rows}
         self.used: set[int] = set()  # equations that are judged, or that judged ones read
 
     def read(self) -> dict[str, Asked]:
@@ -104,6 +109,7 @@ class _Reader:
             name = target_of(self.u, base)
             if name in self.u.parameters and all(e.left[0].index is not None for e in left):
                 self._claim(name, self._whole(base, left[0]), *left)
+        self.beside = bool(self.found)
         for by_name in (True, False):  # dh[t] first; a δ under a name of the student's own may be a means to it
             # where nothing else is given, all adjoints are the answer, though they read each other
             for base, left in self._left() if self.found else list(self._left()):
@@ -143,7 +149,8 @@ class _Reader:
                 continue
             name = target_of(self.u, f"{base}[{t}]") if by_name else f"{base}[{t}]" if base.startswith("δ") else None
             if name is not None and name not in self.found:
-                self.found[name] = Asked(base, (t,))
+                aside = self.beside and name not in self.inputs
+                self.found[name] = Asked(base, (t,), aside=aside)
                 self._use(e)
 
     def _whole(self, base: str, e: Equation) -> Asked:

@@ -86,8 +86,12 @@ def _sorted(source: str, found: dict[str, Any]) -> Contents:
     for key, value in found.items():
         group, mark, rest = key.partition("/") if key.startswith(("data/", "answer/", "gradients/")) else ("", "", key)
         name = rest if mark else key
-        if "\n" in name or visible(name) != name:  # it would be printed, and a line break could look like a line of ours
-            raise BPTTError(f"{source}: {name[:80]!r} is no name of an array", "name each array after its parameter, as in dW_hh")
+        if (
+            "\n" in name or visible(name) != name
+        ):  # it would be printed, and a line break could look like a line of ours
+            raise BPTTError(
+                f"{source}: {name[:80]!r} is no name of an array", "name each array after its parameter, as in dW_hh"
+            )
         place = contents.data if group == "data" else contents.given
         if name in ("seed", "batch") and not mark:
             whole = numbers_of(value, f"{source}: {name}").value

@@ -181,8 +181,10 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
         explain = explain and forward.near
     given = {name: _shaped(truth, g, answer) for name, g in answer.given.items()}
     _settle_alike(truth, given)
-    found: dict[str, ParameterVerdict] = {}
+    found = _inner(truth, given)
     for name, g in given.items():
+        if name in found:
+            continue
         status, radius = _status(truth, g)
         if status:
             note = "the digits given leave too much open" if status == "undecidable" else ""
@@ -190,6 +192,16 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     rest = {n: g for n, g in given.items() if n not in found}
     factor = _other_convention(truth, given, found) if rest else 1.0
     wrong = [n for n in given if n not in found]
+    if any(not given[n].aside for n in wrong) and (beside := [n for n in wrong if given[n].aside]):
+        # what no gradient reads may inherit what is wrong in them, so that it says nothing of itself
+        lines = dict.fromkeys(g.span.line for g in (given[n] for n in beside) if g.span is not None)
+        inherited = (
+            f"line {line}: not the gradient that its name says; no gradient that is asked for reads it"
+            for line in lines
+        )
+        answer = dataclasses.replace(answer, notes=(*answer.notes, *inherited))
+        given = {n: g for n, g in given.items() if n not in beside}
+        wrong = [n for n in wrong if n in given]
     turned = [name for name in wrong if given[name].value.shape != truth.value(name).shape]
     for name in wrong:
         # an answer that is wrong in another layout is explained in ours
@@ -308,21 +320,46 @@ def _settle(truth: Truth, g: Given) -> Given:
     """δ[t]: the adjoint of the inside of a nonlinearity or of a variable; the one that fits, or else the first of its shape."""
     step = delta_step(g.name) or ("", 0)
     fitting = []
-    truth.forget(g.name)  # of another reading of the same answer
     for node in truth.candidates(step):
-        truth.alias[g.name] = node
+        truth.mean(g.name, node)
         if truth.value(g.name).shape == g.value.shape:
             fitting.append(node)
             if _status(truth, g)[0] in ("right", "right to the digits given"):
                 return g
-        truth.forget(g.name)
     if not fitting:
+        truth.mean(g.name, None)
         raise BPTTError(
             f"{g.name} has shape {g.value.shape}, as nothing at step {step[1]} has",
             "give the δ of one variable, as in dh[2]",
         )
-    truth.alias[g.name] = fitting[0]
+    truth.mean(g.name, fitting[0])
     return g
+
+
+def _inner(truth: Truth, given: Mapping[str, Given]) -> dict[str, ParameterVerdict]:
+    """`dh[t]` that is, at every step, the adjoint of what stands inside the function that makes h[t]: a convention."""
+    groups: dict[str, list[Given]] = {}
+    for name, g in given.items():
+        node = truth.u._nodes.get(name)
+        if node is not None and node.op is not None and node.base is not None:
+            groups.setdefault(node.base, []).append(g)
+    found: dict[str, ParameterVerdict] = {}
+    for group in groups.values():
+        nodes = [truth.inside(g.name) for g in group]
+        if all(_status(truth, g)[0] for g in group) or any(n is None for n in nodes):
+            continue
+        for g, node in zip(group, nodes):
+            truth.mean(g.name, node)
+        if all(_status(truth, g)[0] for g in group):
+            words = "by what stands inside its function (the pre-activation)"
+            for g in group:
+                found[g.name] = ParameterVerdict(
+                    g.name, "convention", g.value, truth.value(g.name), _radius(truth, g), convention=words
+                )
+        else:
+            for g in group:
+                truth.mean(g.name, None)
+    return found
 
 
 def _settle_alike(truth: Truth, given: Mapping[str, Given]) -> None:
@@ -339,8 +376,7 @@ def _settle_alike(truth: Truth, given: Mapping[str, Given]) -> None:
             elif (
                 places.get(step[0], len(nodes)) < len(nodes) and nodes[places[step[0]]].shape == truth.alias[name].shape
             ):
-                truth.forget(name)
-                truth.alias[name] = nodes[places[step[0]]]
+                truth.mean(name, nodes[places[step[0]]])
 
 
 def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]) -> float:

@@ -33,6 +33,7 @@ class Given:
         unit: unit roundoff of the type it was computed in (2⁻⁵³, or 2⁻²⁴ for float32).
         text: the student's own words for it, for an answer in formulas; span: where it stands in them.
         rounding: standard deviation of the rounding of the student's own arrangement, in units of u; None if it is not known.
+        aside: whether it is an adjoint beside gradients that are the answer, and none of them reads it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Given:
     text: str = ""
     span: Span | None = None
     rounding: Array | None = None
+    aside: bool = False
 
 
 @dataclass(frozen=True)

@@ -54,19 +54,40 @@ class Truth:
         self.run: Run = u.run(self.data)
         self.alias: dict[str, Node] = {}  # other nodes whose adjoint is asked for, under names of the student's own
         self._read: dict[tuple[str, str], Array] = {}
+        self._values: dict[str, Array] = {}
 
     def value(self, name: str) -> Array:
         """The gradient by a parameter, an initial state or any variable, in the shape of `run.gradients`."""
-        if name in self.alias:
-            node = self.alias[name]
-            return self.run._shaped(node, self.run._evaluate(self.run.numbers.adjoint(node)))
-        return self.run.gradient(name)
+        if name not in self._values:
+            if name in self.alias:
+                node = self.alias[name]
+                self._values[name] = self.run._shaped(node, self.run._evaluate(self.run.numbers.adjoint(node)))
+            else:
+                self._values[name] = self.run.gradient(name)
+        return self._values[name]
 
-    def forget(self, name: str) -> None:
-        """Drop an alias."""
+    def mean(self, name: str, node: Node | None) -> None:
+        """Let `name` be the adjoint of `node`; of its own again, if that is None."""
         self.alias.pop(name, None)
+        self._values.pop(name, None)
         for kind in ("scale", "rounding", "rounding of rounded data"):
             self._read.pop((name, kind), None)
+        if node is not None:
+            self.alias[name] = node
+
+    def inside(self, name: str) -> Node | None:
+        """The argument of the function that makes a variable of one step, its pre-activation."""
+        node = self.u._nodes.get(name)
+        op = None if node is None else node.op
+        if (
+            node is None
+            or op is None
+            or op.kind not in ("elementwise", "own")
+            or op.name == "mul"
+            or node.args[0].name is not None
+        ):
+            return None
+        return node.args[0]
 
     def node(self, name: str) -> Node:
         """The node of a name, or of an alias."""
@@ -171,8 +192,9 @@ class Truth:
             if node.step != step[1] or node.op is None or node.role in ("loss", "total"):
                 continue
             outer.append(node)
-            if node.op.kind in ("elementwise", "own") and node.op.name != "mul" and node.args[0].name is None:
-                inner.append(node.args[0])
+            inside = self.inside(name)
+            if inside is not None:
+                inner.append(inside)
         states = [n for n in outer if n.role == "state"]
         return [*inner, *states, *(n for n in outer if n not in states)]
 
