@@ -136,6 +136,14 @@ def test_verdicts_flows_pictures_documents_and_models(way: Way) -> None:
     assert twin.losses == model.losses and twin.sample(20) == model.sample(20)
 
 
+@BOTH
+def test_a_node_brings_along_who_uses_its_parameters(way: Way) -> None:
+    node = way(bg.cell("rnn").unroll(4).node("h[2]"))
+    (W,) = [a for a in bg.Graph([node]) if a.name == "W_hh"]
+    assert [(use.number, use.step, use.variable) for use in W.uses] == [(t, t, f"h[{t}]") for t in (1, 2, 3, 4)]
+    assert all(use.node.args[use.slot] is W for use in W.uses)
+
+
 def test_abstract_functions_and_blocks_of_equations() -> None:
     rec = bg.recurrence("h[t] = f(x[t], h[t-1]; w)\ny[t] = g(h[t])\nE[t] = squared_error(y[t], target[t])")
     u = rec.unroll(3)
