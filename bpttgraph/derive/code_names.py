@@ -61,8 +61,17 @@ def gradient_name(key: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name of the equations as a text in the code."""
-    return json.dumps(name, ensure_ascii=False)
+    """A name of the equations as a text in the code. Letters that pdfLaTeX does not have are escapes, as code on paper is read, too.
+
+    >>> print(quoted("δ_h[0]"), quoted("ж"))
+    "δ_h[0]" "\\u0436"
+    """
+    text = json.dumps(name, ensure_ascii=False)
+    return "".join(json.dumps(c)[1:-1] if c.isalpha() and not _on_paper(c) else c for c in text)
+
+
+def _on_paper(c: str) -> bool:
+    return c in _LETTERS or unicodedata.normalize("NFKD", c)[0].isascii()
 
 
 class NameTable:

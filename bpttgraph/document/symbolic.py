@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..derive.recursions import Recursion
 from ..errors import BPTTError
 from ..names import to_unicode
-from .blocks import Block, Code, Display, Heading, Inline, Math, Para, Row, Strong, formula, name, para
+from .blocks import Block, Code, Display, Heading, Inline, Math, Mono, Para, Row, Strong, formula, name, para
 from .closed import closed_blocks, reason, symbolic_of
 from .lines import listed, plain_rows, statement_rows
 from .recursive import Loop, Plan, compared, plan
@@ -168,12 +168,14 @@ def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
         f" {to_unicode(' and '.join(sorted(g._first.onehot)))}: numbers of classes, from 0." if g._first.onehot else ""
     )
     early = any(v.role == "initial" and (v.step or 0) < 0 for v in g.reference.vgraph.variables.values())
-    before = " What stands before step 0 is in the last rows, where Python finds it: h[-1] in the last one." if early else ""
+    before = (" What stands before step 0 is in the last rows, where Python finds it: ", Mono("[-1]"), " is the last one.") if early else ()
     return [
         head,
         para(
             "The values of the forward pass go in, the gradients come out. Row t of an array is step t, row 0 the "
-            f"initial state, and after the last step {zeros}{beyond}.{before}{classes}"
+            f"initial state, and after the last step {zeros}{beyond}.",
+            *before,
+            *([classes] if classes else []),
         ),
         Code(code.strip("\n"), "The backward pass as NumPy code"),
     ]
