@@ -15,6 +15,9 @@ from test_numbers import STATES, recurrences
 from truth import CELLS, EPS, bound
 
 import bpttgraph as bg
+from bpttgraph.check import check_gradients
+from bpttgraph.recurrence.schedule import instructions, passes, workspace
+from bpttgraph.recurrence.schedule.trial import _small
 
 
 def assert_same(u: bg.Unrolled, data: dict[str, Any], slack: float = 256) -> bg.Run:
@@ -461,3 +464,103 @@ def test_by_hand(text: str, sizes: Any, steps: int, loss: Callable[[Numbers], An
                 expected = expected.sum(axis=0)
             for run in runs:
                 np.testing.assert_allclose(run.gradients[name], expected, rtol=1e-10, atol=1e-11, err_msg=name)
+
+
+# -- what stands between a fault of the schedule and a verdict -------------------------------------------------------------------------
+
+
+def _without_the_last_term(value: Any, ins: Any, out: Any, scratch: Any) -> Any:
+    return instructions._sum(value, ins[:-1] if len(ins) > 1 else ins, out, scratch)
+
+
+def _exchanged(found: Any) -> Any:
+    """A pass that mistakes one matrix for another of its shape."""
+    kept = true_pack(found)
+    for v in passes.loops(kept):
+        if v.op == "stack" and len(v.args) > 1 and len({a.shape for a in v.args}) == 1:
+            v.args = v.args[::-1]
+    return kept
+
+
+true_pack = passes.pack
+FAULTS = {
+    "a dropped term": (instructions._SPECIAL, "Σ", _without_the_last_term),
+    "a buffer that is not filled": (workspace.Workspace, "_elsewhere", lambda self, value: []),
+    "exchanged matrices": (passes, "pack", _exchanged),
+    "an initial value forgotten": (workspace.Workspace, "_begin", lambda self, target, initial: None),
+}
+TWO_GATES = "i[t] = sigmoid(A h[t-1] + U x[t]); h[t] = i[t] * tanh([b; B h[t-1]] + V x[t]); E[t] = dot(c, h[t])"
+
+
+@pytest.mark.parametrize("kind", FAULTS)
+@pytest.mark.parametrize("steps", [3, 400])
+def test_a_fault_of_the_schedule_reaches_no_verdict(kind: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schedule is broken on purpose: it is noticed, reported as our fault, and the plain numbers are used."""
+    sizes = {"h": 4, "b": 1, "x": 4, "A": (4, 4), "B": (3, 4)}
+    sizes = {**sizes, "U": (4, 4)}
+    text = TWO_GATES.replace("B h[t-1]] + V x[t]", "B h[t-1]] + V x[t] + C h[t-1]")
+    sound = bg.recurrence(text).unroll(steps, sizes=sizes)
+    data = sound.instance(1)
+    expected = sound.run(data, schedule=False)
+    right = {name: expected.gradients[name] for name in sound.parameters}
+    place, name, fault = FAULTS[kind]
+    if isinstance(place, dict):
+        monkeypatch.setitem(place, name, fault)
+    else:
+        monkeypatch.setattr(place, name, fault)
+    broken = bg.recurrence(text).unroll(steps, sizes=sizes)
+    assert broken.schedule.applies, broken.schedule.reason
+    with np.errstate(all="ignore"):
+        assert not np.isclose(broken.run(data).loss, expected.loss, rtol=1e-9) or any(
+            not np.allclose(broken.run(data).gradients[k], right[k], rtol=1e-9) for k in right
+        )
+    run = broken.tried(data)
+    assert run.loss == expected.loss and not broken.schedule.applies
+    assert broken.run(data).loss == expected.loss  # from now on
+    said = broken.schedule.fault
+    assert "a fault of bpttgraph" in said and "A h[t-1]" in said and "'h': (4,)" in said and "seed 0" in said
+    again = bg.recurrence(text).unroll(steps, sizes=sizes)
+    verdict = bg.verify(again, right, data)
+    assert verdict.right and said in verdict.notes and said in str(verdict)
+    if steps == 3:
+        report = check_gradients(bg.recurrence(text).unroll(steps, sizes=sizes), data=data)
+        assert report.right and report.note == said and said in report.verdict and said in report.to_json()
+        derived = bg.recurrence(text).unroll(steps, sizes=sizes).derive("A").check(data)
+        assert derived.right and said in str(derived)
+
+
+def test_a_sound_schedule_is_used_and_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials: list[Any] = []
+    schedule = sys.modules["bpttgraph.recurrence.schedule"]
+    true = schedule.fault
+    monkeypatch.setattr(schedule, "fault", lambda *args: trials.append(args) or true(*args))
+    u = bg.recurrence(CHARACTERS.format(more="")).unroll(40, sizes={"x": 40, "h": 60, "y": 9})
+    data = u.instance(0)
+    hot = {**data, "x": np.eye(40)[np.arange(40) % 7]}
+    for numbers in (data, data, hot, hot, u.instance(0, 3), u.instance(1, 50), u.instance(2, 60)):
+        run = u.tried(numbers)
+        assert u.schedule.applies and not u.schedule.fault and run.loss == u.run(numbers).loss
+    forms = [args[1:] for args in trials]
+    assert forms == [(False, ("target",), False), (False, ("target", "x"), False), (True, ("target",), False), (True, ("target",), True)]
+    assert check_gradients(u, ["b_h"], data, triangle=False).note == ""
+
+
+@pytest.mark.parametrize(("text", "options", "expected"), [
+    ("h[t] = tanh(W h[t-1] + U x[t])", {}, (5, 5)),
+    ("h[t] = tanh(W h[t-1] + V h[t-4])", {}, (8, 8)),
+    ("h[t] = tanh(W h[t-1])", {"loss": "last"}, (5, 1)),
+    ("h[t] = tanh(W h[t-1])", {"loss": [2, 3, 70]}, (5, 2)),
+    ("h[t] = tanh(W h[t-1])", {"loss": [70]}, (5, 1)),
+    ("h[t] = tanh(W h[t-1])", {"truncate": "chunk:7"}, (14, 14)),
+    ("h[t] = tanh(W h[t-1])", {"truncate": "one-step", "reduce": "mean"}, (5, 5)),
+    ("h[t] = tanh(W h[t-1] + U x[t])", {"sizes": {"h": 300, "x": 200}}, (5, 5)),
+    ("h[t] = tanh([b; W h[t-1]])", {"sizes": {"h": 300, "b": 290}}, (5, 5)),
+])  # fmt: skip
+def test_what_is_tried_is_small(text: str, options: Any, expected: tuple[int, int]) -> None:
+    """A few steps, whatever T; small sizes if the parameters are large; the same losses and truncation."""
+    u = bg.recurrence(text + "; y[t] = V2 h[t]; E[t] = dot(c, y[t])").unroll(100, **options)
+    small = _small(u)
+    assert (small.columns, len(small.loss_steps)) == expected
+    assert small.truncation == u.truncation and small.reduce == u.reduce and small.inputs == u.inputs
+    assert sum(np.prod(n.shape) for n in small.parameters.values()) <= 20_000
+    assert {k: len(s) for k, s in small.shapes.items()} == {k: len(s) for k, s in u.shapes.items()}

@@ -54,7 +54,7 @@ def check_gradients(
     """
     given = "a generic random instance, seed 0" if data is None else "the data given"
     data = u.instance(seed=0) if data is None else data
-    run = u.run(data)
+    run = u.tried(data)
     exact = u.run({k: _wide(v) for k, v in data.items()})
     defined(u, data, exact.loss)
     names = list(names if names is not None else run.gradients)
@@ -67,7 +67,7 @@ def check_gradients(
     oracles = [COMPLEX] if series[0].analytic else []
     report = Report(
         f"{u.recurrence.title}: gradients", conventions=u.conventions, instance=given,
-        oracle=" and ".join([*(f"{o} (step 1e-30)" for o in oracles), DIFFERENCES]),
+        oracle=" and ".join([*(f"{o} (step 1e-30)" for o in oracles), DIFFERENCES]), note=u.schedule.fault,
     )  # fmt: skip
     radii = whole_radii(exact, names)
     radii_of: dict[Use, tuple[Array, Array]] = {}

@@ -70,6 +70,7 @@ class Report:
         right: True if every comparison agrees. worst: the wrong finding farthest beyond its radius, or else the closest to it
             (of those with the exact oracle: how close central differences come says more about them than about the gradient).
         oracle: the main oracle, in words. broken: set if the two oracles contradict each other: then the tool is at fault.
+        note: a fault of ours on the way that does not touch the verdict.
     """
 
     title: str
@@ -78,6 +79,7 @@ class Report:
     oracle: str = ""
     instance: str = ""
     broken: str = ""
+    note: str = ""
 
     @property
     def right(self) -> bool:
@@ -94,7 +96,11 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """One sentence."""
+        """One sentence, and the note."""
+        return self._sentence + (f" Note: {self.note}" if self.note else "")
+
+    @property
+    def _sentence(self) -> str:
         if self.broken:
             return f"bpttgraph itself is broken: {self.broken}. Please report this."
         worst = self.worst
@@ -125,8 +131,7 @@ class Report:
             "worst": asdict(self.worst) if self.findings else None,
             "findings": [asdict(f) for f in self.findings],
         }
-        if self.broken:
-            body["broken"] = self.broken
+        body |= {key: text for key, text in (("broken", self.broken), ("note", self.note)) if text}
         return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
 
     def _repr_html_(self) -> str:

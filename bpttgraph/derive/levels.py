@@ -178,7 +178,7 @@ def with_numbers(d: Derivation, data: Any, form: str, left: bool) -> str:
     from ..check import check_gradients
 
     data = d.unrolled.instance(seed=0) if data is None else data  # type: ignore[attr-defined]
-    run = d.unrolled.run(data)  # type: ignore[attr-defined]
+    run = d.unrolled.tried(data)  # type: ignore[attr-defined]
     values = summands(d.adjoints, run)[d.wrt]
     right = bool(check_gradients(d.unrolled, [d.wrt], data, triangle=False))  # type: ignore[arg-type]
     total = sum(values[1:], values[0])

@@ -66,7 +66,7 @@ class Choice:
     def run(self) -> Any:
         """The run whose numbers are printed: on `data`, or on the instance of seed 0, with one-hot vectors where they are said."""
         data = classes_in(self.unrolled.instance(seed=0), self.onehot) if self.data is None else self.data
-        return self.unrolled.run(data)
+        return self.unrolled.tried(data)
 
     @property
     def mark(self) -> str:

@@ -112,6 +112,7 @@ def verify(
     verdict.instance = f"{instance}: T = {', '.join(map(str, u.steps.values()))}" + (
         f", batch of {truth.run.batch}" if truth.run.batch else ""
     )
+    verdict.notes += [u.schedule.fault] if u.schedule.fault else []
     verdict.notes += [f"this instance cannot show everything: {sentence}" for _, sentence in hidden]
     if certify:
         verdict.oracle += "; " + truth.certify([n for n in verdict.parameters if n in truth.run.numbers.leaf_nodes])

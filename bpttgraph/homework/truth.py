@@ -51,7 +51,7 @@ class Truth:
     def __init__(self, u: Unrolled, data: Mapping[str, Any]):
         self.u = u
         self.data = {k: _wide(v) for k, v in data.items()}
-        self.run: Run = u.run(self.data)
+        self.run: Run = u.tried(self.data)
         self.alias: dict[str, Node] = {}  # other nodes whose adjoint is asked for, under names of the student's own
         self._read: dict[tuple[str, str], Array] = {}
         self._values: dict[str, Array] = {}

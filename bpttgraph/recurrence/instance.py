@@ -172,6 +172,4 @@ def _search(u: Unrolled, data: dict[str, Array]) -> Moves:
 def _short(u: Unrolled) -> Unrolled:
     """The same recurrence over fewer steps."""
     steps: Any = {block: min(n, SHORT) for block, n in u.steps.items()}
-    steps = steps if u.recurrence.blocks else steps[None]
-    loss = "last" if u.loss_steps == (u.steps[u._loss_block],) else "every"
-    return u.recurrence.unroll(steps, loss=loss, sizes=u.given_sizes, inputs=u.inputs, reduce=u.reduce)
+    return u.over(steps, u.given_sizes)

@@ -177,6 +177,13 @@ class Numbers:
                     shared.add(node)
         return values, shared
 
+    def tried(self, data: Mapping[str, Any]) -> Run:
+        """`run`, by a schedule that has been compared with the unrolled graph (see `Unrolled.tried`)."""
+        admitted = None if self.u.recurrence.abstract else self.admission.admit(data)
+        if admitted is not None and admitted.dtype.kind == "f":
+            self.u.schedule.tried(admitted)
+        return self.run(data)
+
     def run(self, data: Mapping[str, Any], schedule: bool = True, memory: str = "all") -> Run:
         if self.u.recurrence.abstract:
             names = ", ".join(self.u.recurrence.abstract)

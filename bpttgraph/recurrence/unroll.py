@@ -765,6 +765,23 @@ class Unrolled:
         """
         return self._numbers.run(data, schedule, memory)
 
+    def tried(self, data: Mapping[str, Any]) -> Run:
+        """`run` for a verdict: the schedule over time is first compared with the unrolled graph, once, on a small instance.
+
+        Where they differ the fault is ours: `schedule.fault` says what to report, and the unrolled graph is used.
+        """
+        return self._numbers.tried(data)
+
+    def over(self, steps: Any, sizes: Any) -> Unrolled:
+        """The same recurrence and options over other steps; of the losses chosen, those of these steps, or the last."""
+        last = steps[self._loss_block] if isinstance(steps, Mapping) else steps
+        chosen = self.recurrence.counted == "every" and len(self.loss_steps) < self.steps[self._loss_block]
+        at_end = self.loss_steps == (self.steps[self._loss_block],)
+        left = [] if at_end else [s for s in self.loss_steps if s <= last]
+        truncate = self.truncation.name if self.truncation is not None else None
+        loss: Any = "every" if not chosen else left or "last"
+        return self.recurrence.unroll(steps, loss, sizes, truncate, self.inputs, self.reduce)
+
     def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: Any = ()) -> Any:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""
         from ..derive import Derivation

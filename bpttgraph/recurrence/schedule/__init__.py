@@ -10,6 +10,7 @@ from .lookups import classes_of, look_up
 from .passes import improve
 from .plan import Plan
 from .system import Unsuited
+from .trial import fault
 from .values import from_system
 from .workspace import Workspace
 
@@ -25,11 +26,21 @@ __all__ = ["Schedule", "Scheduled", "Unsuited"]
 
 
 class Schedule:
-    """What is computed before, in and after the loops over time, for one unrolled recurrence."""
+    """What is computed before, in and after the loops over time, for one unrolled recurrence.
+
+    Attributes:
+        reason: why there is none, "" if there is one. fault: what a trial found, "" if nothing or none was made (see `trial`).
+        wide: whether the numbers of a step fill a good part of the cache; None decides by their number.
+        large: entries of a matrix from which one-hot vectors are looked for.
+    """
 
     def __init__(self, u: Unrolled):
         self.u = u
         self.reason = u.not_scheduled
+        self.fault = ""
+        self.wide: bool | None = None
+        self.large = _LARGE
+        self._tried: set[tuple[Any, ...]] = set()
         self._workspaces: dict[tuple[int, Any, tuple[str, ...]], list[Workspace]] = {}
         self.pieces: dict[tuple[int, int, Any], Workspace] = {}  # of `chunks`: memory for pieces of this many steps
         self._plans: dict[tuple[bool, tuple[str, ...]], Plan] = {}
@@ -66,19 +77,23 @@ class Schedule:
         values = [v for s in plan.stages for v in s.values]
         whole = [v for v in values if v.op == "given" and v.attrs["timed"] and len(v.shape) == 1]
         self._indexed = {v.attrs["key"] for v in whole if self.u.inputs == "every"}
-        self._searched = [
-            v.attrs["key"] for v in whole if v.attrs["key"] in self._indexed and any(
-                p.op == "matvec" and p.args[1] is v and p.args[0].rows is None and p.shape[0] * v.shape[0] >= _LARGE for p in values
-            )
-        ]  # fmt: skip
+        self._multiplied: dict[str, int] = {}  # the most entries of a matrix that a sequence is multiplied with
+        for p in values:
+            if p.op == "matvec" and p.args[0].rows is None and p.args[1] in whole:
+                key = p.args[1].attrs["key"]
+                if key in self._indexed:
+                    self._multiplied[key] = max(self._multiplied.get(key, 0), p.shape[0] * p.args[1].shape[0])
 
     def plan(self, batch: int = 1, keys: tuple[str, ...] = ()) -> Plan:
         """The plan for a number of examples, and for sequences `keys` given as class numbers."""
-        wide = batch * self._width >= _WIDE
+        wide = self._is_wide(batch)
         if (wide, keys) not in self._plans:
             found = look_up(self._found, keys, wide) if keys else self._found
             self._plans[wide, keys] = Plan(self.u, self.system, found, wide)
         return self._plans[wide, keys]
+
+    def _is_wide(self, batch: int) -> bool:
+        return batch * self._width >= _WIDE if self.wide is None else self.wide
 
     def workspace(self, batch: int, dtype: Any, keys: tuple[str, ...] = ()) -> Workspace:
         """Memory and program for a form of data: that of the last run, if nobody reads its values any more."""
@@ -93,10 +108,20 @@ class Schedule:
     def _classes(self, admitted: Admitted) -> dict[str, Any]:
         """Class numbers `(T, B)` of the sequences that were given as such, or that turn out to be one-hot and meet large matrices."""
         found = {key: admitted.arrays[key] for key in admitted.classes if key in self._indexed}
-        for key in self._searched:
-            if key not in found and (classes := classes_of(admitted.arrays[key])) is not None:
+        for key, entries in self._multiplied.items():
+            if entries >= self.large and key not in found and (classes := classes_of(admitted.arrays[key])) is not None:
                 found[key] = classes
         return found
+
+    def tried(self, admitted: Admitted) -> None:
+        """Compare once with the unrolled graph, for data of this form; where they differ there is no schedule any more (`fault`)."""
+        if not self.applies:
+            return
+        batch, hot = admitted.batch or 1, tuple(sorted(self._classes(admitted)))
+        form = (batch > 1, hot, self._is_wide(batch))
+        if form not in self._tried:
+            self._tried.add(form)
+            self.fault = self.reason = fault(self.u, *form)
 
     def run(self, admitted: Admitted, dtype: Any) -> Scheduled | None:
         """Loss and gradients on data; None if there is no schedule for data of this form (`reason` says why)."""
