@@ -189,6 +189,9 @@ def test_the_mean_and_chosen_steps() -> None:
     text = "h[t] = tanh(W h[t-1] + U x[t]); E[t] = squared_error(h[t], target[t])"
     assert_printed(text, reduce="mean")
     assert_printed(text, steps=4, loss=[2, 3])
+    # every statement is one for a single step, and is computed after what it reads in that step
+    assert_printed("g[t] = min(c[t-1], d); c[t] = A g[t]; E[t] = dot(d, g[t])", steps=3, loss=[1, 2, 3])
+    assert_printed("u[t] = U h[t-1] + b; h[t] = tanh(d * h[t-1] + V u[t]); E[t] = norm(U h[t-1] + u[t])", steps=3, loss=[3])
 
 
 @pytest.mark.parametrize("truncate", ["one-step", "carousel"])

@@ -148,6 +148,16 @@ class Recursions:
                     found.add((base, int(step[1:-1] or 0)))
         return found
 
+    def reads(self, line: _Line) -> set[tuple[str, int]]:
+        """(key, offset) of the adjoints that any statement of the line reads, also one for a single step."""
+        found = set()
+        for own, part in line.parts.items():
+            for name in (n for piece in part.pieces for n in names_of(piece.expr)):
+                base, step = without_step(name)
+                if step is not None and base in self.lines and self.lines[base].block == line.block:
+                    found.add((base, step - own))
+        return found
+
     def _ordered_loops(self) -> list[Loop | str]:
         """Loops, and between them the names of adjoints without a step, in an order in which every statement finds what it reads."""
         import networkx
@@ -169,8 +179,8 @@ class Recursions:
             if members & set(self.once):
                 made += sorted(members)
                 continue
-            offsets = {o for k in members for n, o in self.needs(self.lines[k])}
-            within = {o for k in members for n, o in self.needs(self.lines[k]) if n in members}
+            asked = {(n, o) for k in members for n, o in self.reads(self.lines[k])}
+            offsets, within = {o for _, o in asked}, {o for n, o in asked if n in members}
             direction = 1 if min(within, default=0) < 0 else -1
             keys = self._ordered(members, place)
             block = self.lines[keys[0]].block
@@ -188,7 +198,7 @@ class Recursions:
         inner = networkx.DiGraph()
         inner.add_nodes_from(members)
         for k in members:
-            inner.add_edges_from((n, k) for n, o in self.needs(self.lines[k]) if o == 0 and n in members and n != k)
+            inner.add_edges_from((n, k) for n, o in self.reads(self.lines[k]) if o == 0 and n in members and n != k)
         return list(networkx.lexicographical_topological_sort(inner, key=lambda k: place[k]))
 
     # -- what is printed
