@@ -67,8 +67,10 @@ def known_function(name: str) -> str | None:
     return next((n for n in (name, name.lower()) if n in KNOWN_FUNCTIONS), None)
 
 
-def step_index(text: str) -> Index | None:
-    """`t-1`, `T`, `3` as a step; None if the text is none."""
+def step_index(text: str, before: bool = False) -> Index | None:
+    """`t-1`, `T`, `3` as a step, with `before` also `-1`, a step before 0; None if the text is none."""
+    if before and re.fullmatch("-[0-9]{1,6}", text):
+        return Index(None, int(text))
     match = STEP.fullmatch(text)
     if not text or not match:
         return None
@@ -409,10 +411,9 @@ class Names:
             else:
                 break
         undecided = None
-        if index is None and subscripts and self.is_step(step_index(subscripts[-1])):
-            step = step_index(subscripts[-1])
-            assert step is not None
-            if step.variable is not None:
+        step = step_index(subscripts[-1], before=True) if subscripts else None
+        if index is None and step is not None and self.is_step(step):
+            if step.variable is not None or step.offset < 0:
                 index = step
                 subscripts.pop()
             elif undecided_layer is False or layer is None:
@@ -438,8 +439,8 @@ class Names:
         return token
 
     def has_step(self, subscripts: list[str]) -> bool:
-        index = step_index(subscripts[-1]) if subscripts else None
-        return index is not None and index.variable is not None and self.is_step(index)
+        index = step_index(subscripts[-1], before=True) if subscripts else None
+        return index is not None and (index.variable is not None or index.offset < 0) and self.is_step(index)
 
     def one_index(self, index: Index | None, step: Index | None, token: Token) -> Index | None:
         if index and step:
@@ -468,7 +469,7 @@ class Names:
         content = self.script()
         if content.startswith("(") and content.endswith(")"):
             content = content[1:-1]
-        index = step_index(content)
+        index = step_index(content, before=True)
         if index and self.is_step(index):
             return content
         if any(part in ("t", "T") for part in content.split(",")[1:] + content.split(",")[:-1]):
@@ -487,7 +488,7 @@ class Names:
         if re.fullmatch("'+", content):
             return "prime", content, None
         if match := re.fullmatch(r"(?:[\[(]([0-9]{1,6})[\])])?<(.*)>", content):
-            index = step_index(match[2])
+            index = step_index(match[2], before=True)
             if index is None:
                 raise self.source.error(f"bad index {match[2]!r}", self.tokens[self.at - 1], STEP_HINT)
             return ("layer" if match[1] else "index"), match[1] or "", index
@@ -518,7 +519,7 @@ class Names:
         """The step in the brackets here, or None if they are not an index (`tanh[…]`, `W [a; b]`)."""
         opening, start = self.token, self.at
         content = self.enclosed("]")
-        index = step_index(content)
+        index = step_index(content, before=True)
         if index and (self.is_step(index) or not (opening.space or known_function(base))):
             return index
         if not opening.space and not known_function(base):

@@ -245,7 +245,7 @@ class Recurrence:
                     if v == "t" and d.kind != "every" and not any(r.variable == "t" for r in bound):
                         raise BPTTError(f"{name.name}[t] stands in an equation that has no step t on its left",
                                         f"write {d.bases[0]}[t] = …, or sum_t …", text=self.text, span=name.span)  # fmt: skip
-                    if key not in self.defined:
+                    if key not in self.every and (key not in self.defined or v is not None):
                         offsets.setdefault(key, []).append((name, d, name.index.offset if v == "t" else None))
         for key, found in offsets.items():
             if key in parameters:

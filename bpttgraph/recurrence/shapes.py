@@ -70,6 +70,7 @@ class _Solver:
         self.names: dict[str, _Shape] = {}
         self.waiting: list[Callable[[], bool]] = []
         self.sums: list[tuple[_Size, list[_Size], Place]] = []  # a stacked vector's size is the sum of its parts'
+        self.blocks: list[tuple[_Size, list[_Size], Place]] = []  # those of the sums whose parts are equal unless something says otherwise
         self.guesses: list[tuple[int, Callable[[], bool]]] = []
         self.learned = 0  # how often a rank became known
 
@@ -244,6 +245,18 @@ class _Solver:
             self.guess(1, partial(self.vector, part, place))
         self.sums.append((whole, sizes, place))
 
+    def unpacked(self, whole: _Shape, parts: list[_Shape], place: Place) -> None:
+        """Taken apart again: into equal blocks, where nothing else says how large they are."""
+        self.stacked(whole, parts, place)
+        self.blocks.append(self.sums[-1])
+
+        def alike(part: _Shape) -> bool:
+            known = next((p for p in parts if p.rank is not None), None)
+            return part.rank is None and known is not None and known.rank is not None and self.make(part, known.rank, place)
+
+        for part in parts:
+            self.guess(0, partial(alike, part))
+
     def vector(self, part: _Shape, place: Place) -> bool:
         return part.rank is None and self.make(part, 1, place)
 
@@ -292,6 +305,13 @@ class _Solver:
 
     def assign(self) -> None:
         """Give every size a number."""
+        self.add_up()
+        for whole, parts, place in self.blocks:
+            unknown = [p for p in parts if p.root().value is None]
+            first = parts if whole.root().value is None else unknown  # what is left of a whole is shared out equally
+            for part in unknown:
+                self.same_size(next((p for p in first if p.root().value is not None), unknown[0]), part, place)
+            self.add_up()
         free: list[_Size] = []
         wholes = {id(whole.root()) for whole, _, _ in self.sums}
         for shape in self.names.values():
@@ -380,10 +400,7 @@ def infer(
         if len(left) == 1:
             solver.same(solver.name(left[0]), shape, (here, right.span))
         else:
-            parts = [solver.name(n) for n in left]
-            for part in parts[1:]:  # unpacking cuts into equal blocks
-                solver.same(part, parts[0], (here, right.span))
-            solver.stacked(shape, parts, (here, right.span))
+            solver.unpacked(shape, [solver.name(n) for n in left], (here, right.span))
     for name in vectors:
         solver.habit(1, name, 1)
     for name in names:

@@ -300,7 +300,7 @@ class Unrolled:
         if name in self._nodes:
             return self._nodes[name]
         rec = self.recurrence
-        defined = base in rec.every or any(base == b for d in self.definitions for b in d.bases)
+        defined = any(base in d.bases for d in self.definitions if d.kind == "every")
         last = self.steps.get(block, self.columns)
         inside = 1 <= step <= last
         role = "initial" if defined else "target" if base in rec.targets else "input"

@@ -140,7 +140,9 @@ class System:
                     raise Unsuited(f"{d.text} reads steps, but belongs to none")
             if d.kind == "fixed":
                 for b in d.bases:
-                    if b in self.every and 1 <= self._step(d) - self.every[b].offset <= u.steps[d.block]:
+                    if b not in self.every:
+                        raise Unsuited(f"{d.text} gives a step to an input")
+                    if 1 <= self._step(d) - self.every[b].offset <= u.steps[d.block]:
                         raise Unsuited(f"step {self._step(d)} of {b} has an equation of its own")
 
     def _needed_by_losses_only(self) -> set[str]:
