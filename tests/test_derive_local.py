@@ -116,6 +116,34 @@ def test_contacts_of_a_matrix(node: Node, text: list):
     assert np.allclose(np.ravel(found), want)
 
 
+@pytest.mark.parametrize(
+    ("y", "by", "text"),
+    [
+        (op.matmul(op.diag(h), c), h, "diag(c)"),
+        (op.matmul(op.outer(h, x), x), h, "(xᵀ x) I"),
+        (op.matmul(op.outer(c, h), h), c, "(hᵀ h) I"),
+        (op.matmul(op.outer(c, h), p), h, "c pᵀ"),
+        (op.matmul(op.transpose(op.outer(c, h)), p), c, "h pᵀ"),
+        (op.matmul(op.matmul(W, op.diag(h)), c), h, "W diag(c)"),
+        (op.matmul(p, op.matmul(op.diag(h), W)), h, "Wᵀ diag(p)"),
+        (op.matmul(op.matmul(op.diag(h), W) - op.transpose(op.diag(h)), c), h, "diag((W − I) c)"),
+        (op.matmul(op.total(h) * W, c), h, "W c 𝟏ᵀ"),
+        (op.matmul(s * W, c), s, "W c"),
+        (op.matmul(2.0 * op.outer(h, x), x), h, "2 (xᵀ x) I"),
+        (op.matmul(op.diag(h), h), h, "2 diag(h)"),
+    ],
+)
+def test_matrices_that_move(y: Node, by: Node, text: str):
+    named(y)
+    jacobian = local_jacobian(y, by).jacobian
+    assert jacobian is not None
+    data = values()
+    data[y] = np.asarray(run_graph([y], data)[0])
+    got = evaluate(jacobian, {str(n.name): v for n, v in data.items()})
+    assert np.allclose(np.reshape(got, (3, -1)), numeric_jacobian(y, by, data))
+    assert to_text(jacobian) == text
+
+
 def test_abstract_functions_print_their_derivative():
     y = named(phi(W @ h + b))
     assert to_text(local_jacobian(y, h).jacobian) == "diag(φ′(W h + b)) W"

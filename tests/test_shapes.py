@@ -100,3 +100,22 @@ def test_sizes_that_make_no_sense(sizes: Any) -> None:
     with pytest.raises(bg.BPTTError, match="sizes: ") as caught:
         shapes("h[t] = tanh(W h[t-1] + x[t])", sizes)
     assert "hint: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "u", "v", "w"),
+    [(None, (3,), (3,), (6, 2)), (1, (1,), (1,), (2, 1)), ({"u": 2, "v": 3}, (2,), (3,), None), ({"W": (5, 2), "u": 2}, (2,), (3,), (5, 2)),
+     ({"W": (6, 2)}, (3,), (3,), (6, 2)), ({"u": 4}, (4,), (4,), None), ({"u": 2, "v": ()}, (2,), (), None), ({"v": ()}, (), (), None)],
+)  # fmt: skip
+def test_a_stack_is_taken_apart_into_the_sizes_of_its_names(sizes: Any, u: Any, v: Any, w: Any) -> None:
+    """Equal blocks are only what is assumed where nothing else is said."""
+    found = shapes("[u[t]; v[t]] = W x[t]", sizes)
+    rows = sum((s or (1,))[0] for s in (u, v))
+    assert found["u"] == u and found["v"] == v and found["W"] == (w or (rows, found["x"][0]))
+
+
+def test_a_stack_that_cannot_be_shared_out() -> None:
+    with pytest.raises(bg.BPTTError, match="2 equal blocks"):
+        shapes("[u[t]; v[t]] = W x[t]", {"W": (5, 2)})
+    with pytest.raises(bg.BPTTError, match="contradict"):
+        shapes("[u[t]; v[t]] = W x[t]", {"W": (5, 2), "u": 2, "v": 2})

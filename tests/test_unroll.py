@@ -334,3 +334,46 @@ def test_a_misspelt_function_is_pointed_out() -> None:
     rec = bg.recurrence("h[t] = tahn(W h[t-1] + x[t])")
     assert rec.abstract == ("tahn",) and "did you mean tanh?" in rec.notes[0]
     assert bg.recurrence("h[t] = phi(W h[t-1] + x[t])").notes == ()
+
+
+# -- states before step 0, and first steps of inputs -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [("h[t] = tanh(W h[t-1] + V h[t-2]); h[0] = 0; h[-1] = 0", {"h[0]": 0, "h[-1]": 0}),
+     ("h[t] = tanh(W h[t-1] + V h[t-3]); h[0] = 0; h[-1] = b; h[-2] = 2*b", {"h[0]": 0, "h[-1]": 1, "h[-2]": 2}),
+     (r"h_t = \tanh(W h_{t-1} + V h_{t-2}); h_{-1} = 0; h_0 = b", {"h[0]": 1, "h[-1]": 0}),
+     (r"h^{<t>} = \tanh(W h^{<t-1>} + V h^{<t-2>} + b); h^{<-1>} = b; h^{<0>} = 0", {"h[0]": 0, "h[-1]": 1}),
+     ("hₜ = tanh(W hₜ₋₂ + b); h₋₁ = 0; h₀ = b", {"h[0]": 1, "h[-1]": 0})],
+)  # fmt: skip
+def test_states_before_step_0_can_be_given(text: str, first: dict[str, int]) -> None:
+    """`first` says which multiple of b each of them is."""
+    u = bg.recurrence(text).unroll(3)
+    data = u.instance(seed=2)
+    assert not [k for k in data if k.startswith("h[")]
+    run = assert_gradients(u, data)
+    for name, times in first.items():
+        assert np.array_equal(run.values[name], times * data.get("b", np.zeros(u.sizes["h"])))
+
+
+def test_a_state_before_step_0_may_stay_data_and_may_be_read_anywhere() -> None:
+    u = bg.recurrence("h[t] = tanh(W h[t-1] + V h[t-2]); E[t] = dot(h[t], h[-1]); h[0] = 0").unroll(3)
+    assert [k for k in u.instance() if k.startswith("h[")] == ["h[-1]"]
+    assert_gradients(u, u.instance(seed=1))
+    assert "h" in bg.recurrence("h_t = W^{-1} h_{t-1}").states  # a power, no step
+
+
+def test_the_first_step_of_an_input_can_be_given() -> None:
+    rec = bg.recurrence("h[t] = tanh(W h[t-1] + U x[t-1] + V x[t]); x[0] = b")
+    assert rec.inputs == ("x",)
+    u = rec.unroll(3, sizes={"x": 2, "h": 3})
+    data = u.instance(seed=4)
+    assert "x[0]" not in data
+    run, h, loss = assert_gradients(u, data), data["h[0]"], 0.0
+    for t in range(3):
+        before = data["x"][t - 1] if t else data["b"]
+        h = np.tanh(data["W"] @ h + data["U"] @ before + data["V"] @ data["x"][t])
+        loss += data["dE_dh"][t] @ h
+    assert np.isclose(run.loss, loss, rtol=1e-13)
+    assert np.isclose(u.run(data, schedule=False).loss, loss, rtol=1e-13)

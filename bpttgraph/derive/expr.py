@@ -278,6 +278,8 @@ def joined(a: Expr, b: Expr) -> Expr:
     (sa, a), (sb, b) = split_sign(a), split_sign(b)
     if isinstance(a, Add) and sa > 0:
         return add(a, b if sb > 0 else neg(b))
+    if isinstance(a, Num) and isinstance(b, Num):
+        return num(sa * a.value + sb * b.value)
     left, right = (list(x.factors) if isinstance(x, Product) else [x] for x in (a, b))
     shared: list[Expr] = []
     while left and right and left[-1] == right[-1] and left[-1].shape:

@@ -42,7 +42,7 @@ class _Line:
     members: tuple[str, ...] = ()
     parts: dict[int, Part] = field(default_factory=dict)
     general: tuple[Piece, ...] | None = None
-    span: tuple[int, int] = (0, 0)
+    steps: list[int] = field(default_factory=list)  # where the general statement holds
     special: dict[int, tuple[Piece, ...]] = field(default_factory=dict)
 
 
@@ -113,7 +113,7 @@ class Recursions:
         for s in sorted(relative):
             there = Counter(p for p in general or () if self._exists(p, s))
             if general is not None and 1 <= s <= last + 1 and Counter(relative[s]) == there:
-                line.span = (s if line.general is None else line.span[0], s)
+                line.steps.append(s)
                 line.general = general
             else:
                 line.special[s] = self._absolute(line.parts[s], s, line.block)
@@ -213,7 +213,7 @@ class Recursions:
         beyond: dict[str, set[int]] = {}
         for reader in self.lines.values():
             for key, offset in self.needs(reader):
-                steps = {s + offset for s in range(reader.span[0], reader.span[1] + 1)} if offset else set()
+                steps = {s + offset for s in reader.steps} if offset else set()
                 beyond.setdefault(key, set()).update(steps - set(self.lines[key].parts))
         for key, line in self.lines.items():
             for step in sorted(beyond.get(key, ())):
@@ -233,11 +233,10 @@ class Recursions:
             at = self.place(s, line.block)
             pieces = line.special[s]
             made.append(self._made(line.key, line.kind, self.left(line, at), pieces, at, at, line))
-        if line.general is not None:
-            low, high = self.ends(*line.span, line.block)
-            first, last = (high, low) if direction < 0 else (low, high)
-            entry = self._made(line.key, line.kind, self.left(line, "t"), line.general, first, last, line)
-            made.append(entry)
+        for low, high in sorted(_runs(line.steps), reverse=direction < 0):
+            ends = self.ends(low, high, line.block)
+            first, last = ends[::-1] if direction < 0 else ends
+            made.append(self._made(line.key, line.kind, self.left(line, "t"), line.general or (), first, last, line))
         return made
 
     @staticmethod
