@@ -220,3 +220,18 @@ def test_an_answer_that_only_looks_right_says_to_how_many_digits():
     g = u.run({**data, "b_h": data["b_h"] + 1e-11}).gradients
     verdict = bg.verify(u, {"W_hh": g["W_hh"]}, data)
     assert not verdict.right and "it agrees with the truth to 1" in verdict.parameters["W_hh"].because.text
+
+
+@pytest.mark.parametrize("off", ["0.0", "1e-12", "0.5"])
+@pytest.mark.parametrize("wrong", ["", "target not subtracted"])
+def test_a_function_under_a_profile_may_return_its_loss(tmp_path, off, wrong):
+    changes = [
+        ("@ X[:, t : t + 1] + b)", f"@ X[:, t : t + 1] + b + {off})"),
+        ('return {"dU"', 'return {"loss": -np.log((p * Y).sum(0)).sum(), "dU"'),
+    ]
+    verdict = verify("kth-rnn", f"{changed(tmp_path, 'kth', *changes, wrong=wrong)}:compute_gradients")
+    assert verdict.right is not bool(wrong), str(verdict)
+    assert ("the loss" in verdict.forward) is (off != "0.0")
+    if wrong:
+        cause = verdict.parameters["V"].cause
+        assert cause is None if off == "0.5" else "the one-hot target is not subtracted" in cause

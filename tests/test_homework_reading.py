@@ -401,6 +401,14 @@ def test_a_step_that_is_written_out_must_exist(u):
         bg.verify(u, "dW = outer(h[1], x[0])")
 
 
+def test_the_caret_stands_where_a_value_is_read(u):
+    text = "e[t] = z[t] - q[t]\nm[T] = V.T e[T]\ndb = sum_t e[t].T V * m[t]"
+    with pytest.raises(bg.BPTTError, match=r"m\[1\] is not defined") as caught:
+        bg.verify(u, text)
+    span = caught.value.span
+    assert span.line == 3 and text.splitlines()[2][span.column : span.end].startswith("m")
+
+
 def test_the_other_direction_ends_before_the_first_step():
     rec = "l[t] = tanh(A l[t-1] + B u[t])\nr[t] = tanh(D r[t+1] + F u[t])\nz[t] = C l[t] + G r[t]\nE[t] = squared_error(z[t], q[t])"
     text = "m[t] = (1 - r[t]^2) * (G.T (z[t]-q[t]) + D.T m[t-1])\ndD = sum_t m[t] r[t+1].T\ndF = sum_t m[t] u[t].T"

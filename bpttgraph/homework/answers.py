@@ -21,7 +21,8 @@ from ..rounding import rounding_error
 from .asked import asked, delta_step, target_of
 from .files import Numbers, numbers_of, read_bytes, read_numbers
 from .formulas import Formulas
-from .functions import by_differences, call, run_file
+from .forward import returned_loss
+from .functions import call, run_file
 from .model import Answer, Forward, Given
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from .truth import Truth
 
 __all__ = ["Raw", "read_answer", "steps_of", "target_of", "to_answer"]
-
-LOSSES = ("loss", "L", "E", "J")  # a function may return its loss beside the gradients
 
 
 @dataclass
@@ -146,7 +145,9 @@ def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
             else call(raw.function, truth.data, names)
         )
         numbers = {k: numbers_of(v, f"{raw.source}: {k}") for k, v in made.items()}
-        raw = dataclasses.replace(raw, forward=_forward(truth, raw, numbers))
+        raw = dataclasses.replace(
+            raw, forward=returned_loss(truth, raw.function, truth.data, numbers, lambda key: target_of(u, key))
+        )
     given: dict[str, Given] = {}
     unknown, notes = [], []
     for key, n in numbers.items():
@@ -167,20 +168,6 @@ def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
     if not given:
         raise _unknown(u, raw.source, unknown or ["(nothing)"])
     return Answer(given, kind, truth.data, raw.source, tuple(notes), forward=raw.forward)  # type: ignore[arg-type]
-
-
-def _forward(truth: Truth, raw: Raw, numbers: dict[str, Numbers]) -> Forward | None:
-    """The loss that a function returned beside its gradients is taken out and compared; another one has gradients of its own."""
-    from .forward import forward_of, loss_off
-
-    key = next(
-        (k for k, n in numbers.items() if k in LOSSES and n.value.size == 1 and target_of(truth.u, k) is None), None
-    )
-    off = None if key is None else loss_off(truth, float(numbers.pop(key).value))
-    if key is None or off is None:
-        return None
-    names = [n for n in (target_of(truth.u, k) for k in numbers) if n in truth.data and n is not None]
-    return forward_of("the loss", off, by_differences(raw.function, truth.data, key, names))
 
 
 def _second_bias(truth: Truth, key: str, n: Numbers, given: dict[str, Given], numbers: Mapping[str, Numbers]) -> bool:

@@ -223,7 +223,7 @@ class Diagnosis:
                 and self.evidence({name: value - self.truth.value(other) + self.truth.value(name)}, given) >= DOUBT
             ):
                 text = f"{_shown(name)} is the same array as {_shown(other)}, though the two gradients differ."
-                return Cause("exact", text, (("copied", name, other),), CATALOGUE["copied"].lesson)
+                return Cause("exact", text, ((f"copied:{name}:{other}",),), CATALOGUE["copied"].lesson)
         return None
 
     @property

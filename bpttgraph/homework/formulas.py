@@ -117,6 +117,7 @@ class Formulas:
         # targets of steps without a loss: node -> name and row of the data
         self.unread: dict[Node, tuple[str, int]] = {}
         self._nodes = self._numbers = 0
+        self._reader: dict[tuple[str, int | None], Name] = {}  # where a value was first read
         self._absent: set[str] = set()  # names that were read before the first step
 
     # -- what is asked -----------------------------------------------------------------------------------------------
@@ -138,6 +139,7 @@ class Formulas:
                 self._values[name, t] = self._define(name, t)
             except _Missing as need:
                 wanted = (need.base, need.step)
+                self._reader.setdefault(wanted, need.name)
                 if wanted in waiting:
                     place = need.name.name + ("" if need.step is None else f"[{need.step}]")
                     raise self._error(
@@ -239,8 +241,9 @@ class Formulas:
         if step > self.last:
             return ZERO  # after the last step there is nothing
         if general is None or index is None:
-            raise self._error(f"{equations[0].left[0].name}[{step}] is not defined", equations[0].left[0],
-                              f"define {equations[0].left[0].name}[t] as well")  # fmt: skip
+            name = equations[0].left[0]
+            raise self._error(f"{name.name}[{step}] is not defined", self._reader.get((base, step), name),
+                              f"define {name.name}[t] as well")  # fmt: skip
         if step < FIRST or (step < 1 and self._goes_forward(base)):
             return self._before(equations[0].left[0].name, step)
         return self._go(general.right, {index.variable or "t": step - index.offset})

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..rounding import rounding_error
+from .files import Numbers
+from .functions import by_differences
 from .model import Forward
 from .truth import SAFETY, Truth, U
 
 if TYPE_CHECKING:
     from ..graph import Node
 
-__all__ = ["Off", "Ran", "forward_of", "loss_off", "values_off"]
+__all__ = ["Off", "Ran", "forward_of", "loss_off", "returned_loss", "values_off"]
 
 Array = np.ndarray[Any, Any]
 Off = tuple[float, str]
 """How far it is off, relative to the largest value, and from which step on, in words."""
-WIDE = 8.0  # times the radius of our own arrangement: students add up in other orders
+LOSSES = ("loss", "L", "E", "J")  # a function may return its loss beside the gradients, under one of these names
+WIDE = 2.0  # times the radius of our own arrangement: students add up in other orders
 
 
 def values_off(truth: Truth, variable: str, given: Array) -> Off | None:
@@ -56,8 +59,27 @@ def _relative(given: Array, true: Array) -> float:
     return found if np.isfinite(found) else 1.0
 
 
-def forward_of(what: str, off: Off, own: Mapping[str, tuple[Array, Array]]) -> Forward:
-    """The sentence, and what to judge the gradient against."""
+def returned_loss(
+    truth: Truth, function: Any, data: Mapping[str, Any], numbers: dict[str, Numbers], target: Callable[[str], str | None],
+    inward: Callable[[Mapping[str, Numbers]], Mapping[str, Numbers]] = lambda own: own,
+) -> Forward | None:  # fmt: skip
+    """The loss that a function returned beside its gradients is taken out of `numbers`; another one has gradients of its own.
+
+    Args:
+        data: what the function gets. target: whose gradient, in `data`, a key of `numbers` is. inward: to the recurrence's layout.
+    """
+    key = next((k for k, n in numbers.items() if k in LOSSES and n.value.size == 1 and target(k) is None), None)
+    off = None if key is None else loss_off(truth, float(numbers.pop(key).value))
+    if key is None or off is None:
+        return None
+    names = [n for n in map(target, numbers) if n is not None and n in data]
+    own = inward({n: Numbers(v, e) for n, (v, e) in by_differences(function, data, key, names).items()})
+    return forward_of("the loss", off, own)
+
+
+def forward_of(what: str, off: Off, numbers: Mapping[str, Numbers]) -> Forward:
+    """The sentence, and what to judge the gradient against: its own gradients by differences, each with half of its uncertainty."""
+    own = {k: (n.value, np.zeros(n.value.shape) if n.half is None else n.half) for k, n in numbers.items()}
     largest = max((float(np.abs(v).max(initial=0.0)) for v, _ in own.values()), default=0.0)
     error = max((float(e.max(initial=0.0)) for _, e in own.values()), default=0.0)
     digits = _digits(off[0])

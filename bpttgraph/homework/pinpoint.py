@@ -80,7 +80,9 @@ def _small(truth: Truth) -> Truth:
     if u.recurrence.blocks or u.truncation is not None:
         return truth
     last = u.loss_steps == (u.steps[None],)
-    made = u.recurrence.unroll(STEPS, "last" if last else "every", None, None, u.inputs, u.reduce)
+    numbers = {name: () for name, shape in u.shapes.items() if not shape and name not in u.recurrence.targets}
+    sizes = 1 if not any(u.shapes.values()) else {n: s for n, s in numbers.items() if n in u.slots}
+    made = u.recurrence.unroll(STEPS, "last" if last else "every", sizes, None, u.inputs, u.reduce)
     return Truth(made, made.instance(seed=3, batch=None))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import BPTTError, nearest
 from .answers import Raw, read_answer
 from .files import Numbers, numbers_of
-from .forward import forward_of, values_off
+from .forward import forward_of, returned_loss, values_off
 from .layout import Layout
 from .profile import Profile, profile
 
@@ -259,21 +259,30 @@ def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tupl
         str(raw.function), p.calls, course, [f"d{a.name}" for a in p.arrays.values() if a.parts[0] in u.parameters]
     )
     output = made.pop("output", None)
+    handed = {key: numbers_of(value, f"{raw.source}: {key}") for key, value in made.items()}
+
+    def inward(own: Mapping[str, Numbers]) -> Mapping[str, Numbers]:
+        return _inward(p, own, {k: a.shape for k, a in course.items()}, raw.source)
+
+    forward = returned_loss(truth, raw.function, course, handed, p.array_of, inward) if output is None else None
     numbers: dict[str, Numbers] = {}
-    for key, value in made.items():
+    for key, n in handed.items():
         name = p.array_of(key)
         if name is None:
             raise BPTTError(
                 f"{raw.source}: the profile {p.name} knows no {key[:60]}",
                 nearest(key[:60], [f"d{a}" for a in p.arrays]),
             )
-        numbers[name] = numbers_of(value, f"{raw.source}: {key}")
-    return numbers, None if output is None else _forward(p, truth, raw, np.asarray(output), course, list(numbers))
+        numbers[name] = n
+    if output is not None:
+        forward = _forward(p, truth, raw, np.asarray(output), course, list(numbers), inward)
+    return numbers, forward
 
 
 def _forward(
-    p: Profile, truth: Truth, raw: Raw, output: Array, course: dict[str, Array], names: list[str]
-) -> Forward | None:
+    p: Profile, truth: Truth, raw: Raw, output: Array, course: dict[str, Array], names: list[str],
+    inward: Callable[[Mapping[str, Numbers]], Mapping[str, Numbers]],
+) -> Forward | None:  # fmt: skip
     """What the student's forward pass computed, against the equations; if it is something else, its own gradient by differences."""
     from .courses import run
 
@@ -291,10 +300,7 @@ def _forward(
         return None
     found = run(str(raw.function), p.calls, course, [], (upstream.name, names))
     own_gradients = {n: Numbers(np.asarray(found[n], float), np.asarray(found[f"±{n}"], float)) for n in names}
-    inside = _inward(p, own_gradients, {k: a.shape for k, a in course.items()}, raw.source)
-    return forward_of(
-        variable, off, {k: (n.value, np.zeros(0) if n.half is None else n.half) for k, n in inside.items()}
-    )
+    return forward_of(variable, off, inward(own_gradients))
 
 
 def _outward(p: Profile, verdict: Verdict) -> Verdict:
