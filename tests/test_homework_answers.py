@@ -156,6 +156,14 @@ def test_npz_with_its_instance(rnn, tmp_path):
     assert [p.status for p in bg.verify(rnn, path).parameters.values()].count("wrong") == 1
 
 
+def test_npz_in_the_order_of_fortran(rnn, tmp_path):
+    """Columns one after the other in the file: square matrices, which their shape does not give away, too."""
+    data, g = truth(rnn, seed=4)
+    path = tmp_path / "a.npz"
+    np.savez(path, **{f"data/{k}": np.asfortranarray(v) for k, v in data.items()}, **{k: np.asfortranarray(v) for k, v in g.items()})
+    assert {p.status for p in bg.verify(rnn, path).parameters.values()} == {"right"}
+
+
 def test_json_and_csv_by_seed(rnn, tmp_path):
     _, g = truth(rnn, seed=7)
     path = tmp_path / "a.json"

@@ -83,6 +83,25 @@ def test_a_broken_rule_is_our_fault():
     assert bg.verify(bg.recurrence("h[t] = tanh(W @ h[t-1] + U @ x[t])").unroll(4), right, data).right
 
 
+@pytest.mark.parametrize("off", [1e-10, 1e-3])
+def test_a_reverse_pass_that_is_slightly_off_is_our_fault(off, monkeypatch):
+    """One entry of one gradient, by much less than the first digits: nobody is judged by it, and it is named."""
+    u = unrolled("gru")
+    before = type(u.run(u.instance(0))).gradient
+
+    def spoilt(run, name):
+        found = before(run, name)
+        if name == "U_z":
+            found = found.copy()
+            found[1, 2] += off
+        return found
+
+    right = {n: g.copy() for n, g in u.run(u.instance(0)).gradients.items()}
+    monkeypatch.setattr(type(u.run(u.instance(0))), "gradient", spoilt)
+    with pytest.raises(bg.BPTTError, match=r"dE/dU_z at \[1, 2\]"):
+        bg.verify(u, right, u.instance(0))
+
+
 def test_bisection_finds_the_entry():
     u = unrolled("lstm")
     truth = Truth(u, u.instance(0))
@@ -204,6 +223,28 @@ def test_truncated_bptt_is_rejected(radius):
                 kind,
                 window,
             )
+
+
+def test_the_window_that_is_hidden_is_the_shortest():
+    """By truncated runs: what is cut at that window cannot be told from the gradient, one step earlier it can."""
+    found = 0
+    for seed in range(6):
+        full = bg.recurrence(SHORT).unroll(14, sizes={"h": 4, "x": 3, "y": 2})
+        data = full.instance(seed)
+        data["W"] *= 0.12 / np.abs(np.linalg.eigvals(data["W"])).max()
+        data["b"] *= 3
+        truth = Truth(full, data)
+        window = hidden_window(truth)
+        if window is None:
+            continue
+        found += 1
+
+        def told(steps, data=data, truth=truth):
+            run = bg.recurrence(SHORT).unroll(14, sizes={"h": 4, "x": 3, "y": 2}, truncate=f"sliding:{steps}").run(data)
+            return any(np.any(np.abs(run.gradient(n) - truth.value(n)) > truth.radius(n)) for n in ("W", "U", "b"))
+
+        assert not told(window) and told(window - 1), (seed, window)
+    assert found >= 3
 
 
 def test_our_own_instances_keep_the_longest_path_in_sight():

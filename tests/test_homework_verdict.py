@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
+from bpttgraph.homework.conventions import blocks_of
 from bpttgraph.homework.feedback import LEVELS, measures, worst_entries
 
 
@@ -118,6 +119,43 @@ def test_gate_orders():
         assert bg.verify(u, rows, data).right
     answer["U"] = g["U"]  # one of them in another order than the rest
     assert not bg.verify(u, answer, data).right
+
+
+def test_an_order_of_gates_is_named_as_it_was_handed_in():
+    """Orders that are not their own reverse: the words say which block of the answer is which gate."""
+    u = bg.cell("lstm-fused").unroll(4)
+    data = u.instance(0)
+    g = dict(u.run(data).gradients)
+    own = [b.rpartition(".")[2] for b in blocks_of(u)["W"]]
+    for order in ((1, 2, 0, 3), (3, 0, 1, 2), (2, 3, 1, 0)):
+        answer = {k: np.concatenate([np.split(v, 4)[i] for i in order]) if k in ("W", "U", "b") else v for k, v in g.items()}
+        words = bg.verify(u, answer, data).parameters["W"].convention
+        assert words.startswith(f"gate order {', '.join(own[i] for i in order)} instead of {', '.join(own)}"), words
+
+
+def test_a_factor_of_a_minority_is_no_convention(rnn):
+    """Two arrays are wrong in ways of their own; that the third is the mean over the steps does not make it right."""
+    u, data, g = rnn
+    noise = np.random.default_rng(0)
+    wrong = {k: noise.normal(size=g[k].shape) for k in ("W_xh", "b_h", "W_hy")}
+    verdict = bg.verify(u, {**wrong, "W_hh": g["W_hh"] / 5, "b_y": g["b_y"] / 5}, data)
+    assert statuses(verdict) == {"wrong"}, str(verdict)
+    verdict = bg.verify(u, {"b_h": wrong["b_h"], **{k: g[k] / 5 for k in ("W_hh", "W_xh", "b_y", "W_hy")}}, data)
+    assert [n for n, p in verdict.parameters.items() if p.status == "wrong"] == ["b_h"]
+
+
+def test_one_wrong_entry_is_enough(rnn):
+    """Wherever it stands, in arrays of any size, and however few it is among right ones."""
+    u, data, g = rnn
+    for name in ("W_hh", "W_xh", "b_h", "W_hy"):
+        for place in (0, g[name].size // 2, g[name].size - 1):
+            value = g[name].copy()
+            value.flat[place] += 1e-9 * max(1.0, abs(value.flat[place]))
+            verdict = bg.verify(u, {**g, name: value}, data)
+            assert verdict.parameters[name].status == "wrong" and not verdict.right
+    x = u.run(data).gradient("x").copy()
+    x[-1, -1, -1] += 1e-9
+    assert not bg.verify(u, {"dx": x}, data).right
 
 
 def test_two_biases(rnn):
