@@ -6,17 +6,21 @@ The truth is the complex step of a forward pass; the arguments are built here, n
 from __future__ import annotations
 
 import re
+import textwrap
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from truth import CELLS, bound, complex_step
 
 import bpttgraph as bg
 from bpttgraph import primitives as P
 from bpttgraph.check.gradients import check_derivation, check_derivations
 from bpttgraph.check.printed import check_code
+from bpttgraph.cli import main
 from bpttgraph.derive import running, symbolic
 from bpttgraph.derive.code import Code
 from bpttgraph.derive.code_helpers import HELPERS, NUMPY, definitions
@@ -154,6 +158,21 @@ def test_operators(inner: str) -> None:
     assert_printed(f"h[t] = tanh({inner} + U x[t]); E[t] = dot(v, h[t])")
 
 
+@pytest.mark.parametrize("text", ["rnn", "h[t] = max(0, W h[t-1] + U x[t]); E[t] = gelu(dot(v, h[t]))", "h[t] = elu(2^(W h[t-1]) + w')"])
+def test_the_command_prints_what_it_has_run(text: str, tmp_path: Path) -> None:
+    source = text
+    if "=" in text:
+        source = str(tmp_path / "cell.txt")
+        Path(source).write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(main, ["derive", source, "--wrt", "all", "--detail", "full", "--seed", "4"])
+    assert done.exit_code == 0 and "\nRight: " in done.output, done.output[-500:]
+    shown = done.output.partition("NumPy code:\n")[2].partition("\n\n∂E/∂")[0]
+    u = bg.cell(text).unroll(3) if text == "rnn" else bg.recurrence(text).unroll(3)
+    code = symbolic_of(u, "all").printed("backward")
+    assert textwrap.dedent(shown).strip("\n") == code.text.strip("\n")
+    assert_gradients(code, u, u.instance(seed=4), everything(u))
+
+
 # -- what was wrong -------------------------------------------------------------------------------------------------------
 
 
@@ -276,13 +295,11 @@ def test_helpers_are_the_functions_of_the_table(name: str) -> None:
     assert np.allclose(got, want, rtol=1e-12, atol=1e-300), (got, want)
 
 
-@pytest.mark.parametrize("name", sorted(set(NUMPY) - {"diagonal", "sum", "max", "clip", "select"}))
+@pytest.mark.parametrize("name", sorted(set(NUMPY) - {"diagonal", "sum", "max", "clip"}))
 def test_functions_of_numpy_are_those_of_the_table(name: str) -> None:
     value, own = P.TABLE[name].value, getattr(np, NUMPY[name])
-    count = 2 if name in ("maximum", "minimum", "logaddexp", "arctan2", "hypot", "mod") else 1
-    args = [np.random.default_rng(i).uniform(1.1, 3.0, 5) for i in range(count)]
-    if name in ("arcsin", "arccos", "arctanh"):
-        args = [args[0] - 1.1 + 1e-3 - np.floor(args[0] - 1.1)]
+    count = 2 if name in ("maximum", "minimum") else 1
+    args = [np.random.default_rng(i).uniform(0.1, 3.0, 5) for i in range(count)]
     assert np.allclose(own(*args), value(*args), rtol=1e-14)
 
 
@@ -295,6 +312,7 @@ def test_functions_of_numpy_are_those_of_the_table(name: str) -> None:
     "x = [y for y in np.ones(3)]", "with a as b:\n    pass", "while True:\n    pass", "def f(x):\n    global y\n    return y",
     "x = np.ones(3).tofile('f')", "class A:\n    pass", "x = (lambda: 1)()", "x = f'{1}'", "try:\n    pass\nfinally:\n    pass",
     "x = np.ones(3)[0](1)",
+    "import math\nx = math.exit",
     "def __f(x):\n    return x", "x = y", "def f(:\n", "\0", "async def f(x):\n    return x", "raise x", "del x",
 ])  # fmt: skip
 def test_other_code_is_not_run(text: str) -> None:

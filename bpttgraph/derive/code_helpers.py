@@ -14,12 +14,9 @@ from collections.abc import Iterable
 __all__ = ["ATTRIBUTES", "HELPERS", "NUMPY", "definitions"]
 
 NUMPY: dict[str, str] = {
-    **{n: n for n in (
-        "tanh", "exp", "log", "sin", "cos", "sqrt", "abs", "sum", "maximum", "minimum", "sign", "expm1", "log1p", "log2",
-        "log10", "exp2", "tan", "sinh", "cosh", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "sinc",
-        "logaddexp", "arctan2", "hypot", "mod", "floor", "ceil", "rint", "trunc", "clip")},
-    "select": "where", "diagonal": "diag", "max": "max", "reciprocal": "reciprocal",
-}  # fmt: skip
+    **{n: n for n in ("tanh", "exp", "log", "sin", "cos", "sqrt", "abs", "sum", "max", "maximum", "minimum", "sign", "clip")},
+    "diagonal": "diag",
+}
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "leaky_relu": ("slope",), "elu": ("alpha",), "clip": ("low", "high"), "power": ("exponent",),
@@ -56,8 +53,6 @@ HELPERS: dict[str, str] = {
         "    return -np.sum(target * np.log(np.where(target == 0, 1, y)))\n"
     ),
     "squared_error": "def squared_error(y, target):\n    return 0.5 * np.sum((y - target)**2)\n",
-    "as_number": "def as_number(x):\n    return (x != 0) * 1.0\n",
-    "finite": "def finite(x):\n    return np.isfinite(x) * 1.0\n",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import Fault
 from .code import Code
+from .code_helpers import NUMPY
 
 __all__ = ["admit", "run"]
 
@@ -26,12 +27,13 @@ _NODES = (
     ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Dict, ast.GeneratorExp, ast.comprehension, ast.keyword,
     ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult, ast.Pow, ast.USub, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
 )  # fmt: skip
-_MODULES = {"np": frozenset([
-    "abs", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "array", "ceil", "clip", "concatenate",
-    "cos", "cosh", "diag", "dot", "exp", "exp2", "expm1", "eye", "floor", "full", "hypot", "isfinite", "log", "log10", "log1p",
-    "log2", "logaddexp", "max", "maximum", "minimum", "mod", "ones", "outer", "pi", "ravel", "reciprocal", "reshape", "rint",
-    "sign", "sin", "sinc", "sinh", "sqrt", "sum", "tan", "tanh", "trunc", "vectorize", "where", "zeros", "zeros_like",
-]), "math": frozenset(["erf", "erfc", "pi", "sqrt"])}  # fmt: skip
+_MODULES = {
+    "np": frozenset([
+        *NUMPY.values(), "array", "concatenate", "dot", "expm1", "eye", "full", "logaddexp", "ones", "outer", "pi", "ravel", "reshape",
+        "vectorize", "where", "zeros", "zeros_like",
+    ]),
+    "math": frozenset(["erf", "erfc"]),
+}  # fmt: skip
 _IMPORTED: dict[str, ModuleType] = {"numpy": np, "math": math}
 _BUILTINS = {"range": range, "sum": sum}
 
