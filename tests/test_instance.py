@@ -26,6 +26,7 @@ DOMAINS = [
     "c[t] = c[t-1]*x[t]; E[t] = log(c[t])",
     "h[t] = tanh(w*h[t-1]); J = log(sum_t h[t])",
     "h[t] = tanh(W h[t-1] + b)^(-2)",
+    "h[t] = 2^tanh(W h[t-1]); k = 2^tanh(0.25); E[t] = k * sum(h[t])",
 ]
 
 

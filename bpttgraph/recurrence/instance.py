@@ -127,7 +127,7 @@ def _distances(u: Unrolled, leaves: Mapping[Node, Any]) -> Iterator[tuple[str, i
         for node in plan.nodes:
             if node.op is not None and node.op.domain is not None:
                 quantity, either = node.op.domain(*[slots[plan.place[a.serial]] for a in node.args], **node.attrs)
-                distance = np.abs(quantity) if either else np.real(quantity)
+                distance = np.asarray(np.abs(quantity) if either else np.real(quantity))
                 place = f"{node.op.name} in {node.name or node.owner}"
                 yield place, int(np.sum(~(distance > 0))), int(np.sum(~(distance > (NEAR if either else MARGIN))))
 
