@@ -26,7 +26,7 @@ def _peak(call: Callable[[], Any]) -> float:
 
 
 def growth(largest: int = 10_000) -> Iterator[dict[str, Any]]:
-    """Time, memory and exponents of a run (T, H, B), and of derivation, check and folded picture (T)."""
+    """Time, memory and exponents of a run (T, H, B), and of derivation, picture, checks and verdicts (T)."""
     import bpttgraph as bg
 
     steps = [n for n in (10, 30, 100, 300, 1000, 3000, 10_000) if n <= largest]
@@ -56,24 +56,57 @@ def growth(largest: int = 10_000) -> Iterator[dict[str, Any]]:
         "derivation (factored, all parameters), lstm": lambda T: [
             rec.unroll(T).derive(n).factored for n in ("U_f", "W_i")
         ],
-        "check, lstm U_f": lambda T: _check(rec, T),
         "folded picture, lstm": lambda T: rec.unroll(T).draw(fold=True).svg,
+        "check of all gradients and triangles, rnn": lambda T: _check("rnn", T),
+        "check of all gradients and triangles, lstm": lambda T: _check("lstm", T),
+        "verdict on arrays, rnn": lambda T: _verdict(T, formulas=False),
+        "verdict on formulas, rnn": lambda T: _verdict(T, formulas=True),
+        "check of a derivation, rnn W_hh": lambda T: _derivation(T),
     }
+    checks = ("check", "verdict")
     for name, job in jobs.items():
-        sizes = [n for n in (10, 30, 100, 300, 1000) if n <= largest and (not name.startswith("check") or n <= 300)]
+        sizes = steps[2:] or steps[-1:] if name.startswith(checks) else [n for n in (10, 30, 100, 300, 1000) if n <= largest]
         rows = []
         for T in sizes:
-            start = time.perf_counter()
+            start = time.process_time()
             job(T)
-            rows.append({"T": T, "ms": 1e3 * (time.perf_counter() - start)})
+            rows.append({"T": T, "ms": 1e3 * (time.process_time() - start)})
         yield {"what": name, "by": "T", "rows": rows}
 
 
-def _check(rec: Any, steps: int) -> None:
+def _check(cell: str, steps: int) -> None:
+    import bpttgraph as bg
     from bpttgraph.check import check_gradients
 
-    if not check_gradients(rec.unroll(steps), ["U_f"], triangle=False).right:
+    if not check_gradients(bg.cell(cell).unroll(steps)).right:
         raise SystemExit("the check calls our own gradient wrong")
+
+
+ANSWER = """delta_y[t] = y[t] - target[t]
+dh[t] = W_hy.T delta_y[t] + W_hh.T delta[t+1]
+delta[t] = dh[t] * (1 - h[t]^2)
+dW_hh = sum_t outer(delta[t], h[t-1])
+dW_xh = sum_t outer(delta[t], x[t])
+db_h = sum_t delta[t]
+dW_hy = sum_t outer(delta_y[t], h[t])
+db_y = sum_t delta_y[t]"""
+
+
+def _verdict(steps: int, formulas: bool) -> None:
+    import bpttgraph as bg
+
+    u = bg.cell("rnn").unroll(steps)
+    data = u.instance()
+    if not bg.verify(u, ANSWER if formulas else dict(u.run(data).gradients), data).right:
+        raise SystemExit("a right answer is called wrong")
+
+
+def _derivation(steps: int) -> None:
+    import bpttgraph as bg
+
+    u = bg.cell("rnn").unroll(steps)
+    if not u.derive("W_hh").check().right:
+        raise SystemExit("the check calls our own derivation wrong")
 
 
 def exponent(found: dict[str, Any], key: str = "ms") -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import Any
 
 import numpy as np
@@ -349,3 +350,40 @@ def test_a_stencil_that_leaves_the_domain_is_undecidable() -> None:
 def test_stacks_of_what_holds_data_and_what_does_not(text: str, batch: int | None) -> None:
     u = bg.recurrence(text).unroll(2)
     assert check_gradients(u, None, u.instance(1, batch)).right
+
+
+ANSWER = """dy[t] = y[t] - target[t]
+delta[t] = (W_hy.T dy[t] + W_hh.T delta[t+1]) * (1 - h[t]^2)
+dW_hh = sum_t outer(delta[t], h[t-1])
+db_h = sum_t delta[t]
+dW_hy = sum_t outer(dy[t], h[t])"""
+
+LONG_JOBS = {
+    "check": lambda u, data: check_gradients(u, None, data),
+    "derivation": lambda u, data: u.derive("W_hh").check(data),
+    "arrays": lambda u, data: bg.verify(u, dict(u.run(data).gradients), data),
+    "formulas": lambda u, data: bg.verify(u, ANSWER, data),
+}
+
+
+@pytest.mark.parametrize("job", LONG_JOBS)
+def test_the_work_grows_like_the_number_of_steps(job: str) -> None:
+    """Counted in calls of functions, not in seconds: three times the steps, at most 3^1.1 times the calls."""
+    calls = {}
+    for steps in (150, 450):
+        u = bg.cell("rnn").unroll(steps)
+        data = u.instance(1)
+        count = 0
+
+        def counted(frame: Any, event: str, argument: Any) -> None:
+            nonlocal count
+            count += event in ("call", "c_call")
+
+        sys.setprofile(counted)
+        try:
+            found = LONG_JOBS[job](u, data)
+        finally:
+            sys.setprofile(None)
+        assert found.right, str(found)
+        calls[steps] = count
+    assert calls[450] <= 3**1.1 * calls[150]

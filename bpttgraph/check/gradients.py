@@ -13,6 +13,7 @@ import numpy as np
 
 from ..errors import BPTTError
 from ..recurrence.instance import outside
+from ..recurrence.unroll import no_collection
 from ..rounding import U
 from .oracle import COMPLEX_STEP, Probe
 from .readings import Use, radii_of_uses, read_uses, whole_radii
@@ -52,6 +53,11 @@ def check_gradients(
         >>> check_gradients(bg.cell("rnn").unroll(3), ["W_hh"]).right
         True
     """
+    with no_collection():
+        return _checked(u, names, data, triangle)
+
+
+def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] | None, triangle: bool) -> Report:
     given = "a generic random instance, seed 0" if data is None else "the data given"
     data = u.instance(seed=0) if data is None else data
     run = u.tried(data)

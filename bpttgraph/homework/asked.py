@@ -46,12 +46,8 @@ def target_of(u: Unrolled, key: str) -> str | None:
     >>> [target_of(u, k) for k in ("dW_hh", "dE/dW_hh", "W_hh.grad", "dh0", "dh[2]", "dx", "nonsense")]
     ['W_hh', 'W_hh', 'W_hh', 'h[0]', 'h[2]', 'x', None]
     """
-    known = {canonical(n): n for n in (*u._nodes, *u.leaves)}
-    spelled = {
-        k.replace("[", sep).replace("]", ""): n for k, n in known.items() for sep in ("", "_") if k.endswith("[0]")
-    }
     for stem in _stems(key):
-        found = known.get(canonical(stem)) or spelled.get(canonical(stem))
+        found = u.spellings.get(canonical(stem))
         if found is not None:
             return found
     return None

@@ -51,7 +51,8 @@ if TYPE_CHECKING:
 __all__ = ["Formulas", "Value"]
 
 MOST_CHARACTERS = 20_000  # the parser's own limit
-MOST_NODES = 60_000  # operations of one answer
+MOST_NODES = 60_000  # operations of one answer …
+MOST_A_STEP = 300  # … or so many for each step, for long sequences: what grows like the square of the steps is too much
 FIRST = -1  # lines that count back in time may be asked for a value of steps 0 and −1, where initial states are
 _QUOTIENT = re.compile(r"(?<![\w\])])[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])\s*/\s*[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])")
 MOST_NUMBERS = 30_000_000  # numbers that they may make
@@ -294,7 +295,7 @@ class Formulas:
         self._nodes += 1
         if value.node is not None:
             self._numbers += int(np.prod(value.node.shape, dtype=object)) * (self.batch if value.node.batched else 1)
-        if self._nodes > MOST_NODES or self._numbers > MOST_NUMBERS:
+        if self._nodes > max(MOST_NODES, MOST_A_STEP * self.last) or self._numbers > MOST_NUMBERS:
             raise self._error(
                 "this answer takes too much work to evaluate",
                 e,

@@ -20,6 +20,7 @@ from ..variables import Link, Variable, VariableGraph
 from .admission import Slot
 from .expressions import build, named_parts
 from .extent import check_nodes, check_numbers
+from .functions import canonical
 from .model import Component, Definition, Recurrence, calls, components, names_in
 from .schedule.needs import needs
 from .schedule.system import System, Unsuited
@@ -528,6 +529,13 @@ class Unrolled:
     def order_of_names(self) -> list[str]:
         """Names of all variables, arguments before results."""
         return [n.name for n in needed([*self._ends, self._nodes[self.total]]) if n.name is not None]
+
+    @cached_property
+    def spellings(self) -> dict[str, str]:
+        """What answers may call the variables and the data: their names in one spelling (`canonical`), and h0 or h_0 for h[0]."""
+        known = {canonical(n): n for n in (*self._nodes, *self.leaves)}
+        initial = {k: n for k, n in known.items() if k.endswith("[0]")}
+        return {k.replace("[", sep).replace("]", ""): n for sep in ("_", "") for k, n in initial.items()} | known
 
     @cached_property
     def links(self) -> tuple[Link, ...]:
