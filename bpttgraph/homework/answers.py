@@ -43,6 +43,7 @@ class Raw:
     data: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, int] = field(default_factory=dict)
     forward: Forward | None = None
+    ran: bool = False  # whether numbers are what a function returned on our instance
 
 
 def read_answer(answer: Any) -> Raw:
@@ -135,7 +136,7 @@ def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
     u = truth.u
     if raw.text:
         return _formulas(truth, raw, ascending)
-    numbers, kind = raw.numbers, "arrays"
+    numbers, kind = raw.numbers, "function" if raw.ran else "arrays"
     if raw.function is not None:
         kind = "function"
         names = list(u.parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,19 @@ import numpy as np
 from ..rounding import rounding_error
 from .files import Numbers
 from .functions import by_differences
-from .model import Forward
+from .model import Forward, Given
 from .truth import SAFETY, Truth, U
 
 if TYPE_CHECKING:
     from ..graph import Node
 
-__all__ = ["Off", "Ran", "forward_of", "loss_off", "returned_loss", "values_off"]
+__all__ = ["Off", "Ran", "forward_of", "last_digits", "loss_off", "returned_loss", "values_off"]
 
 Array = np.ndarray[Any, Any]
 Off = tuple[float, str]
 """How far it is off, relative to the largest value, and from which step on, in words."""
+NEAR = 3e-6  # single precision does not get farther off in a few steps
+APART = 1e-3  # a known mistake must lie a thousand times as far away
 LOSSES = ("loss", "L", "E", "J")  # a function may return its loss beside the gradients, under one of these names
 WIDE = 2.0  # times the radius of our own arrangement: students add up in other orders
 
@@ -75,6 +77,43 @@ def returned_loss(
     names = [n for n in map(target, numbers) if n is not None and n in data]
     own = inward({n: Numbers(v, e) for n, (v, e) in by_differences(function, data, key, names).items()})
     return forward_of("the loss", off, own)
+
+
+def last_digits(truth: Truth, given: Mapping[str, Given], wrong: Collection[str]) -> Forward | None:
+    """A function whose gradients are off in their last digits only: its forward pass, which is not seen, must be off as well.
+
+    For no known mistake comes as close on this instance: that is tried out. The gradients are judged to the digits that agree.
+    """
+    apart = {
+        n: _relative(g.value, truth.value(n)) for n, g in given.items() if np.shape(g.value) == np.shape(truth.value(n))
+    }
+    near = {n: off for n, off in apart.items() if off < NEAR and n in wrong}
+    if not near:
+        return None
+    from .diagnosis import Diagnosis
+
+    off, table = max(near.values()), Diagnosis(truth).table
+    effects = np.max([_effects(truth, n, table[n]) for n in near if n in table] or [np.zeros(1)], axis=0)
+    closest = float(np.min(effects[effects > 0], initial=np.inf))
+    if off > APART * closest or _digits(off) < 1:
+        return None
+    own = {
+        n: (truth.value(n), np.full(truth.value(n).shape, 4 * off * np.abs(truth.value(n)).max(initial=0.0)))
+        for n in apart
+    }
+    return Forward(
+        f"the gradients of {', '.join(near)} agree to {_digits(off)} digits and no more, closer than any known mistake comes here "
+        f"({closest:.0e}): the forward pass that was run must differ from the equations in its last digits; it is judged to {_digits(off)}",
+        off, own, tuple(near),
+    )  # fmt: skip
+
+
+def _effects(truth: Truth, name: str, rows: Array) -> Array:
+    """How far each mistake moves a gradient, relative to its largest entry; 0 for those that do not touch it."""
+    with np.errstate(all="ignore"):
+        moved = np.abs(rows - truth.value(name)).max(axis=tuple(range(1, rows.ndim)))
+    moved = moved / max(float(np.abs(truth.value(name)).max(initial=0.0)), 1e-300)
+    return np.where(moved > 1e-13, moved, 0.0)
 
 
 def forward_of(what: str, off: Off, numbers: Mapping[str, Numbers]) -> Forward:

@@ -20,7 +20,7 @@ from . import conventions
 from .answers import Raw, read_answer, split_data, steps_of, to_answer
 from .asked import delta_step
 from .feedback import level
-from .forward import Ran
+from .forward import Ran, last_digits
 from .generic import faults, visible
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
 from .truth import SAFETY, Truth
@@ -187,10 +187,16 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
         if name in found:
             continue
         status, radius = _status(truth, g)
+        if status == "right" and forward is not None and name in forward.digits:
+            status = "right to the digits given"
         if status:
             note = "the digits given leave too much open" if status == "undecidable" else ""
             found[name] = ParameterVerdict(name, status, g.value, truth.value(name), radius, note=note)
     rest = {n: g for n, g in given.items() if n not in found}
+    if rest and answer.kind == "function" and forward is None:
+        forward = last_digits(truth, given, rest.keys())
+        if forward is not None:
+            return judge(truth, dataclasses.replace(answer, forward=forward), explain)
     factor = _other_convention(truth, given, found) if rest else 1.0
     wrong = [n for n in given if n not in found]
     if any(not given[n].aside for n in wrong) and (beside := [n for n in wrong if given[n].aside]):

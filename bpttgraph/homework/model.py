@@ -53,11 +53,13 @@ class Forward:
     Args:
         text: how it differs, for people. off: by how much, relative to its largest value.
         own: its gradients, by differences of it, each with an estimate of their error, in the recurrence's own layout.
+        digits: names of gradients that are right to these digits only, where the forward pass itself was not seen.
     """
 
     text: str
     off: float
     own: Mapping[str, tuple[Array, Array]]
+    digits: tuple[str, ...] = ()
 
     @property
     def near(self) -> bool:

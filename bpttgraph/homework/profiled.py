@@ -72,7 +72,7 @@ def verify(
         numbers, forward = _called(p, u, raw, inside)
     numbers = _alike(numbers)
     given = _inward(p, numbers, {k: a.shape for k, a in p.outward(inside).items()}, raw.source)
-    verdict = _judged(p, u, given, inside, rest, forward)
+    verdict = _judged(p, u, given, inside, rest, forward, raw.function is not None)
     verdict.title = f"{p.title} (profile {p.name})"
     if not brought:
         verdict.instance = f"a generic random instance, seed {seed}: T = {u.columns}"
@@ -188,12 +188,12 @@ def _inward(
 
 def _judged(
     p: Profile, u: Unrolled, given: Mapping[str, Numbers], data: dict[str, Array], rest: dict[str, Any],
-    forward: Forward | None = None,
+    forward: Forward | None = None, ran: bool = False,
 ) -> Verdict:  # fmt: skip
     from . import verify
 
     def plain_verify(u: Unrolled, answer: Mapping[str, Numbers], **options: Any) -> Verdict:
-        return verify(u, Raw("arrays", dict(answer), forward=forward), **options)
+        return verify(u, Raw("arrays", dict(answer), forward=forward, ran=ran), **options)
 
     batch = next((np.asarray(data[a.parts[0]]).shape[-2] for a in p.arrays.values()
                   if "N" in a.axes and np.ndim(data[a.parts[0]]) >= 2 + ("T" in a.axes)), None)  # fmt: skip
