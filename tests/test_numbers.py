@@ -409,6 +409,13 @@ def test_the_gradient_of_an_input_that_is_not_read_at_every_step() -> None:
             np.testing.assert_allclose(run.gradients["z"][t - 1], np.broadcast_to(expected, data["z"][t - 1].shape), rtol=1e-13)
 
 
+def test_the_gradient_of_an_input_before_the_first_step() -> None:
+    u = bg.recurrence("h[t] = tanh(w*h[t-1] + x[t-1]); E[t] = h[t]").unroll(2, sizes=1)
+    data = u.instance(0)
+    moved = u.run({**data, "x[0]": data["x[0]"] + 1e-30j}, schedule=False).loss.imag * 1e30
+    assert u.run(data).gradients["x[0]"] == pytest.approx(moved, rel=1e-13)
+
+
 def test_uses_outside_the_steps_have_a_place_in_the_triangle() -> None:
     """Before the first step: with the first. In a total: at the step of its sum, or with the last."""
     u = bg.recurrence("h[t] = tanh(a*h[t-1]); L[t] = h[t]^2; E = a*sum_t (a * L[t]); h[0] = a").unroll(3, sizes=1)

@@ -187,6 +187,15 @@ def test_truncation_by_chunks(name: str, truncate: str) -> None:
         assert_same(u, u.instance(1, batch))
 
 
+@pytest.mark.parametrize("truncate", ["chunk:1", "chunk:2", "one-step", "2;2"])
+@pytest.mark.parametrize("text", ["s[t] = w * s[t-1]; E[t] = tanh(q * s[t-1] + w)", "s[t] = w * s[t-1] * s[t-2]; E[t] = q * s[t]^2"])
+def test_adjoints_that_are_read_outside_of_their_loop(text: str, truncate: str) -> None:
+    """The sum over uses of a number reads what comes back from the next step for all steps at once; truncation cuts some of it."""
+    u = bg.recurrence(text).unroll(7, truncate=truncate, sizes=1)
+    for batch in (None, 2):
+        assert_same(u, u.instance(1, batch))
+
+
 @pytest.mark.parametrize("inputs", ["first", "feedback"])
 @pytest.mark.parametrize("name", ["rnn", "gru", "seq2seq:forced", "elman-linear:forced"])
 def test_inputs(name: str, inputs: str) -> None:

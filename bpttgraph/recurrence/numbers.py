@@ -372,11 +372,10 @@ class Run:
             node = self.numbers.leaf_nodes[name]
             parts = [self._slots[g.serial] for g in self._gradient_nodes[name]]
             return self._shaped(node, parts)
-        if name in self.u.leaves:
+        if name in self.u.leaves and slot is not None and slot.length:
             rows = {row or 0: self.gradient(n.name or "") for row, n in self.u.leaves[name]}
             unread = np.zeros_like(next(iter(rows.values())))
-            length = slot.length if slot is not None and slot.length else len(rows)
-            return np.stack([rows.get(row, unread) for row in range(length)])
+            return np.stack([rows.get(row, unread) for row in range(slot.length)])
         node = self.u.node(name)
         return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
 

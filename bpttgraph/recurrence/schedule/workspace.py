@@ -155,7 +155,8 @@ class Workspace:
             self.given[value.attrs["key"]] = value
             self.whole(value)
         elif value.op == "read":
-            self._fill(value, program)
+            self._start(value, program)
+            self._copy(value, program)
         elif value.op in ("concat", "stack"):
             self._join(value, program)
         elif value.op != "full" and value.op not in VIEWS:
@@ -180,13 +181,17 @@ class Workspace:
             start = stop
         return found
 
-    def _fill(self, read: Value, program: list[Instruction]) -> None:
-        """Initial values in the rows that a read looks at outside the steps; and reads that are not just other rows of memory."""
+    def _start(self, read: Value, program: list[Instruction]) -> None:
+        """Initial values in the rows that a read looks at outside the steps."""
         source = read.args[0]
         if read.attrs["kind"] == "shift":
             for initial, row in zip(read.args[1:], self.layout.outer_rows(read)):
                 target = self._rows(source, row, row + 1)
                 program.append((self._begin, (target, self.whole(initial))))
+
+    def _copy(self, read: Value, program: list[Instruction]) -> None:
+        """A read that is not just other rows of the memory of its source has memory of its own."""
+        source = read.args[0]
         if self.layout.copied(read):
             out, rows = self.whole(read), read.rows
             assert rows is not None and source.rows is not None
@@ -235,7 +240,7 @@ class Workspace:
     def _loop(self, stage: Stage, program: list[Instruction]) -> None:
         reads = [v for v in stage.values if v.op == "read"]
         for read in reads:
-            self._fill(read, program)
+            self._start(read, program)
         rows = stage.values[-1].rows
         assert rows is not None
         order = range(rows.length) if stage.direction > 0 else range(rows.length - 1, -1, -1)
@@ -244,6 +249,8 @@ class Workspace:
         else:
             for start in range(0, rows.length, 256):
                 program.append((self._window, (stage, order[start : start + 256])))
+        for read in reads:  # for those who read it after the loop
+            self._copy(read, program)
 
     def _window(self, stage: Stage, order: Sequence[int]) -> None:
         for function, args in self._steps(stage, order):
