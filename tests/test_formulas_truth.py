@@ -364,3 +364,37 @@ def test_terminal_conditions_of_longer_delays() -> None:
     lines = [str(r) for r in bg.recurrence("h[t] = tanh(W h[t-2] + V h[t-3]); E[t] = dot(b, h[t])").derive("W").recursions]
     assert lines[:3] == ["δ_h[T+1] = 0", "δ_h[T+2] = 0", "δ_h[T+3] = 0"]
     assert "h̄ₜ = b\n   + Wᵀ δ_h[t+2]\n   + Vᵀ δ_h[t+3]    for t = T, …, 1" in lines
+
+
+@pytest.mark.parametrize("options", [{}, {"reduce": "mean"}, {"loss": "last"}, {"loss": [1, 3], "reduce": "mean"}])
+def test_letters_that_equations_use_are_not_used_again(options: dict[str, Any]) -> None:
+    """Parameters k, j, r and T beside the indices of sums and products, the row r and the number of steps."""
+    rec = bg.recurrence("h[t] = tanh(k*h[t-1] + j*T); s[t] = tanh(R s[t-1] + r*h[t-1]*h[t]); E[t] = dot(b, s[t])")
+    u = rec.unroll(4, **options)
+    data = u.instance(seed=3)
+    run = u.run(data, schedule=False)
+
+    def loss(d: Data) -> Any:
+        h, s, losses = d["h[0]"], d["s[0]"], {}
+        for t in range(1, 5):
+            before, h = h, np.tanh(d["k"] * h + d["j"] * d["T"])
+            s = np.tanh(d["R"] @ s + d["r"] * before * h)
+            losses[t] = d["b"] @ s
+        chosen = {"last": [4]}.get(options.get("loss", ""), [1, 2, 3, 4]) if not isinstance(options.get("loss"), list) else [1, 3]
+        total = sum(losses[t] for t in chosen)
+        return total / len(chosen) if "reduce" in options else total
+
+    want = truth(data, list(run.gradients), None, loss)
+    for wrt in run.gradients:
+        form = rec.derive(wrt, **options).closed_form
+        assert close(form.contributions(u, run).sum((0, 1)), want[wrt]), wrt
+    text = rec.derive("R", **options).closed_form.unicode()
+    assert "q · ∂⁺s" in text and "∏[i=" in text and "∑[l=1.." in text and "∂S" in text
+
+
+def test_many_states_in_every_text() -> None:
+    """A document of a system with a delay names the states that are carried along."""
+    rec = bg.recurrence("h[t] = tanh(W h[t-1] + V h[t-3]); E[t] = dot(b, h[t])")
+    lines = rec.derive("b").closed_form.unicode().splitlines()
+    assert lines[:2] == ["∂E/∂b = ∑[t=1..T] ∂⁺Eₜ/∂b", "∂⁺Eₜ/∂b = hₜᵀ"]
+    assert "∂sⱼ/∂sⱼ₋₁ = [∂hⱼ/∂hⱼ₋₁, 0, ∂hⱼ/∂hⱼ₋₃; I, 0, 0; 0, I, 0]" in rec.derive("V").closed_form.unicode()

@@ -7,7 +7,7 @@ step of products of local Jacobians, read off the middle step of an unrolling on
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -43,8 +43,16 @@ class Within:
     def __init__(self, factors: Factors, inside: Callable[[Variable], bool]):
         self.factors, self.paths, self.variables = factors, factors.paths, factors.paths.variables
         self.inside = inside
-        stepless = {n for n, v in self.variables.items() if v.step is None}
-        self.row = next(x for x in ("r", "q", "v", "u", "z", "row") if x not in stepless)
+        taken = {n for n, v in self.variables.items() if v.step is None}
+        self.row = next(x for x in ("r", "q", "v", "u", "z", "row") if x not in taken)
+        self.j, self.k = self.letters(taken)
+
+    @staticmethod
+    def letters(taken: Container[str]) -> tuple[str, str]:
+        """Of the steps on the way back and of the step of the use: j and k, unless a parameter is called so."""
+        free = [x for x in "jkilmnpqabcdefgo" if x not in taken]
+        j = free[0]
+        return j, next(x for x in ("k", *free) if x not in taken and x != j)
 
     def within(self, target: str, source: str, stop: Collection[str]) -> list[list[Link]]:
         """Paths from `source` to `target`, not through `stop`; the first factor first. The empty one, if they are the same."""
@@ -181,14 +189,14 @@ class Chain(Within):
     def symbol(self) -> Partial:
         """∂s_j/∂s_{j−1}."""
         shape = () if self.scalar else (self.size, self.size)
-        return Partial(shape, self.vector("j"), self.vector("j", -self.direction), self.by_f)
+        return Partial(shape, self.vector(self.j), self.vector(self.j, -self.direction), self.by_f)
 
     @property
     def jacobian(self) -> Statement:
         """∂s_j/∂s_{j−1}, block by block."""
         v = self.variables
         grid = tuple(tuple(self.by(x, y) or zeros(jacobian_shape(v[x].shape, v[y].shape)) for y in self.before) for x in self.states)
-        rows = self.shifted(grid, "j")
+        rows = self.shifted(grid, self.j)
         right: Expr = Blocks(self.symbol.shape, rows) if len(self.states) > 1 else rows[0][0]
         return Statement("", "", self.symbol, (right,))
 
@@ -203,7 +211,7 @@ class Chain(Within):
                 symbol = self.by(state, source)
                 if symbol is not None:
                     right = self.derivative(state, source, self.before, self.through(state))
-                    made.append((self.shifted(symbol, "j"), self.shifted(right, "j")))
+                    made.append((self.shifted(symbol, self.j), self.shifted(right, self.j)))
         return made
 
     def uses_where(self, wrt: str) -> list[tuple[Expr, Expr]]:
@@ -213,7 +221,7 @@ class Chain(Within):
             symbol = self.by(state, wrt)
             if isinstance(symbol, Partial):
                 pair = self.meaning(symbol, state, wrt, self.before, self.through(state))
-                made.append((self.shifted(pair[0], "k"), self.shifted(pair[1], "k")))
+                made.append((self.shifted(pair[0], self.k), self.shifted(pair[1], self.k)))
         return made
 
     def reads(self, wrt: str) -> bool:

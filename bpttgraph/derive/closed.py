@@ -190,11 +190,11 @@ class ClosedForm(Printed):
     def _ending(self, c: Chain, start: Expr, front: list[Expr]) -> list[Expr]:
         """front · what step `start` of a chain and all steps before it contribute; through a junction into the chain before."""
         found: list[Expr] = []
-        k = Symbol((), "k", ())
+        k = Symbol((), c.k, ())
         if c.reads(self.wrt):
             inner = _row(*front, self._steps(c, start, k), self.use(c))
             low, high = (self.lowest(), start) if c.direction > 0 else (start, self.last(c.block))
-            found.append(BigSum(inner.shape, "k", low, high, inner))
+            found.append(BigSum(inner.shape, c.k, low, high, inner))
         whole = self._steps(c, start, None)
         if self.entered(c):
             found.append(_row(*front, whole, *self.first_factor(c)))
@@ -207,15 +207,15 @@ class ClosedForm(Printed):
     def use(self, c: Chain) -> Partial:
         """∂⁺s_k/∂θ."""
         scalar = c.scalar and not self.variables[self.wrt].shape
-        return Partial(() if scalar else (c.size, self.columns), c.vector("k"), self.wrt, True)
+        return Partial(() if scalar else (c.size, self.columns), c.vector(c.k), self.wrt, True)
 
     def _steps(self, c: Chain, start: Expr, end: Expr | None) -> Expr:
         """The product of the step Jacobians from `start` back to, but not of, step `end`; of all steps without `end`."""
         jacobian = c.symbol
         if c.direction > 0:
-            return BigProduct(jacobian.shape, "j", num(1) if end is None else add(end, num(1)), start, jacobian)
+            return BigProduct(jacobian.shape, c.j, num(1) if end is None else add(end, num(1)), start, jacobian)
         upper = self.last(c.block) if end is None else subtract(end, num(1))
-        return BigProduct(jacobian.shape, "j", start, upper, jacobian, True)
+        return BigProduct(jacobian.shape, c.j, start, upper, jacobian, True)
 
     def first_symbol(self, c: Chain) -> Partial:
         """∂s_0/∂θ."""

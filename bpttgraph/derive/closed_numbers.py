@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import BPTTError
 from .evaluate import matrix_value
-from .expr import Add, BigProduct, BigSum, Blocks, Expr, Neg, Num, Partial, Product, Symbol
+from .expr import Add, BigProduct, BigSum, Blocks, Expr, Neg, Num, Partial, Product, Symbol, num
 from .levels import Known, shaped
 from .recursion import without_step
 from .steps import at_steps, renamed, substituted, value_of
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["ClosedNumbers"]
 
 Letters = Mapping[str, int]
-_LETTER = re.compile(r"\[([jkt])([+-]\d+)?\]")
+_LETTER = re.compile(r"\[([a-z])([+-]\d+)?\]")
 
 
 class ClosedNumbers:
@@ -35,10 +35,11 @@ class ClosedNumbers:
 
     def __init__(self, closed: ClosedForm, u: Any, run: Any):
         self.wrt = closed.g._names_at(u)[0]
-        self.u, self.run, self.expr, self.shape = u, run, closed.expr, u.node(self.wrt).shape
+        self.u, self.run, self.shape = u, run, u.node(self.wrt).shape
+        # the length in 1/T is no symbol of the equations, whatever they call T
+        self.expr = closed.expr if closed.g.weight is None else substituted(closed.expr, closed.g.weight, num(u.weight))
         self.known = Known(run, u.vgraph.variables)
         self.lengths = {f"T_{b}" if b else "T": n for b, n in u.steps.items()}
-        self.known.made.update(self.lengths)
         self.meanings: list[tuple[Partial, Symbol | None, Expr]] = []  # what a symbol is, or what it makes of a row r
         for s in closed.symbols:
             match s.left:

@@ -62,7 +62,7 @@ def _stacked(form: ClosedForm, c: Chain) -> list[Statement]:
         return Statement("", "", left, (Blocks(left.shape, grid),))
 
     if c.reads(form.wrt):
-        uses = {s: c.shifted(x, "k") for s in c.now if (x := c.by(s, form.wrt)) is not None}
+        uses = {s: c.shifted(x, c.k) for s in c.now if (x := c.by(s, form.wrt)) is not None}
         made.append(column(form.use(c), uses, c.states))
     if entered := form.entered(c):
         made.append(column(form.first_symbol(c), {s: _by(form, s) for s in entered}, form.first_states(c)))

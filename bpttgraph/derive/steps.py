@@ -156,11 +156,12 @@ def _rows(terms: list[Expr], last: int) -> Iterator[Expr]:
 
     while terms:
         step, row = place(terms[0]), 1
-        general = terms[0] if step is None else renamed(terms[0], rebased("k", step))
-        while step is not None and row < len(terms) and terms[row] == renamed(general, at_steps({"k": step + row})):
+        letter = next(x for x in "kijlmn" if not any(s.name == x for s in symbols_of(terms[0])))
+        general = terms[0] if step is None else renamed(terms[0], rebased(letter, step))
+        while step is not None and row < len(terms) and terms[row] == renamed(general, at_steps({letter: step + row})):
             row += 1
         if step is not None and 2 * step <= last < 2 * (step + row - 1):
-            yield BigSum(terms[0].shape, "k", bound(str(step)), bound(step_text("T", step + row - 1 - last)), general)
+            yield BigSum(terms[0].shape, letter, bound(str(step)), bound(step_text("T", step + row - 1 - last)), general)
         else:
             yield from terms[:row]
         terms = terms[row:]

@@ -24,7 +24,7 @@ from .stacked import stacks
 from .steps import at_steps, fill, renamed, substituted, symbols_of
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence
+    from ..recurrence import Recurrence, Unrolled
     from .closed import ClosedForm
     from .code import Code
 
@@ -269,7 +269,7 @@ class SymbolicDerivation(Printed):
     def example(self, least: int = 1) -> Any:
         """The recurrence unrolled over a few steps, at least so many."""
         steps = max(EXAMPLE, least, self.recurrence.steps_hint, max(_listed(self.loss), default=0))
-        return self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+        return self.unrolled(steps)
 
     @property
     def onehot(self) -> frozenset[str]:
@@ -317,11 +317,19 @@ class SymbolicDerivation(Printed):
                 return left
             zero |= more
 
+    def unrolled(self, steps: Any) -> Unrolled:
+        """The recurrence with the same losses, sizes and truncation over a number of steps."""
+        return self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+
+    def read_in(self, u: Unrolled) -> list[str]:
+        """What is differentiated by, as far as an unrolling reads it: with h[t-2] alone, one step does not read h[0]."""
+        return [n for n in self._names_at(u) if n in u.vgraph.variables]
+
     def _different(self, steps: Any) -> list[str]:
         """The statements in which the recursions at `steps` are not those of the unrolled graph."""
-        u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
-        names = self._names_at(u)
-        if any(n not in u.vgraph.variables for n in names):  # with so few steps nothing reads it
+        u = self.unrolled(steps)
+        names = self.read_in(u)
+        if not names:
             return []
         adjoints = Adjoints(
             Derivation(u, names[0])._factors, names, self.weight, self.adjoints._several, self._first.onehot, self.adjoints._alike
@@ -355,11 +363,10 @@ class SymbolicDerivation(Printed):
         Raises:
             Fault: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
-        u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
-        names = self._names_at(u)
-        for name in names:
-            if name in self._names_at(self.reference) and name not in u.vgraph.variables:
-                raise BPTTError(f"in {steps} steps nothing reads {name}: there is nothing to derive", "take more steps")
+        u = self.unrolled(steps)
+        names = self.read_in(u)
+        if not names:
+            raise BPTTError(f"in {steps} steps nothing reads {self._names_at(u)[0]}: there is nothing to derive", "take more steps")
         d = Derivation(u, names[0], notation=self.notation, onehot=self._first.onehot)
         if len(names) == 1:
             d.__dict__["adjoints"] = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)

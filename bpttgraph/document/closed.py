@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..derive import Statement
-from ..derive.steps import renamed
+from ..derive.steps import rebased, renamed
 from ..derive.symbolic import symbolic_of
 from ..errors import BPTTError, Fault
 from .blocks import Block, Display, Heading, Inline, Math, Para, Row, name, para
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["closed_blocks", "reason", "row_letter", "symbolic_of"]
 
-_J, _K = Math("<mi>t</mi>", "t", 1), Math("<mi>k</mi>", "k", 1)
-_K_IS_T = Math("<mrow><mi>k</mi><mo>=</mo><mi>t</mi></mrow>", "k=t", 3)
+_T = Math("<mi>t</mi>", "t", 1)
 
 
 def reason(what: str, error: BPTTError) -> Para:
@@ -56,16 +55,17 @@ def closed_blocks(choice: Choice, wrt: Sequence[str], level: int, at: str) -> li
     change = row_letter(choice.unrolled)
     mains = _grouped({w: [f.statements[0]] for w, f in forms.items()}, theta)
     shared, own = _shared({w: [_renamed(s, "r", change) for s in f.statements[1:]] for w, f in forms.items()})
+    k = next(iter(forms.values())).step.k
     out: list[Block] = [head, para(
-        "A sum over the losses ", _J, " and over the uses ", _K, ". Between a loss and a use stands a product of step "
-        "Jacobians, one for every step on the way back (none for ", _K_IS_T, ": then it is the unit matrix).",
+        "A sum over the losses ", _T, " and over the uses ", Math(f"<mi>{k}</mi>", k, 1), ". Between a loss and a use stands a "
+        "product of step Jacobians, one for every step on the way back (none for ",
+        Math(f"<mrow><mi>{k}</mi><mo>=</mo><mi>t</mi></mrow>", f"{k}=t", 3), ": then it is the unit matrix).",
     )]  # fmt: skip
     out += _displays(mains, theta, "The closed form")
     if shared:
-        stacked = next((f for f in forms.values() if "sⱼ" in f.unicode()), None)
-        states = [n for c in stacked.chains if len(c.states) > 1 for n in c.states] if stacked is not None else []
+        stacked = [c for f in forms.values() for c in f.chains if len(c.states) > 1 and f.between(c)]
         out += [
-            _about([n.partition("[")[0] for n in states]),
+            _about(stacked[0].vector("t"), [rebased("t", stacked[0].middle)(n) for n in stacked[0].states]) if stacked else para("where"),
             Display(tuple(_rows(shared)), "The step Jacobians and the loss"),
         ]
     if any(own.values()):
@@ -74,12 +74,10 @@ def closed_blocks(choice: Choice, wrt: Sequence[str], level: int, at: str) -> li
     return out if why is None else [*out, reason("For the others there is none", why)]
 
 
-def _about(states: Sequence[str]) -> Para:
-    if len(states) < 2:
-        return para("where")
-    intro: list[Inline] = [name("s[t]"), " stacks all that step ", _J, " hands on: "]
+def _about(whole: str, states: Sequence[str]) -> Para:
+    intro: list[Inline] = [name(whole), " stacks all that step ", _T, " hands on: "]
     for i, s in enumerate(states):
-        intro += ["" if not i else " and " if i == len(states) - 1 else ", ", name(f"{s}[t]")]
+        intro += ["" if not i else " and " if i == len(states) - 1 else ", ", name(s)]
     return Para((*intro, ". So the step Jacobian is a block matrix; block by block:"))
 
 

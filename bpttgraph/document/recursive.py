@@ -71,7 +71,7 @@ def compared(g: SymbolicDerivation) -> list[int]:
     """
     listed = [] if isinstance(g.loss, str) else list(g.loss)
     first = max([1, g.recurrence.steps_hint, *listed])
-    numbers = list(range(first, first + STEPS))
+    numbers = [n for n in range(first, first + STEPS + g.reach) if g.read_in(g.unrolled(n))][:STEPS]
     for n in numbers:
         g.at(steps=n)
     return numbers
