@@ -410,7 +410,7 @@ def test_the_gradient_of_an_input_that_is_not_read_at_every_step() -> None:
 
 
 def test_the_gradient_of_an_input_before_the_first_step() -> None:
-    u = bg.recurrence("h[t] = tanh(w*h[t-1] + x[t-1]); E[t] = h[t]").unroll(2, sizes=1)
+    u = bg.recurrence("h[t] = tanh(w*h[t-1] + x[t] * x[t-1]); E[t] = h[t]").unroll(2, sizes=1)
     data = u.instance(0)
     moved = u.run({**data, "x[0]": data["x[0]"] + 1e-30j}, schedule=False).loss.imag * 1e30
     assert u.run(data).gradients["x[0]"] == pytest.approx(moved, rel=1e-13)
