@@ -33,7 +33,8 @@ class Eager(World):
 
     ops: ClassVar = {
         **OPS,
-        "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0), "abs": np.abs, "gelu": lambda x: x.gelu(),
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0), "abs": np.abs,
+        "gelu": lambda x: x.gelu() if isinstance(x, bg.Tensor) else OPS["gelu"](x),
         "softplus": lambda x: np.logaddexp(0, x), "silu": lambda x: x / (1 + np.exp(-x)),
         "leaky_relu": lambda x, s=0.01: np.where(x > 0, x, s * x),
         "elu": lambda x, a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))), "clip": lambda x, low, high: np.clip(x, low, high),

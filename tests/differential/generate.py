@@ -319,6 +319,8 @@ class Generator:
             choice = tuple(sorted(r.sample(range(1, self.steps + 1), r.randint(1, self.steps))))
         case = Case(self.seed, tuple(equations), self.shapes, self.steps, choice, "mean" if self.chance(0.25) else "sum",
                     r.choice((2, 3, 4)) if self.chance(0.4) else None, self.kinds, style=r.choice("@ "), data_seed=self.seed)  # fmt: skip
+        if not case.plain_total and self.chance(0.9):  # another choice contradicts it
+            case = replace(case, loss="every", reduce="sum")
         before = [f"{s}[{i}]" for s in states for i in (0, -1, -2)]
         if self.chance(0.3):
             case = replace(case, absent=frozenset(k for k in before if self.chance(0.5)))

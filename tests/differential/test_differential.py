@@ -22,20 +22,12 @@ from .generate import random_recurrence
 from .trees import Case
 
 OPEN: dict[str, str] = {
-    "levels": "entries of max and min of a vector",
-    "printed": "a shape in the check's instance",
-    "closed": "several losses, own totals, values without a step, fixed initial states, diag, delays",
-    "code": "helpers, matrix chains, values without a step, unpacking, names, zero gradients",
-    "code all": "as code; initial states",
-    "check": "a shape with a batch",
-    "verify": "fixed initial states with a batch",
-    "instance": "2^x is refused",
-    "truncation": "a chunk of numbers",
+    "printed": "gelu; a name with a digit",
+    "code all": "shifted equations without a loss",
+    "check": "initial states that are not given, with a batch",
+    "verify": "unpacked stacks and chosen losses",
+    "truncation": "a chunk beyond which the loss reads a state",
 }
-
-
-def _has(case: Case, op: str) -> bool:
-    return any(n.op == op for e in case.equations for n in e.right.walk())
 
 
 def _late(case: Case) -> bool:
@@ -45,17 +37,20 @@ def _late(case: Case) -> bool:
 
 
 LATER: dict[str, Callable[[Case], bool]] = {
-    "gelu is the tanh approximation": lambda c: _has(c, "gelu"),
-    "an own total ignores the choice of losses; its body, its classes": lambda c: not c.plain_total,
     "h[-1] cannot be written": lambda c: any(isinstance(e.index, tuple) and e.index[1] < 0 for e in c.equations),
-    "gradients of inputs that some steps do not read, or in another order": lambda c: (
-        c.loss != "every" or c.total is not None or "r" in c.sizes or _late(c)),
-    "numbers unpacked": lambda c: any(len(e.left) > 1 and not c.shapes[e.left[0]] for e in c.equations),
+    "the gradient of x[0]": _late,
+    "an instance for 2^x": lambda c: any(n.op == "pow" and n.args[0].op == "num" for e in c.equations for n in e.right.walk()),
+    "shifted equations": lambda c: any(isinstance(e.index, int) and e.index for e in c.equations),
 }
 
 RIGHT = (
+    r"^the total .* says itself which losses count and how",  # a choice of losses beside a total of one's own
     r"recurrence cannot be computed in pieces",  # memory="sqrt" says what it covers
     r'memory="sqrt" computes the full gradient of a loss at every step',
+    r"^the closed form is a sum over the losses of single steps",
+    r"recurrence has chains of states that feed each other, so it has no single product of Jacobians",
+    r"is a matrix, so that no matrix is its derivative by the one before",
+    r"^the steps are not alike, so that no formula holds for every number of them: m\[t\] = sum_\{k=1\}\^\{t\}",
 )
 
 COSTLY = ("symbolic", "closed", "code", "code all", "check", "verify", "printed")
