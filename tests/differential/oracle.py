@@ -63,7 +63,7 @@ class World:
         # a value without a step is passed through for each step apart
         memo = (n, step, use if e.index is None and self.only is not None else None)
         if memo not in self.memo:
-            t = use if e.index is None else step - e.index if isinstance(e.index, int) else step  # type: ignore[operator]
+            t = use if e.index is None else step - e.index if isinstance(e.index, int) else max(step, 0)  # type: ignore[operator]
             whole = self.tree(e.right, t, None)
             rank, start = len(self.case.shapes[n]), 0
             for left in e.left:
