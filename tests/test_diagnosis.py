@@ -11,6 +11,7 @@ from bpttgraph.homework.diagnosis import Diagnosis, diagnose
 from bpttgraph.homework.kill import concrete, naming, rounded
 from bpttgraph.homework.model import Answer, Cause, Given
 from bpttgraph.homework.pinpoint import pinpoint
+from bpttgraph.homework.triangle import fit
 from bpttgraph.homework.truth import Truth
 
 HAND = {"rnn": wrong_backprop.rnn, "lstm": wrong_backprop.lstm, "gru": wrong_backprop.gru}
@@ -132,6 +133,18 @@ def test_the_triangle_finds_what_the_catalogue_does_not_list() -> None:
         assert cause.certainty == "exact", cause
         assert "(4, 1) is left out" in cause.text and "(3, 2) is counted twice" in cause.text
         np.testing.assert_array_equal(np.nan_to_num(cause.triangle), weights)
+
+
+def test_contributions_that_are_too_much_alike_tell_nothing() -> None:
+    """Two pairs of steps that contribute the same but for the ninth digit: their weights are noise, and no triangle is shown."""
+    rng = np.random.default_rng(0)
+    c = np.zeros((2, 2, 6))
+    c[0, 0], c[1, 1] = rng.normal(size=(2, 6))
+    c[1, 0] = c[0, 0] * (1 + 1e-9 * rng.normal(size=6))
+    assert fit(c, c.sum((0, 1)), np.full(6, 1e-16)) is None
+    c[1, 0] = rng.normal(size=6)
+    found = fit(c, c.sum((0, 1)), np.full(6, 1e-16))
+    assert found is not None and found.tells and np.allclose(np.nan_to_num(found.coefficients), np.tri(2))
 
 
 def test_a_cause_shows_line_edges_and_triangle() -> None:

@@ -79,6 +79,20 @@ def test_growth_rates_are_the_logarithms_of_the_eigenvalues() -> None:
     np.testing.assert_allclose(np.exp(measure(u, data).growth), [0.9, 0.5, 0.1], rtol=0.03)
 
 
+def test_growth_rates_are_those_of_the_whole_product() -> None:
+    """Directions that no step leaves apart: of a matrix that is far from triangular, and of steps that all differ."""
+    u = bg.recurrence("h[t] = W @ h[t-1] + x[t]\nE[t] = squared_error(h[t], target[t])").unroll(200, sizes={"h": 3})
+    turn = np.array([[1.0, 2.0, -1.0], [0.5, -1.0, 3.0], [2.0, 1.0, 0.7]])
+    data = u.instance(seed=0) | {"W": turn @ np.diag([0.9, 0.5, 0.2]) @ np.linalg.inv(turn)}
+    np.testing.assert_allclose(np.exp(measure(u, data).growth), [0.9, 0.5, 0.2], rtol=0.02)
+    u = bg.cell("rnn").unroll(12, sizes={"h": 3, "x": 2, "y": 2})
+    data = u.instance(seed=3)
+    run, flow = u.run(data), measure(u, data)
+    product = np.linalg.multi_dot([run.jacobian(f"h[{t}]", f"h[{t - 1}]") for t in range(12, 0, -1)])
+    assert flow.growth.sum() == pytest.approx(np.log(abs(np.linalg.det(product))) / 12, rel=1e-9)
+    assert np.all(np.diff(flow.growth) < 0)
+
+
 @pytest.mark.parametrize(("name", "gamma"), [("rnn", 1.0), ("elman", 0.25), ("relu-rnn", 1.0), ("elman-linear", 1.0)])
 def test_the_bound_holds(name: str, gamma: float) -> None:
     u = bg.cell(name).unroll(12)
@@ -187,7 +201,24 @@ def test_files() -> None:
     rows = [line.split(",") for line in flow.to_csv().splitlines()]
     assert rows[0] == ["quantity", "of", "t", "k", "log10_norm"]
     assert len(rows) == 1 + 2 * 21 + 15
-    assert float(rows[1][4]) == pytest.approx(flow.norms["h"][0, 0] / np.log(10), abs=1e-6)
+    found = {(r[0], r[1], int(r[2]), int(r[3])): float(r[4]) for r in rows[1:]}
+    for t in range(6):
+        for k in range(t + 1):
+            assert found["jacobian", "c", t, k] == pytest.approx(flow.norms["c"][t, k] / np.log(10), rel=1e-5, abs=1e-5)
+    assert found["contribution", "U_f", 5, 2] == pytest.approx(flow.contributions["U_f"][4, 1] / np.log(10), rel=1e-5)
+
+
+def test_names_stay_one_field_of_a_csv() -> None:
+    """A comma, a quote and a line end in a name: the reader of the standard library finds the same five fields."""
+    import csv
+    import io
+
+    flow = measure(bg.cell("rnn").unroll(3))
+    for name in ("a,b", 'say "h"', "two\nlines", "h"):
+        flow.norms = {name: flow.norms[next(iter(flow.norms))]}
+        flow.columns = {name: flow.columns[next(iter(flow.columns))]}
+        rows = list(csv.reader(io.StringIO(flow.to_csv())))
+        assert {len(r) for r in rows} == {5} and {r[1] for r in rows if r[0] == "jacobian"} == {name}
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,11 @@ def test_a_window_as_long_as_the_sequence_loses_nothing() -> None:
     assert [c.backward_steps for c in last] == [6, 21, 20]
 
 
+def test_what_passes_a_random_border_is_said_with_its_factor() -> None:
+    table = compare(bg.cell("rnn").unroll(4), rules=["randomised:0.2", "randomised:0.75"])
+    assert [c.text.rpartition(" ")[2] for c in table.choices[1:]] == ["1.25", "4"]
+
+
 def test_randomised_truncation_has_no_bias() -> None:
     """The mean of all outcomes, each with its probability, is the full gradient; so is their variance the one computed."""
     u = bg.cell("rnn").unroll(4)

@@ -65,6 +65,16 @@ def test_terminal_condition_written_out(rnn):
     assert not bg.verify(rnn, text.replace("delta[T] = (1 - h[T]^2) *", "delta[T] = 2 *")).right
 
 
+def test_there_is_nothing_after_the_last_step():
+    """Where a recursion has a summand that belongs to no step, such as a constant upstream gradient, it must still end at T."""
+    u = bg.recurrence("h[t] = W @ h[t-1] + U @ x[t]; E[t] = dot(v, h[t])").unroll(4, sizes={"h": 3, "x": 2})
+    data = u.instance(0)
+    assert bg.verify(u, "d[t] = v + W.T @ d[t+1]; dW = sum_t outer(d[t], h[t-1])", data).right
+    assert bg.verify(u, "d[t] = v + W.T @ d[t+1]; d[T+1] = 0; dU = sum_t outer(d[t], x[t])", data).right
+    assert not bg.verify(u, "d[t] = v + W.T @ d[t+1]; d[T+1] = v; dW = sum_t outer(d[t], h[t-1])", data).right
+    assert bg.verify(u, "d[t] = v + W.T @ (v + W.T @ d[t+2]); d[T] = v; dW = sum_t outer(d[t], h[t-1])", data).right
+
+
 def test_a_wrong_formula_is_wrong_and_its_line_is_known(rnn):
     verdict = bg.verify(rnn, RNN.replace("h[t-1])", "h[t])"))
     assert [n for n, p in verdict.parameters.items() if p.status == "wrong"] == ["W_hh"]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,6 +71,24 @@ def test_min_char_rnn_step_for_step() -> None:
     for name in p:
         np.testing.assert_allclose(trainer.network.parameters[name], p[name], rtol=1e-7, atol=1e-10)
     assert trainer.losses[-1] < 0.8 * trainer.losses[0]
+
+
+def test_a_new_pass_begins_with_an_empty_memory_and_streams_count_as_their_mean() -> None:
+    """Two passes over two streams, by the textbook: each stream's own state, the mean of their gradients, zeros at the second pass."""
+    trainer = Trainer(TEXT[:45], bg.cell("rnn"), Settings(hidden=6, steps=7, batch=2, optimizer="sgd", rate=0.05, scale=0.3, clip="none"))
+    p = {k: v.copy() for k, v in trainer.network.parameters.items()}
+    assert trainer.data.chunks == 4
+    for i in range(8):
+        if i % 4 == 0:
+            h = [np.zeros(6), np.zeros(6)]
+        x, target = trainer.data.chunk(i)
+        made = [textbook(x[:, b], target[:, b], h[b], p) for b in range(2)]
+        h = [m[2] for m in made]
+        trainer.learn(1)
+        assert trainer.losses[-1] == pytest.approx(sum(m[0] for m in made) / x.size / math.log(2), rel=1e-9)
+        for name in p:
+            p[name] = p[name] - 0.05 * (made[0][1][name] + made[1][1][name]) / 2
+            np.testing.assert_allclose(trainer.network.parameters[name], p[name], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize(("steps", "batch"), [(7, 1), (5, 3), (287, 1), (10, 4)])
@@ -219,6 +238,27 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
 def test_killed_ten_times(tmp_path: Path) -> None:
     rng = np.random.default_rng()
     killed(tmp_path, [float(d) for d in rng.uniform(0, 0.4, size=10)])
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_a_checkpoint_that_is_not_finished_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Any) -> None:
+    """Interrupted in the middle of the writing, or out of disk: the old file is there, to the bit, and nothing else."""
+    trainer = Trainer(TEXT, bg.cell("rnn"), Settings(hidden=4, steps=7))
+    path = tmp_path / "a.npz"
+    trainer.learn(2)
+    trainer.save(path)
+    before = path.read_bytes()
+
+    def half(file: Any, **arrays: Any) -> None:
+        file.write(b"PK half of it")
+        file.flush()
+        raise stop
+
+    trainer.learn(1)
+    monkeypatch.setattr(np, "savez", half)
+    with pytest.raises((KeyboardInterrupt, bg.BPTTError)):
+        trainer.save(path)
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.npz"]
 
 
 def test_checkpoints_of_something_else(tmp_path: Path) -> None:
