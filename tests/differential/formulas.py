@@ -177,8 +177,9 @@ def arguments(s: Subject, code: Any, example: int) -> dict[str, Any]:
         if key in c.parameters or step is not None:
             values.setdefault(base_name, {})[step] = s.world.leaf(key, None, None)
         else:
+            ahead = c.defined[key[4:]].index if key.startswith("dE_d") else 0  # of a loss that is given, the step of its output
             for t in range(1, c.steps + 1):
-                values.setdefault(base_name, {})[t] = s.world.leaf(key, t, None)
+                values.setdefault(base_name, {})[t + ahead] = s.world.leaf(key, t, None)
     if c.total is not None:
         values.setdefault(c.total, {})[None] = s.world.value(c.total, None)
     found: dict[str, Any] = dict.fromkeys(code.lengths, c.steps)
