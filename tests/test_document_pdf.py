@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import typing
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,16 @@ def test_lines_have_a_left_side_a_relation_and_a_note() -> None:
     for name, writer in WRITERS.items():
         text = writer(Document("t", (Heading(1, ("title",), "top"), ONE_OF_EACH[Display])))
         assert "markleft" in text and "marknote" in text and EQUALS[name] in text, name
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_control_characters_reach_no_page(name: str) -> None:
+    """Wherever a text stands: in words, code, a table, a caption, a verdict."""
+    evil = "a\x00b\x1b[31mc\x07d\x7f"
+    found = (Heading(2, (evil,), "a"), Para((evil, Mono(evil), Strong(evil))), Bullets(((evil,),)), Code(evil, evil),
+             Table((evil,), ((evil,), ("b",)), (((evil,), (evil,)),)), Verdict("wrong", (evil,)))  # fmt: skip
+    text = WRITERS[name](Document("t", (Heading(1, ("title",), "top"), *found)))
+    assert not [c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t\r\x7f"]
 
 
 def test_an_unknown_block_is_an_error() -> None:

@@ -123,6 +123,12 @@ def test_what_cannot_be_traced_is_explained(function: Any, says: str) -> None:
     assert "hint:" in str(caught.value)
 
 
+def test_a_negative_number_stays_in_one_piece() -> None:
+    """(−½)^h is no −(½^h), and a − (−b) no a − −b."""
+    u = bg.recurrence(lambda h, x: (-0.5) ** h - (-2.0) * x).unroll(1, sizes=1)
+    assert u.run({"h[0]": np.array(2.0), "x": np.array([0.3])}).values["h[1]"] == pytest.approx(0.25 + 0.6)
+
+
 def test_tracing_leaves_no_profiler_behind() -> None:
     import sys
 

@@ -65,6 +65,7 @@ def _run(text: Text) -> str:
 
 
 def _fence(text: str) -> str:
+    text = "".join(c if c.isprintable() or c in "\n\t" else " " for c in text)
     fence = "```"
     while fence in text:
         fence += "`"
