@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from differential.compare import Subject, acceptable
+from differential.generate import random_recurrence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_numbers import STATES, recurrences
@@ -16,7 +18,9 @@ from truth import CELLS, EPS, bound
 
 import bpttgraph as bg
 from bpttgraph.check import check_gradients
-from bpttgraph.recurrence.schedule import instructions, passes, workspace
+from bpttgraph.recurrence.schedule import Unsuited, instructions, passes, workspace
+from bpttgraph.recurrence.schedule.plan import Plan
+from bpttgraph.recurrence.schedule.proof import prove
 from bpttgraph.recurrence.schedule.trial import _small
 
 
@@ -573,3 +577,145 @@ def test_what_is_tried_is_small(text: str, options: Any, expected: tuple[int, in
     assert small.truncation == u.truncation and small.reduce == u.reduce and small.inputs == u.inputs
     assert sum(np.prod(n.shape) for n in small.parameters.values()) <= 20_000
     assert {k: len(s) for k, s in small.shapes.items()} == {k: len(s) for k, s in u.shapes.items()}
+
+
+# -- what is proved before a plan is run -----------------------------------------------------------------------------------------------
+
+STACKED = "s[t] = tanh(A s[t-1] + B h[t-2]); h[t] = tanh([s[t-1]; V h[t-1]] + [b; U x[t]]); E[t] = squared_error(h[t], target[t])"
+
+
+def _the(plan: Plan, op: str, loop: bool, kind: str = "") -> Any:
+    """The first value of a kind in a plan."""
+    return next(v for s in plan.layout.stages for v in s.values if v.op == op and s.loop == loop and v.attrs.get("kind", "") == kind)
+
+
+def _swapped_stages(plan: Plan) -> None:
+    loop = next(i for i, s in enumerate(plan.layout.stages) if s.loop)
+    plan.layout.stages.insert(0, plan.layout.stages.pop(loop))
+
+
+def _backwards(plan: Plan) -> None:
+    next(s for s in plan.layout.stages if s.loop).direction = -1
+
+
+def _one_row(plan: Plan) -> None:
+    part = next(v for v, (home, _, _) in plan.layout.parts.items() if v.op not in ("concat", "stack") and home.rows is not None)
+    plan.layout.single |= {plan.layout.home(part)}
+
+
+def _overlapping(plan: Plan) -> None:
+    part = next(v for v in plan.layout.parts if v.rows is not None and v.op not in ("concat", "stack") and plan.layout.parts[v][1])
+    home, start, stop = plan.layout.parts[part]
+    plan.layout.parts[part] = (home, start - 1, stop - 1)
+
+
+def _other_shape(plan: Plan) -> None:
+    _the(plan, "matvec", True).shape = (9,)
+
+
+def _other_rows(plan: Plan) -> None:
+    _the(plan, "given", False).rows = None
+    value = next(v for s in plan.layout.stages for v in s.values if v.op == "batch_outer")
+    value.args = (value.args[0], next(v for s in plan.layout.stages for v in s.values if v.op == "given" and v.rows is None))
+
+
+def _no_initial_value(plan: Plan) -> None:
+    read = next(v for s in plan.layout.stages for v in s.values if v.op == "read" and len(v.args) > 2)
+    read.args = read.args[:2]
+
+
+def _two_initial_values(plan: Plan) -> None:
+    read = next(v for s in plan.layout.stages for v in s.values if v.op == "read" and len(v.args) > 2)
+    read.args = (read.args[0], read.args[2], read.args[1])
+
+
+def _outside(plan: Plan) -> None:
+    read = _the(plan, "read", False, "at")
+    read.attrs = {**read.attrs, "delay": 99}
+
+
+def _twice(plan: Plan) -> None:
+    plan.layout.stages.append(plan.layout.stages[-1])
+
+
+BAD_PLANS = [_swapped_stages, _backwards, _one_row, _overlapping, _other_shape, _other_rows, _no_initial_value, _two_initial_values,
+             _outside, _twice]  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", BAD_PLANS, ids=[f.__name__.strip("_") for f in BAD_PLANS])
+def test_a_plan_that_cannot_be_proved_is_refused(spoil: Callable[[Plan], None]) -> None:
+    u = bg.recurrence(STACKED).unroll(5, sizes={"s": 2, "h": 4, "b": 1, "x": 3, "U": (3, 3)})
+    plan = u.schedule.plan()
+    prove(plan)
+    spoil(plan)
+    with pytest.raises(Unsuited):
+        prove(plan)
+
+
+def test_what_is_not_proved_is_computed_the_plain_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = bg.recurrence(STACKED).unroll(4, sizes={"s": 2, "h": 4, "b": 1, "x": 3, "U": (3, 3)})
+    data = sound.instance(0)
+
+    def refuse(plan: Plan) -> None:
+        raise Unsuited("nothing is proved today")
+
+    monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule.plan"], "prove", refuse)
+    u = bg.recurrence(STACKED).unroll(4, sizes={"s": 2, "h": 4, "b": 1, "x": 3, "U": (3, 3)})
+    assert not u.schedule.applies and "nothing is proved today" in u.schedule.explain()
+    assert u.run(data).loss == sound.run(data, schedule=False).loss
+    for refused in (lambda: u.stepper(), lambda: u.run(data, memory="sqrt")):
+        with pytest.raises(bg.BPTTError, match="nothing is proved today"):
+            refused()
+
+
+def test_memory_that_nothing_fills_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of the steps begin without numbers, so a part of a stack that is not computed cannot pass for one."""
+    monkeypatch.setattr(workspace.Workspace, "_elsewhere", lambda self, value: [])
+    u = bg.recurrence("h[t] = tanh([b; V h[t-1]]); " + SQUARES).unroll(3, sizes={"h": 4, "b": 1})
+    assert np.isnan(u.run(u.instance(0)).loss)
+
+
+# -- random recurrences of the differential tester: stacks, shared operands, values without a step, delays, blocks of batches ----------
+
+
+@pytest.mark.parametrize("start", range(0, 240, 12))
+def test_every_way_to_run_is_right(start: int) -> None:
+    """The schedule, with its factors inside and outside of the loops, the unrolled graph, √T memory and a stepper, by the oracle."""
+    for seed in range(start, start + 12):
+        subject = Subject(random_recurrence(seed, acceptable))
+        try:
+            u, data = subject.u, subject.data
+        except bg.BPTTError:
+            continue  # another choice than that of the total
+        runs = {"plain": u.run(data, schedule=False)}
+        for wide in (False, True):
+            again = subject.rec.unroll(**subject.case.options())
+            again.schedule.wide = wide
+            runs[f"wide {wide}"] = again.run(data)
+        try:
+            runs["sqrt"] = u.run(data, memory="sqrt")
+        except bg.BPTTError as error:
+            assert "cannot be computed in pieces" in str(error) or "full gradient of a loss at every step" in str(error)
+        for way, run in runs.items():
+            assert subject.differs(run.loss, subject.loss, subject.size * subject.batch * u.columns) is None, (seed, way)
+            for name in run.gradients:
+                if name in subject.gradients:
+                    found = subject.differs(run.gradients[name], subject.gradients[name], subject.scale(name))
+                    assert found is None, (seed, way, name, found)
+        try:
+            loss, gradients, state = u.stepper()(data)
+        except bg.BPTTError as error:
+            assert "cannot be computed piece by piece" in str(error)
+            continue
+        assert subject.differs(loss, subject.loss, subject.size * subject.batch * u.columns) is None, seed
+        assert set(gradients) <= set(runs["plain"].gradients)
+        for name, gradient in gradients.items():
+            want = runs["plain"].gradients[name]
+            got = np.reshape(gradient.sum(0) if gradient.ndim > want.ndim else gradient, want.shape)
+            found = subject.differs(got, want, subject.scale(name))
+            assert found is None, (seed, name, found)
+        for name, value in state.items():
+            base, _, step = name[:-1].partition("[")
+            later = f"{base}[{int(step) + u.columns}]"
+            want = data[later] if later in data else runs["plain"].values[later] if later not in u.slots else 0.0
+            assert subject.differs(*np.broadcast_arrays(value, want), subject.size) is None, (seed, name)

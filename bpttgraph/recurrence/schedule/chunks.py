@@ -35,10 +35,9 @@ def _refuse(u: Unrolled, what: str, reason: str = "") -> None:
     if not reason:
         system = u.system
         assert system is not None
-        reads = [r for n, r in system.reads.items() if r.kind == "shift" and r.source in system.forward]
         if u.recurrence.blocks:
             reason = "it has several blocks"
-        elif any(r.delay < 0 for r in reads):
+        elif any(r.delay is not None and r.delay < 0 for r in u.recurrence.reads):
             reason = "an equation reads a later step"
         elif u.inputs != "every":
             reason = "its inputs are not given at every step"

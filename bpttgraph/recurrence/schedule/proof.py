@@ -137,6 +137,13 @@ def _memory(layout: Layout) -> None:
         fits = value.rows == home.rows and stop - start == value.shape[0] and stop <= home.shape[0]
         if not (alone and fits) or (value in layout.single and stage_of[value] is not stage_of[home]):
             raise Unsuited(f"{value} does not fit into the memory of {home}")
+    for whole in (v for v in stage_of if v.op in ("concat", "stack") and layout.home(v) is v):
+        start = 0
+        for part in whole.args:  # what does not lie in its place is copied there
+            place = (whole, start, start + part.shape[0])
+            if layout.parts.get(part) != place:
+                beside.setdefault(whole, []).append(place[1:])
+            start = place[2]
     for home, places in beside.items():
         places.sort()
         if any(a[1] > b[0] for a, b in pairwise(places)):
