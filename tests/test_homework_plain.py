@@ -10,7 +10,10 @@ from click.testing import CliRunner
 
 import bpttgraph as bg
 from bpttgraph.cli import main
+from bpttgraph.homework import judge
 from bpttgraph.homework.audit import audit
+from bpttgraph.homework.files import Numbers
+from bpttgraph.homework.kill import rounded
 from bpttgraph.homework.residual import structure
 from bpttgraph.homework.triangle import fit
 
@@ -207,3 +210,20 @@ def test_a_key_with_one_factor_for_all(tmp_path):
     assert "∂E/∂U: the same cause as for ∂E/∂W." in str(audit(key))
     key.write_text(KEY + "".join(f"{k} = {(1.88123 + i) * v:.10f}\n" for i, (k, v) in enumerate(true.items())))
     assert all(p.cause is None for p in audit(key).verdict.parameters.values())
+
+
+def test_a_number_with_few_digits_is_no_convention(monkeypatch):
+    """Among hundreds of layouts, orders and factors, one fits two digits by chance."""
+    monkeypatch.setattr(judge, "_causes", lambda *_: {})
+    u = bg.cell("lstm-fused").unroll(5)
+    data = u.instance(0, batch=3)
+    true = u.run(data).gradients["W"]
+    rng = np.random.default_rng(0)
+    for digits in (2, 3):
+        for _ in range(25):
+            index = tuple(int(rng.integers(0, n)) for n in true.shape)
+            value, half = np.zeros(true.shape), np.full(true.shape, np.inf)
+            value[index], half[index] = rounded(true[index] * rng.normal() * 1.5, digits)
+            assert not bg.verify(u, {"W": Numbers(value, half)}, data).parameters["W"].convention
+    many = Numbers(*rounded(-true, 2))  # the same two digits of many numbers are evidence
+    assert "opposite sign" in bg.verify(u, {"W": many}, data).parameters["W"].convention

@@ -388,8 +388,11 @@ def _settle_alike(truth: Truth, given: Mapping[str, Given]) -> None:
 
 def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]) -> float:
     """Mark what is right in another convention; returns the factor that the whole answer has."""
+    tried = 0
 
     def fits(name: str, value: Array, radius: Array) -> bool:
+        nonlocal tried
+        tried += 1
         g = given[name]
         extra = g.half if g.half is not None else 0.0
         return g.value.shape == value.shape and bool(np.all(np.abs(g.value - value) <= radius + extra))
@@ -399,14 +402,30 @@ def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str,
         return 1.0
     right = {n for n, p in found.items() if n in names and p.status.startswith("right")}
     others, factor = conventions.find(truth, names, right, fits)
+    others = {n: c for n, c in others.items() if n not in found}  # too few digits to decide stay too few
+    chance = sum(_digits_apart(truth, given[n]) for n in others) < np.log10(max(tried, 1)) + 1
     for name, convention in others.items():
-        if name in found:  # too few digits to decide stay too few
-            continue
         g = given[name]
         true, radius = (convention.apply(a) for a in (truth.value(name), truth.radius(name, g.unit)))
         radius = np.abs(radius) + (g.half if g.half is not None else 0.0)
-        found[name] = ParameterVerdict(name, "convention", g.value, true, radius, convention=convention.words)
-    return factor
+        if chance:
+            note = f"too few digits to tell whether it is meant in another convention ({convention.words})"
+            found[name] = ParameterVerdict(
+                name, "undecidable", g.value, truth.value(name), _radius(truth, g), note=note
+            )
+        else:
+            found[name] = ParameterVerdict(name, "convention", g.value, true, radius, convention=convention.words)
+    return 1.0 if chance else factor
+
+
+def _digits_apart(truth: Truth, g: Given) -> float:
+    """Decimal digits by which an answer is told apart from the truth: what chance would have to hit for another convention to fit."""
+    true = truth.value(g.name)
+    if true.shape != g.value.shape:
+        return np.inf
+    with np.errstate(all="ignore"):
+        digits = np.log10(np.abs(g.value - true) / np.maximum(_radius(truth, g), 1e-300))
+    return float(np.sum(np.maximum(digits, 0.0)))
 
 
 def _mixed(found: Mapping[str, ParameterVerdict]) -> list[str]:
