@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -55,6 +57,9 @@ def forks(x):
 def forks_and_loops(x):
     forks(x)
     while True: pass
+def sleeps(x):
+    with open(FOLDER + "/grandchild", "w") as f: f.write(str(os.getpid()))
+    time.sleep(600)
 def starts(x):
     subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     return {"W": x}
@@ -157,3 +162,26 @@ def test_the_result_is_read_as_a_plain_file_only(tmp_path):
     for name in "bcd":
         with pytest.raises(bg.BPTTError):
             child.read_result(tmp_path / name, "it")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the parent's end")
+def test_a_child_ends_with_a_checker_that_is_killed(path):
+    """Nobody keeps its time any more."""
+    mark = path.parent / "grandchild"
+    mark.unlink(missing_ok=True)
+    ask = f"from bpttgraph.homework.functions import run_file; run_file({f'{path}:sleeps'!r}, {{'x': 1.0}}, ['W'])"
+    checker = subprocess.Popen([sys.executable, "-c", ask])
+    try:
+        for _ in range(600):
+            if mark.exists() and mark.read_text():
+                break
+            time.sleep(0.05)
+        number = int(mark.read_text())
+    finally:
+        checker.kill()
+        checker.wait()
+    for _ in range(200):
+        if not alive(number):
+            break
+        time.sleep(0.05)
+    assert not alive(number)

@@ -97,15 +97,31 @@ def read_result(path: Path, what: str) -> bytes:
 
 
 def bound() -> None:
-    """Called in the child, before it imports anything of a stranger's: no more memory and no larger files than this."""
+    """Called in the child, before it imports anything of a stranger's: no more memory, time and larger files than this.
+
+    The parent keeps the time, but a parent that is killed cannot: the child's own processor time ends, and on Linux it dies with it.
+    """
+    _die_with_parent()
     try:
         import resource
     except ImportError:  # a system without limits: time alone is bounded
         return
-    for kind, most in (("RLIMIT_DATA", MEMORY), ("RLIMIT_FSIZE", FILE), ("RLIMIT_CORE", 0)):
+    for kind, most in (
+        ("RLIMIT_DATA", MEMORY), ("RLIMIT_FSIZE", FILE), ("RLIMIT_CORE", 0), ("RLIMIT_CPU", int(2 * SECONDS)),
+    ):  # fmt: skip
         number = getattr(resource, kind, None)
         if number is not None:
             _, hard = resource.getrlimit(number)
             limit = most if hard == resource.RLIM_INFINITY else min(most, hard)
             with contextlib.suppress(ValueError, OSError):
                 resource.setrlimit(number, (limit, limit))
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process when its parent ends, however it ends."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
