@@ -192,11 +192,23 @@ def test_the_command_prints_what_it_has_run(text: str, tmp_path: Path) -> None:
     ("h[t] = tanh(W h[t-1] + U h[t-2] + V h[t-3] + x[t]); E[t] = squared_error(h[t], target[t])", None),
     ("h[t] = tanh(W h[t-1] + x[t]); h[0] = tanh(p); E[t] = dot(b, h[t])", None),
     ("h[t] = tanh(W h[t-1] + x[t]); E[t] = dot(b, h[t]) + dot(v, h[t-1])", {"h": 1, "x": 1}),
+    ("h[t] = tanh(W h[t-1] + x[t]); m = mean(h[T]); y[t] = V h[t] * m; E[t] = norm(y[t])", None),
     ("a[t] = W h[t-1] + U x[t] + b; h[t] = tanh(a[t]) * sigmoid(a[t]); E[t] = norm(h[t]) * mean(h[t])", None),
 ])  # fmt: skip
 @pytest.mark.parametrize("loss", ["every", "last"])
 def test_small_inputs_that_showed_faults(text: str, sizes: Any, loss: str) -> None:
     assert_printed(text, sizes=sizes, loss=loss)
+
+
+@pytest.mark.parametrize("text", [
+    "h[t] = tanh(w*h[t-1]); E[t] = dot(b, h[t]); J = sum_t E[t] + dot(v, h[T])",
+    "h[t] = tanh(W h[t-1] + U x[t]); E[t] = squared_error(h[t], target[t]); J = (1/a) * sum_t E[t]",
+    "h[t] = tanh(W h[t-1] + U x[t]); s = h[T]; E = norm(V s)",
+    "h[t] = tanh(W h[t-1]); E[t] = dot(k, h[t]); J = tanh(k_2 * sum_t E[t])",
+    "h[t] = tanh(W h[t-1]); m = sum_t h[t]; E = dot(b, m) * dot(m, h[T])",
+])  # fmt: skip
+def test_totals_of_ones_own(text: str) -> None:
+    assert_printed(text)
 
 
 def test_what_no_loss_reads_is_zero() -> None:
