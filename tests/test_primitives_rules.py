@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -282,6 +283,8 @@ VALUES: dict[str, Callable[..., Any]] = {
     "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * (np.exp(x) - 1)),
     "softplus": lambda x: np.log(1 + np.exp(x)),
     "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu": lambda x: x * 0.5 * (1 + np.vectorize(math.erf)(x / np.sqrt(2))),
+    "gelu_tanh": lambda x: 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))),
     "clip": lambda x, low=-0.5, high=0.5: np.minimum(np.maximum(x, low), high),
     "square": lambda x: x**2,
     "softmax": lambda x: np.exp(x) / np.exp(x).sum(-1, keepdims=True),

@@ -22,7 +22,6 @@ from .generate import random_recurrence
 from .trees import Case
 
 OPEN: dict[str, str] = {
-    "printed": "gelu; a name with a digit",
     "code all": "shifted equations without a loss",
     "check": "initial states that are not given, with a batch",
     "verify": "unpacked stacks and chosen losses",

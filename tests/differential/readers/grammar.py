@@ -22,7 +22,7 @@ Item = tuple[Any, ...]
 Items = list[Item]
 MARKS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303", "macron": "\u0304", "¯": "\u0304", "^": "\u0302", "~": "\u0303"}
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "theta": "θ", "lambda": "λ", "mu": "μ", "rho": "ρ"}
-GREEK |= {"sigma": "σ", "tau": "τ", "varphi": "φ", "phi": "ϕ", "varepsilon": "ε"}
+GREEK |= {"Phi": "Φ", "sigma": "σ", "tau": "τ", "varphi": "φ", "phi": "ϕ", "varepsilon": "ε"}
 _erf = np.vectorize(math.erf, otypes=[float])
 
 
@@ -39,7 +39,8 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "tanh": np.tanh, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign,
     "σ": lambda x: 1 / (1 + np.exp(-x)), "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "1₊": lambda x: (x > 0) * 1.0,
     "relu": lambda x: np.maximum(x, 0), "softplus": lambda x: np.log1p(np.exp(x)), "silu": lambda x: x / (1 + np.exp(-x)),
-    "gelu": lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2))), "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x),
+    "Φ": lambda x: 0.5 * (1 + _erf(x / math.sqrt(2))), "gelu": lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2))),
+    "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x),
     "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))), "clip": np.clip,
     "max": lambda *xs: np.maximum(*xs) if len(xs) > 1 else np.max(xs[0]),
     "min": lambda *xs: np.minimum(*xs) if len(xs) > 1 else np.min(xs[0]),

@@ -86,8 +86,8 @@ class Typst:
             return [self.call(self.inside()[0].strip('"'))]
         if token in ("tanh", "exp", "log", "sin", "cos", "max", "min"):
             return [self.call(token)]
-        if token == "σ" and (self.peek == "lr" or (self.peek == "^" and "lr" in self.tokens[self.i : self.i + 5])):
-            return [self.call("σ")]
+        if token in ("σ", "Φ") and (self.peek == "lr" or (self.peek == "^" and "lr" in self.tokens[self.i : self.i + 5])):
+            return [self.call(token)]
         if token in ("sum", "product"):
             self.take("_")
             letter, *low = self.inside()
