@@ -7,7 +7,7 @@ to the diagnosis. There are no tolerances to choose: how far rounding and the di
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,13 @@ from ..errors import BPTTError
 from ..recurrence import Recurrence
 from . import conventions
 from .answers import Raw, read_answer, split_data, steps_of, to_answer
-from .asked import delta_step
+from .comparing import digits_apart, radius_of, relaid, status_of
 from .feedback import level
 from .forward import Ran, last_digits
 from .generic import faults, visible
+from .meant import inner, settle_alike, shaped
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
-from .truth import SAFETY, Truth
+from .truth import Truth
 
 if TYPE_CHECKING:
     from ..recurrence import Unrolled
@@ -36,7 +37,6 @@ ANOTHER = Cause(
     "unexplained",
     "Wrong for the forward pass that was run as well; as that is another function, no cause is looked for.",
 )
-VAGUE = 0.1  # digits that leave more open than this share of the gradient decide nothing
 
 
 def verify(
@@ -180,13 +180,13 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     if forward is not None:
         truth = Ran(truth, forward)
         explain = explain and forward.near
-    given = {name: _shaped(truth, g, answer) for name, g in answer.given.items()}
-    _settle_alike(truth, given)
-    found = _inner(truth, given)
+    given = {name: shaped(truth, g, answer) for name, g in answer.given.items()}
+    settle_alike(truth, given)
+    found = inner(truth, given)
     for name, g in given.items():
         if name in found:
             continue
-        status, radius = _status(truth, g)
+        status, radius = status_of(truth, g)
         if status == "right" and forward is not None and name in forward.digits:
             status = "right to the digits given"
         if status:
@@ -212,7 +212,7 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     turned = [name for name in wrong if given[name].value.shape != truth.value(name).shape]
     for name in wrong:
         # an answer that is wrong in another layout is explained in ours
-        g = given[name] = _relaid(given[name], truth.value(name), bool(turned) and name in truth.u.parameters)
+        g = given[name] = relaid(given[name], truth.value(name), bool(turned) and name in truth.u.parameters)
         if factor != 1.0:
             half = None if g.half is None else g.half / abs(factor)
             g = given[name] = dataclasses.replace(g, value=g.value / factor, half=half)
@@ -222,7 +222,7 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
             raise BPTTError(f"{answer.source}: the gradient by {name} has shape {g.value.shape}, but {name} has shape {value.shape}",
                             "hand it in in the shape of the parameter, or transposed")  # fmt: skip
         status = "undecidable" if unit else "wrong"
-        found[name] = ParameterVerdict(name, status, g.value, value, _radius(truth, g), note=unit)  # type: ignore[arg-type]
+        found[name] = ParameterVerdict(name, status, g.value, value, radius_of(truth, g), note=unit)  # type: ignore[arg-type]
     if turned:
         answer = dataclasses.replace(
             answer,
@@ -247,145 +247,6 @@ def described(truth: Truth) -> str:
     return f"T = {', '.join(map(str, truth.u.steps.values()))}"
 
 
-def _radius(truth: Truth, g: Given) -> Array:
-    """How far a right answer may be off: rounding, in our arrangement of the sum or in the student's, and the digits typed."""
-    radius = truth.radius(g.name, g.unit)
-    if g.rounding is not None:
-        own = np.abs(g.rounding) * SAFETY * g.unit
-        radius = np.maximum(radius, np.minimum(own, 1e3 * radius)) if own.shape == radius.shape else radius
-    return radius if g.half is None or g.half.shape != radius.shape else radius + g.half
-
-
-def _status(truth: Truth, g: Given) -> tuple[Any, Array]:
-    """Right, right to the digits given, undecidable for want of digits; None for anything else."""
-    true, radius = truth.value(g.name), _radius(truth, g)
-    if g.value.shape != true.shape:
-        return None, radius
-    error = np.abs(g.value - true)
-    if g.half is None:
-        return ("right" if np.all(error <= radius) else None), radius
-    known = np.isfinite(
-        g.half
-    )  # of a key, some entries may be all that is given: half a unit of the others is infinite
-    error, half, close = error[known], g.half[known], radius[known]
-    if np.all(error <= close - half):
-        return "right", radius
-    if not np.all(error <= close):
-        return None, radius
-    vague = np.linalg.norm(half) > VAGUE * np.linalg.norm(true[known])
-    return ("undecidable" if vague else "right to the digits given"), radius
-
-
-def _shaped(truth: Truth, g: Given, answer: Answer) -> Given:
-    """Bring an answer to the layout of the truth where only the batch is missing; settle what a δ of the student's own means."""
-    if g.name not in truth.u._nodes and g.name not in truth.u.leaves:
-        g = _settle(truth, g)
-    true = truth.value(g.name)
-    if answer.kind == "formulas" and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
-        g = dataclasses.replace(g, value=np.broadcast_to(g.value, true.shape), rounding=None)
-    if (
-        g.value.ndim != true.ndim
-        and _solid(g.value) == _solid(true)
-        and not (true.ndim == 1 and g.name in truth.u.parameters)
-    ):
-        g = _each(
-            g, lambda a: a.reshape(true.shape)
-        )  # an axis of one more or less says nothing (of vectors it is a convention)
-    if g.value.size != true.size and not (g.value.ndim == 2 and g.value.shape[::-1] == true.shape):
-        message = f"the gradient by {g.name} has shape {g.value.shape}, but {g.name} has shape {true.shape}"
-        hint = "hand it in in the shape of the parameter"
-        if g.value.shape[1:] == true.shape:
-            hint = "sum over the batch"
-        elif not g.value.shape and true.ndim == 2:
-            hint = "a matrix is a sum of outer products, outer(a, b) or a @ b.T"
-        if g.span is not None:
-            raise BPTTError(f"{message} (in {g.text})", hint)
-        raise BPTTError(f"{answer.source}: {message}", hint)
-    return g
-
-
-def _solid(a: Array) -> tuple[int, ...]:
-    """The axes that are longer than one."""
-    return tuple(n for n in a.shape if n != 1)
-
-
-def _each(g: Given, lay: Callable[[Array], Array]) -> Given:
-    """The answer with its arrays in another layout."""
-    half, rounding = (None if a is None or a.shape != g.value.shape else lay(a) for a in (g.half, g.rounding))
-    return dataclasses.replace(g, value=lay(g.value), half=half, rounding=rounding)
-
-
-def _relaid(g: Given, true: Array, transposed: bool) -> Given:
-    """The same numbers in the shape of the truth, read as transposed if the other matrices of the answer are."""
-    if g.value.size != true.size or (g.value.shape == true.shape and not (transposed and g.value.ndim == 2)):
-        return g
-    laid = _each(g, (lambda a: a.T) if g.value.ndim == true.ndim == 2 else (lambda a: a.reshape(true.shape)))
-    return laid if laid.value.shape == true.shape else g
-
-
-def _settle(truth: Truth, g: Given) -> Given:
-    """δ[t]: the adjoint of the inside of a nonlinearity or of a variable; the one that fits, or else the first of its shape."""
-    step = delta_step(g.name) or ("", 0)
-    fitting = []
-    for node in truth.candidates(step):
-        truth.mean(g.name, node)
-        if truth.value(g.name).shape == g.value.shape:
-            fitting.append(node)
-            if _status(truth, g)[0] in ("right", "right to the digits given"):
-                return g
-    if not fitting:
-        truth.mean(g.name, None)
-        raise BPTTError(
-            f"{g.name} has shape {g.value.shape}, as nothing at step {step[1]} has",
-            "give the δ of one variable, as in dh[2]",
-        )
-    truth.mean(g.name, fitting[0])
-    return g
-
-
-def _inner(truth: Truth, given: Mapping[str, Given]) -> dict[str, ParameterVerdict]:
-    """`dh[t]` that is, at every step, the adjoint of what stands inside the function that makes h[t]: a convention."""
-    groups: dict[str, list[Given]] = {}
-    for name, g in given.items():
-        node = truth.u._nodes.get(name)
-        if node is not None and node.op is not None and node.base is not None:
-            groups.setdefault(node.base, []).append(g)
-    found: dict[str, ParameterVerdict] = {}
-    for group in groups.values():
-        nodes = [truth.inside(g.name) for g in group]
-        if all(_status(truth, g)[0] for g in group) or any(n is None for n in nodes):
-            continue
-        for g, node in zip(group, nodes):
-            truth.mean(g.name, node)
-        if all(_status(truth, g)[0] for g in group):
-            words = "by what stands inside its function (the pre-activation)"
-            for g in group:
-                found[g.name] = ParameterVerdict(
-                    g.name, "convention", g.value, truth.value(g.name), _radius(truth, g), convention=words
-                )
-        else:
-            for g in group:
-                truth.mean(g.name, None)
-    return found
-
-
-def _settle_alike(truth: Truth, given: Mapping[str, Given]) -> None:
-    """A δ[t] that is wrong is meant as the adjoint of what those of other steps are right as."""
-    places: dict[str, int] = {}
-    for wrong in (False, True):
-        for name, g in given.items():
-            step = delta_step(name) if name in truth.alias else None
-            if step is None or (_status(truth, g)[0] is None) is not wrong:
-                continue
-            nodes = truth.candidates(step)
-            if not wrong:
-                places.setdefault(step[0], nodes.index(truth.alias[name]))
-            elif (
-                places.get(step[0], len(nodes)) < len(nodes) and nodes[places[step[0]]].shape == truth.alias[name].shape
-            ):
-                truth.mean(name, nodes[places[step[0]]])
-
-
 def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str, ParameterVerdict]) -> float:
     """Mark what is right in another convention; returns the factor that the whole answer has."""
     tried = 0
@@ -403,7 +264,7 @@ def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str,
     right = {n for n, p in found.items() if n in names and p.status.startswith("right")}
     others, factor = conventions.find(truth, names, right, fits)
     others = {n: c for n, c in others.items() if n not in found}  # too few digits to decide stay too few
-    chance = sum(_digits_apart(truth, given[n]) for n in others) < np.log10(max(tried, 1)) + 1
+    chance = sum(digits_apart(truth, given[n]) for n in others) < np.log10(max(tried, 1)) + 1
     for name, convention in others.items():
         g = given[name]
         true, radius = (convention.apply(a) for a in (truth.value(name), truth.radius(name, g.unit)))
@@ -411,21 +272,11 @@ def _other_convention(truth: Truth, given: Mapping[str, Given], found: dict[str,
         if chance:
             note = f"too few digits to tell whether it is meant in another convention ({convention.words})"
             found[name] = ParameterVerdict(
-                name, "undecidable", g.value, truth.value(name), _radius(truth, g), note=note
+                name, "undecidable", g.value, truth.value(name), radius_of(truth, g), note=note
             )
         else:
             found[name] = ParameterVerdict(name, "convention", g.value, true, radius, convention=convention.words)
     return 1.0 if chance else factor
-
-
-def _digits_apart(truth: Truth, g: Given) -> float:
-    """Decimal digits by which an answer is told apart from the truth: what chance would have to hit for another convention to fit."""
-    true = truth.value(g.name)
-    if true.shape != g.value.shape:
-        return np.inf
-    with np.errstate(all="ignore"):
-        digits = np.log10(np.abs(g.value - true) / np.maximum(_radius(truth, g), 1e-300))
-    return float(np.sum(np.maximum(digits, 0.0)))
 
 
 def _mixed(found: Mapping[str, ParameterVerdict]) -> list[str]:
