@@ -429,6 +429,14 @@ def a_parameter_twice(d: Numbers) -> Any:
     return total
 
 
+def far_back(d: Numbers) -> Any:
+    states, total = [d["h[-1]"], d.get("h[0]")], 0.0
+    for x, target in zip(d["x"], d["target"]):
+        states.append(np.tanh(d["A"] @ states[-2] + x))
+        total = total + squares(states[-1], target)
+    return total
+
+
 BY_HAND = [
     ("h[t] = tanh([V h[t-1]; U x[t]]); " + SQUARES, {"h": 4, "x": 3}, 3,
      looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["U"] @ d["x"][t]])))),
@@ -448,6 +456,13 @@ BY_HAND = [
     ("y[t] = W c; E[t] = squared_error(y[t], target[t])", {"y": 4, "c": 4}, 4, no_state),
     ("y[t] = W c; E[t] = squared_error(y[t], target[t])", {"y": 3, "c": 2}, 4, no_state),
     ("k[t] = W c; h[t] = tanh(A h[t-1] + k[t]); y[t] = V h[t]; L[t] = squared_error(y[t], target[t])", {"c": 2}, 3, constant_drive),
+    ("h[t] = tanh(W h[t-1] + x[t] + b - 0.5); " + SQUARES, {"h": 3}, 4, looped(lambda d, h, t: np.tanh(d["W"] @ h + d["x"][t] + d["b"] - 0.5))),
+    ("h[t] = 0.5 * a * h[t-1] * x[t] - (2 * (1 - x[t]) - h[t-1]); " + SQUARES, {"h": 3}, 3,
+     looped(lambda d, h, t: 0.5 * d["a"] * h * d["x"][t] - 2 * (1 - d["x"][t]) + h)),
+    ("h[t] = tanh(3 - b - W h[t-1] - (U x[t] - c)); " + SQUARES, {"h": 3, "x": 2}, 3,
+     looped(lambda d, h, t: np.tanh(3 - d["b"] - d["W"] @ h - d["U"] @ d["x"][t] + d["c"]))),
+    ("h[t] = tanh(A h[t-2] + x[t]); " + SQUARES, {"h": 2}, 1, far_back),
+    ("h[t] = tanh(A h[t-2] + x[t]); " + SQUARES, {"h": 2}, 4, far_back),
     ("h[t] = tanh(W h[t-1] + x[t]); E[t] = dot(outer(h[t], x[t]).T, M)", {"h": 3}, 3, transposed_inside),
 ]  # fmt: skip
 
