@@ -152,3 +152,33 @@ def test_the_check_covers_the_statements(name: str, wrt: str, batch: int | None)
     u = bound(name).unroll(3)
     report = u.derive(wrt).check(u.instance(seed=1, batch=batch))
     assert report.right and any("level matrix" in f.what for f in report.findings)
+
+
+LOSSES = [
+    *[f"dot(b, {f}(2*b^2 + h[t]^2))" for f in ("tanh sigmoid relu softplus silu gelu gelu_tanh erf exp log sqrt abs sin cos identity "
+                                               "leaky_relu elu softmax log_softmax").split()],
+    *[f"{f}(h[t])" for f in ("sum", "mean", "norm", "max", "min")],
+    "sum(clip(h[t], -0.1, 0.2))", "sum(max(h[t], b))", "dot(b, min(h[t], b))", "sum(max(0, h[t])^2)", "sum(2^h[t])",
+    "squared_error(h[t], b)", "cross_entropy(softmax(h[t]), softmax(b))", "sum([h[t]; b; 2*b]^2)", "dot(diag(h[t]) @ b, b)",
+    "dot(outer(h[t], b) @ b, b)", "sum(h[t] / (2 + b^2))",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_function_at_every_level_and_in_sympy(loss: str) -> None:
+    u = bg.recurrence(f"h[t] = tanh(W h[t-1] + b); E[t] = {loss}").unroll(2, sizes={"h": 2})
+    data = u.instance(seed=1)
+    run, values = u.run(data, schedule=False), {}
+    for name in u.vgraph.variables:
+        array = run.array(name)[0] if u.node(name).batched else run.array(name)
+        for at, x in np.ndenumerate(array):
+            values[name + ("_" + ",".join(str(i + 1) for i in at) if at else "")] = sympy.Float(float(x), 17)
+    for wrt in ("W", "b"):
+        want = complex_step(u, data, wrt)
+        d = u.derive(wrt)
+        for level in ("chain", "local", "matrix", "elements"):
+            assert np.allclose(d.value_at(level, run), want, rtol=1e-10, atol=1e-13), (wrt, level)
+        for level in ("local", "matrix", "elements"):
+            e = d.sympy(level)
+            found = e.subs({s: values[s.name] for s in e.free_symbols}).doit()
+            assert np.allclose(np.array(found.as_explicit().tolist(), float).reshape(want.shape), want, rtol=1e-10, atol=1e-13), level

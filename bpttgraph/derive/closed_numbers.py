@@ -82,10 +82,13 @@ class ClosedNumbers:
     def _place(self, e: Expr, letters: Letters) -> tuple[int, int]:
         """The step of the loss, which is what the first derivative is of, and that of the use, which the last one is of."""
         symbols = [self._at(x, letters) for x in (e.factors if isinstance(e, Product) else (e,)) if isinstance(x, Partial)]
-        steps = {h.name: h.step for h in self.u.heads}
-        t = letters["t"] if "t" in letters else steps[symbols[0].target]
+        losses = {h.name: h.step for h in self.u.heads}
+        t = letters["t"] if "t" in letters else losses[symbols[0].target]
+        use = [step for letter, step in letters.items() if letter != "t"]
+        if use:
+            return t, use[0]
         of = symbols[-1].target if symbols and symbols[-1].source == self.wrt else self.wrt
-        return t, steps[of] if of in steps else without_step(of)[1] or 0
+        return t, losses[of] if of in losses else without_step(of)[1] or 0
 
     def _at(self, e: Any, letters: Letters) -> Any:
         """A name or a formula at given steps; T is the length of the block that the name belongs to."""

@@ -182,11 +182,19 @@ def _applied(e: Apply, known: Mapping[str, Any] | None = None) -> Any:
         exps = [sympy.exp(x) for x in (_explicit(args[0]) if e.shape else [args[0]])]
         bottom = sympy.Add(*exps)
         return sympy.ImmutableMatrix([x / bottom for x in exps]) if e.shape else exps[0] / bottom
-    if name in ("sum", "logsumexp", "norm") and not e.shape:
+    if name in ("log_softmax", "top_mask") and e.shape:
+        entries = list(_explicit(args[0]))
+        if name == "log_softmax":
+            total = sympy.log(sympy.Add(*map(sympy.exp, entries)))
+            return sympy.ImmutableMatrix([x - total for x in entries])
+        tops = [sympy.Heaviside(x - sympy.Max(*entries), 1) for x in entries]
+        return sympy.ImmutableMatrix([x / sympy.Add(*tops) for x in tops])
+    if name in ("sum", "logsumexp", "norm", "max") and not e.shape:
         entries = list(_explicit(args[0])) if e.args[0].shape else [args[0]]
         return {
             "sum": lambda v: sympy.Add(*v),
             "logsumexp": lambda v: sympy.log(sympy.Add(*[sympy.exp(x) for x in v])),
+            "max": lambda v: sympy.Max(*v),
             "norm": lambda v: sympy.sqrt(sympy.Add(*[x**2 for x in v])),
         }[name](entries)
     if e.op.kind != "elementwise":
@@ -220,5 +228,6 @@ def _functions() -> dict[str, Callable[..., Any]]:
         positive, "leaky_relu": lambda x, slope=0.01: positive(x) - slope * positive(-x), "elu": elu,
         "softplus": lambda x: sympy.log(1 + sympy.exp(x)), "silu": lambda x: x / (1 + sympy.exp(-x)),
         "erf": sympy.erf, "normal_cdf": cdf, "gelu": lambda x: x * cdf(x), "gelu_tanh": gelu_tanh,
+        "above": lambda a, b: sympy.Heaviside(a - b, sympy.Rational(1, 2)), "ylog": lambda a, b: a * sympy.log(b),
         "maximum": sympy.Max, "minimum": sympy.Min, "clip": lambda x, low, high: sympy.Max(low, sympy.Min(high, x)),
     }  # fmt: skip
