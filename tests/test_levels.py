@@ -155,8 +155,9 @@ def test_the_check_covers_the_statements(name: str, wrt: str, batch: int | None)
 
 
 LOSSES = [
-    *[f"dot(b, {f}(2*b^2 + h[t]^2))" for f in ("tanh sigmoid relu softplus silu gelu gelu_tanh erf exp log sqrt abs sin cos identity "
-                                               "leaky_relu elu softmax log_softmax").split()],
+    *[f"dot(b, {f}(2*b^2 + h[t]^2))" for f in (
+        "tanh", "sigmoid", "relu", "softplus", "silu", "gelu", "gelu_tanh", "erf", "exp", "log", "sqrt", "abs", "sin", "cos", "identity",
+        "leaky_relu", "elu", "softmax", "log_softmax")],
     *[f"{f}(h[t])" for f in ("sum", "mean", "norm", "max", "min")],
     "sum(clip(h[t], -0.1, 0.2))", "sum(max(h[t], b))", "dot(b, min(h[t], b))", "sum(max(0, h[t])^2)", "sum(2^h[t])",
     "squared_error(h[t], b)", "cross_entropy(softmax(h[t]), softmax(b))", "sum([h[t]; b; 2*b]^2)", "dot(diag(h[t]) @ b, b)",
