@@ -237,6 +237,14 @@ def compare_memory(s: Subject) -> str | None:
     return None
 
 
+def _either(s: Subject) -> bool:
+    """Whether class numbers of B = n examples could be the vectors of one example, as nothing else has a batch."""
+    c = s.case
+    batched = {k for k in s.world.data if c.batch is not None and k not in {*c.parameters, *c.single, *c.absent}}
+    classes = {k for k in batched if c.kinds.get(k) == "classes"}
+    return batched == classes and any(c.shapes[k] == (c.batch,) for k in classes)
+
+
 def acceptable(case: Case) -> bool:
     """Whether the numbers are finite, moderate and away from kinks, and a batch, if any, reaches the loss."""
     s = Subject(case)
@@ -248,6 +256,8 @@ def acceptable(case: Case) -> bool:
         return True  # a refusal is counted, not hidden
     values = [*s.values.values(), *s.losses.values()]
     if not all(np.all(np.isfinite(v)) and np.abs(v).max(initial=0) < 50 for v in values) or world.margin < 1e-3:
+        return False
+    if _either(s):
         return False
     total = sum(s.losses.values())
     return case.batch is None or (np.ndim(total) == 2 and np.shape(total)[1] == case.batch)

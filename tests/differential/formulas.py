@@ -293,7 +293,8 @@ def compare_truncation(s: Subject) -> str | None:
     """Windows and chunks leave out cells of the triangle, and nothing else."""
     c = s.case
     backwards = any(n.op == "name" and isinstance(n.value[1], int) and n.value[1] > 0 for e in c.equations for n in e.right.walk())
-    if c.steps < 2 or not c.plain_total or backwards or any(isinstance(e.index, int) and e.index for e in c.equations):
+    apart = any(e.index if isinstance(e.index, int) else isinstance(e.index, tuple) and e.index[1] < 0 for e in c.equations)
+    if c.steps < 2 or not c.plain_total or backwards or apart:
         return None
     for rule, window, stride in (("sliding:2", 2, 1), ("chunk:2", 2, 2), ("3;2", 3, 2)):
         run = s.rec.unroll(**c.options(), truncate=rule).run(s.data)
