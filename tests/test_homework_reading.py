@@ -336,7 +336,10 @@ def test_powers_of_matrices_are_products():
     verdict = bg.verify(u, closed + "dW = sum_t dh[t] h[t-1].T\ndU = sum_t dh[t] x[t].T")
     assert verdict.right and "line 1: powers of W.T are products of matrices" in verdict.notes
     late = bg.verify(u, closed.replace("i-t", "i-t+1") + "dU = sum_t dh[t] x[t].T")
-    assert late.wrong == ("U",)
+    assert (
+        late.wrong == ("U",)
+        and "line 1, which defines dh[t]: without + 1 in the exponent" in late.parameters["U"].cause
+    )
     written = "dh[T-2] = V.T (o[T-2]-q[T-2]) + W.T V.T (o[T-1]-q[T-1]) + (W.T)^2 V.T (o[T]-q[T])"
     assert bg.verify(u, written).right and not bg.verify(u, written.replace("(W.T)^2", "(W.T * W.T)")).right
 

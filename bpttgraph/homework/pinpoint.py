@@ -147,9 +147,12 @@ class _Asked:
         """(cost, line, number of its equation, old part, new part, in words), for every line that matters."""
         for key in dict.fromkeys(k for n in self.names for k in self.reach[n]):
             for number, equation in enumerate(self.formulas.defined[key]):
+                powers = [e.right for e, _ in walk(equation.right) if isinstance(e, Binary) and e.operator == "^"]
+                exponents = {id(part) for power in powers for part, _ in walk(power)}
                 for e, _ in walk(equation.right):
+                    where = " in the exponent" if id(e) in exponents else ""
                     for cost, new, words in (*self._replaced(e), *self._added(e, equation)):
-                        yield cost, key, number, e, new, words
+                        yield cost, key, number, e, new, words + where
 
     def _replaced(self, e: Expr) -> Iterator[tuple[float, Expr, str]]:
         """Something else in place of a part, or less of it."""
