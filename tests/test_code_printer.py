@@ -151,3 +151,18 @@ def test_what_has_no_code_says_so():
               BigProduct((), "k", num(1), num(3), symbol("a"))):  # fmt: skip
         with pytest.raises(BPTTError, match=r"no (NumPy )?(code|formula)"):
             CodePrinter(NameTable()).show(e)
+
+
+def test_a_printer_says_what_it_lacks():
+    """Whatever is not written is one sentence, for every piece that a language must say."""
+    from bpttgraph.derive.walk import Printer
+
+    class Half(Printer):
+        def name(self, name: str) -> tuple[str, int]:
+            return name, 60
+
+    a, h = symbol("a"), symbol("h", (3,))
+    for e, what in ((num(2), "a number"), (add(a, a), "a sum"), (neg(a), "a minus sign"), (product(a, h), "a product"),
+                    (diag(h, 3), "a word"), (identity((3,)), "the unit matrix"), (transpose(h), "a transpose"), (rows(h, 0, 2), "some rows")):  # fmt: skip
+        with pytest.raises(BPTTError, match=f"a Half does not write {what}"):
+            Half().show(e)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from inspect import signature
 
+from ..errors import BPTTError
 from ..primitives import TABLE
 from .expr import (
     Add,
@@ -179,79 +180,83 @@ class Printer:
         signed = [(s, self.show(t, QUOTIENT)) for s, t in map(split_sign, terms)]
         return self.signed_sum(signed)
 
+    def lacks(self, what: str) -> BPTTError:
+        """What a printer raises that does not write something."""
+        return BPTTError(f"a {type(self).__name__} does not write {what}", "print the formula in another way")
+
     # What a language must say
 
     def name(self, name: str) -> tuple[str, int]:
-        raise NotImplementedError
+        raise self.lacks("a name")
 
     def number(self, value: int | float | Fraction) -> tuple[str, int]:
-        raise NotImplementedError
+        raise self.lacks("a number")
 
     def brackets(self, text: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("brackets")
 
     def square(self, text: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("brackets")
 
     def signed_sum(self, terms: list[tuple[int, str]]) -> str:
-        raise NotImplementedError
+        raise self.lacks("a sum")
 
     def minus(self, text: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("a minus sign")
 
     def times(self, factors: list[tuple[Expr, str]]) -> str:
-        raise NotImplementedError
+        raise self.lacks("a product")
 
     def infix(self, symbol: str, parts: list[str]) -> str:
-        raise NotImplementedError
+        raise self.lacks("a product of entries")
 
     def powered(self, base: Expr, exponent: Expr) -> str:
-        raise NotImplementedError
+        raise self.lacks("a power")
 
     def quotient(self, top: Expr, bottom: Expr) -> str:
-        raise NotImplementedError
+        raise self.lacks("a quotient")
 
     def transposed(self, text: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("a transpose")
 
     def word(self, word: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("a word")
 
     def function(self, symbol: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("a function")
 
     def call(self, function: str, args: list[str]) -> str:
-        raise NotImplementedError
+        raise self.lacks("a function's value")
 
     def bars(self, text: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("an absolute value")
 
     def unit(self) -> str:
-        raise NotImplementedError
+        raise self.lacks("the unit matrix")
 
     def ones(self) -> str:
-        raise NotImplementedError
+        raise self.lacks("a column of ones")
 
     def blocks(self, rows: list[list[str]]) -> str:
-        raise NotImplementedError
+        raise self.lacks("a matrix of blocks")
 
     def slice(self, text: str, start: str, stop: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("some rows of a matrix")
 
     def unit_vector(self, text: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("a unit vector")
 
     def column(self, text: str, index: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("a column of a matrix")
 
     def partial(self, e: Partial) -> str:
-        raise NotImplementedError
+        raise self.lacks("a derivative by its symbol")
 
     def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
-        raise NotImplementedError
+        raise self.lacks("an entry")
 
     def big(self, mark: str, index: str, lower: Expr, upper: Expr, body: str) -> str:
-        raise NotImplementedError
+        raise self.lacks("a sum or product over steps")
 
     def tag(self, text: str, ids: str) -> str:
         return text

@@ -26,7 +26,7 @@ def missing_line(u: Unrolled, line: Line) -> str:
         return ""
     try:
         recursions = _recursions(u)
-    except (BPTTError, RecursionError, NotImplementedError):
+    except (BPTTError, RecursionError):
         return ""
     if line[0] == "link":
         for r in recursions:
