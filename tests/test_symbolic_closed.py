@@ -88,7 +88,16 @@ h[t] = tanh(V h[t-1] + b)
 E[t] = squared_error(h[t], target[t])
 decoder.h[0] = tanh(encoder.h[T]) * encoder.c[T]
 """
-SYSTEMS = {"delays": DELAYED, "backwards": BACKWARDS, "joined": JOINED}
+OUTPUT = """
+encoder:
+h[t] = tanh(W h[t-1] + U x[t])
+y[t] = tanh(R h[t])
+decoder:
+h[t] = tanh(V h[t-1] + b)
+E[t] = squared_error(h[t], target[t])
+decoder.h[0] = V encoder.y[T]
+"""
+SYSTEMS = {"through an output": OUTPUT, "delays": DELAYED, "backwards": BACKWARDS, "joined": JOINED}
 
 
 def compare(rec: bg.Recurrence, steps: Any, **options: Any) -> None:
@@ -109,7 +118,7 @@ def compare(rec: bg.Recurrence, steps: Any, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("T", [1, 2, 3, 6])
-@pytest.mark.parametrize("name", ["bidirectional", "seq2seq:forced", "seq2seq:feedback", "rnn", "lstm", "delays", "backwards", "joined"])
+@pytest.mark.parametrize("name", ["bidirectional", "seq2seq:forced", "seq2seq:feedback", "rnn", "lstm", "delays", "backwards", "joined", "through an output"])
 def test_parameters_and_initial_states(name: str, T: int):
     rec = bg.recurrence(SYSTEMS[name]) if name in SYSTEMS else bound(name)
     compare(rec, T)

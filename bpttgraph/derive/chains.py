@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
 from .chain import Chain
@@ -87,10 +87,11 @@ def junction(u: Unrolled, c: Chain, chains: list[Chain]) -> Chain | None:
 
 def junction_blocks(form: ClosedForm, c: Chain, following: Chain) -> list[list[Expr]]:
     """∂s_0/∂s_T, block by block: the first states of `c` by the last ones of the chain before it."""
-    v, last = form.variables, form.u.steps[following.block]
     start, ends = form.entry(c)
+    return [[at_last(form, following, start.derivative(first, end, ends)) for end in ends] for first in form.first_states(c)]
 
-    def at_last(name: str) -> str:
-        return rebased("T", last)(name) if name in v and v[name].block == following.block else name
 
-    return [[renamed(start.derivative(first, end, ends), at_last) for end in ends] for first in form.first_states(c)]
+def at_last(form: ClosedForm, following: Chain, e: Any) -> Any:
+    """A formula with T for the last step of the block of a chain."""
+    v, last = form.variables, form.u.steps[following.block]
+    return renamed(e, lambda name: rebased("T", last)(name) if name in v and v[name].block == following.block else name)

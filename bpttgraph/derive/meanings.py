@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .chain import Chain, size_of, unit
-from .chains import junction, junction_blocks
+from .chains import at_last, junction, junction_blocks
 from .expr import Blocks, Expr, Partial, Symbol, Zeros, partial
 from .factored import Statement
 from .steps import rebased, renamed
@@ -94,9 +94,10 @@ def _first(form: ClosedForm, c: Chain) -> list[tuple[Expr, Expr]]:
         symbol = _by(form, state)
         if isinstance(symbol, Partial):
             pairs.append(start.meaning(symbol, state, form.wrt, ends))
-    if c.direction > 0:
-        return pairs
-    return [renamed(p, rebased("T", form.u.steps[c.block])) for p in pairs]
+    following = junction(form.u, c, form.chains)
+    if following is not None:  # what is read of another network stands at its last step
+        return [at_last(form, following, p) for p in pairs]
+    return pairs if c.direction > 0 else [renamed(p, rebased("T", form.u.steps[c.block])) for p in pairs]
 
 
 def _joint(form: ClosedForm, c: Chain) -> list[Statement]:
