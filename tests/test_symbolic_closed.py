@@ -97,7 +97,7 @@ h[t] = tanh(V h[t-1] + b)
 E[t] = squared_error(h[t], target[t])
 decoder.h[0] = V encoder.y[T]
 """
-SYSTEMS = {"through an output": OUTPUT, "delays": DELAYED, "backwards": BACKWARDS, "joined": JOINED}
+SYSTEMS = {"delays": DELAYED, "backwards": BACKWARDS, "joined": JOINED}
 
 
 def compare(rec: bg.Recurrence, steps: Any, **options: Any) -> None:
@@ -118,7 +118,7 @@ def compare(rec: bg.Recurrence, steps: Any, **options: Any) -> None:
 
 
 @pytest.mark.parametrize("T", [1, 2, 3, 6])
-@pytest.mark.parametrize("name", ["bidirectional", "seq2seq:forced", "seq2seq:feedback", "rnn", "lstm", "delays", "backwards", "joined", "through an output"])
+@pytest.mark.parametrize("name", ["bidirectional", "seq2seq:forced", "seq2seq:feedback", "rnn", "lstm", *SYSTEMS])
 def test_parameters_and_initial_states(name: str, T: int):
     rec = bg.recurrence(SYSTEMS[name]) if name in SYSTEMS else bound(name)
     compare(rec, T)
@@ -184,3 +184,13 @@ def test_where_there_is_no_closed_form(system: str, wrt: str, options: dict[str,
     rec = bg.recurrence(system) if "=" in system else bg.cell(system)
     with pytest.raises(BPTTError, match=r"recursions|parameter|chains"):
         _ = rec.derive(wrt, **options).closed_form
+
+
+@pytest.mark.parametrize("T", [1, 3])
+def test_a_parameter_that_enters_through_another_networks_output(T: int):
+    rec = bg.recurrence(OUTPUT)
+    u = rec.unroll(T)
+    run = u.run(u.instance(seed=5))
+    for wrt in run.gradients:
+        got = rec.derive(wrt).closed_form.contributions(u, run).sum((0, 1))
+        assert np.allclose(got, run.gradient(wrt), rtol=1e-11, atol=1e-13), wrt
