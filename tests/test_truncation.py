@@ -163,6 +163,12 @@ def test_chunks_detach_what_passes_their_border(text: str, steps: int, counted: 
         np.testing.assert_allclose(u.run(data, schedule=schedule).gradients["a"], counted * data["v"], rtol=1e-13)
 
 
+def test_a_window_that_reaches_before_the_first_step_cuts_nothing() -> None:
+    u = bg.recurrence("h[t] = tanh(w * h[t-3]); h[-2] = d; E[t] = h[t]").unroll(2, truncate="sliding:2", sizes=1)
+    data = u.instance(1)
+    assert u.run(data).gradients["d"] == pytest.approx((1 - np.tanh(data["w"] * data["d"]) ** 2) * data["w"], rel=1e-13)
+
+
 @pytest.mark.parametrize("value", ["sliding:0", "window:3", "4;8", "0;0", "chunk:", "-1", "sliding:x", 0, ""])
 def test_what_is_not_a_truncation(value: str | int) -> None:
     with pytest.raises(bg.BPTTError, match="is not a truncation") as caught:

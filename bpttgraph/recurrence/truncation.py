@@ -38,8 +38,10 @@ class Truncation:
 
     def cut_losses(self, source: int, target: int, last: int) -> range:
         """Columns of the losses (1 ≤ loss ≤ last) whose border lies between `target` and the earlier `source`."""
-        if self.keep_initial:  # an initial state belongs to the first chunk, also where a later one reads it
-            source = min(max(source, 1), last)
+        # All initial states stand in one place before the first step, however long the delay with which they are read. In chunks
+        # they belong to the first one, also where a later one reads them.
+        edge = 1 if self.keep_initial else 0
+        source = min(max(source, edge), last + 1 - edge)
         if target > source:
             first = -(-(source + self.window) // self.stride)
             final = (target - 1 + self.window) // self.stride

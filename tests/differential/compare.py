@@ -145,8 +145,8 @@ class Subject:
 
     def scale(self, key: str) -> float:
         """What errors of a gradient are measured by: the sum of its absolute contributions, and the size of the values."""
-        key = key if key in self.leaf_keys else ""
-        return self.size * (1 + (float(np.abs(self.triangles[key]).sum((0, 1)).max(initial=0)) if key else 1.0))
+        parts = np.abs(self.triangles[key]).sum((0, 1)) if key in self.leaf_keys else np.abs(self.gradients.get(key, 1.0))
+        return self.size * (1 + float(parts.max(initial=0)))
 
     def differs(self, got: Any, want: Any, scale: float) -> str | None:
         got, want = np.asarray(got), np.asarray(want)
