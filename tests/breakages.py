@@ -373,14 +373,6 @@ TABLE: tuple[Breakage, ...] = (
         ('tests/test_truncation.py::test_cut_edges_stay_in_the_graph',),
     ),
     Breakage(
-        'chunks cut the initial state',
-        'index',
-        'bpttgraph/recurrence/truncation.py',
-        '            source = min(max(source, 1), last)\n',
-        '            pass\n',
-        ('tests/test_truncation.py::test_cut_edges_stay_in_the_graph',),
-    ),
-    Breakage(
         'a delay of the other sign',
         'step',
         'bpttgraph/recurrence/schedule/system.py',
