@@ -1,8 +1,7 @@
 """Random recurrences: whatever the package says of them is what the oracle says. A few hundred here, 20,000 in the slow sweep.
 
-`OPEN` lists the categories that still differ somewhere, and `LATER` what a recurrence must not have yet, each with its reason; what is in
-neither table is compared. Both must end empty. `RIGHT` are the refusals that are right; any other is a failure, so that a wrong one is
-seen.
+`RIGHT` are the refusals that are right; any other is a failure, so that a wrong refusal is seen. Two tables say what is still open, and
+must end empty: `REFUSED`, refusals that are not right but honest, and `OPEN`, single seeds that differ in a category.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
 
@@ -19,27 +17,14 @@ from .__main__ import one, shrunk, sweep
 from .categories import CATEGORIES, Difference
 from .compare import acceptable
 from .generate import random_recurrence
-from .trees import Case
 
-OPEN: dict[str, str] = {
-    "code all": "shifted equations without a loss",
-    "check": "initial states that are not given, with a batch",
-    "verify": "unpacked stacks and chosen losses",
-    "truncation": "a chunk beyond which the loss reads a state",
+OPEN: dict[tuple[str, int], str] = {
+    ("check", 134): "a right gradient off by 8.3 u·S, of which 6.2 are allowed",
 }
 
-
-def _late(case: Case) -> bool:
-    """Whether an input is read one step later."""
-    names = [n.value for e in case.equations for n in e.right.walk() if n.op == "name"]
-    return any(i == -1 and n not in case.defined for n, i in names)
-
-
-LATER: dict[str, Callable[[Case], bool]] = {
-    "symbolic T of own totals of losses with a derivative": lambda c: not c.plain_total,
-    "the gradient of x[0]": _late,
-    "an instance for 2^x": lambda c: any(n.op == "pow" and n.args[0].op == "num" for e in c.equations for n in e.right.walk()),
-    "shifted equations": lambda c: any(isinstance(e.index, int) and e.index for e in c.equations),
+REFUSED = {
+    r"^the steps are not alike.* reads several steps in one formula$": "symbolic T, J = 2 * sum_t L[t] with L[t] = silu(dot(a, h[t-1]))",
+    r"^the steps are not alike, so that no formula holds for every number of them: $": "s[t+1] = …; s[1] = 0; the reason is empty",
 }
 
 RIGHT = (
@@ -56,12 +41,11 @@ COSTLY = ("symbolic", "closed", "code", "code all", "check", "verify", "printed"
 CHUNKS, EACH = 30, 10
 
 
-def closed_categories() -> tuple[str, ...]:
-    return tuple(c for c in CATEGORIES if c not in OPEN)
-
-
-def wrong(found: list[Difference]) -> list[Difference]:
-    return [d for d in found if d.kind != "refusal" or not any(re.search(r, d.detail) for r in RIGHT)]
+def wrong(seed: int, found: list[Difference]) -> list[Difference]:
+    """What is neither right nor known to be open."""
+    accepted = (*RIGHT, *REFUSED)
+    refused = [d for d in found if d.kind == "refusal" and any(re.search(r, d.detail) for r in accepted)]
+    return [d for d in found if d not in refused and (d.category, seed) not in OPEN]
 
 
 def told(seed: int, d: Difference) -> str:
@@ -74,10 +58,8 @@ def told(seed: int, d: Difference) -> str:
 def test_random_recurrences(chunk: int) -> None:
     """Cheap categories for every seed, the costly ones for a third of them each."""
     for seed in range(chunk * EACH, (chunk + 1) * EACH):
-        if any(has(random_recurrence(seed, acceptable)) for has in LATER.values()):
-            continue
-        only = tuple(c for c in closed_categories() if c not in COSTLY or (COSTLY.index(c) + seed) % 3 == 0)
-        found = wrong(one(seed, only)[1])
+        only = tuple(c for c in CATEGORIES if c not in COSTLY or (COSTLY.index(c) + seed) % 3 == 0)
+        found = wrong(seed, one(seed, only)[1])
         assert not found, told(seed, found[0])
 
 
@@ -86,8 +68,8 @@ def test_sweep_of_20000() -> None:
     """Everything on 20,000 recurrences, with progress; prints every seed with a difference."""
     counts: Counter[str] = Counter()
     start = time.monotonic()
-    for done, (seed, every, _) in enumerate(sweep(range(20_000), closed_categories()), 1):
-        for d in wrong(every):
+    for done, (seed, every, _) in enumerate(sweep(range(20_000), tuple(CATEGORIES)), 1):
+        for d in wrong(seed, every):
             counts[d.category] += 1
             print(f"seed {seed}: {d.category}: {d.kind}: {d.detail}", flush=True)
         if done % 1000 == 0:
