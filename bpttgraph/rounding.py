@@ -20,7 +20,7 @@ import numpy as np
 from .autodiff import evaluate_absolute, last_reads
 from .graph import Node, leaf, needed
 
-__all__ = ["SAFETY", "U", "radius", "rounding_error"]
+__all__ = ["LAST", "SAFETY", "U", "radius", "rounding_error"]
 
 Array = np.ndarray[Any, Any]
 

@@ -200,6 +200,14 @@ class Probe:
         for chunk in self._chunks(moves, 2 * len(STENCIL)):
             yield from _split(self._differences(chunk), [_rows(m) for m in chunk])
 
+    def losses_at(self, moves: Sequence[Move], factors: Sequence[float]) -> Iterator[Array]:
+        """For each move the sum of the losses, (factors, P), with its directions times each factor added."""
+        for chunk in self._chunks(moves, len(factors)):
+            counts = [_rows(m) for m in chunk]
+            outputs = self.plan.results(self._moved(chunk, np.outer(factors, np.ones(sum(counts)))))
+            found = self._losses(outputs, len(factors) * sum(counts)).sum(axis=(0, 2)).reshape(len(factors), -1)
+            yield from np.split(found, np.cumsum(counts)[:-1], axis=1)
+
     def _differences(self, moves: Sequence[Move]) -> Measured:
         steps = np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
         signed = np.concatenate([steps, -steps])

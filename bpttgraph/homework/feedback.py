@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
+from ..rounding import U
 
 if TYPE_CHECKING:
     from .model import ParameterVerdict, Verdict
@@ -48,6 +49,16 @@ def ratio(p: ParameterVerdict) -> np.ndarray[Any, Any]:
         if p.given.shape == p.true.shape
         else np.zeros(0)
     )
+
+
+def judged_to(p: ParameterVerdict) -> float:
+    """How far entries may be off without being seen, relative to the largest entry."""
+    largest = float(np.abs(p.true).max(initial=0.0))
+    return float(np.max(p.radius, initial=0.0)) / largest if largest else 0.0
+
+
+def _precision(unit: float) -> str:
+    return "double" if unit <= U else "single" if unit <= 2.0**-24 else "half"
 
 
 def worst_entries(p: ParameterVerdict, count: int = SHOWN) -> list[dict[str, Any]]:
@@ -97,9 +108,11 @@ def _lines(name: str, p: ParameterVerdict, depth: int, verdict: Verdict) -> list
     shape = "×".join(map(str, p.given.shape)) or "number"
     line = f"  {MARKS[p.status]:<7} {_called(name)}  ({shape})"
     if p.status == "right to the digits given":
-        line += "  right to the digits given"
+        line += "  right to the digits given" + (f": {p.note}" if p.note else "")
     if p.convention:
         line += f"  convention: {p.convention}"
+    if verdict.unit.get(name, 0.0) > U and p.status != "wrong":
+        line += f"  judged to {judged_to(p):.0e} of its largest entry, {_precision(verdict.unit[name])} precision"
     if p.status == "undecidable":
         line += f"  undecidable here: {p.note}"
     lines = [line]
@@ -208,6 +221,7 @@ def _parameter(name: str, p: ParameterVerdict, depth: int, verdict: Verdict) -> 
         body["convention"] = p.convention
     if p.note:
         body["note"] = p.note
+    body |= {"judged to": judged_to(p), "precision": _precision(verdict.unit.get(name, U))}
     full = depth >= LEVELS.index("full")
     if p.status == "wrong":
         off = ratio(p)

@@ -24,6 +24,7 @@ from .forward import Ran, last_digits
 from .generic import faults, visible
 from .meant import inner, settle_alike, shaped
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
+from .quotients import recognised
 from .truth import Truth
 
 if TYPE_CHECKING:
@@ -192,6 +193,12 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
         if status:
             note = "the digits given leave too much open" if status == "undecidable" else ""
             found[name] = ParameterVerdict(name, status, g.value, truth.value(name), radius, note=note)
+    quotients = recognised(truth, {n: g for n, g in given.items() if n not in found and answer.kind != "formulas"})
+    for name in (n for n, q in quotients.items() if q.right):
+        value, radius = truth.value(name), radius_of(truth, given[name])
+        found[name] = ParameterVerdict(
+            name, "right to the digits given", given[name].value, value, radius, note=str(quotients[name])
+        )
     rest = {n: g for n, g in given.items() if n not in found}
     if rest and answer.kind == "function" and forward is None:
         forward = last_digits(truth, given, rest.keys())
@@ -233,6 +240,8 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     causes = _causes(truth, dataclasses.replace(answer, given=given), unexplained)
     if forward is not None and not forward.near:
         causes = {n: ANOTHER for n in wrong if found[n].status == "wrong"}
+    for name in (n for n in causes if n in quotients):
+        causes[name] = Cause("exact", f"∂E/∂{name}: {quotients[name]}.", (("differences",),))
     for name, cause in causes.items():
         found[name] = dataclasses.replace(found[name], because=cause)
     scale, said = {n: truth.scale(n) for n in given}, forward.text if forward is not None else ""
