@@ -8,10 +8,11 @@ could have produced: the digits that agree must outweigh the number of mistakes 
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import accumulate, combinations
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,9 @@ SLACK = 1000.0  # units of roundoff of the largest entry: another order of opera
 PAIRS = 40_000  # pairs tried at most
 DOUBT = 3.0  # agreement must be 10³ times less likely by chance than one hit among all that were tried
 STAGE = 24  # mistakes tried at a time in a large model
-WORK = 4e9  # numbers that may be added up there
+WORK = 4e9  # numbers that may be added up in one search, some seconds: …
+EDGE = 50.0  # … one reverse pass with a mistake costs so many at each edge, beside those of the gradients,
+PASS = 2e4  # … and any number of them at once so many more
 LARGE = 3e6  # numbers in the table of all mistakes' gradients
 
 
@@ -226,10 +229,19 @@ class Diagnosis:
                 return Cause("exact", text, ((f"copied:{name}:{other}",),), CATALOGUE["copied"].lesson)
         return None
 
-    @property
+    @cached_property
     def _small(self) -> bool:
         numbers = sum(prod(self.truth.value(n).shape) for n in self.trial.names)
-        return numbers * len(self.mutants) <= LARGE
+        return numbers * len(self.mutants) <= LARGE and sum(self._work((m,)) for m in self.mutants) <= WORK
+
+    def _work(self, combination: Combination) -> float:
+        """What it costs to try mistakes, in numbers that are added up: a truncation needs a reverse pass for each group of losses."""
+        if any(m.weights is not None for m in combination):
+            return 0.0
+        rule = next((m.truncation for m in combination if m.truncation is not None), self.u.truncation)
+        numbers = sum(prod(node.shape) for node in self.u.parameters.values())
+        edges = len(self.trial.site.places.edges)
+        return len(self.trial.groups(rule)) * (self.u.columns * numbers + EDGE * (self.run.batch or 1) * edges)
 
     def _singles(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
         table = dict(self.table)
@@ -272,19 +284,22 @@ class Diagnosis:
     def _staged(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
         """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is done."""
         trial = self._trial(list(given), only=True)
-        work = self.u.columns * sum(prod(node.shape) for node in self.u.parameters.values())
         plain = [
             m for m in self.mutants if m.weights is None
         ]  # the triangles of large parameters would be larger still
         plain.sort(key=lambda m: not m.plain)
-        stages: list[list[Combination]] = []
-        done = 0.0
-        for start in range(0, len(plain), STAGE):
-            rows = plain[start : start + STAGE]
-            done += work * sum(len(self.u.heads) if m.truncation is not None else 1 for m in rows)
-            if start and done > WORK:
-                break
-            stages.append([(m,) for m in rows])
+        each = PASS * len(trial.site.places.edges)
+        stages: list[list[Combination]] = [[]]
+        done = stage = 0.0
+        for m in plain:
+            work = self._work((m,))
+            if done + work + each > WORK and done:
+                continue  # a cheaper one may still have its turn
+            if len(stages[-1]) >= STAGE and stage >= each:
+                stages.append([])
+                done, stage = done + each, 0.0
+            stages[-1].append((m,))
+            done, stage = done + work, stage + work
         found = self._by_stages(given, wrong, trial, stages)
         rest = [n for n in wrong if n not in found]
         return found | self._by_stages(given, rest, trial, [self._factors(given, rest)])
@@ -458,6 +473,8 @@ class Diagnosis:
             (not (p or q), a.rank + b.rank, (a, b)) for (a, p), (b, q) in combinations(chosen, 2) if compatible(a, b)
         ]
         pairs = sorted(pairs, key=lambda p: p[:2])[:PAIRS]
+        work = list(accumulate(self._work(p[2]) for p in pairs))
+        pairs = pairs[: bisect_right(work, WORK)]
         size = max(64, int(LARGE / max(sum(prod(g.value.shape) for g in given.values()), 1)))
         trial = self._trial(list(given), only=True)
         stages = ([p[2] for p in pairs[i : i + size]] for i in range(0, len(pairs), size))

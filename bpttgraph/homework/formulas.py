@@ -112,6 +112,7 @@ class Formulas:
         self.last = u.steps.get(u._loss_block, u.columns)
         self._values: dict[tuple[str, int | None], Value] = {}
         self._memo: dict[Any, Value] = {}
+        self._partial: dict[Any, list[Value]] = {}  # sums and products over steps, up to each step
         self._free: dict[int, frozenset[str]] = {}
         self._down: dict[int, set[int]] = {}  # equation -> the sums and products in it that run down
         self.factors: dict[tuple[int, int], Value] = {}
@@ -204,7 +205,7 @@ class Formulas:
         equations = list(self.defined[base])
         equations[number] = replace(equations[number], right=right)
         made.defined = {**self.defined, base: equations}
-        made._values, made._memo, made._free, made._down = {}, {}, {}, {}
+        made._values, made._memo, made._partial, made._free, made._down = {}, {}, {}, {}, {}
         made.notes, made.ordered, made._absent = [], set(), set()
         made._nodes = made._numbers = 0
         return made
@@ -438,32 +439,26 @@ class Formulas:
             low, high = high, low
         if high - low > MOST_NODES:
             raise self._error("this sum has too many terms", e, f"sum from 1 to T = {self.last}")
-        if e.kind == "sum":
-            total = ZERO
-            for k in range(low, high + 1):
-                total = self._inside(e, "+", total, self._go(e.body, {**bound, e.variable: k}))
-            return total
-        # prod(low..high) is its last factor times prod(low..high-1), which other sums have met already
+        # up to each k it is one term more than up to k - 1, which other sums have met already, or this one before a value was missing
         free = tuple(
             sorted((v, t) for v, t in bound.items() if v in self._free.setdefault(id(e.body), _variables(e.body)))
         )
-        product, start = ONE, low
-        for k in range(high, low - 1, -1):
-            if (id(e), low, k, free) in self._memo:
-                product, start = self._memo[id(e), low, k, free], k + 1
-                break
-        for k in range(start, high + 1):
-            factor = self._go(e.body, {**bound, e.variable: k})
-            if factor.node is None or len(factor.node.shape) < 2:
-                product = self._inside(e, "*", factor, product)
+        made = self._partial.setdefault((id(e), low, free), [])
+        result = made[min(len(made), high - low + 1) - 1] if made and high >= low else ZERO if e.kind == "sum" else ONE
+        for k in range(low + len(made), high + 1):
+            term = self._go(e.body, {**bound, e.variable: k})
+            if e.kind == "sum":
+                result = self._inside(e, "+", result, term)
+            elif term.node is None or len(term.node.shape) < 2:
+                result = self._inside(e, "*", term, result)
             elif self.ascending and not down:
-                product = self._inside(e, "@", product, factor)
+                result = self._inside(e, "@", result, term)
             else:
-                product = self._inside(e, "@", factor, product)
-            if k > low and not down and product.node is not None and len(product.node.shape) == 2:
+                result = self._inside(e, "@", term, result)
+            if e.kind == "prod" and k > low and not down and result.node is not None and len(result.node.shape) == 2:
                 self.ordered.add(e.span.line)
-            self._memo[id(e), low, k, free] = product
-        return product
+            made.append(result)
+        return result
 
     def _runs_down(self, e: Reduce) -> bool:
         """Whether the bounds say that the steps are counted down."""

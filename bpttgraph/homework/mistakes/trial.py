@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Trial"]
 
 Array = np.ndarray[Any, Any]
-Group = tuple[Array, Mapping[int, Change]]
+Group = tuple[list[int], Mapping[int, Change]]
 ROWS = 2048  # mistakes in one pass, at most
-MEMORY = 3e7  # numbers of all their gradients together
+MEMORY = 3e7  # numbers of all their adjoints together
 
 
 class Trial:
@@ -73,42 +73,45 @@ class Trial:
         return found
 
     def groups(self, rule: Truncation | None) -> list[Group]:
-        """Losses that share a set of cut edges: their mask, and the cut edges as factors of 0."""
+        """Losses (their numbers) that share a set of cut edges, and the cut edges as factors of 0."""
         name = rule.name if rule is not None else ""
         if name not in self._groups:
-            sets: dict[frozenset[int], list[int]] = {}
+            every: list[int] = []  # cut for all losses
+            of: dict[int, list[int]] = {}  # column of a loss -> edges cut for it, in order
+            for e in self.site.places.edges if rule is not None else ():
+                losses = self._cut(e, rule)  # type: ignore[arg-type]
+                if len(losses) == self.u.columns:
+                    every.append(e.index)
+                else:
+                    for loss in losses:
+                        of.setdefault(loss, []).append(e.index)
+            sets: dict[tuple[int, ...], list[int]] = {}
             for j, head in enumerate(self.u.heads):
-                cut = frozenset(
-                    e.index for e in self.site.places.edges if rule is not None and self._cut(e, head.column, rule)
-                )
-                sets.setdefault(cut, []).append(j)
-            made = []
-            for cut, heads in sets.items():
-                mask = np.zeros((len(self.u.heads), 1))
-                mask[heads] = 1.0
-                made.append((mask, dict.fromkeys(cut, 0.0)))
-            self._groups[name] = made  # type: ignore[assignment]
+                sets.setdefault(tuple(of.get(head.column, ())), []).append(j)
+            self._groups[name] = [(heads, dict.fromkeys((*every, *cut), 0.0)) for cut, heads in sets.items()]
         return self._groups[name]
 
-    def _cut(self, e: Edge, loss: int, rule: Truncation) -> bool:
+    def _cut(self, e: Edge, rule: Truncation) -> range:
+        """The columns of the losses that are not sent back through an edge."""
+        none, every = range(0), range(1, self.u.columns + 1)
         if (
             e.arg.name is None
             or e.arg.role in ("parameter", "input", "target", "upstream")
             or e.delay == 0
             or e.column is None
         ):
-            return False
+            return none
         if rule.carousel:
             from ...recurrence.unroll import carries
 
-            return not (e.source == e.base and carries(self.u.node(e.owner), e.arg))
-        return loss in rule.cut_losses(e.column - e.delay, e.column, self.u.columns)
+            return none if e.source == e.base and carries(self.u.node(e.owner), e.arg) else every
+        return rule.cut_losses(e.column - e.delay, e.column, self.u.columns)
 
     def __call__(self, combinations: Sequence[Sequence[Mutant]]) -> dict[str, Array]:
         """name -> (number of combinations, *shape): what each combination of mistakes makes of the gradient."""
         result = {n: np.zeros((len(combinations), *self.true[n].shape)) for n in self.names}
         rows: list[list[Mapping[int, Change]]] = []
-        seeds: list[Array] = []
+        seeds: list[tuple[Array, list[int]]] = []  # the weights of all losses, and those that count in this row
         owner: list[int] = []
         for i, chosen in enumerate(combinations):
             weighted = next((m for m in chosen if m.weights is not None), None)
@@ -122,15 +125,18 @@ class Trial:
             for m in chosen:
                 if m.losses is not None:
                     scale = scale * (m.losses / self.u.weight)
-            for mask, cut in self.groups(rule):
+            for heads, cut in self.groups(rule):
                 rows.append([*changes, cut])
-                seeds.append(scale * mask)
+                seeds.append((scale, heads))
                 owner.append(i)
-        numbers = sum(prod(node.shape) for node in self.u.parameters.values())
+        numbers = sum(prod(node.shape) * (self.reverse.batch if node.batched else 1) for node in self.site.places.order)
         size = max(8, min(ROWS, int(MEMORY / max(numbers, 1))))
         for start in range(0, len(rows), size):
             part = slice(start, start + size)
-            found = self.reverse(rows[part], self.names, np.stack(seeds[part]))
+            counted = np.zeros((len(rows[part]), len(self.u.heads), self.reverse.batch))
+            for seed, (scale, heads) in zip(counted, seeds[part]):
+                seed[heads] = scale[heads]
+            found = self.reverse(rows[part], self.names, counted)
             for n in self.names:
                 np.add.at(result[n], owner[part], found[n])
         for i, chosen in enumerate(combinations):
