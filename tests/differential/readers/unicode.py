@@ -20,7 +20,7 @@ class Unicode:
     """A function's bracket stands close to it, that of a factor apart."""
 
     TOKEN = re.compile(
-        rf"(?P<unit>𝟏|I(?![^\Wᵀ(]))|(?P<step>1₊)|(?P<number>\d+\.?\d*(?:e-?\d+)?)|(?P<big>[∑∏])|(?P<e>𝐞(?=\())|(?P<d>[∂d]⁺?)(?={_NAME}/[∂d])"
+        rf"(?P<unit>𝟏|I(?![^\Wᵀ⁰¹²³⁴⁵⁶⁷⁸⁹(]))|(?P<step>1₊)|(?P<number>\d+\.?\d*(?:e-?\d+)?)|(?P<big>[∑∏])|(?P<e>𝐞(?=\())|(?P<d>[∂d]⁺?)(?={_NAME}/[∂d])"
         rf"|(?P<name>{_NAME})|(?P<low>_\([^()]*\)|[{_SMALL}]+)|(?P<high>[⁰¹²³⁴⁵⁶⁷⁸⁹]+)|(?P<space>\s+)|(?P<sign>.)",
         re.DOTALL,
     )  # fmt: skip
