@@ -11,27 +11,48 @@ True
 
 from __future__ import annotations
 
-import sys
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .check import Report
-    from .derive import Derivation
-    from .draw.expression import draw_graph
-    from .draw.figure import Figure
-    from .errors import BPTTError
-    from .extend import defvjp, primitive
-    from .gradcheck import check_grads, gradcheck
-    from .graph import Graph, Node
-    from .homework import verify
-    from .numpy_front import array, stack, zeros
-    from .recurrence import Recurrence, Run, Unrolled, recurrence
-    from .recurrence.library import cell, cells
-    from .replay import Replay, replay
-    from .tensor import Tensor, detach, no_grad, stop_gradient, tensor
-    from .training import train
-    from .transforms import grad, gradients, hessian, hvp, jacobian, jvp, linearize, trace, value_and_grad, vjp
+    from .check import Report as Report
+    from .check.gradcheck import check_grads as check_grads
+    from .check.gradcheck import gradcheck as gradcheck
+    from .core.extend import defvjp as defvjp
+    from .core.extend import primitive as primitive
+    from .core.graph import Graph as Graph
+    from .core.graph import Node as Node
+    from .derive import Derivation as Derivation
+    from .draw.expression import draw_graph as draw_graph
+    from .draw.figure import Figure as Figure
+    from .eager.numpy_front import array as array
+    from .eager.numpy_front import stack as stack
+    from .eager.numpy_front import zeros as zeros
+    from .eager.replay import Replay as Replay
+    from .eager.replay import replay as replay
+    from .eager.tensor import Tensor as Tensor
+    from .eager.tensor import detach as detach
+    from .eager.tensor import no_grad as no_grad
+    from .eager.tensor import stop_gradient as stop_gradient
+    from .eager.tensor import tensor as tensor
+    from .eager.transforms import grad as grad
+    from .eager.transforms import gradients as gradients
+    from .eager.transforms import hessian as hessian
+    from .eager.transforms import hvp as hvp
+    from .eager.transforms import jacobian as jacobian
+    from .eager.transforms import jvp as jvp
+    from .eager.transforms import linearize as linearize
+    from .eager.transforms import trace as trace
+    from .eager.transforms import value_and_grad as value_and_grad
+    from .eager.transforms import vjp as vjp
+    from .equations import Recurrence as Recurrence
+    from .equations import recurrence as recurrence
+    from .equations.library import cell as cell
+    from .equations.library import cells as cells
+    from .errors import BPTTError as BPTTError
+    from .homework import verify as verify
+    from .training import train as train
+    from .unrolled import Run as Run
+    from .unrolled import Unrolled as Unrolled
 
 __version__ = "0.1.0"
 
@@ -39,51 +60,45 @@ _WHERE = {
     "BPTTError": "errors",
     "Derivation": "derive",
     "Figure": "draw.figure",
-    "Graph": "graph",
-    "Node": "graph",
-    "Recurrence": "recurrence",
+    "Graph": "core.graph",
+    "Node": "core.graph",
+    "Recurrence": "equations",
     "Report": "check",
-    "Run": "recurrence",
-    "Tensor": "tensor",
-    "Unrolled": "recurrence",
-    "array": "numpy_front",
-    "cell": "recurrence",
-    "cells": "recurrence",
-    "check_grads": "gradcheck",
-    "defvjp": "extend",
-    "detach": "tensor",
+    "Run": "unrolled",
+    "Tensor": "eager.tensor",
+    "Unrolled": "unrolled",
+    "array": "eager.numpy_front",
+    "cell": "equations",
+    "cells": "equations",
+    "check_grads": "check.gradcheck",
+    "defvjp": "core.extend",
+    "detach": "eager.tensor",
     "draw_graph": "draw.expression",
-    "grad": "transforms",
-    "gradcheck": "gradcheck",
-    "gradients": "transforms",
-    "hessian": "transforms",
-    "hvp": "transforms",
-    "jacobian": "transforms",
-    "jvp": "transforms",
-    "linearize": "transforms",
-    "no_grad": "tensor",
-    "primitive": "extend",
-    "Replay": "replay",
-    "replay": "replay",
-    "recurrence": "recurrence",
-    "stack": "numpy_front",
-    "stop_gradient": "tensor",
-    "tensor": "tensor",
-    "trace": "transforms",
+    "grad": "eager.transforms",
+    "gradcheck": "check.gradcheck",
+    "gradients": "eager.transforms",
+    "hessian": "eager.transforms",
+    "hvp": "eager.transforms",
+    "jacobian": "eager.transforms",
+    "jvp": "eager.transforms",
+    "linearize": "eager.transforms",
+    "no_grad": "eager.tensor",
+    "primitive": "core.extend",
+    "Replay": "eager.replay",
+    "replay": "eager.replay",
+    "recurrence": "equations",
+    "stack": "eager.numpy_front",
+    "stop_gradient": "eager.tensor",
+    "tensor": "eager.tensor",
+    "trace": "eager.transforms",
     "train": "training",
-    "value_and_grad": "transforms",
+    "value_and_grad": "eager.transforms",
     "verify": "homework",
-    "vjp": "transforms",
-    "zeros": "numpy_front",
+    "vjp": "eager.transforms",
+    "zeros": "eager.numpy_front",
 }
 
-__all__ = [
-    "BPTTError", "Derivation", "Figure", "Graph", "Node", "Recurrence", "Replay", "Report", "Run", "Tensor", "Unrolled", "array", "cell",
-    "cells", "check_grads", "defvjp", "detach", "draw_graph", "grad", "gradcheck", "gradients", "hessian", "hvp", "jacobian", "jvp",
-    "linearize", "no_grad", "primitive", "recurrence", "replay", "stack", "stop_gradient", "tensor", "trace", "train",
-    "value_and_grad", "verify",
-    "vjp", "zeros",
-]  # fmt: skip
+__all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
@@ -94,17 +109,6 @@ def __getattr__(name: str) -> Any:
         globals()[name] = value
         return value
     raise AttributeError(f"module 'bpttgraph' has no attribute {name!r}")
-
-
-class _Face(ModuleType):
-    """This package: importing the submodule `recurrence` must not hide the function of the same name."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _WHERE and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Face
 
 
 def __dir__() -> list[str]:

@@ -62,7 +62,7 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def functions() -> str:
-    from bpttgraph.recurrence.functions import ALIASES, FUNCTIONS
+    from bpttgraph.equations.functions import ALIASES, FUNCTIONS
 
     rows = []
     for name, function in FUNCTIONS.items():
@@ -75,7 +75,7 @@ def functions() -> str:
 
 def cells() -> str:
     import bpttgraph as bg
-    from bpttgraph.recurrence.library import describe
+    from bpttgraph.equations.library import describe
 
     rows = []
     for name in bg.cells():

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from bpttgraph.array_primitives import EveryArgument
-from bpttgraph.derive.printers import to_text
+from bpttgraph.core.array_primitives import EveryArgument
+from bpttgraph.core.graph import Node, leaf
+from bpttgraph.core.primitives import TABLE, Primitive
 from bpttgraph.derive.read import formula
-from bpttgraph.graph import Node, leaf
-from bpttgraph.primitives import TABLE, Primitive
+from bpttgraph.formulas.printers import to_text
 
 PLACE = Path(__file__).parent / "reference" / "primitives.md"
 KINDS = {
@@ -25,7 +25,7 @@ KINDS = {
 }
 HEAD = """# Primitives
 
-The rule table, `bpttgraph.primitives.TABLE`, printed by `docs/generate_primitives.py` from the table itself. Every derivative stands
+The rule table, `bpttgraph.core.primitives.TABLE`, printed by `docs/generate_primitives.py` from the table itself. Every derivative stands
 there once; reverse mode, forward mode, second derivatives and the formulas of a derivation are made from that one statement.
 """
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 import bpttgraph as bg
 from bpttgraph.draw import draw
-from bpttgraph.traced_variables import variables_of
+from bpttgraph.show.traced_variables import variables_of
 
 
 def loss(x, Wx, Wh, b, h0):  # x is (T, N, D), time-major

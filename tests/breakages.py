@@ -55,7 +55,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "tanh's derivative",
         'sign',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'lambda y, x: 1.0 - square(y))',
         'lambda y, x: 1.0 + square(y))',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -63,7 +63,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "sigmoid's derivative from its input",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'lambda y, x: y * (1.0 - y), symbol',
         'lambda y, x: y * y, symbol',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -71,7 +71,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "silu's derivative",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'sigmoid(x) + y * (1.0 - sigmoid(x))',
         'sigmoid(x) + y',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -79,7 +79,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "softmax's tangent",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'y * t - y * last(dot(y, t)) if _dims(x)',
         'y * t if _dims(x)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -87,7 +87,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "log_softmax's tangent",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         't - expand(last(dot(exp(y), t))',
         't - expand(last(dot(y, t))',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -95,7 +95,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'cross entropy by its target',
         'sign',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         '-dot(log(y), t) if slot',
         'dot(log(y), t) if slot',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -103,7 +103,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'squared error by its target',
         'sign',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'dot(target - y, t) if slot',
         'dot(y - target, t) if slot',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -111,7 +111,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'division by its second argument',
         'sign',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b',
         'lambda y, a, b: 1.0 / b, lambda y, a, b: y / b',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -119,7 +119,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'a power by its exponent',
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'lambda y, a, b: b * pow_(a, b - 1.0)',
         'lambda y, a, b: b * pow_(a, b)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -127,7 +127,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'matvec by its matrix: transposed',
         'transpose',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'lambda g, a, x: outer(g, x), lambda g, a, x: vecmat(g, a)',
         'lambda g, a, x: outer(x, g), lambda g, a, x: vecmat(g, a)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -135,7 +135,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'vecmat by its matrix: transposed',
         'transpose',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'lambda g, x, a: matvec(a, g), lambda g, x, a: outer(x, g)',
         'lambda g, x, a: matvec(a, g), lambda g, x, a: outer(g, x)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -143,7 +143,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'matmat by its left factor',
         'transpose',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'lambda g, a, b: matmat(g, transpose(b))',
         'lambda g, a, b: matmat(g, b)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -151,7 +151,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'matvec of a batch',
         'transpose',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'return x @ a.T if a.ndim == 2',
         'return x @ a if a.ndim == 2 and a.shape[0] == a.shape[1] else x @ a.T if a.ndim == 2',
         ('tests/test_numbers.py::test_complex_data_give_complex_numbers',),
@@ -159,7 +159,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'a tie in maximum',
         'constant',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'np.float32)) + 0.5 * (a == b))',
         'np.float32)) + 1.0 * (a == b))',
         ('tests/test_tensor.py::test_subgradients',),
@@ -167,7 +167,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "clip's derivative above",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'step(x - low) * step(high - x)',
         'step(x - low)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -175,7 +175,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the transpose of a part of a stack',
         'index',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'start = sum(a.shape[0] for a in node.args[:slot])',
         'start = sum(a.shape[0] for a in node.args[:max(slot - 1, 0)])',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -183,7 +183,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'padding in front',
         'index',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         '[(0, 0)] * (np.ndim(x) - 1) + [(before, after)]',
         '[(0, 0)] * (np.ndim(x) - 1) + [(after, before)]',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -191,7 +191,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the sum over what was broadcast',
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'i < extra or (want[i - extra] == 1 and n != 1)',
         'i < extra',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -199,7 +199,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the batch sum of a gradient',
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'if isinstance(g, Node) and g.batched and not target.batched and not target.is_constant:',
         'if isinstance(g, Node) and g.batched and not target.batched and not target.is_constant and len(want) > 1:',
         ('tests/test_primitives_rules.py::test_rules_of_the_batch',),
@@ -207,7 +207,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'sigmoid far out overflows',
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'e = np.exp(np.where(up, -x, x))  # never overflows',
         'e = np.exp(-np.abs(x) if not np.iscomplexobj(x) else -x)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -215,7 +215,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'softmax without its shift',
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         '    e = np.exp(_shifted(x))\n',
         '    e = np.exp(x)\n',
         ('tests/test_tensor.py::test_far_out_nothing_overflows',),
@@ -223,7 +223,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "norm's derivative at zero",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'dot(ratio(x, expand(last(y), shape=x.shape)), t))',
         'dot(div(x, expand(last(y), shape=x.shape)), t))',
         ('tests/test_tensor.py::test_subgradients',),
@@ -231,7 +231,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'scatter with repeated indices',
         'buffer',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         '        np.add.at(out, key, g)',
         '        out[key] = g',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -239,7 +239,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'put: the value that was overwritten',
         'term',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         '        part = part * (owner[key] == number).astype(float)\n',
         '        part = part * 1.0\n',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -247,7 +247,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'put: the old value gets a gradient',
         'term',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         '        return put(g, 0.0, key=key)',
         '        return g',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -255,7 +255,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "cumsum's transpose",
         'transpose',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         'reverse=not node.attrs["reverse"]',
         'reverse=node.attrs["reverse"]',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -263,7 +263,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "permute's transpose",
         'transpose',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         '        order[source + n] = i - n',
         '        order[i] = source',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -271,7 +271,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'arctan2 by its second argument',
         'sign',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         'lambda y, a, b: -a / (square(a) + square(b))',
         'lambda y, a, b: a / (square(a) + square(b))',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -279,7 +279,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'einsum of a diagonal',
         'term',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         '        if letter in wanted:  #',
         '        if False:  #',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -287,7 +287,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "imag's transpose",
         'sign',
-        'bpttgraph/array_primitives.py',
+        'bpttgraph/core/array_primitives.py',
         'lambda g, slot, node: -1j * real(g)',
         'lambda g, slot, node: 1j * real(g)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -295,7 +295,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the adjoint sum keeps the last summand only',
         'term',
-        'bpttgraph/autodiff.py',
+        'bpttgraph/core/autodiff.py',
         '            sums[arg] = sums[arg] + part if arg in sums else part\n            if arg in wanted',
         '            sums[arg] = part\n            if arg in wanted',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -303,7 +303,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'a cut edge is passed',
         'step',
-        'bpttgraph/autodiff.py',
+        'bpttgraph/core/autodiff.py',
         '            if arg.serial not in on_path or (arg.serial, node.serial, slot) in cut:\n',
         '            if arg.serial not in on_path:\n',
         ('tests/test_truncation.py::test_the_truncated_rule_of_1997',),
@@ -311,7 +311,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'forward mode of a difference',
         'sign',
-        'bpttgraph/autodiff.py',
+        'bpttgraph/core/autodiff.py',
         'sign = -only[1] if op.name == "sub" and only[0] == 1 else only[1]',
         'sign = only[1]',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -319,7 +319,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'S without the absolute value of the factors',
         'sign',
-        'bpttgraph/autodiff.py',
+        'bpttgraph/core/autodiff.py',
         '            args = [np.abs(slots[a.serial]) for a in node.args]\n            name',
         '            args = [slots[a.serial] for a in node.args]\n            name',
         ('tests/test_check.py::test_the_radius_leaves_room_for_rounding_only',),
@@ -327,7 +327,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "the mean's weight in the triangle",
         'constant',
-        'bpttgraph/recurrence/numbers.py',
+        'bpttgraph/unrolled/numbers.py',
         '                unit[place[head.step]] = self.u.weight',
         '                unit[place[head.step]] = 1.0',
         ('tests/test_symbolic_closed.py::test_losses_and_means',),
@@ -335,7 +335,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "the mean's weight in the gradient",
         'constant',
-        'bpttgraph/recurrence/numbers.py',
+        'bpttgraph/unrolled/numbers.py',
         'ones = np.full(self.batch or 1, self.u.weight, self._real)',
         'ones = np.full(self.batch or 1, 1.0, self._real)',
         ('tests/test_schedule.py::test_every_cell',),
@@ -343,7 +343,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'an initial state that all examples share',
         'term',
-        'bpttgraph/recurrence/numbers.py',
+        'bpttgraph/unrolled/numbers.py',
         '            return np.sum(total, axis=0) if self.batch is None or name in self._admitted.shared else np.array(total)',
         '            return np.sum(total, axis=0) if self.batch is None else np.array(total)',
         ('tests/test_numbers.py::test_what_all_examples_share',),
@@ -351,7 +351,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'what the schedule copied',
         'state',
-        'bpttgraph/recurrence/numbers.py',
+        'bpttgraph/unrolled/numbers.py',
         '            return self.numbers.spread(Admitted({**a.arrays, **kept}',
         '            return self.numbers.spread(Admitted({**a.arrays}',
         ('tests/test_numbers.py::test_float32_stays_float32',),
@@ -359,7 +359,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'windows: one step too many',
         'index',
-        'bpttgraph/recurrence/truncation.py',
+        'bpttgraph/equations/truncation.py',
         '            first = -(-(source + self.window) // self.stride)\n',
         '            first = -(-(source + self.window + 1) // self.stride)\n',
         ('tests/test_truncation.py::test_reached_pairs_and_masked_sums',),
@@ -367,7 +367,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "BPTT(h;h'): rounding of groups",
         'index',
-        'bpttgraph/recurrence/truncation.py',
+        'bpttgraph/equations/truncation.py',
         'group = -(-loss // self.stride)',
         'group = loss // self.stride',
         ('tests/test_truncation.py::test_cut_edges_stay_in_the_graph',),
@@ -375,7 +375,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'a delay of the other sign',
         'step',
-        'bpttgraph/recurrence/schedule/system.py',
+        'bpttgraph/schedule/system.py',
         'return self._offset(self.rec.key(name, d.block)) - name.index.offset',
         'return abs(self._offset(self.rec.key(name, d.block)) - name.index.offset)',
         ('tests/test_schedule.py::test_every_cell',),
@@ -383,7 +383,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the adjoint comes from the wrong step',
         'step',
-        'bpttgraph/recurrence/schedule/system.py',
+        'bpttgraph/schedule/system.py',
         'add(read.source, "shift", -read.delay, cut)',
         'add(read.source, "shift", -read.delay + (read.delay > 1), cut)',
         ('tests/test_schedule.py::test_random_recurrences',),
@@ -391,7 +391,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the reader of an initial state',
         'step',
-        'bpttgraph/recurrence/schedule/system.py',
+        'bpttgraph/schedule/system.py',
         '                reader = row + read.delay\n',
         '                reader = max(row + read.delay - 1, 0)\n',
         ('tests/test_schedule.py::test_every_cell',),
@@ -399,7 +399,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'an adjoint is kept once',
         'term',
-        'bpttgraph/recurrence/schedule/system.py',
+        'bpttgraph/schedule/system.py',
         'reduce(lambda a, b: a + b, parts[node]) if node in parts else None',
         'parts[node][0] if node in parts else None',
         ('tests/test_schedule.py::test_every_cell',),
@@ -407,7 +407,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the cut rows of truncation',
         'step',
-        'bpttgraph/recurrence/schedule/system.py',
+        'bpttgraph/schedule/system.py',
         'if column != row + 1 and rule.cut_losses(column, row + 1, length):',
         'if column != row + 1 and rule.cut_losses(column, row, length):',
         ('tests/test_schedule.py::test_truncation_by_chunks',),
@@ -415,7 +415,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'signs of flattened sums',
         'sign',
-        'bpttgraph/recurrence/schedule/passes.py',
+        'bpttgraph/schedule/passes.py',
         'terms += [(sign * s, t) for s, t in zip',
         'terms += [(s, t) for s, t in zip',
         ('tests/test_schedule.py::test_random_recurrences',),
@@ -423,7 +423,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the order of a stack',
         'buffer',
-        'bpttgraph/recurrence/schedule/passes.py',
+        'bpttgraph/schedule/passes.py',
         '            whole = _concat(build, [new[a.args[0]] for a in chosen])',
         '            whole = _concat(build, [new[a.args[0]] for a in reversed(chosen)])',
         ('tests/test_schedule.py::test_every_cell',),
@@ -431,7 +431,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'rows of a packed product',
         'buffer',
-        'bpttgraph/recurrence/schedule/passes.py',
+        'bpttgraph/schedule/passes.py',
         'start = sum(a.shape[0] for a in firsts[: firsts.index(value.args[0])])',
         'start = sum(a.shape[0] for a in firsts[firsts.index(value.args[0]) + 1 :])',
         ('tests/test_schedule.py::test_every_cell',),
@@ -439,7 +439,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'what is subtracted first',
         'sign',
-        'bpttgraph/recurrence/schedule/instructions.py',
+        'bpttgraph/schedule/instructions.py',
         'calls.append((np.subtract, (number, at, out)))',
         'calls.append((np.subtract, (at, number, out)))',
         ('tests/test_schedule.py::test_every_cell',),
@@ -447,7 +447,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'the factor of a product',
         'term',
-        'bpttgraph/recurrence/schedule/instructions.py',
+        'bpttgraph/schedule/instructions.py',
         '        calls.append((np.multiply, (at, factor, out)))\n',
         '        calls.append((np.multiply, (at, 1.0, out)))\n',
         ('tests/test_schedule.py::test_every_cell',),
@@ -455,7 +455,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: a cotangent grows in place though shared',
         'buffer',
-        'bpttgraph/tensor.py',
+        'bpttgraph/eager/tensor.py',
         '                elif serial in summed and before.dtype == part.dtype and before.shape == part.shape:',
         '                elif before.__class__ is _ndarray and before.dtype == part.dtype and before.shape == part.shape:',
         ('tests/test_tensor.py::test_a_cotangent_that_two_arguments_share_is_not_summed_in_place',),
@@ -463,7 +463,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: the last use of a number only',
         'term',
-        'bpttgraph/tensor.py',
+        'bpttgraph/eager/tensor.py',
         '                if serial in sums:\n                    sums[serial] += part\n                else:\n                    sums[serial] = part\n            serial = b.serial',  # noqa: E501
         '                sums[serial] = part\n            serial = b.serial',
         ('tests/test_tensor.py::test_reused_values_and_repeated_backward',),
@@ -471,7 +471,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: 0 · ∞ at an entry that nobody reads',
         'term',
-        'bpttgraph/tensor.py',
+        'bpttgraph/eager/tensor.py',
         '            part = np.where((g == 0) | (p == 0), 0.0, part)',
         '            pass',
         ('tests/test_tensor.py::test_subgradients',),
@@ -479,7 +479,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: a matrix gradient is multiplied out transposed',
         'transpose',
-        'bpttgraph/products.py',
+        'bpttgraph/eager/products.py',
         'return self.lefts[0].T.dot(self.rights[0])',
         'return self.rights[0].T.dot(self.lefts[0]).T if self.lefts[0].shape[1] != self.rights[0].shape[1] else self.rights[0].T.dot(self.lefts[0])',  # noqa: E501
         ('tests/test_tensor.py::test_gradients_of_shared_weights_are_multiplied_out_late_and_right',),
@@ -487,7 +487,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: products of several steps',
         'transpose',
-        'bpttgraph/products.py',
+        'bpttgraph/eager/products.py',
         'return np.concatenate(self.lefts).T.dot(np.concatenate(self.rights))',
         'return np.concatenate(self.lefts).T.dot(np.concatenate(self.rights[::-1]))',
         ('tests/test_tensor.py::test_assignment_is_recorded',),
@@ -495,7 +495,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: the transpose of what is multiplied late',
         'transpose',
-        'bpttgraph/products.py',
+        'bpttgraph/eager/products.py',
         'return Products(self.rights.copy(), self.lefts.copy())',
         'return Products(self.lefts.copy(), self.rights.copy())',
         ('tests/test_tensor.py::test_gradients_of_shared_weights_are_multiplied_out_late_and_right',),
@@ -503,7 +503,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "eager: a leaf's gradient belongs to others too",
         'buffer',
-        'bpttgraph/tensor.py',
+        'bpttgraph/eager/tensor.py',
         '            return g if ours else g.copy()',
         '            return g',
         ('tests/test_tensor.py::test_gradients_of_leaves_may_be_written_to_and_others_not',),
@@ -511,7 +511,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: no_grad stays on after an error',
         'state',
-        'bpttgraph/tensor.py',
+        'bpttgraph/eager/tensor.py',
         '    try:\n        yield\n    finally:\n        _recording.off = before\n\n\n@contextmanager\ndef _recorded',
         '    yield\n    _recording.off = before\n\n\n@contextmanager\ndef _recorded',
         ('tests/test_tensor.py::test_nothing_is_destroyed_and_nothing_leaks',),
@@ -519,7 +519,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'eager: complex cotangent of a real value',
         'term',
-        'bpttgraph/tensor.py',
+        'bpttgraph/eager/tensor.py',
         '    if np.iscomplexobj(part) and not np.iscomplexobj(arg.value):\n        part = np.real(part)\n',
         '',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -527,7 +527,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'perturbation confusion',
         'term',
-        'bpttgraph/transforms.py',
+        'bpttgraph/eager/transforms.py',
         'n.op is None and n.serial < self.start and "value" not in n.attrs',
         'n.op is None and n.serial < self.start - 10**9 and "value" not in n.attrs',
         ('tests/test_tensor.py::test_no_perturbation_confusion',),
@@ -535,7 +535,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'replay: the sign of a nested difference',
         'sign',
-        'bpttgraph/replay.py',
+        'bpttgraph/eager/replay.py',
         '                one = (inside, flip * sign)',
         '                one = (inside, flip)',
         ('tests/test_replay.py::test_random_programs',),
@@ -543,7 +543,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'replay: sums of edges',
         'index',
-        'bpttgraph/replay.py',
+        'bpttgraph/eager/replay.py',
         '        self.first = begin[self.used] - self.low',
         '        self.first = begin[self.used] - self.low * (len(begin) > 2)',
         ('tests/test_replay.py::test_random_programs',),
@@ -551,7 +551,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'replay: a sum used twice is inlined',
         'term',
-        'bpttgraph/replay.py',
+        'bpttgraph/eager/replay.py',
         'if arg.serial in parts and uses[arg.serial] == 1:',
         'if arg.serial in parts and uses[arg.serial] >= 1:',
         ('tests/test_replay.py::test_random_programs',),
@@ -743,7 +743,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'walk: a sum in a product loses its brackets',
         'bracket',
-        'bpttgraph/derive/walk.py',
+        'bpttgraph/formulas/walk.py',
         'least = [PRODUCT if isinstance(f, Tagged) and isinstance(f.arg, Product) else FRACTION for f in factors]',
         'least = [SUM for f in factors]',
         ('tests/test_derive_printers.py::test_unicode_reads_back',),
@@ -751,7 +751,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'walk: the minus over a sum',
         'bracket',
-        'bpttgraph/derive/walk.py',
+        'bpttgraph/formulas/walk.py',
         'return self.minus(self.show(arg, QUOTIENT)), SUM',
         'return self.minus(self.show(arg, SUM)), SUM',
         ('tests/test_derive_printers.py::test_unicode_reads_back',),
@@ -759,7 +759,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'walk: dot is not transposed',
         'transpose',
-        'bpttgraph/derive/walk.py',
+        'bpttgraph/formulas/walk.py',
         'turned = self.show(left) if not left.shape else self.transposed(self.show(left, ATOM))',
         'turned = self.show(left, ATOM)',
         ('tests/test_derive_printers.py::test_unicode_reads_back',),
@@ -767,7 +767,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'walk: rows count from 0',
         'index',
-        'bpttgraph/derive/walk.py',
+        'bpttgraph/formulas/walk.py',
         'return self.slice(self.show(arg, ATOM), f"{start + 1}", f"{stop}"), POSTFIX',
         'return self.slice(self.show(arg, ATOM), f"{start}", f"{stop}"), POSTFIX',
         ('tests/test_derive_printers.py::test_unicode_reads_back',),
@@ -775,7 +775,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'walk: a product that rises in time',
         'step',
-        'bpttgraph/derive/walk.py',
+        'bpttgraph/formulas/walk.py',
         '                    lower, upper = upper, lower\n',
         '                    pass\n',
         ('tests/test_symbolic_closed.py::test_what_runs_backwards',),
@@ -783,7 +783,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'LaTeX: a quotient upside down',
         'transpose',
-        'bpttgraph/derive/latex.py',
+        'bpttgraph/formulas/latex.py',
         'return rf"\\frac{{{self.show(top)}}}{{{self.show(bottom)}}}"',
         'return rf"\\frac{{{self.show(bottom)}}}{{{self.show(top)}}}"',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -791,7 +791,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'LaTeX: signs of a sum',
         'sign',
-        'bpttgraph/derive/latex.py',
+        'bpttgraph/formulas/latex.py',
         '"".join((" - " if s < 0 else " + ") + text for s, text in terms[1:])',
         '"".join(" + " + text for s, text in terms[1:])',
         ('tests/test_derive_printers.py::test_as_a_person_writes',),
@@ -799,7 +799,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'LaTeX: transposed is lost',
         'transpose',
-        'bpttgraph/derive/latex.py',
+        'bpttgraph/formulas/latex.py',
         'return text + r"^{\\top}"',
         'return text',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -807,7 +807,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'LaTeX: a power of a name with a superscript',
         'bracket',
-        'bpttgraph/derive/latex.py',
+        'bpttgraph/formulas/latex.py',
         'return text, POSTFIX if "^" in text or "\'" in text else ATOM',
         'return text, ATOM',
         ('tests/test_derive_printers.py::test_as_a_person_writes',),
@@ -815,7 +815,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'LaTeX: immediate partials',
         'term',
-        'bpttgraph/derive/latex.py',
+        'bpttgraph/formulas/latex.py',
         'above = r"\\partial^{+} " if e.immediate else d',
         'above = d',
         ('tests/test_derive.py::test_golden_chain_and_local',),
@@ -823,7 +823,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'LaTeX: rows of a stack',
         'transpose',
-        'bpttgraph/derive/latex.py',
+        'bpttgraph/formulas/latex.py',
         'r" \\\\ ".join(" & ".join(row) for row in rows)',
         'r" & ".join(" & ".join(row) for row in rows)',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -831,7 +831,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'MathML: signs of a sum',
         'sign',
-        'bpttgraph/derive/mathml.py',
+        'bpttgraph/formulas/mathml.py',
         'out += ["<mo>−</mo>" if sign < 0 else "<mo>+</mo>", text]',
         'out += ["<mo>+</mo>", text]',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -839,7 +839,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'MathML: a fraction upside down',
         'transpose',
-        'bpttgraph/derive/mathml.py',
+        'bpttgraph/formulas/mathml.py',
         'return f"<mfrac>{self.show(top)}{self.show(bottom)}</mfrac>"',
         'return f"<mfrac>{self.show(bottom)}{self.show(top)}</mfrac>"',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -847,7 +847,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'MathML: transposed is a prime',
         'transpose',
-        'bpttgraph/derive/mathml.py',
+        'bpttgraph/formulas/mathml.py',
         'return above(text, "<mo>⊤</mo>")',
         'return above(text, "<mo>′</mo>")',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -855,7 +855,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'MathML: brackets are lost',
         'bracket',
-        'bpttgraph/derive/mathml.py',
+        'bpttgraph/formulas/mathml.py',
         'return row(\'<mo stretchy="true">(</mo>\', text, \'<mo stretchy="true">)</mo>\')',
         'return row(text)',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -863,7 +863,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'MathML: the escape of names',
         'escape',
-        'bpttgraph/names.py',
+        'bpttgraph/core/names.py',
         'return f"<mtext>{escape(text)}</mtext>"',
         'return f"<mtext>{text}</mtext>"',
         ('tests/test_derive_printers.py::test_hostile_names_stay_text',),
@@ -871,7 +871,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'MathML: the escape of link ids',
         'escape',
-        'bpttgraph/derive/mathml.py',
+        'bpttgraph/formulas/mathml.py',
         'return quoteattr(_clean(text))',
         'return \'"\' + _clean(text) + \'"\'',
         ('tests/test_derive_printers.py::test_latex_is_balanced_and_mathml_is_xml',),
@@ -879,7 +879,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'Typst: signs of a sum',
         'sign',
-        'bpttgraph/derive/typst.py',
+        'bpttgraph/formulas/typst.py',
         '"".join((" - " if s < 0 else " + ") + text for s, text in terms[1:])',
         '"".join(" + " + text for s, text in terms[1:])',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -887,7 +887,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'Typst: a fraction upside down',
         'transpose',
-        'bpttgraph/derive/typst.py',
+        'bpttgraph/formulas/typst.py',
         'return f"frac({self.show(top)}, {self.show(bottom)})"',
         'return f"frac({self.show(bottom)}, {self.show(top)})"',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -895,7 +895,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'Typst: transposed is lost',
         'transpose',
-        'bpttgraph/derive/typst.py',
+        'bpttgraph/formulas/typst.py',
         'return text + "^(⊤)"',
         'return text',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -903,7 +903,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'Typst: rows and columns',
         'transpose',
-        'bpttgraph/derive/typst.py',
+        'bpttgraph/formulas/typst.py',
         '"; ".join(", ".join(row) for row in rows)',
         '", ".join("; ".join(row) for row in rows)',
         ('tests/test_printed.py::test_a_formula_reads_back_as_itself',),
@@ -911,7 +911,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'Typst: quotes in names',
         'escape',
-        'bpttgraph/derive/typst.py',
+        'bpttgraph/formulas/typst.py',
         '\'"\' + text.replace("\\\\", "\\\\\\\\").replace(\'"\', \'\\\\"\') + \'"\'',
         '\'"\' + text + \'"\'',
         ('tests/test_levels_typst.py::test_hostile_names_stay_text',),
@@ -919,7 +919,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'Unicode: a transposed product',
         'transpose',
-        'bpttgraph/derive/printers.py',
+        'bpttgraph/formulas/printers.py',
         'return text + "ᵀ"',
         'return text',
         ('tests/test_derive_printers.py::test_unicode_reads_back',),
@@ -927,7 +927,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "Unicode: a quotient's brackets",
         'bracket',
-        'bpttgraph/derive/printers.py',
+        'bpttgraph/formulas/printers.py',
         'return f"{self.show(top, POSTFIX)}/{self.show(bottom, POSTFIX)}"',
         'return f"{self.show(top, POSTFIX)}/{self.show(bottom)}"',
         ('tests/test_derive_printers.py::test_unicode_reads_back',),
@@ -935,7 +935,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'Unicode: bounds of ∏',
         'step',
-        'bpttgraph/derive/printers.py',
+        'bpttgraph/formulas/printers.py',
         '(f"{index}={high}", low)',
         '(f"{index}={low}", high)',
         ('tests/test_symbolic_closed.py::test_pascanu_prints_the_temporal_components',),
@@ -943,7 +943,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'SymPy: the order of a product',
         'transpose',
-        'bpttgraph/derive/to_sympy.py',
+        'bpttgraph/formulas/to_sympy.py',
         'return sympy.MatMul(*parts) if len(parts) > 1 else parts[0]\n        case Hadamard',
         'return sympy.MatMul(*reversed(parts)) if len(parts) > 1 else parts[0]\n        case Hadamard',
         ('tests/test_derive_printers.py::test_sympy_evaluates_to_the_same_numbers',),
@@ -951,7 +951,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'code: signs of a sum',
         'sign',
-        'bpttgraph/derive/code_printer.py',
+        'bpttgraph/formulas/code_printer.py',
         '"".join((" - " if s < 0 else " + ") + text for s, text in terms[1:])',
         '"".join(" + " + text for s, text in terms[1:])',
         ('tests/test_symbolic.py::test_recursions_and_code',),
@@ -959,7 +959,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'verdict: radius x 1000',
         'tolerance',
-        'bpttgraph/rounding.py',
+        'bpttgraph/core/rounding.py',
         'SAFETY = 6.0',
         'SAFETY = 6000.0',
         ('tests/test_homework_truth.py::test_radius_of_a_scalar_case_against_rational_numbers',),
@@ -967,7 +967,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'verdict: radius / 100',
         'tolerance',
-        'bpttgraph/rounding.py',
+        'bpttgraph/core/rounding.py',
         'SAFETY = 6.0',
         'SAFETY = 0.06',
         ('tests/test_homework_truth.py::test_right_answers_are_accepted',),
@@ -975,7 +975,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'verdict: another arrangement x 10^4',
         'tolerance',
-        'bpttgraph/rounding.py',
+        'bpttgraph/core/rounding.py',
         'ARRANGEMENT = 100.0',
         'ARRANGEMENT = 1e6',
         ('tests/test_homework_truth.py::test_the_radius_stays_small_in_large_models',),
@@ -999,7 +999,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'verdict: the last place x 10^6',
         'tolerance',
-        'bpttgraph/rounding.py',
+        'bpttgraph/core/rounding.py',
         'LAST = 2.0',
         'LAST = 2e6',
         ('tests/test_homework_truth.py::test_radius_of_a_scalar_case_against_rational_numbers',),
@@ -1327,7 +1327,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'unroll: the steps of a loss',
         'step',
-        'bpttgraph/recurrence/unroll.py',
+        'bpttgraph/unrolled/unroll.py',
         'return tuple(range(1, last + 1))',
         'return tuple(range(1, last))',
         ('tests/test_unroll.py::test_loss',),
@@ -1335,7 +1335,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'unroll: uses are numbered by step',
         'index',
-        'bpttgraph/recurrence/unroll.py',
+        'bpttgraph/unrolled/unroll.py',
         'found.sort(key=lambda u: (u.step is not None, u.step or 0))',
         'found.sort(key=lambda u: (u.step is not None, -(u.step or 0)))',
         ('tests/test_unroll.py::test_a_parameter_is_one_node_with_numbered_uses',),
@@ -1343,7 +1343,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'unroll: [T] of another block',
         'step',
-        'bpttgraph/recurrence/unroll.py',
+        'bpttgraph/unrolled/unroll.py',
         'start = 0 if v is None else last if v == "T" else bound.get(v, t)',
         'start = 0 if v is None else self.columns if v == "T" else bound.get(v, t)',
         ('tests/test_unroll.py::test_steps_of_each_block',),
@@ -1351,7 +1351,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'unroll: inputs at the first step only',
         'term',
-        'bpttgraph/recurrence/unroll.py',
+        'bpttgraph/unrolled/unroll.py',
         'self.inputs == "first" and step != 1 and role == "input"',
         'self.inputs == "first" and step > 2 and role == "input"',
         ('tests/test_unroll.py::test_one_to_many_with_zero_input',),
@@ -1359,7 +1359,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'unroll: a mean over steps',
         'constant',
-        'bpttgraph/recurrence/unroll.py',
+        'bpttgraph/unrolled/unroll.py',
         'return 1.0 / len(self.loss_steps) if self.reduce == "mean" else 1.0',
         'return 1.0 / self.columns if self.reduce == "mean" else 1.0',
         ('tests/test_unroll.py::test_mean',),
@@ -1367,7 +1367,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'shapes: a transposed matrix',
         'transpose',
-        'bpttgraph/recurrence/shapes.py',
+        'bpttgraph/equations/shapes.py',
         '_Shape(list(reversed(known.known())), place)',
         '_Shape(list(known.known()), place)',
         ('tests/test_shapes.py::test_ranks',),
@@ -1375,7 +1375,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'shapes: the inner sizes of a product',
         'term',
-        'bpttgraph/recurrence/shapes.py',
+        'bpttgraph/equations/shapes.py',
         '            self.same_size(x[-1], y[0], place)\n',
         '',
         ('tests/test_shapes.py::test_ranks',),
@@ -1383,7 +1383,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'shapes: rows and columns of an outer product',
         'transpose',
-        'bpttgraph/recurrence/shapes.py',
+        'bpttgraph/equations/shapes.py',
         'self.same(out, _Shape([rows, columns], place), place)',
         'self.same(out, _Shape([columns, rows], place), place)',
         ('tests/test_shapes.py::test_ranks',),
@@ -1391,7 +1391,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'tracing: what is subtracted',
         'transpose',
-        'bpttgraph/recurrence/tracing.py',
+        'bpttgraph/equations/tracing.py',
         '        return _infix("-", o, self)',
         '        return _infix("-", self, o)',
         ('tests/test_tracing.py::test_numpy_calls_keep_their_values',),
@@ -1399,7 +1399,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'tracing: which is divided',
         'transpose',
-        'bpttgraph/recurrence/tracing.py',
+        'bpttgraph/equations/tracing.py',
         '        return _infix("/", o, self)',
         '        return _infix("/", self, o)',
         ('tests/test_tracing.py::test_local_variables_become_variables',),
@@ -1407,7 +1407,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'tracing: inputs are read one step late',
         'step',
-        'bpttgraph/recurrence/tracing.py',
+        'bpttgraph/equations/tracing.py',
         '_Symbol(f"{p}[t]" if p in inputs else f"{p}[t-1]")',
         '_Symbol(f"{p}[t-1]")',
         ('tests/test_tracing.py::test_the_vanilla_step_is_its_equation',),
@@ -1479,7 +1479,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "elu's α in its derivative",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         '(1.0 - step(x)) * (y + alpha)',
         '(1.0 - step(x)) * (y + 1.0)',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),
@@ -1487,7 +1487,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "elu's α in its value",
         'term',
-        'bpttgraph/primitives.py',
+        'bpttgraph/core/primitives.py',
         'alpha * np.expm1(np.where',
         'np.expm1(np.where',
         ('tests/test_primitives_rules.py::test_first_and_second_derivatives',),

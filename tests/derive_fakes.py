@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from bpttgraph import primitives as op
-from bpttgraph.autodiff import backward, evaluate
-from bpttgraph.graph import Graph, Node, constant, leaf
-from bpttgraph.variables import Link, Variable, VariableGraph
+from bpttgraph.core import primitives as op
+from bpttgraph.core.autodiff import backward, evaluate
+from bpttgraph.core.graph import Graph, Node, constant, leaf
+from bpttgraph.core.variables import Link, Variable, VariableGraph
 
 
 class Fake:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from bpttgraph.variables import Link, Variable, VariableGraph
+from bpttgraph.core.variables import Link, Variable, VariableGraph
 
 # base -> role, and what its equation reads. A name without an index is a parameter.
 System = dict[str, str]

@@ -12,8 +12,14 @@ from typing import Any
 import numpy as np
 
 import bpttgraph as bg
+from bpttgraph.core.graph import leaf
 from bpttgraph.derive.evaluate import matrix_value, unlift
-from bpttgraph.derive.expr import (
+from bpttgraph.derive.read import formula
+from bpttgraph.derive.steps import fill
+from bpttgraph.equations.functions import FUNCTIONS, canonical
+from bpttgraph.equations.language import parse
+from bpttgraph.equations.syntax import Binary, Call, Index, Name, Negate, Number, Reduce, Transposed
+from bpttgraph.formulas.expr import (
     Add,
     BigSum,
     Expr,
@@ -33,13 +39,7 @@ from bpttgraph.derive.expr import (
     subtract,
     symbol,
     transpose,
-)  # fmt: skip
-from bpttgraph.derive.read import formula
-from bpttgraph.derive.steps import fill
-from bpttgraph.graph import leaf
-from bpttgraph.recurrence.functions import FUNCTIONS, canonical
-from bpttgraph.recurrence.language import parse
-from bpttgraph.recurrence.syntax import Binary, Call, Index, Name, Negate, Number, Reduce, Transposed
+)
 
 Shapes = Mapping[str, tuple[int, ...]]
 

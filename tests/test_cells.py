@@ -11,7 +11,7 @@ import reference_cells as ref
 from truth import CELLS, assert_gradients, bound
 
 import bpttgraph as bg
-from bpttgraph.recurrence.library import describe, suggestion
+from bpttgraph.equations.library import describe, suggestion
 
 NAMES = {
     "rnn",

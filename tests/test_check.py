@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph import primitives
 from bpttgraph.check import check_gradients
-from bpttgraph.recurrence.library import suggestion
-from bpttgraph.recurrence.numbers import Run
+from bpttgraph.core import primitives
+from bpttgraph.equations.library import suggestion
+from bpttgraph.unrolled.numbers import Run
 
 
 def cell(name: str) -> bg.Recurrence:
@@ -317,7 +317,7 @@ def test_a_wrong_entry_that_is_not_sampled_is_found(monkeypatch: pytest.MonkeyPa
 
 def test_a_wrong_use_in_a_long_triangle_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """One step k lost from what reaches the weight: each of the steps that are looked at shows it."""
-    from bpttgraph.recurrence.numbers import Numbers
+    from bpttgraph.unrolled.numbers import Numbers
 
     u = bg.cell("rnn").unroll(150)
     uses = Numbers.uses

@@ -307,7 +307,7 @@ def test_input_that_is_not_text() -> None:
 
 
 def test_a_wrong_gradient_gives_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bpttgraph import primitives
+    from bpttgraph.core import primitives
 
     monkeypatch.setitem(primitives.TABLE["tanh"].__dict__, "rule", (lambda y, x: 1.0 - y,))
     done = run("derive", "rnn")

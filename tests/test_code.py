@@ -17,20 +17,20 @@ from click.testing import CliRunner
 from truth import CELLS, bound, complex_step
 
 import bpttgraph as bg
-from bpttgraph import primitives as P
 from bpttgraph.check.gradients import check_derivation, check_derivations
 from bpttgraph.check.printed import check_code
 from bpttgraph.cli import main
+from bpttgraph.core import primitives as P
 from bpttgraph.derive import running, symbolic
 from bpttgraph.derive.code import Code
-from bpttgraph.derive.code_helpers import HELPERS, NUMPY, definitions
-from bpttgraph.derive.code_names import NameTable
 from bpttgraph.derive.symbolic import symbolic_of
 from bpttgraph.document.choice import Choice
 from bpttgraph.document.text import symbolic_text
 from bpttgraph.document.whole import everything
+from bpttgraph.equations.functions import FUNCTIONS
 from bpttgraph.errors import BPTTError, Fault
-from bpttgraph.recurrence.functions import FUNCTIONS
+from bpttgraph.formulas.code_helpers import HELPERS, NUMPY, definitions
+from bpttgraph.formulas.code_names import NameTable
 
 
 def arguments(code: Code, u: bg.Unrolled, run: bg.Run) -> dict[str, Any]:

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bpttgraph.derive.code_names import NameTable
-from bpttgraph.derive.code_printer import CodePrinter
 from bpttgraph.derive.evaluate import evaluate
-from bpttgraph.derive.expr import (
+from bpttgraph.errors import BPTTError
+from bpttgraph.formulas.code_names import NameTable
+from bpttgraph.formulas.code_printer import CodePrinter
+from bpttgraph.formulas.expr import (
     BigSum,
     Divide,
     Expr,
@@ -42,8 +43,7 @@ from bpttgraph.derive.expr import (
     symbol,
     tagged,
     transpose,
-)  # fmt: skip
-from bpttgraph.errors import BPTTError
+)
 
 SIZES = (1, 2, 3)
 
@@ -144,7 +144,7 @@ def test_layout_is_that_of_a_person():
 
 
 def test_what_has_no_code_says_so():
-    from bpttgraph.derive.expr import BigProduct, Blocks, Entry, partial
+    from bpttgraph.formulas.expr import BigProduct, Blocks, Entry, partial
 
     h = symbol("h[t]", (3,))
     for e in (partial("f[t]", (3,), "h[t]", (3,)), Entry((), h, (1,)), Blocks((6, 1), ((h,), (h,))),
@@ -155,7 +155,7 @@ def test_what_has_no_code_says_so():
 
 def test_a_printer_says_what_it_lacks():
     """Whatever is not written is one sentence, for every piece that a language must say."""
-    from bpttgraph.derive.walk import Printer
+    from bpttgraph.formulas.walk import Printer
 
     class Half(Printer):
         def name(self, name: str) -> tuple[str, int]:

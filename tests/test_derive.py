@@ -11,8 +11,8 @@ import pytest
 import sympy
 from derive_fakes import Fake, gru, jordan, leaky, lstm, mgu, rnn
 
-from bpttgraph import primitives as op
-from bpttgraph.autodiff import evaluate as run_graph
+from bpttgraph.core import primitives as op
+from bpttgraph.core.autodiff import evaluate as run_graph
 from bpttgraph.derive import Derivation
 from bpttgraph.derive.numeric import Numbers
 from bpttgraph.errors import BPTTError

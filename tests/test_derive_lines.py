@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.derive.expr import Expr, add, neg, num, product, symbol, tagged
-from bpttgraph.derive.layout import apart, latex_sum, mathml_sum, opened, typst_sum, unicode_sum
-from bpttgraph.derive.nodes import BigSum, Blocks
-from bpttgraph.derive.same import same
+from bpttgraph.formulas.expr import Expr, add, neg, num, product, symbol, tagged
+from bpttgraph.formulas.layout import apart, latex_sum, mathml_sum, opened, typst_sum, unicode_sum
+from bpttgraph.formulas.nodes import BigSum, Blocks
+from bpttgraph.formulas.same import same
 
 
 def letters(text: str) -> str:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from bpttgraph import primitives as op
-from bpttgraph.autodiff import evaluate as run_graph
-from bpttgraph.derive import equation, evaluate, local_jacobian, to_sympy, to_text
+from bpttgraph.core import primitives as op
+from bpttgraph.core.autodiff import evaluate as run_graph
+from bpttgraph.core.graph import Node, leaf
+from bpttgraph.derive import equation, evaluate, local_jacobian, to_text
 from bpttgraph.derive.local import numeric_jacobian
-from bpttgraph.graph import Node, leaf
+from bpttgraph.formulas import to_sympy
 
 W, U, b = leaf("W", (3, 3)), leaf("U", (3, 2)), leaf("b", (3,))
 h, x, s, c, M = leaf("h", (3,)), leaf("x", (2,)), leaf("s"), leaf("c", (3,)), leaf("M", (3, 5))

@@ -10,9 +10,10 @@ import sympy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bpttgraph import primitives as op
-from bpttgraph.derive import evaluate, to_latex, to_mathml, to_sympy, to_text
-from bpttgraph.derive.expr import (
+from bpttgraph.core import primitives as op
+from bpttgraph.derive import evaluate, to_latex, to_mathml, to_text
+from bpttgraph.formulas import to_sympy
+from bpttgraph.formulas.expr import (
     Apply,
     Expr,
     Ones,
@@ -34,7 +35,7 @@ from bpttgraph.derive.expr import (
     symbol,
     tagged,
     transpose,
-)  # fmt: skip
+)
 
 SCALARS, VECTORS, MATRICES = ("a", "b"), ("u", "v"), ("M", "N")
 VALUES = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bpttgraph.derive.evaluate import matrix_value
-from bpttgraph.derive.expr import (
+from bpttgraph.formulas.expr import (
     Diag,
     Expr,
     Identity,
@@ -22,9 +22,9 @@ from bpttgraph.derive.expr import (
     subtract,
     symbol,
     transpose,
-)  # fmt: skip
-from bpttgraph.derive.nodes import BigSum, Symbol
-from bpttgraph.derive.same import same
+)
+from bpttgraph.formulas.nodes import BigSum, Symbol
+from bpttgraph.formulas.same import same
 
 W, V = symbol("W", (3, 3)), symbol("V", (3, 3))
 a, b, c, s = symbol("a", (3,)), symbol("b", (3,)), symbol("c", (3,)), symbol("s")

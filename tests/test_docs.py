@@ -266,6 +266,6 @@ SAME = [  # what the reference of the equation language says about notations, as
 
 @pytest.mark.parametrize("group", SAME, ids=lambda g: g[0])
 def test_notations_mean_the_same(group: list[str]) -> None:
-    from bpttgraph.recurrence.language import parse, show
+    from bpttgraph.equations.language import parse, show
 
     assert len({show(parse(text)).replace(" @ ", " ") for text in group}) == 1

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.derive.expr import partial, product, symbol
-from bpttgraph.derive.latex import LatexPrinter
 from bpttgraph.document import Document, build
 from bpttgraph.document.beamer import _frames, _shown
 from bpttgraph.document.blocks import Display, Para
 from bpttgraph.document.latex_text import code, flow, math, text
+from bpttgraph.formulas.expr import partial, product, symbol
+from bpttgraph.formulas.latex import LatexPrinter
 
 EVIL = r"\input{/etc/passwd} $x$ % & # _ ^ ~ \end{document} \end{verbatim} ``a'' -- é ⊙ 中 δ̄ <b> |"
 PACKAGES = {"geometry", "fontenc", "lmodern", "amsmath", "amssymb", "array", "longtable", "booktabs", "tikz"}

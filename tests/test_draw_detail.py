@@ -14,7 +14,7 @@ import bpttgraph as bg
 from bpttgraph.draw import draw
 from bpttgraph.draw.marks import Layout
 from bpttgraph.errors import BPTTError
-from bpttgraph.recurrence.detail import DETAILS, detailed, shown
+from bpttgraph.show.detail import DETAILS, detailed, shown
 
 NEW = [d for d in DETAILS if d != "names"]
 

@@ -14,11 +14,11 @@ from test_draw_layout import overlap, rectangle
 import bpttgraph as bg
 import bpttgraph.draw.free as free
 from bpttgraph.cli import main
+from bpttgraph.core.graph import Graph, leaf
+from bpttgraph.core.primitives import tanh
 from bpttgraph.draw.engines import engine_report
 from bpttgraph.draw.expression import draw_expression
 from bpttgraph.errors import BPTTError
-from bpttgraph.graph import Graph, leaf
-from bpttgraph.primitives import tanh
 
 
 def expression(n: int = 1) -> Graph:

@@ -7,10 +7,10 @@ from itertools import combinations, pairwise
 import pytest
 from draw_graphs import NAMES, sample
 
+from bpttgraph.core.variables import Link, Variable, VariableGraph
 from bpttgraph.draw import draw
 from bpttgraph.draw.geometry import flatten
 from bpttgraph.draw.marks import Layout, Mark
-from bpttgraph.variables import Link, Variable, VariableGraph
 
 CASES = [(name, steps) for name in NAMES for steps in (1, 3, 8, 50, 0)]
 

@@ -19,6 +19,7 @@ import pytest
 from draw_graphs import NAMES, sample
 
 import bpttgraph.draw.engines as engines
+from bpttgraph.core.variables import Link, Variable, VariableGraph
 from bpttgraph.draw import draw, engine_report
 from bpttgraph.draw.data import Data
 from bpttgraph.draw.dot import write_dot
@@ -26,7 +27,6 @@ from bpttgraph.draw.figure import Figure
 from bpttgraph.draw.svg import write_svg
 from bpttgraph.draw.theme import THEMES
 from bpttgraph.errors import BPTTError
-from bpttgraph.variables import Link, Variable, VariableGraph
 
 SVG = "{http://www.w3.org/2000/svg}"
 needs_pygraphviz = pytest.mark.skipif(not any(r["name"] == "pygraphviz" and r["available"] for r in engine_report()),

@@ -11,13 +11,13 @@ import pytest
 from test_draw_layout import overlap, rectangle, words_at
 
 import bpttgraph as bg
+from bpttgraph.core.variables import Link, Variable, VariableGraph
 from bpttgraph.draw import draw
 from bpttgraph.draw.data import Data, Term
 from bpttgraph.draw.engines import _check, _drawn, _pygraphviz, engine_report
 from bpttgraph.draw.geometry import Path, flatten
 from bpttgraph.draw.marks import Layout, Mark
 from bpttgraph.errors import BPTTError
-from bpttgraph.variables import Link, Variable, VariableGraph
 
 CELLS = ["rnn", "elman", "deep-rnn", "lstm", "lstm-peephole", "gru", "bidirectional", "seq2seq"]
 needs_pygraphviz = pytest.mark.skipif(not any(r["name"] == "pygraphviz" and r["available"] for r in engine_report()),

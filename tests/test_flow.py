@@ -141,8 +141,8 @@ def test_the_bound_of_other_forms(text: str) -> None:
 
 
 def _one_number() -> list[str]:
-    from bpttgraph import numpy_front  # noqa: F401  # fills the table
-    from bpttgraph.primitives import TABLE
+    from bpttgraph.core.primitives import TABLE
+    from bpttgraph.eager import numpy_front  # noqa: F401  # fills the table
 
     return [n for n, p in TABLE.items() if p.kind == "elementwise" and len(p.rule) == 1] + ["identity"]
 
@@ -150,9 +150,9 @@ def _one_number() -> list[str]:
 @pytest.mark.parametrize("name", _one_number())
 def test_every_function_of_one_number_has_its_largest_slope_measured(name: str) -> None:
     """Differences of the values themselves, close together and far apart: they share nothing with the rule."""
+    from bpttgraph.core.primitives import TABLE
+    from bpttgraph.equations.functions import FUNCTIONS
     from bpttgraph.flow.slopes import SLOPES
-    from bpttgraph.primitives import TABLE
-    from bpttgraph.recurrence.functions import FUNCTIONS
 
     entry = SLOPES[name]  # an entry, or None said explicitly
     if entry is None:

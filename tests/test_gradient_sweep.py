@@ -19,8 +19,8 @@ from truth import CELLS, bound, complex_step
 
 from bpttgraph.check.readings import radii_of_uses, whole_radii
 from bpttgraph.derive import adjoints
-from bpttgraph.derive.expr import Expr, product
 from bpttgraph.errors import BPTTError
+from bpttgraph.formulas.expr import Expr, product
 
 UNIT = 2.0**-53
 

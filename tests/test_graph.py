@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import bpttgraph as bg
-from bpttgraph.graph import Graph, constant, leaf, needed
+from bpttgraph.core.graph import Graph, constant, leaf, needed
 
 ROOT = Path(__file__).parent.parent
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph import primitives
 from bpttgraph.check.directions import Directional, locate
+from bpttgraph.core import primitives
 from bpttgraph.homework.generic import faults, hidden_window, visible
 from bpttgraph.homework.truth import Truth, U
 

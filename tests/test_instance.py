@@ -7,8 +7,8 @@ import pytest
 
 import bpttgraph as bg
 from bpttgraph.check import check_gradients
-from bpttgraph.primitives import TABLE
-from bpttgraph.recurrence.instance import MARGIN, NEAR, draw, outside
+from bpttgraph.core.primitives import TABLE
+from bpttgraph.unrolled.instance import MARGIN, NEAR, draw, outside
 
 DOMAINS = [
     r"h_t = \sqrt{2\alpha} h_{t-1} + x_t",

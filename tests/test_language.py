@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bpttgraph.equations.language import parse, parse_binding, parse_expression, show
+from bpttgraph.equations.syntax import Binary, Call, Index, Name, Reduce, Stack, Transposed
 from bpttgraph.errors import BPTTError
-from bpttgraph.recurrence.language import parse, parse_binding, parse_expression, show
-from bpttgraph.recurrence.syntax import Binary, Call, Index, Name, Reduce, Stack, Transposed
 
 LECTURES = runpy.run_path(str(Path(__file__).parent / "data" / "lectures.py"))
 
@@ -307,6 +307,6 @@ def test_a_caret_under_latex_points_into_the_text_as_typed() -> None:
 
 
 def test_importing_is_cheap_in_modules() -> None:
-    code = "import sys, bpttgraph.recurrence.language; print(sorted({'lark', 'sympy', 'numpy'} & sys.modules.keys()))"
+    code = "import sys, bpttgraph.equations.language; print(sorted({'lark', 'sympy', 'numpy'} & sys.modules.keys()))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

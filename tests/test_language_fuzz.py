@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bpttgraph.equations.language import parse, parse_binding, parse_expression, show
 from bpttgraph.errors import BPTTError
-from bpttgraph.recurrence.language import parse, parse_binding, parse_expression, show
 
 PIECES = [
     *"htTkxyWE=+-*/^@()[]{};:,._'|<>#%$&~\n 0123",

@@ -4,7 +4,7 @@ import pytest
 
 import bpttgraph as bg
 from bpttgraph.derive import to_typst
-from bpttgraph.derive.expr import symbol
+from bpttgraph.formulas.expr import symbol
 
 
 def test_hostile_names_stay_text():

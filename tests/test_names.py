@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bpttgraph.names as names
-from bpttgraph.names import to_latex, to_mathml, to_unicode
+import bpttgraph.core.names as names
+from bpttgraph.core.names import to_latex, to_mathml, to_unicode
 
 
 @pytest.mark.parametrize(

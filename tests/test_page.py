@@ -19,11 +19,11 @@ from browsers import FOUND, Browser, start
 from click.testing import CliRunner
 
 import bpttgraph as bg
+from bpttgraph.core.names import to_mathml
 from bpttgraph.derive.numeric import Numbers
 from bpttgraph.draw.backward import fraction_of
 from bpttgraph.draw.data import Data, reduced
 from bpttgraph.errors import BPTTError
-from bpttgraph.names import to_mathml
 from bpttgraph.page import build_page
 from bpttgraph.page.measured import by_use
 

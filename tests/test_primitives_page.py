@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from bpttgraph.primitives import TABLE
+from bpttgraph.core.primitives import TABLE
 
 DOCS = Path(__file__).parent.parent / "docs"
 

@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bpttgraph as bg
-from bpttgraph import array_primitives as A
-from bpttgraph import primitives as P
-from bpttgraph.autodiff import backward, evaluate
-from bpttgraph.graph import constant, leaf
-from bpttgraph.primitives import TABLE, Primitive
+from bpttgraph.core import array_primitives as A
+from bpttgraph.core import primitives as P
+from bpttgraph.core.autodiff import backward, evaluate
+from bpttgraph.core.graph import constant, leaf
+from bpttgraph.core.primitives import TABLE, Primitive
 
 Sampler = Callable[[np.random.Generator, tuple[int, ...]], tuple[Any, ...]]
 

@@ -19,12 +19,12 @@ from test_derive_printers import ANY, VALUES, lifted
 from truth import bound, complex_step
 
 import bpttgraph as bg
-from bpttgraph.derive.expr import Expr
-from bpttgraph.derive.latex import LatexPrinter
-from bpttgraph.derive.mathml import MathMLPrinter
-from bpttgraph.derive.printers import UnicodePrinter
-from bpttgraph.derive.typst import TypstPrinter
 from bpttgraph.errors import BPTTError
+from bpttgraph.formulas.expr import Expr
+from bpttgraph.formulas.latex import LatexPrinter
+from bpttgraph.formulas.mathml import MathMLPrinter
+from bpttgraph.formulas.printers import UnicodePrinter
+from bpttgraph.formulas.typst import TypstPrinter
 
 PRINTERS: dict[str, Any] = {"latex": LatexPrinter, "mathml": MathMLPrinter, "typst": TypstPrinter, "unicode": UnicodePrinter}
 FORMS = list(PRINTERS)

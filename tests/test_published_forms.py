@@ -15,7 +15,9 @@ from truth import complex_step
 
 import bpttgraph as bg
 from bpttgraph.derive.evaluate import matrix_value
-from bpttgraph.derive.expr import (
+from bpttgraph.derive.steps import at_steps, fill, renamed
+from bpttgraph.equations.language import parse
+from bpttgraph.formulas.expr import (
     Blocks,
     Expr,
     Partial,
@@ -30,11 +32,9 @@ from bpttgraph.derive.expr import (
     subtract,
     symbol,
     transpose,
-)  # fmt: skip
-from bpttgraph.derive.nodes import BigProduct, BigSum, Product
-from bpttgraph.derive.same import put, same
-from bpttgraph.derive.steps import at_steps, fill, renamed
-from bpttgraph.recurrence.language import parse
+)
+from bpttgraph.formulas.nodes import BigProduct, BigSum, Product
+from bpttgraph.formulas.same import put, same
 
 BAR = "\u0304"
 

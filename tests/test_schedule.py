@@ -18,10 +18,10 @@ from truth import CELLS, EPS, bound
 
 import bpttgraph as bg
 from bpttgraph.check import check_gradients
-from bpttgraph.recurrence.schedule import Unsuited, instructions, passes, workspace
-from bpttgraph.recurrence.schedule.plan import Plan
-from bpttgraph.recurrence.schedule.proof import prove
-from bpttgraph.recurrence.schedule.trial import _small
+from bpttgraph.schedule import Unsuited, instructions, passes, workspace
+from bpttgraph.schedule.plan import Plan
+from bpttgraph.schedule.proof import prove
+from bpttgraph.schedule.trial import _small
 
 
 def assert_same(u: bg.Unrolled, data: dict[str, Any], slack: float = 256) -> bg.Run:
@@ -143,7 +143,7 @@ def test_factors_computed_in_the_loop(name: str, monkeypatch: pytest.MonkeyPatch
     data = narrow.instance(4, 2)
     expected = narrow.run(data)
     before = [len(s.values) for s in narrow.schedule.plan(2).layout.stages if s.loop]
-    monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule"], "_WIDE", 1)
+    monkeypatch.setattr(sys.modules["bpttgraph.schedule"], "_WIDE", 1)
     wide = bound(name).unroll(3)
     found = assert_same(wide, data)
     after = [len(s.values) for s in wide.schedule.plan(2).layout.stages if s.loop]
@@ -268,7 +268,7 @@ E[t] = cross_entropy(y[t], target[t])
 def test_one_hot_inputs_are_looked_up(loss: Any, more: str, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Vectors, class numbers and the plain interpreter agree; dense inputs of the same shape go another way, in any order of runs."""
     if wide:
-        monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule"], "_WIDE", 1)
+        monkeypatch.setattr(sys.modules["bpttgraph.schedule"], "_WIDE", 1)
     for batch, reduce in ((None, "sum"), (1, "sum"), (3, "mean")):
         u = bg.recurrence(CHARACTERS.format(more=more)).unroll(
             4, loss=loss, reduce=reduce, sizes={"x": 40, "h": 60, "y": 9}
@@ -335,7 +335,7 @@ def test_long_loops_are_made_in_windows(name: str, monkeypatch: pytest.MonkeyPat
     for batch in (None, 2):
         data = listed.instance(3, batch)
         expected = listed.run(data)
-        monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule.workspace"], "_LONGEST_LIST", 1)
+        monkeypatch.setattr(sys.modules["bpttgraph.schedule.workspace"], "_LONGEST_LIST", 1)
         u = bound(name).unroll(300)
         found = u.run(data)
         monkeypatch.undo()
@@ -560,7 +560,7 @@ def test_a_fault_of_the_schedule_reaches_no_verdict(kind: str, steps: int, monke
 
 def test_a_sound_schedule_is_used_and_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     trials: list[Any] = []
-    schedule = sys.modules["bpttgraph.recurrence.schedule"]
+    schedule = sys.modules["bpttgraph.schedule"]
     true = schedule.fault
     monkeypatch.setattr(schedule, "fault", lambda *args: trials.append(args) or true(*args))
     u = bg.recurrence(CHARACTERS.format(more="")).unroll(40, sizes={"x": 40, "h": 60, "y": 9})
@@ -675,7 +675,7 @@ def test_what_is_not_proved_is_computed_the_plain_way(monkeypatch: pytest.Monkey
     def refuse(plan: Plan) -> None:
         raise Unsuited("nothing is proved today")
 
-    monkeypatch.setattr(sys.modules["bpttgraph.recurrence.schedule.plan"], "prove", refuse)
+    monkeypatch.setattr(sys.modules["bpttgraph.schedule.plan"], "prove", refuse)
     u = bg.recurrence(STACKED).unroll(4, sizes={"s": 2, "h": 4, "b": 1, "x": 3, "U": (3, 3)})
     assert not u.schedule.applies and "nothing is proved today" in u.schedule.explain()
     assert u.run(data).loss == sound.run(data, schedule=False).loss

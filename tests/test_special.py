@@ -11,8 +11,8 @@ import pytest
 
 import bpttgraph as bg
 from bpttgraph.check import check_gradients
-from bpttgraph.primitives import TABLE
-from bpttgraph.special import FEW, erf, erfc, normal_cdf
+from bpttgraph.core.primitives import TABLE
+from bpttgraph.core.special import FEW, erf, erfc, normal_cdf
 
 RNG = np.random.default_rng(5)
 POINTS = np.concatenate([RNG.uniform(-6, 6, 60_000), RNG.uniform(-28, 28, 20_000), 0.3 * RNG.normal(size=20_000)])

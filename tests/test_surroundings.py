@@ -62,7 +62,7 @@ def test_an_interrupt_while_the_program_loads(monkeypatch: pytest.MonkeyPatch) -
 
 def test_an_interrupt_in_the_middle_of_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All files are there or none: the interrupt comes between the second file and the third."""
-    from bpttgraph import files as writing
+    from bpttgraph.machine import files as writing
 
     (tmp_path / "b").write_bytes(b"old")
     count = 0
@@ -98,7 +98,7 @@ def test_a_full_disk_is_no_wrong_answer(words: list[str]) -> None:
 
 
 def test_a_disk_that_is_full_while_a_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bpttgraph import files as writing
+    from bpttgraph.machine import files as writing
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
@@ -112,7 +112,7 @@ def test_a_disk_that_is_full_while_a_file_is_written(tmp_path: Path, monkeypatch
 
 def test_writing_to_what_is_no_file(tmp_path: Path) -> None:
     """A device is written to, not replaced by a file of its name."""
-    from bpttgraph.files import write
+    from bpttgraph.machine.files import write
 
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -149,7 +149,7 @@ def _explode(error: BaseException) -> Any:
 def test_no_end_but_a_wrong_answer_is_1(
     error: BaseException, code: int, says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from bpttgraph.recurrence import library
+    from bpttgraph.equations import library
 
     monkeypatch.setattr(library, "describe", _explode(error))
     done = run("cells")
@@ -177,7 +177,7 @@ def test_the_report_of_a_fault(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_warnings_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    from bpttgraph.recurrence import library
+    from bpttgraph.equations import library
 
     def warn(_: str) -> Any:
         warnings.warn("overflow\nin exp \x07", RuntimeWarning, stacklevel=1)
@@ -356,7 +356,7 @@ def test_values_that_need_not_be_kept_do_not_count() -> None:
 
 @pytest.mark.parametrize("name", bg.cells())
 def test_the_estimate_is_near_what_is_built(name: str) -> None:
-    from bpttgraph.recurrence.extent import nodes, numbers
+    from bpttgraph.equations.extent import nodes, numbers
 
     u = bg.cell(name, {}).unroll(20)
     built = len(u.graph)
@@ -369,7 +369,7 @@ def test_the_estimate_is_near_what_is_built(name: str) -> None:
 
 def test_the_count_of_terms_is_readable_however_large() -> None:
     """Python refuses to print an integer of 4,300 digits; the exact number stays."""
-    from bpttgraph.bounds import Count, many
+    from bpttgraph.machine.bounds import Count, many
 
     assert many(10**24 - 1) == "999,999,999,999,999,999,999,999" and many(3 * 10**5000) == "about 3.0·10^5000"
     count = Count(7**6000)
@@ -426,7 +426,7 @@ CHILDREN = {
 
 @pytest.mark.parametrize("case", CHILDREN)
 def test_other_programs_end_within_their_limits(case: str) -> None:
-    from bpttgraph.children import TooMuchOutput, run_child
+    from bpttgraph.machine.children import TooMuchOutput, run_child
 
     code, expected = CHILDREN[case]
     try:
@@ -493,7 +493,7 @@ def test_what_stands_in_the_way_is_said_before_the_work(
 
 
 def test_a_folder_that_may_not_be_written_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from bpttgraph import files
+    from bpttgraph.machine import files
 
     no_work(monkeypatch)
     monkeypatch.setattr(files.os, "access", lambda *_: False)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.tensor import PromotionNote, reverse_values
+from bpttgraph.eager.tensor import PromotionNote, reverse_values
 
 RNG = np.random.default_rng(0)
 
@@ -390,7 +390,7 @@ def test_far_out_nothing_overflows(f: Any, far: float) -> None:  # warnings are 
 
 
 def test_cross_entropy_from_logits() -> None:
-    from bpttgraph.numpy_front import cross_entropy
+    from bpttgraph.eager.numpy_front import cross_entropy
 
     logits = np.array([[1000.0, -1000.0, 0.0], [0.1, 0.2, 0.3]])
     f = lambda z: cross_entropy(z, np.array([1, 2])).sum()  # noqa: E731
@@ -431,9 +431,9 @@ def test_copies() -> None:
 
 def test_own_operations() -> None:
     """An operation of the user is checked, printed, drawn and differentiated twice like the built-in ones."""
-    from bpttgraph.derive.printers import to_text
+    from bpttgraph.core.graph import leaf
     from bpttgraph.derive.read import formula
-    from bpttgraph.graph import leaf
+    from bpttgraph.formulas.printers import to_text
 
     swish = bg.primitive(
         lambda x: x / (1 + np.exp(-x)), name="swish", derivative=lambda y, x: y + (1 - y) / (1 + np.exp(-x))

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.primitives import TABLE, abstract_function
+from bpttgraph.core.primitives import TABLE, abstract_function
 
 ROOT = Path(__file__).parent.parent
 

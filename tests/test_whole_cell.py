@@ -17,7 +17,6 @@ import bpttgraph as bg
 from bpttgraph.check.gradients import check_derivations
 from bpttgraph.derive import SymbolicDerivation
 from bpttgraph.derive.levels import LEVELS
-from bpttgraph.derive.notation import NOTATIONS
 from bpttgraph.derive.recursions import names_of
 from bpttgraph.derive.worked import DETAILS
 from bpttgraph.document import Document, build
@@ -26,6 +25,7 @@ from bpttgraph.document.closed import symbolic_of
 from bpttgraph.document.recursive import plan
 from bpttgraph.document.whole import everything
 from bpttgraph.errors import BPTTError
+from bpttgraph.formulas.notation import NOTATIONS
 
 CELLS = ["rnn", "deep-rnn", "lstm", "lstm-peephole", "gru-reset-after", "seq2seq", "bidirectional"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import bpttgraph as bg
-from bpttgraph.recurrence.library import describe, suggestion
+from bpttgraph.equations.library import describe, suggestion
 
 EPS = float(np.finfo(float).eps)
 

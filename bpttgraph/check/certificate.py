@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.graph import Node, needed
 from ..errors import BPTTError
-from ..graph import Node, needed
-from ..optional import require
+from ..machine.optional import require
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["Certificate", "certify"]
 

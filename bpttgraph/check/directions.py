@@ -14,8 +14,8 @@ import numpy as np
 from .oracle import Move, Probe
 
 if TYPE_CHECKING:
-    from ..graph import Node
-    from ..recurrence import Unrolled
+    from ..core.graph import Node
+    from ..unrolled import Unrolled
 
 __all__ = ["Directional", "locate"]
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from ..core.rounding import U
 from ..errors import BPTTError
-from ..recurrence.instance import outside
-from ..recurrence.unroll import no_collection
-from ..rounding import U
+from ..unrolled.instance import outside
+from ..unrolled.unroll import no_collection
 from .oracle import COMPLEX_STEP, Probe
 from .readings import Use, radii_of_uses, read_uses, whole_radii
 from .report import Finding, Report
@@ -22,7 +22,7 @@ from .series import LONG, Series, measure, series_of
 
 if TYPE_CHECKING:
     from ..derive import Derivation
-    from ..recurrence import Run, Unrolled
+    from ..unrolled import Run, Unrolled
 
 __all__ = ["check_derivation", "check_derivations", "check_gradients"]
 

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import Plan
-from ..graph import Node, leaf, needed
+from ..core.autodiff import Plan
+from ..core.graph import Node, leaf, needed
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
-    from ..recurrence.unroll import Head
+    from ..unrolled import Unrolled
+    from ..unrolled.unroll import Head
 
 __all__ = ["COMPLEX_STEP", "Measured", "Move", "Probe"]
 

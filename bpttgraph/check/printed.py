@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.rounding import U
 from ..errors import BPTTError, Fault
-from ..rounding import U
 from .gradients import _entries, _wide
 from .readings import whole_radii
 from .report import Finding, Report
@@ -20,7 +20,7 @@ from .report import Finding, Report
 if TYPE_CHECKING:
     from ..derive import SymbolicDerivation
     from ..derive.code import Code
-    from ..recurrence import Run, Unrolled
+    from ..unrolled import Run, Unrolled
 
 __all__ = ["check_code", "code_arguments", "code_findings", "one_example", "printed_gradients", "verified"]
 Array = np.ndarray[Any, Any]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import evaluate_absolute
-from ..rounding import radius, rounding_error
+from ..core.autodiff import evaluate_absolute
+from ..core.rounding import radius, rounding_error
 
 if TYPE_CHECKING:
-    from ..graph import Node
-    from ..recurrence import Run
+    from ..core.graph import Node
+    from ..unrolled import Run
 
 __all__ = ["Reading", "Use", "magnitude", "radii_of_uses", "read_gradients", "read_uses", "rounding", "whole_radii"]
 

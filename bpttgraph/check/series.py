@@ -15,7 +15,7 @@ import numpy as np
 from .oracle import Measured, Move, Probe
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["Along", "Series", "measure", "series_of"]
 

@@ -14,7 +14,7 @@ def list_cells(name: str | None, as_json: bool) -> None:
     """List the cell library, or print the equations and citation of one cell."""
     import json
 
-    from ..recurrence.library import cell, cells, describe
+    from ..equations.library import cell, cells, describe
 
     if name is not None:
         rec = cell(name)

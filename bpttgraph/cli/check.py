@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from ..files import check_place, write
-from ..optional import require
+from ..machine.files import check_place, write
+from ..machine.optional import require
 from .common import load, shared, unroll
 from .status import judged
 from .terminal import busy, say
 
 if TYPE_CHECKING:
+    from ..equations import Recurrence
     from ..homework import Verdict
-    from ..recurrence import Recurrence
 
 __all__ = ["check"]
 
@@ -136,7 +136,7 @@ def _look(made: Path | None, picture: Path | None, certify: bool, feedback: str)
 
 def _draw(verdict: Verdict, path: Path) -> None:
     """Write the picture of the cause; that there is none is no failure of the check."""
-    from ..cause import cause_figure
+    from ..show.cause import cause_figure
 
     try:
         figure = cause_figure(verdict, fit="slide" if path.suffix.lower() == ".pdf" else None)

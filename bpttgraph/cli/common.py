@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..bounds import within
 from ..errors import BPTTError, nearest
-from ..files import decoded, read_text
+from ..machine.bounds import within
+from ..machine.files import decoded, read_text
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Unrolled
 
 __all__ = ["default_wrt", "load", "pairs", "shared", "unroll", "whole"]
 
@@ -94,7 +95,7 @@ def whole(text: str, option: str) -> int:
 
 def load(source: str, let: tuple[str, ...]) -> Recurrence:
     """The recurrence that CELL, FILE or - stands for."""
-    from ..recurrence import cell, cells, recurrence
+    from ..equations import cell, cells, recurrence
 
     bindings = pairs(let, "let")
     fix = "give the equations of one recurrence"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, Fault, visible
-from ..files import check_place, write
-from ..optional import require
+from ..machine.files import check_place, write
+from ..machine.optional import require
 from .common import default_wrt, load, shared, unroll
 from .status import WRONG
 from .terminal import busy, say
@@ -19,7 +19,7 @@ from .terminal import busy, say
 if TYPE_CHECKING:
     from ..document import Document
     from ..draw.figure import Figure
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 # format -> (file, attribute of the document); a file without an attribute is the picture
 _FORMATS: dict[str, tuple[str, str]] = {

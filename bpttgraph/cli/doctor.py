@@ -16,7 +16,7 @@ def doctor(as_json: bool) -> None:
     from importlib.metadata import PackageNotFoundError, version
 
     from ..draw import engine_report
-    from ..optional import OPTIONAL
+    from ..machine.optional import OPTIONAL
 
     def installed(package: str) -> str | None:
         try:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from ..files import check_place, write
+from ..machine.files import check_place, write
 from .common import load, pairs, shared, unroll, whole
 from .terminal import busy, say
 
 if TYPE_CHECKING:
     from ..draw.figure import Figure
-    from ..recurrence import Recurrence, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Unrolled
 
 
 @click.command()
@@ -116,7 +117,7 @@ def draw(
 def _expression(rec: Recurrence, at: tuple[str, ...], style: dict[str, Any]) -> Figure:
     """Equations without time, as one graph of operations."""
     from ..draw.expression import draw_graph
-    from ..recurrence.drawing import expression
+    from ..show.drawing import expression
 
     return draw_graph(expression(rec, {k: _number(k, v) for k, v in pairs(at, "at").items()}), title=rec.title, **style)
 

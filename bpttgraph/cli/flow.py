@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, nearest
-from ..files import check_place, write
+from ..machine.files import check_place, write
 from .common import load, shared, unroll
 from .terminal import busy, say
 

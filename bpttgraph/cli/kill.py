@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..bounds import within
 from ..errors import BPTTError
+from ..machine.bounds import within
 from .common import load, shared, unroll
 from .status import WRONG
 from .terminal import busy, say
@@ -100,10 +100,10 @@ def _print_effects(rows: list[Effect], every: bool) -> None:
 
 
 def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]:
+    from ..equations import cells as library
     from ..homework.diagnosis import Diagnosis
     from ..homework.kill import MOST_STEPS, concrete, naming
     from ..homework.truth import Truth
-    from ..recurrence import cells as library
 
     found: dict[str, Naming] = {}
     for name in cells or tuple(library()):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError
-from ..files import check_place, read_text, write
+from ..machine.files import check_place, read_text, write
 from .common import load
 from .terminal import progress, say
 

@@ -4,20 +4,20 @@
 `expr` is the algebra they are written in, and LaTeX, MathML, Unicode text and SymPy its printers.
 """
 
+from ..formulas.latex import to_latex
+from ..formulas.mathml import to_mathml
+from ..formulas.notation import NOTATIONS, in_notation, legend
+from ..formulas.printers import to_text
+from ..formulas.same import same
+from ..formulas.to_sympy import to_sympy
+from ..formulas.typst import to_typst
 from .derivation import Derivation, Term
 from .evaluate import evaluate
 from .factored import Statement
-from .latex import to_latex
 from .local import Contact, Local, local_jacobian
-from .mathml import to_mathml
-from .notation import NOTATIONS, in_notation, legend
 from .paths import Run, Unrolled
-from .printers import to_text
 from .read import equation, formula
-from .same import same
 from .symbolic import SymbolicDerivation
-from .to_sympy import to_sympy
-from .typst import to_typst
 from .worked import WorkedStep
 
 __all__ = [

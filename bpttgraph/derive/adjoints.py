@@ -12,18 +12,12 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from ..graph import Node
-from ..variables import Link
+from ..core.graph import Node
+from ..core.variables import Link
+from ..formulas.expr import Expr, partial, product, subtract, symbol, transpose
+from ..formulas.expr import stack as stacked
+from ..formulas.transposed import outer_of, turned_times
 from .adjoint_names import adjoint_name, delta_name
-from .expr import (
-    Expr,
-    partial,
-    product,
-    subtract,
-    symbol,
-    transpose,
-)  # fmt: skip
-from .expr import stack as stacked
 from .factored import Statement
 from .local import Local, local_jacobian
 from .onehot import in_classes
@@ -32,7 +26,6 @@ from .pulled import pulled
 from .read import Reader
 from .stacked import Stacked, stacks
 from .terms import Factors
-from .transposed import outer_of, turned_times
 
 __all__ = ["Adjoints", "Part", "Piece", "adjoint_name", "delta_name"]
 

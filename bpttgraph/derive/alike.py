@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import BPTTError
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["HOW", "irregularity", "refused"]
 
@@ -21,7 +21,7 @@ def irregularity(u: Unrolled) -> str:
     >>> irregularity(bg.recurrence("h[t] = tanh(W h[t-1]); E[t] = dot(h[t], h[1])").unroll(3))
     'E[t] = dot(h[t], h[1]) reads a step by its number'
     """
-    from ..recurrence.model import names_in
+    from ..equations.model import names_in
 
     for d in u.definitions:
         if d.kind == "every":

@@ -12,8 +12,8 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from ..variables import Link, Variable
-from .expr import (
+from ..core.variables import Link, Variable
+from ..formulas.expr import (
     Blocks,
     Expr,
     Identity,
@@ -28,7 +28,7 @@ from .expr import (
     partial,
     product,
     transpose,
-)  # fmt: skip
+)
 from .factored import Statement
 from .pulled import pulled
 from .steps import fill, moved, rebased, renamed, step_text

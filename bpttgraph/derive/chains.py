@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
+from ..formulas.expr import Expr
 from .chain import Chain
-from .expr import Expr
 from .paths import Paths
 from .steps import moved, rebased, renamed
 from .terms import Factors
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
     from .closed import ClosedForm
 
 __all__ = ["chains_of", "junction", "junction_blocks"]

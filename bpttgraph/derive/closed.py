@@ -15,13 +15,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ..core.primitives import TABLE, Primitive
 from ..errors import BPTTError
-from ..primitives import TABLE, Primitive
-from .alike import HOW, irregularity, refused
-from .chain import Chain, Within, joined_all, unit
-from .chains import chains_of, junction
-from .derivation import Derivation
-from .expr import (
+from ..formulas.expr import (
     Apply,
     BigProduct,
     BigSum,
@@ -34,11 +30,15 @@ from .expr import (
     num,
     product,
     subtract,
-)  # fmt: skip
+)
+from ..formulas.layout import FORMS, Printed, apart, together
+from ..formulas.notation import in_notation
+from .alike import HOW, irregularity, refused
+from .chain import Chain, Within, joined_all, unit
+from .chains import chains_of, junction
+from .derivation import Derivation
 from .factored import Statement
-from .layout import FORMS, Printed, apart, together
 from .meanings import meanings
-from .notation import in_notation
 from .onehot import in_classes
 from .steps import at_steps, moved, rebased, renamed
 

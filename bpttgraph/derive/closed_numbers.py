@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError
+from ..formulas.expr import Add, BigProduct, BigSum, Blocks, Expr, Neg, Num, Partial, Product, Symbol, num
 from .evaluate import matrix_value
-from .expr import Add, BigProduct, BigSum, Blocks, Expr, Neg, Num, Partial, Product, Symbol, num
 from .levels import Known, shaped
 from .recursion import without_step
 from .steps import at_steps, renamed, substituted, value_of

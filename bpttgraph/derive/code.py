@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from .code_helpers import definitions
-from .code_names import NameTable, python_name, quoted
-from .code_printer import CodePrinter
-from .expr import Expr, Product, Tagged, Unit, split_sign, transpose
-from .nodes import Shape
+from ..formulas.code_helpers import definitions
+from ..formulas.code_names import NameTable, python_name, quoted
+from ..formulas.code_printer import CodePrinter
+from ..formulas.expr import Expr, Product, Tagged, Unit, split_sign, transpose
+from ..formulas.nodes import Shape
+from ..formulas.walk import SUM
 from .recursion import Recursion, names_of
 from .recursions import Loop, Recursions
-from .walk import SUM
 
 __all__ = ["Code", "CodePrinter", "numpy_code", "python_name"]
 

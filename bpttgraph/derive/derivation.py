@@ -20,15 +20,15 @@ from functools import cached_property
 from itertools import islice
 from typing import Any
 
-from ..bounds import Count
+from ..core.variables import Link
 from ..errors import BPTTError, nearest
-from ..variables import Link
+from ..formulas.expr import Expr, Partial, add, partial, tagged
+from ..formulas.layout import FORMS, latex_sum, mathml_sum, unicode_sum
+from ..formulas.notation import checked, in_notation
+from ..machine.bounds import Count
 from .adjoints import Adjoints
-from .expr import Expr, Partial, add, partial, tagged
 from .factored import Statement, factored_statements
-from .layout import FORMS, latex_sum, mathml_sum, unicode_sum
 from .levels import LEVELS, by_entries, entries_gradient, inlined, matrix_gradient, with_numbers
-from .notation import checked, in_notation
 from .numeric import Numbers
 from .onehot import checked_classes, in_classes
 from .paths import Path, Paths, Run, Unrolled
@@ -222,7 +222,7 @@ class Derivation:
         return sympy.MatAdd(*parts) if len(parts) > 1 else parts[0]
 
     def _sympy(self, e: Expr, level: str) -> Any:
-        from .to_sympy import to_sympy
+        from ..formulas.to_sympy import to_sympy
 
         found = to_sympy(e)
         scalar = self.paths.variables[self.wrt].shape == ()
@@ -274,7 +274,7 @@ class Derivation:
         return "".join(self._shown("mathml"))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from ..notebook import bundle
+        from ..show.notebook import bundle
 
         return bundle(self, include, exclude)
 

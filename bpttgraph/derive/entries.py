@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import product as every
 
-from .expr import (
+from ..formulas.expr import (
     Add,
     Apply,
     BigSum,
@@ -39,7 +39,7 @@ from .expr import (
     power,
     product,
     tagged,
-)  # fmt: skip
+)
 
 __all__ = ["Entries", "all_entries", "entry_of"]
 
@@ -50,8 +50,8 @@ _LETTERS = "mnpqrsuvwabcdefg"
 def entry_of(e: Expr, *indices: Index) -> Expr:
     """One entry of a formula; with letters, the entry in general.
 
-    >>> from bpttgraph.derive.expr import product, symbol
-    >>> from bpttgraph.derive.printers import to_text
+    >>> from bpttgraph.formulas.expr import product, symbol
+    >>> from bpttgraph.formulas.printers import to_text
     >>> to_text(entry_of(product(symbol("W", (3, 2)), symbol("x[1]", (2,))), "i"))
     '∑[m=1..2] (W)ᵢₘ (x₁)ₘ'
     """

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
-from .expr import (
+from ..formulas.expr import (
     Add,
     Apply,
     Blocks,
@@ -41,7 +41,7 @@ from .expr import (
     Transpose,
     Unit,
     Zeros,
-)  # fmt: skip
+)
 
 __all__ = ["evaluate", "lift", "matrix_value", "unlift"]
 
@@ -60,7 +60,7 @@ def unlift(value: Any, shape: tuple[int, ...]) -> Any:
 def evaluate(expr: Expr, values: Mapping[str, Any]) -> Any:
     """The number, vector (1-d) or matrix that `expr` is, given the values of its symbols by name.
 
-    >>> from bpttgraph.derive.expr import product, diag, symbol
+    >>> from bpttgraph.formulas.expr import product, diag, symbol
     >>> h = symbol("h", (2,))
     >>> evaluate(product(diag(h, 2), h), {"h": [1.0, 3.0]})
     array([1., 9.])

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .expr import Expr, num, partial, tagged
-from .layout import FORMS, Printed
+from ..formulas.expr import Expr, num, partial, tagged
+from ..formulas.layout import FORMS, Printed
 from .terms import Factors, gradient_of, tagged_product
 
 __all__ = ["Statement", "factored_statements"]

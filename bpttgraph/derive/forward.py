@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import BPTTError
+from ..formulas.expr import Expr, Partial, add, num, partial, product
+from ..formulas.notation import in_notation
 from .chain import Chain
-from .expr import Expr, Partial, add, num, partial, product
 from .factored import Statement
-from .notation import in_notation
 
 if TYPE_CHECKING:
     from .closed import ClosedForm

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..formulas.expr import Entry, Expr, Literal, Symbol, Transpose, num
+from ..formulas.layout import FORMS
 from .adjoints import Adjoints
 from .entries import Entries, all_entries
 from .evaluate import lift, matrix_value
-from .expr import Entry, Expr, Literal, Symbol, Transpose, num
 from .factored import Statement
-from .layout import FORMS
 from .numeric import _Values
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def inlined(d: Derivation, level: str) -> Any:
     """
     import sympy
 
-    from .to_sympy import to_sympy
+    from ..formulas.to_sympy import to_sympy
 
     known: dict[str, Any] = {}
     for part in d.adjoints.parts:

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autodiff import evaluate as run_graph
-from ..autodiff import pushforward
-from ..graph import Node, leaf
-from .expr import (
+from ..core.autodiff import evaluate as run_graph
+from ..core.autodiff import pushforward
+from ..core.graph import Node, leaf
+from ..formulas.expr import (
     Expr,
     Identity,
     Ones,
@@ -37,7 +37,7 @@ from .expr import (
     rows,
     stack,
     transpose,
-)  # fmt: skip
+)
 from .read import Reader, inner_nodes, padding
 
 __all__ = ["Contact", "Local", "local_jacobian", "numeric_jacobian"]
@@ -71,9 +71,9 @@ class Unreadable(Exception):
 def local_jacobian(target: Node, source: Node) -> Local:
     """∂⁺target/∂source: through the equation of `target` only, holding the other named variables fixed.
 
-    >>> from bpttgraph.graph import leaf
-    >>> from bpttgraph.primitives import tanh
-    >>> from bpttgraph.derive.printers import to_text
+    >>> from bpttgraph.core.graph import leaf
+    >>> from bpttgraph.core.primitives import tanh
+    >>> from bpttgraph.formulas.printers import to_text
     >>> W, x = leaf("W", (2, 3), role="parameter"), leaf("x[1]", (3,))
     >>> h = tanh(W @ x)
     >>> h.name = "h[1]"

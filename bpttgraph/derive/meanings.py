@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..formulas.expr import Blocks, Expr, Partial, Symbol, Zeros, partial
 from .chain import Chain, size_of, unit
 from .chains import at_last, junction, junction_blocks
-from .expr import Blocks, Expr, Partial, Symbol, Zeros, partial
 from .factored import Statement
 from .steps import rebased, renamed
 

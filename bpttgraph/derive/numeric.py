@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..variables import Link
+from ..core.variables import Link
 from .evaluate import matrix_value
 from .local import numeric_jacobian
 from .paths import Path, Run

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from ..core.variables import Variable
 from ..errors import BPTTError, nearest
-from ..variables import Variable
-from .nodes import Column, Expr, Num, Product, Symbol, Unit
+from ..formulas.nodes import Column, Expr, Num, Product, Symbol, Unit
 
 __all__ = ["checked_classes", "classes_in", "in_classes"]
 
@@ -54,8 +54,8 @@ def classes_in(data: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 def in_classes(e: Any, names: Collection[str]) -> Any:
     """The formula with unit vectors in the place of what is one-hot, and a matrix times one as a column.
 
-    >>> from bpttgraph.derive.expr import outer, product, symbol
-    >>> from bpttgraph.derive.printers import to_text
+    >>> from bpttgraph.formulas.expr import outer, product, symbol
+    >>> from bpttgraph.formulas.printers import to_text
     >>> W, d, x = symbol("W", (3, 5)), symbol("δ[t]", (3,)), symbol("x[t]", (5,))
     >>> to_text(in_classes(product(W, x), {"x"})), to_text(in_classes(outer(d, x), {"x"}))
     ('W[:, xₜ]', 'δₜ 𝐞(xₜ)ᵀ')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .expr import Expr, Neg, Num, Ones, Partial, Tagged, Zeros, neg, split_sign, tagged
+from ..formulas.expr import Expr, Neg, Num, Ones, Partial, Tagged, Zeros, neg, split_sign, tagged
 from .factored import Statement
 
 __all__ = ["Part", "Piece", "has_partial", "tag", "untagged"]

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..graph import Graph, Node
-from ..variables import Link, Variable, VariableGraph
+from ..core.graph import Graph, Node
+from ..core.variables import Link, Variable, VariableGraph
 
 __all__ = ["Path", "Paths", "Run", "Unrolled"]
 

@@ -7,9 +7,9 @@ Its graph, made from the rule table, is read as a formula like every other graph
 
 from __future__ import annotations
 
-from ..autodiff import pullback
-from ..graph import Node, leaf
-from .expr import Apply, Expr, Zeros, matrix_shape, num
+from ..core.autodiff import pullback
+from ..core.graph import Node, leaf
+from ..formulas.expr import Apply, Expr, Zeros, matrix_shape, num
 from .read import Reader, inner_nodes
 
 __all__ = ["pulled"]
@@ -18,9 +18,9 @@ __all__ = ["pulled"]
 def pulled(target: Node, source: Node, adjoint: Expr) -> Expr | None:
     """What one equation adds to the adjoint of `source`, in the shape of `source`; None behind an abstract function.
 
-    >>> from bpttgraph.derive.expr import symbol
-    >>> from bpttgraph.derive.printers import to_text
-    >>> from bpttgraph.primitives import diag
+    >>> from bpttgraph.formulas.expr import symbol
+    >>> from bpttgraph.formulas.printers import to_text
+    >>> from bpttgraph.core.primitives import diag
     >>> d, h = leaf("d", (3,), role="parameter"), leaf("h[1]", (3,))
     >>> y = diag(d) @ h
     >>> y.name = "y[1]"

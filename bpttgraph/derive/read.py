@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Node
-from ..primitives import TABLE
-from .expr import (
+from ..core.graph import Node
+from ..core.primitives import TABLE
+from ..formulas.expr import (
     Apply,
     Expr,
     Literal,
@@ -39,7 +39,7 @@ from .expr import (
     subtract,
     symbol,
     transpose,
-)  # fmt: skip
+)
 
 __all__ = ["Reader", "equation", "formula"]
 
@@ -65,8 +65,8 @@ class Reader:
 
     def __call__(self, node: Node) -> Expr:
         """
-        >>> from bpttgraph.graph import leaf
-        >>> from bpttgraph.derive.printers import to_text
+        >>> from bpttgraph.core.graph import leaf
+        >>> from bpttgraph.formulas.printers import to_text
         >>> to_text(formula(leaf("W", (2, 2)) @ leaf("h[1]", (2,)) + leaf("b", (2,))))
         'W h₁ + b'
         """
@@ -125,7 +125,7 @@ class Reader:
 def diagonal(x: Expr) -> Expr:
     """The diagonal of a matrix as a column; of a bᵀ, that is a ∘ b.
 
-    >>> from bpttgraph.derive.printers import to_text
+    >>> from bpttgraph.formulas.printers import to_text
     >>> to_text(diagonal(outer(symbol("a", (3,)), symbol("b", (3,)))))
     'a ∘ b'
     """
@@ -165,9 +165,9 @@ def formula(node: Node) -> Expr:
 def equation(node: Node) -> Expr:
     """The right side of a named node's own equation.
 
-    >>> from bpttgraph.graph import leaf
-    >>> from bpttgraph.primitives import tanh
-    >>> from bpttgraph.derive.printers import to_text
+    >>> from bpttgraph.core.graph import leaf
+    >>> from bpttgraph.core.primitives import tanh
+    >>> from bpttgraph.formulas.printers import to_text
     >>> h = tanh(leaf("a[1]"))
     >>> h.name = "h[1]"
     >>> to_text(formula(h)), to_text(equation(h))

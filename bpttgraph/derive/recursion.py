@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .expr import Expr
-from .layout import FORMS, Printed
+from ..formulas.expr import Expr
+from ..formulas.layout import FORMS, Printed
 from .steps import symbols_of
 
 __all__ = ["Recursion", "names_of", "steps_from", "without_step"]

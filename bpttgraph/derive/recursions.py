@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..formulas.expr import BigSum, Expr, Symbol, add, num
 from .adjoints import Adjoints, Part, Piece
-from .expr import BigSum, Expr, Symbol, add, num
 from .recursion import Recursion, names_of, steps_from, without_step
 from .steps import at_steps, bound, folded, near, rebased, renamed, step_text
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import Fault
+from ..formulas.code_helpers import NUMPY
 from .code import Code
-from .code_helpers import NUMPY
 
 __all__ = ["admit", "run"]
 

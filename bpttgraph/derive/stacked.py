@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from ..graph import Node
-from ..variables import Variable
-from .expr import Expr, stack, symbol
+from ..core.graph import Node
+from ..core.variables import Variable
+from ..formulas.expr import Expr, stack, symbol
 from .local import local_jacobian
 from .read import formula
 from .steps import substituted

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, num, product
+from ..formulas.expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, num, product
 
 __all__ = [
     "at_steps", "bound", "fill", "folded", "moved", "near", "rebased", "renamed", "step_text", "substituted", "symbols_of", "value_of",
@@ -134,8 +134,8 @@ def near(name: str, last: int) -> str:
 def folded(e: Any, last: int) -> Any:
     """The formula with Σ for sums of alike terms that reach from the first half of `last` steps into the second.
 
-    >>> from bpttgraph.derive.expr import symbol
-    >>> from bpttgraph.derive.printers import to_text
+    >>> from bpttgraph.formulas.expr import symbol
+    >>> from bpttgraph.formulas.printers import to_text
     >>> to_text(folded(add(*[symbol(f"E[{t}]") for t in range(1, 9)], symbol("y[8]")), 8))
     '∑[k=1..T] Eₖ + y₈'
     """

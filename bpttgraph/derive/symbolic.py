@@ -11,12 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError, Fault, nearest
+from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
+from ..formulas.layout import Printed, together
+from ..formulas.notation import checked
 from .adjoints import Adjoints
 from .alike import irregularity, refused
 from .derivation import Derivation
-from .expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
-from .layout import Printed, together
-from .notation import checked
 from .paths import Paths
 from .recursion import Recursion, names_of, steps_from
 from .recursions import Recursions
@@ -24,7 +24,8 @@ from .stacked import stacks
 from .steps import at_steps, fill, renamed, substituted, symbols_of
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Unrolled
     from .closed import ClosedForm
     from .code import Code
 
@@ -90,7 +91,7 @@ class SymbolicDerivation(Printed):
         notation: str = "pascanu",
         onehot: str | Iterable[str] = (),
     ):
-        from ..recurrence.truncation import parse_truncation
+        from ..equations.truncation import parse_truncation
 
         loss = recurrence.choose(loss, reduce)
         self.recurrence, self.wrt, self.truncate = recurrence, wrt, truncate
@@ -384,7 +385,7 @@ class SymbolicDerivation(Printed):
         return self.mathml()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from ..notebook import bundle
+        from ..show.notebook import bundle
 
         return bundle(self, include, exclude)
 

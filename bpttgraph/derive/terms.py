@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from ..variables import Link
-from .expr import (
+from ..core.variables import Link
+from ..formulas.expr import (
     Expr,
     Identity,
     Num,
@@ -21,7 +21,7 @@ from .expr import (
     split_sign,
     tagged,
     transpose,
-)  # fmt: skip
+)
 from .local import Contact, Local, local_jacobian
 from .paths import Path, Paths
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from ..core.names import to_mathml, to_unicode
 from ..errors import BPTTError, nearest
-from ..names import to_mathml, to_unicode
+from ..formulas.expr import Expr, Tagged, num, partial, product
+from ..formulas.notation import in_notation
 from .adjoints import Part
-from .expr import Expr, Tagged, num, partial, product
 from .factored import Statement
-from .notation import in_notation
 from .parts import Piece
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..check import Report
     from ..draw.figure import Figure
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
     from .blocks import Block
     from .choice import Choice
 
@@ -73,7 +73,7 @@ class Document:
         return write_beamer(self)
 
     def _repr_html_(self) -> str:
-        from ..notebook import frame
+        from ..show.notebook import frame
 
         return frame(self.html, self.title)
 

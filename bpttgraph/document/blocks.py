@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-from ..derive.expr import Expr
-from ..derive.latex import LatexPrinter
-from ..derive.mathml import MathMLPrinter
-from ..derive.printers import width
-from ..names import to_latex as name_latex
-from ..names import to_mathml as name_mathml
+from ..core.names import to_latex as name_latex
+from ..core.names import to_mathml as name_mathml
+from ..formulas.expr import Expr
+from ..formulas.latex import LatexPrinter
+from ..formulas.mathml import MathMLPrinter
+from ..formulas.printers import width
 
 __all__ = [
     "Beside",

@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..derive.levels import LEVELS
-from ..derive.notation import checked
 from ..derive.onehot import classes_in
 from ..derive.worked import DETAILS
 from ..errors import BPTTError, nearest
+from ..formulas.notation import checked
 
 if TYPE_CHECKING:
     from ..check import Report
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["DEFAULT_LEVELS", "Choice"]
 

@@ -17,7 +17,7 @@ from .blocks import Block, Display, Heading, Inline, Math, Para, Row, name, para
 from .lines import rows_of, untagged
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
     from .choice import Choice
 
 __all__ = ["closed_blocks", "reason", "row_letter", "symbolic_of"]
@@ -119,7 +119,7 @@ def _renamed(s: Statement, old: str, new: str) -> Statement:
 
 def _shared(statements: dict[str, Sequence[Statement]]) -> tuple[list[Statement], dict[str, Sequence[Statement]]]:
     """What mentions no parameter, each once; and the rest by parameter. Without what says nothing, such as a = a."""
-    from ..derive.expr import Partial
+    from ..formulas.expr import Partial
 
     def mentions(e: Any, w: str) -> bool:
         if isinstance(e, tuple):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..derive.notation import legend
-from ..names import to_unicode
+from ..core.names import to_unicode
+from ..formulas.notation import legend
 from .blocks import Block, Bullets, Code, Heading, Math, Mono, Strong, Table, Text, Verdict, para
 
 if TYPE_CHECKING:
     from ..check import Finding, Report
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["check_blocks", "reading_blocks"]
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..core.names import to_unicode
 from ..derive import Derivation
-from ..names import to_unicode
-from ..recurrence.library import fields
+from ..equations.library import fields
 from .blocks import (
     Block,
     Bullets,
@@ -38,7 +38,7 @@ from .whole import whole_blocks
 
 if TYPE_CHECKING:
     from ..draw.figure import Figure
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
     from .choice import Choice
 
 __all__ = ["blocks_of", "page_title"]

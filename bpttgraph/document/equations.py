@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..derive.latex import LatexPrinter
-from ..derive.mathml import MathMLPrinter
-from ..names import to_latex as name_latex
-from ..names import to_mathml as name_mathml
-from ..recurrence.functions import FUNCTIONS, canonical
-from ..recurrence.language import show_index
-from ..recurrence.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
+from ..core.names import to_latex as name_latex
+from ..core.names import to_mathml as name_mathml
+from ..equations.functions import FUNCTIONS, canonical
+from ..equations.language import show_index
+from ..equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
+from ..formulas.latex import LatexPrinter
+from ..formulas.mathml import MathMLPrinter
 from .blocks import Math, Row
 
 __all__ = ["function_name", "row_of"]
@@ -30,7 +30,7 @@ Key = Callable[[Name], str]
 def row_of(e: Equation, key: Key) -> Row:
     """One equation as a line of a display.
 
-    >>> from bpttgraph.recurrence.language import parse
+    >>> from bpttgraph.equations.language import parse
     >>> row_of(parse("h[t] = tanh(W h[t-1] + b)").equations[0], lambda n: n.name).right.latex
     '\\\\tanh\\\\left(W \\\\, h_{t-1} + b\\\\right)'
     """

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..bounds import many
 from ..derive import Derivation
-from ..derive.expr import Add, Expr
-from ..derive.layout import signed_terms
 from ..derive.levels import literal, summands
-from ..derive.notation import in_notation
+from ..formulas.expr import Add, Expr
+from ..formulas.layout import signed_terms
+from ..formulas.notation import in_notation
+from ..machine.bounds import many
 from .blocks import Block, Display, Heading, Inline, Math, Para, Row, Strong, Table, Text, formula, name, para, words
 from .board import board_blocks
 from .lines import is_step, led, listed, ratio, shape_words, statement_rows

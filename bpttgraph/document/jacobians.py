@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
+from ..core.names import to_unicode
+from ..core.variables import Link
 from ..derive import Derivation, to_latex
-from ..derive.expr import Expr, Partial, Symbol, add, outer, product, transpose
-from ..derive.mathml import above
-from ..derive.notation import in_notation
 from ..derive.worked import local_rule
-from ..names import to_unicode
-from ..variables import Link
+from ..formulas.expr import Expr, Partial, Symbol, add, outer, product, transpose
+from ..formulas.mathml import above
+from ..formulas.notation import in_notation
 from .blocks import Block, Math, Text, formula, name, para
 from .closed import row_letter
 

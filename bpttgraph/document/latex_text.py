@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from ..names import _COMMAND
+from ..core.names import _COMMAND
 from .blocks import Inline, Math, Mono, Strong, Text
 
 __all__ = ["code", "flow", "math", "run", "text"]

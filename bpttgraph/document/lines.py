@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
-from ..derive.expr import Expr, Num, Tagged
-from ..derive.layout import signed_terms
-from ..derive.nodes import Zeros
-from ..derive.notation import in_notation
+from ..formulas.expr import Expr, Num, Tagged
+from ..formulas.layout import signed_terms
+from ..formulas.nodes import Zeros
+from ..formulas.notation import in_notation
 from .blocks import Math, Row, formula, name, words
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..core.names import to_unicode
 from ..derive.recursions import Recursion
 from ..errors import BPTTError
-from ..names import to_unicode
 from .blocks import Block, Code, Display, Heading, Inline, Math, Mono, Para, Row, Strong, formula, name, para
 from .closed import closed_blocks, reason, symbolic_of
 from .lines import listed, plain_rows, statement_rows

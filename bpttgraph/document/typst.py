@@ -13,8 +13,8 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..derive.typst import quoted
-from ..optional import require
+from ..formulas.typst import quoted
+from ..machine.optional import require
 from .blocks import (
     Beside,
     Block,

@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 from functools import lru_cache
 from math import inf
 
-from ..derive.typst import quoted
+from ..formulas.typst import quoted
 
 __all__ = ["pieces", "typst_math"]
 

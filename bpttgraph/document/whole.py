@@ -19,7 +19,7 @@ from .lines import listed, ratio, shape_words
 from .symbolic import symbolic_blocks
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
     from .choice import Choice
 
 __all__ = ["everything", "whole_blocks"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..variables import VariableGraph
+    from ..core.variables import VariableGraph
     from .data import Data
     from .figure import Figure
     from .network import Network

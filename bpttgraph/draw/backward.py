@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ..names import to_latex, to_mathml, to_unicode
+from ..core.names import to_latex, to_mathml, to_unicode
 from .geometry import Path, Point, flatten, parallel, rounded
 from .grid import Grid
 from .labels import Outline, mathml_label, stacked, words

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..variables import Variable, VariableGraph
+from ..core.variables import Variable, VariableGraph
 from .rows import Rows
 
 __all__ = ["AUTO_FOLD", "WIDE_FOLD", "Fold", "Slot", "arrange", "fold_for", "folding"]

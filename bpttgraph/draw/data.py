@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from ..variables import VariableGraph
+from ..core.variables import VariableGraph
 
 __all__ = ["Data", "Label", "Term", "reduced"]
 

@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from xml.sax.saxutils import escape
 
-from ..children import TooMuchOutput, run_child
+from ..machine.children import TooMuchOutput, run_child
 from .dot import write_dot
 from .marks import Layout
 from .svg import mark_id, write_svg

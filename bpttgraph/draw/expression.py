@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..core.graph import Graph, Node
+from ..core.names import to_latex, to_mathml
 from ..errors import BPTTError
-from ..graph import Graph, Node
-from ..names import to_latex, to_mathml
 from .network import Network, Part, Wire
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def draw_expression(
 ) -> Figure:
     """Draw any graph of nodes, with numbers that are given by the names of its nodes.
 
-    >>> from bpttgraph.graph import Graph, leaf
+    >>> from bpttgraph.core.graph import Graph, leaf
     >>> a, b = leaf("a"), leaf("b")
     >>> figure = draw_expression(Graph([a * b + a]), values={"a": 2.0, "b": -3.0, "mul.1": -6.0, "add.1": -4.0})
     >>> len(figure.layout.nodes), len(figure.layout.edges)
@@ -140,7 +140,7 @@ def draw_graph(
     >>> figure.layout.nodes["a"].label.text
     'a value 2 gradient −3'
     """
-    from ..tensor import Tensor
+    from ..eager.tensor import Tensor
 
     if isinstance(graph, Node):
         graph = Graph([graph])
@@ -156,7 +156,7 @@ def draw_graph(
     found: dict[str, Any] = {}
     result = graph.outputs[0]
     if gradients and len(graph.outputs) == 1 and isinstance(result, Tensor) and not result.shape:
-        from ..transforms import gradients as by
+        from ..eager.transforms import gradients as by
 
         names = [n for n, t in known.items() if not t.is_constant and len(known) == len(graph)]
         found = {n: g.data for n, g in zip(names, by(result, [known[n] for n in names]))}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
-from ..files import write
+from ..machine.files import write
 from .dot import write_dot
 from .engines import render_svg
 from .layout import layout

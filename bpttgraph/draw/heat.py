@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ..names import to_latex, to_mathml, to_unicode
+from ..core.names import to_latex, to_mathml, to_unicode
 from .geometry import rounded
 from .labels import mathml_label, words
 from .marks import Mark

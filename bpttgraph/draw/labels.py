@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from ..names import to_mathml, to_unicode
+from ..core.names import to_mathml, to_unicode
 
 __all__ = ["Glyph", "Outline", "in_line", "math_label", "mathml_label", "stacked", "words"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..names import to_mathml, to_unicode
+from ..core.names import to_mathml, to_unicode
 from .backward import cross, fault_style, width_of
 from .geometry import Path, cut_strokes, rounded
 from .labels import Outline, in_line, mathml_label, words

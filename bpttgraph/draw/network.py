@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from ..names import to_latex, to_mathml, to_unicode
+from ..core.names import to_latex, to_mathml, to_unicode
 from .free import place_by_dot
 from .geometry import Path, join, rounded
 from .labels import Outline, mathml_label, stacked, words

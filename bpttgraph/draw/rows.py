@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..variables import Link, VariableGraph
+from ..core.variables import Link, VariableGraph
 
 __all__ = ["Rows", "assign_rows", "steps_between"]
 

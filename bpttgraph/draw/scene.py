@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..bounds import MOST_MARKS, within
+from ..core.names import to_unicode
+from ..core.variables import Link, Variable, VariableGraph
 from ..errors import BPTTError
-from ..names import to_unicode
-from ..variables import Link, Variable, VariableGraph
+from ..machine.bounds import MOST_MARKS, within
 from . import GRADIENT_VIEWS, VIEWS
 from .columns import Fold, Slot, arrange, fold_for
 from .data import Data, Label, reduced

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ..names import to_latex
+from ..core.names import to_latex
 from .geometry import Path, arrow_head, shorten
 from .marks import Layout, Mark
 from .svg import number

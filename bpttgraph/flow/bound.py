@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..graph import Node
+from ..core.graph import Node
 from .slopes import slope_of
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import BPTTError
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["WAYS", "Clipped", "cliff", "clip"]
 

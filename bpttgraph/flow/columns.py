@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import backward
+from ..core.autodiff import backward
+from ..core.graph import Node, leaf, needed
 from ..errors import BPTTError
-from ..graph import Node, leaf, needed
 
 if TYPE_CHECKING:
-    from ..recurrence import Run
+    from ..unrolled import Run
 
 __all__ = ["Columns"]
 

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bounds import MOST_NUMBERS, within
 from ..errors import BPTTError, nearest
+from ..machine.bounds import MOST_NUMBERS, within
 from .bound import Bound, bound_of
 from .columns import Columns
 from .saturation import saturation
 
 if TYPE_CHECKING:
     from ..draw.chart import Chart
-    from ..recurrence import Run, Unrolled
+    from ..unrolled import Run, Unrolled
 
 __all__ = ["Flow", "measure"]
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.names import to_unicode
 from ..errors import BPTTError, nearest
-from ..names import to_unicode
 
 if TYPE_CHECKING:
     from ..draw.chart import Chart, Series

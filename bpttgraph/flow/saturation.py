@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..graph import needed
+from ..core.graph import needed
 from .slopes import slope_of
 
 if TYPE_CHECKING:
-    from ..recurrence import Run
+    from ..unrolled import Run
 
 __all__ = ["saturation"]
 

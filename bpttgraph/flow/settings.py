@@ -17,7 +17,7 @@ from .columns import Columns
 from .measure import Flow, measure
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["COMPARED", "RADII", "compared_flows", "recurrent_matrices", "with_radius"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..graph import Node
+from ..core.graph import Node
 
 __all__ = ["SLOPES", "Slope", "slope_of"]
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import evaluate, forward
+from ..core.autodiff import evaluate, forward
+from ..core.graph import Node, leaf
 from ..errors import BPTTError, nearest
-from ..graph import Node, leaf
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["Choice", "Truncations", "compare", "randomised", "rtrl", "variance"]
 
@@ -146,7 +146,7 @@ def _choice(u: Unrolled, data: Mapping[str, Any], rule: str, names: Sequence[str
         text = f"each border is cut with probability {c:g}, what passes is multiplied by {1 / (1 - c):.4g}"
         kept = min(T, round(1 / c)) if c else T
         return Choice(rule, text, 1.0, 1.0, spread, T, kept * state)
-    from ..recurrence.truncation import parse_truncation
+    from ..equations.truncation import parse_truncation
 
     parsed = parse_truncation(rule)
     if parsed is None:

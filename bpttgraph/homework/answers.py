@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.rounding import rounding_error
 from ..errors import BPTTError, nearest
-from ..files import decoded
-from ..rounding import rounding_error
+from ..machine.files import decoded
 from .asked import asked, delta_step, target_of
 from .files import Numbers, numbers_of, read_bytes, read_numbers
 from .formulas import Formulas
@@ -26,7 +26,7 @@ from .functions import call, run_file
 from .model import Answer, Forward, Given
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
     from .truth import Truth
 
 __all__ = ["Raw", "read_answer", "steps_of", "target_of", "to_answer"]

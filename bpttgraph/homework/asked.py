@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..equations.functions import canonical
 from ..errors import BPTTError, nearest
-from ..recurrence.functions import canonical
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
-    from ..recurrence.syntax import Equation
+    from ..equations.syntax import Equation
+    from ..unrolled import Unrolled
     from .formulas import Formulas
 
 __all__ = ["Asked", "asked", "delta_step", "target_of"]

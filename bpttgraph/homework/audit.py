@@ -29,12 +29,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
-from ..files import decoded
+from ..machine.files import decoded
 from .files import Numbers, numbers_of, read_bytes, read_numbers
 from .profile import Profile, profile
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Unrolled
     from .model import Verdict
 
 __all__ = ["Audit", "Line", "audit"]
@@ -219,7 +220,7 @@ class _File:
         return self._plain(self._recurrence(), instance)
 
     def _recurrence(self) -> Recurrence:
-        from ..recurrence import cell, recurrence
+        from ..equations import cell, recurrence
 
         if "cell" in self.fields:
             return cell(self.fields["cell"])

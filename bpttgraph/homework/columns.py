@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import primitives as P
+from ..core import primitives as P
+from ..core.graph import Node, constant
 from ..errors import BPTTError
-from ..graph import Node, constant
 
 __all__ = ["ONE", "ZERO", "Value", "elementwise", "matmul", "solid"]
 

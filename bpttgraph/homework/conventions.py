@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..recurrence.language import walk
-from ..recurrence.syntax import Call
+from ..equations.language import walk
+from ..equations.syntax import Call
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
     from .truth import Truth
 
 __all__ = ["Convention", "blocks_of", "find"]

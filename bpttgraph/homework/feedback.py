@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.rounding import U
 from ..errors import BPTTError, nearest
-from ..rounding import U
 
 if TYPE_CHECKING:
     from .model import ParameterVerdict, Verdict
@@ -189,7 +189,7 @@ def as_html(verdict: Verdict, feedback: str) -> str:
     text = f"<pre>{escape(as_text(verdict, feedback))}</pre>"
     if level(feedback) < LEVELS.index("why"):
         return text
-    from ..cause import cause_figure
+    from ..show.cause import cause_figure
 
     try:
         return text + cause_figure(verdict).svg

@@ -22,9 +22,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from .. import files
-from ..bounds import within
 from ..errors import BPTTError, visible
+from ..machine import files
+from ..machine.bounds import within
 
 __all__ = ["Contents", "Numbers", "arrays_of", "numbers_of", "read_bytes", "read_numbers"]
 

@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import primitives as P
-from ..errors import BPTTError, Span, nearest
-from ..graph import Node, constant, leaf
-from ..recurrence.functions import FUNCTIONS, canonical
-from ..recurrence.language import children, parse, show, walk
-from ..recurrence.syntax import (
+from ..core import primitives as P
+from ..core.graph import Node, constant, leaf
+from ..equations.functions import FUNCTIONS, canonical
+from ..equations.language import children, parse, show, walk
+from ..equations.syntax import (
     Binary,
     Call,
     Equation,
@@ -41,12 +40,13 @@ from ..recurrence.syntax import (
     Stack,
     Transposed,
 )
+from ..errors import BPTTError, Span, nearest
 from .columns import ONE, ZERO, Value, elementwise, matmul, solid
 from .jacobians import partial
 from .products import overreached, running_down, whole_number
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["Formulas", "Value"]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..rounding import rounding_error
+from ..core.rounding import rounding_error
 from .files import Numbers
 from .functions import by_differences
 from .model import Forward, Given
 from .truth import SAFETY, Truth, U
 
 if TYPE_CHECKING:
-    from ..graph import Node
+    from ..core.graph import Node
 
 __all__ = ["Off", "Ran", "forward_of", "last_digits", "loss_off", "returned_loss", "values_off"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from .truth import Truth
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["faults", "hidden_window", "visible"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import primitives as P
-from ..autodiff import backward
+from ..core import primitives as P
+from ..core.autodiff import backward
+from ..core.graph import Node, constant
 from ..errors import BPTTError
-from ..graph import Node, constant
 from .columns import ZERO, Value
 
 __all__ = ["partial"]

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..equations import Recurrence
 from ..errors import BPTTError
-from ..recurrence import Recurrence
 from . import conventions
 from .answers import Raw, read_answer, split_data, steps_of, to_answer
 from .comparing import digits_apart, radius_of, relaid, status_of
@@ -28,7 +28,7 @@ from .quotients import recognised
 from .truth import Truth
 
 if TYPE_CHECKING:
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["judge", "verify"]
 

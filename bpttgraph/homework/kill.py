@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bounds import within
 from ..errors import BPTTError
+from ..machine.bounds import within
 from .diagnosis import Diagnosis
 from .mistakes import CATALOGUE, Mutant, compatible
 from .model import Answer, Cause, Given
 from .truth import Truth
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Unrolled
 
 __all__ = ["KINDS", "Effect", "Naming", "concrete", "effects", "kill_table", "naming", "rounded"]
 
@@ -182,7 +183,7 @@ def _facts(d: Diagnosis, done: Sequence[Mutant], keys: tuple[str, ...], name: st
 
 def concrete(name: str) -> Recurrence | None:
     """A cell of the library that can be computed: abstract functions of one argument become tanh; None if that is not enough."""
-    from ..recurrence import cell
+    from ..equations import cell
 
     rec = cell(name)
     if not rec.abstract:

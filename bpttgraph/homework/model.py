@@ -14,7 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ..errors import Span
-    from ..recurrence import Unrolled
+    from ..unrolled import Unrolled
 
 __all__ = ["Answer", "Cause", "Forward", "Given", "ParameterVerdict", "Status", "Verdict"]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..equations.language import children, parse_expression, show, walk
+from ..equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Reduce, Transposed
 from ..errors import BPTTError, Span
-from ..recurrence.language import children, parse_expression, show, walk
-from ..recurrence.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Reduce, Transposed
 from .asked import Asked, asked
 from .formulas import Formulas
 from .truth import Truth

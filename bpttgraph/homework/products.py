@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..equations.language import children, walk
+from ..equations.syntax import Binary, Expr, Index, Name, Negate, Number, Reduce
 from ..errors import Span
-from ..recurrence.language import children, walk
-from ..recurrence.syntax import Binary, Expr, Index, Name, Negate, Number, Reduce
 
 __all__ = ["overreached", "running_down", "whole_number"]
 
@@ -19,7 +19,7 @@ Pair = tuple[str | None, str | None]
 def running_down(e: Expr) -> set[int]:
     """The sums and products in `e`, by `id`, whose bounds run down: `prod_{j=t}^{k+1}` where k goes up to t, `sum_{t=T}^{1}`.
 
-    >>> from bpttgraph.recurrence.language import parse_expression
+    >>> from bpttgraph.equations.language import parse_expression
     >>> len(running_down(parse_expression("sum_{t=1}^{T} sum_{k=1}^{t} prod_{j=t}^{k+1} W")))
     1
     >>> len(running_down(parse_expression("sum_{t=1}^{T} sum_{k=1}^{t} prod_{j=k+1}^{t} W")))
@@ -59,7 +59,7 @@ def overreached(e: Reduce, text: str) -> Expr | None:
 
     `prod_{j=k+1}^{t} W.T @ d[t]` would take d[t] in at every j.
 
-    >>> from bpttgraph.recurrence.language import parse_expression
+    >>> from bpttgraph.equations.language import parse_expression
     >>> text = "prod_{j=k+1}^{t} W.T @ d[t]"
     >>> overreached(parse_expression(text), text).name
     'd'
@@ -99,7 +99,7 @@ def _bracketed(whole: Span, body: Span, text: str) -> bool:
 def whole_number(e: Expr, steps: Mapping[str, int]) -> int | None:
     """The value of an exponent such as 2, T-k or k+1; None if it is no whole number that is known from the steps.
 
-    >>> from bpttgraph.recurrence.language import parse_expression
+    >>> from bpttgraph.equations.language import parse_expression
     >>> whole_number(parse_expression("T-k+1"), {"T": 5, "k": 2})
     4
     """

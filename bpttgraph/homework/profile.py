@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
-from ..files import decoded
+from ..machine.files import decoded
 from .layout import Layout, Sizes, layout
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Unrolled
 
 __all__ = ["Profile", "parse", "profile", "profiles"]
 
@@ -83,7 +84,7 @@ class Profile:
     @cached_property
     def recurrence(self) -> Recurrence:
         """The recurrence in the course's names."""
-        from ..recurrence.model import from_text
+        from ..equations.model import from_text
 
         return from_text(self.text, None, title=self.title, conventions=self.fields.get("convention", ()))
 

@@ -18,7 +18,8 @@ from .layout import Layout
 from .profile import Profile, profile
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Unrolled
     from .model import Forward, ParameterVerdict, Verdict
     from .truth import Truth
 
@@ -81,7 +82,7 @@ def verify(
 
 def unrolling(recurrence: Recurrence | Unrolled) -> dict[str, Any]:
     """What an `Unrolled` says about steps, losses and truncation, as options of `verify`."""
-    from ..recurrence import Recurrence
+    from ..equations import Recurrence
 
     if isinstance(recurrence, Recurrence):
         return {}

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..check.oracle import Move, Probe
-from ..rounding import U
+from ..core.rounding import U
 from .model import Given
 
 if TYPE_CHECKING:

@@ -16,13 +16,13 @@ import numpy as np
 
 from ..check.directions import Directional, locate
 from ..check.readings import magnitude, read_gradients, rounding
+from ..core.graph import needed
+from ..core.rounding import LAST, SAFETY, U, radius, rounding_error
 from ..errors import BPTTError, Fault
-from ..graph import needed
-from ..rounding import LAST, SAFETY, U, radius, rounding_error
 
 if TYPE_CHECKING:
-    from ..graph import Node
-    from ..recurrence import Run, Unrolled
+    from ..core.graph import Node
+    from ..unrolled import Run, Unrolled
 
 __all__ = ["SAFETY", "Truth", "U"]
 

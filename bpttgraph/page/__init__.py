@@ -20,11 +20,11 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
+from ..core.names import to_mathml, to_unicode
 from ..errors import BPTTError
-from ..names import to_mathml, to_unicode
 
 if TYPE_CHECKING:
-    from ..recurrence.unroll import Unrolled
+    from ..unrolled.unroll import Unrolled
 
 __all__ = ["build_page", "readable"]
 
@@ -102,7 +102,7 @@ def build_page(
 
 def readable(u: Unrolled, wrt: str | None) -> str:
     """The variable to differentiate by, if a page can show it; else an error that says why not."""
-    from ..recurrence.drawing import default_wrt
+    from ..show.drawing import default_wrt
     from .frames import MOST_ENTRIES, MOST_TERMS
 
     name = wrt or default_wrt(u)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.names import to_mathml, to_unicode
 from ..errors import BPTTError
-from ..names import to_mathml, to_unicode
 from .measured import Measured, by_use, local, within
 
 if TYPE_CHECKING:
+    from ..core.variables import Link
     from ..derive import Derivation
-    from ..recurrence import Run
-    from ..recurrence.unroll import Unrolled
-    from ..variables import Link
+    from ..unrolled import Run
+    from ..unrolled.unroll import Unrolled
 
 __all__ = ["MOST_ENTRIES", "MOST_TERMS", "Book", "lengths"]
 

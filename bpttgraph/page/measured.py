@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..autodiff import evaluate
 from ..check.oracle import COMPLEX_STEP, Probe
 from ..check.readings import radii_of_uses, whole_radii
 from ..check.series import Along, Series, measure
+from ..core.autodiff import evaluate
 
 if TYPE_CHECKING:
-    from ..recurrence import Run, Unrolled
-    from ..variables import Link
+    from ..core.variables import Link
+    from ..unrolled import Run, Unrolled
 
 __all__ = ["Measured", "by_use", "local"]
 

@@ -14,7 +14,7 @@ from ..errors import BPTTError
 
 if TYPE_CHECKING:
     from ..draw.marks import Layout
-    from ..recurrence.unroll import Unrolled
+    from ..unrolled.unroll import Unrolled
 
 __all__ = ["Pictures", "dark_rules", "inside_ids"]
 
@@ -43,7 +43,7 @@ class Pictures:
     def inside(self, u: Unrolled) -> str:
         """The inside of the middle step; nothing where there is none."""
         from ..draw import draw_network
-        from ..recurrence.inside import inside
+        from ..show.inside import inside
 
         try:
             return self._svg(draw_network(inside(u), theme=self.theme).layout)
@@ -84,7 +84,7 @@ def _rounded(svg: str, digits: int) -> str:
 
 def inside_ids(u: Unrolled) -> dict[str, list[str]]:
     """What lights up inside one step: link id -> its parts and the wires between them; name -> its part."""
-    from ..recurrence.inside import inside
+    from ..show.inside import inside
 
     try:
         net = inside(u)

@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import BPTTError
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence, Run, Unrolled
+    from ..equations import Recurrence
+    from ..unrolled import Run, Unrolled
 
 __all__ = ["Network", "character_model"]
 
@@ -84,7 +85,7 @@ def character_model(rec: Recurrence) -> Recurrence:
     Raises:
         BPTTError: more than one input; a loss that is not a cross entropy; a state that reads the future.
     """
-    from ..recurrence import recurrence
+    from ..equations import recurrence
 
     inputs = [n for n in rec.inputs if n != "target"]
     if len(inputs) != 1:

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..equations.extent import check_numbers
 from ..errors import BPTTError
 from ..flow.clipping import clip
-from ..recurrence.extent import check_numbers
 from .checkpoint import load_checkpoint, save_checkpoint
 from .network import Network, character_model
 from .optimizers import optimizer, schedule
 from .text import Text, Vocabulary
 
 if TYPE_CHECKING:
-    from ..recurrence import Recurrence
+    from ..equations import Recurrence
 
 __all__ = ["Settings", "Trainer", "train"]
 

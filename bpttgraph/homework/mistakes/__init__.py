@@ -22,7 +22,7 @@ from .reverse import Reverse
 from .trial import Trial, compatible
 
 if TYPE_CHECKING:
-    from ...recurrence import Unrolled
+    from ...unrolled import Unrolled
 
 __all__ = [
     "CATALOGUE",

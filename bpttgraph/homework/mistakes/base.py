@@ -17,9 +17,9 @@ from .places import Edge, Places
 from .reverse import Change, Pull, Rewrite
 
 if TYPE_CHECKING:
-    from ...graph import Node
-    from ...recurrence import Unrolled
-    from ...recurrence.truncation import Truncation
+    from ...core.graph import Node
+    from ...equations.truncation import Truncation
+    from ...unrolled import Unrolled
 
 __all__ = ["CATALOGUE", "Entry", "Line", "Mutant", "Site", "entry", "factor", "rewrite"]
 
@@ -180,8 +180,8 @@ class Site:
     def name(self, base: str, shift: int = 0) -> str:
         """`h[t]`, as the printers write it."""
         from ...derive import to_text
-        from ...derive.expr import symbol
         from ...derive.steps import step_text
+        from ...formulas.expr import symbol
 
         return to_text(symbol(f"{base}[{step_text('t', shift)}]"))
 

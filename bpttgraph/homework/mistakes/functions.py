@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ...primitives import TABLE
+from ...core.primitives import TABLE
 from .base import Mutant, Site, entry, factor, rewrite
 from .places import Edge
 from .reverse import Change, Pull
@@ -273,7 +273,7 @@ def target(s: Site) -> Iterator[Mutant]:
 
 
 def _column(g: Any) -> Any:
-    from ...primitives import last
+    from ...core.primitives import last
 
     return last(g)
 

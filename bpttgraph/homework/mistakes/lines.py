@@ -9,7 +9,7 @@ from ...errors import BPTTError
 
 if TYPE_CHECKING:
     from ...derive.recursions import Recursion
-    from ...recurrence import Unrolled
+    from ...unrolled import Unrolled
     from .base import Line
 
 __all__ = ["missing_line"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from ...graph import Node
+from ...core.graph import Node
 from .base import Mutant, Site, entry, factor, listed, rewrite
 from .places import Edge
 from .reverse import Change, Pull

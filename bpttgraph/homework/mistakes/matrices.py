@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...graph import Node, constant
-from ...primitives import matvec, mul, transpose, vecmat
+from ...core.graph import Node, constant
+from ...core.primitives import matvec, mul, transpose, vecmat
 from .base import Mutant, Site, entry, rewrite
 from .operands import line_of, put_operand
 from .places import Edge

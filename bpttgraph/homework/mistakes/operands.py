@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...graph import Node
+from ...core.graph import Node
 from .base import Mutant, Site, entry, listed, rewrite
 from .links import activation
 from .places import Edge

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from ...graph import Node, needed
+from ...core.graph import Node, needed
 
 if TYPE_CHECKING:
-    from ...recurrence import Unrolled
+    from ...unrolled import Unrolled
 
 __all__ = ["Edge", "Places"]
 

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...autodiff import pullback
-from ...graph import Node, leaf, needed
-from ...primitives import sum_to
+from ...core.autodiff import pullback
+from ...core.graph import Node, leaf, needed
+from ...core.primitives import sum_to
 from .places import Edge, Places
 
 if TYPE_CHECKING:
-    from ...recurrence import Unrolled
-    from ...recurrence.numbers import Run
+    from ...unrolled import Unrolled
+    from ...unrolled.numbers import Run
 
 __all__ = ["Change", "Pull", "Reverse", "Rewrite"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...recurrence.truncation import parse_truncation
+from ...equations.truncation import parse_truncation
 from .base import Mutant, Site, entry, factor
 from .places import Edge
 from .reverse import Change

@@ -14,9 +14,9 @@ from .places import Edge, Places
 from .reverse import Change, Reverse, Rewrite
 
 if TYPE_CHECKING:
-    from ...graph import Node
-    from ...recurrence import Run, Unrolled
-    from ...recurrence.truncation import Truncation
+    from ...core.graph import Node
+    from ...equations.truncation import Truncation
+    from ...unrolled import Run, Unrolled
 
 __all__ = ["Trial"]
 
@@ -102,7 +102,7 @@ class Trial:
         ):
             return none
         if rule.carousel:
-            from ...recurrence.unroll import carries
+            from ...unrolled.unroll import carries
 
             return none if e.source == e.base and carries(self.u.node(e.owner), e.arg) else every
         return rule.cut_losses(e.column - e.delay, e.column, self.u.columns)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as _np
 
 import bpttgraph as bg
-from bpttgraph import numpy_front as _front
-from bpttgraph.transforms import leaves as _leaves
+from bpttgraph.eager import numpy_front as _front
+from bpttgraph.eager.transforms import leaves as _leaves
 
 from . import random  # noqa: F401
 

@@ -1,0 +1,1 @@
+"""Formulas: the algebra of ordered products, and its printers."""

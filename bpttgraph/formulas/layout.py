@@ -1,0 +1,194 @@
+"""How sums and statements are laid out: one term a line, the left side in front, in four languages.
+
+With a `width` (in letters, roughly) long lines are broken where a person would: a sum in a term becomes a line for each
+summand, a Σ over a sum a Σ for each, a long product goes on in the next line, a wide matrix is shown some columns at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from unicodedata import combining
+
+from .expr import Add, BigSum, Blocks, Entry, Expr, Num, Tagged, Zeros, split_sign, tagged
+from .expr import signed as signed_by
+from .latex import LatexPrinter
+from .mathml import MathMLPrinter
+from .printers import UnicodePrinter
+from .typst import TypstPrinter
+from .walk import QUOTIENT, Printer
+from .width import width as width_of
+
+__all__ = ["FORMS", "Printed", "apart", "latex_sum", "mathml_sum", "opened", "signed_terms", "together", "typst_sum", "unicode_sum"]
+
+_ZERO = Num((), 0)
+
+
+def _split(term: Expr) -> tuple[int, Expr]:
+    """The sign of a term in front of its line, whatever tags surround it."""
+    sign, rest = split_sign(term)
+    if isinstance(rest, Tagged) and isinstance(rest.arg, Tagged):
+        inner, arg = _split(rest.arg)
+        return sign * inner, Tagged(arg.shape, arg, rest.ids)
+    return sign, rest
+
+
+def _visible(terms: Sequence[Expr]) -> list[Expr]:
+    """Without the terms that are plainly 0 (a factor of theirs is)."""
+    return [
+        t for t in terms if not isinstance(inner := t.arg if isinstance(t, Tagged) else t, Zeros) and inner != _ZERO
+    ]
+
+
+def _shown(printer: Printer, terms: Sequence[Expr]) -> list[tuple[int, str]]:
+    """Sign and text of each term; a sum that stands alone needs no brackets."""
+    signed = [_split(t) for t in opened(_visible(terms), printer.widest)]
+    alone = len(signed) == 1 and signed[0][0] > 0
+    return [(s, printer.show(e, 0 if alone else QUOTIENT)) for s, e in signed]
+
+
+def opened(terms: Sequence[Expr], width: int | None) -> list[Expr]:
+    """The summands, those wider than `width` in parts: a sum as its summands, a Σ over a sum as a Σ for each.
+
+    >>> from bpttgraph.formulas.expr import add, num, symbol
+    >>> body = add(symbol("alpha[t]"), symbol("beta[t]"))
+    >>> [unicode_sum([x]) for x in opened([BigSum((), "t", num(1), symbol("T"), body)], 10)]
+    ['∑[t=1..T] αₜ', '∑[t=1..T] βₜ']
+    """
+    found: list[Expr] = []
+    for term in terms:
+        sign, e = split_sign(term)
+        ids = e.ids if isinstance(e, Tagged) else ""
+        inner = e.arg if isinstance(e, Tagged) else e
+        parts: list[Expr] = [term]
+        if width is not None and width_of(e) > width:
+            if isinstance(inner, Add):
+                parts = opened(inner.terms, width)
+            elif isinstance(inner, BigSum) and isinstance(inner.body, Add):
+                bodies = [split_sign(x) for x in opened(inner.body.terms, width)]
+                parts = [signed_by(s, replace(inner, body=x)) for s, x in bodies]
+            if parts != [term]:
+                signed = [split_sign(x) for x in parts]
+                parts = [signed_by(s * sign, tagged(x, ids) if ids else x) for s, x in signed]
+        found += parts
+    return found
+
+
+def apart(left: Expr, right: Expr, width: int | None) -> list[tuple[Expr, Expr]]:
+    """A matrix of matrices that is wider than `width`, some columns at a time: [left] of columns 1 to 6 = …"""
+    if not isinstance(right, Blocks) or width is None or width_of(right) <= width:
+        return [(left, right)]
+    widths = [max(width_of(x) + 2 for x in column) for column in zip(*right.rows)]
+    groups: list[list[int]] = [[]]
+    for i, w in enumerate(widths):
+        if groups[-1] and sum(widths[j] for j in groups[-1]) + w > width:
+            groups.append([])
+        groups[-1].append(i)
+    if len(groups) == 1:
+        return [(left, right)]
+    sizes = [next((x.shape[1] for x in column if x.shape), 1) for column in zip(*right.rows)]
+    found: list[tuple[Expr, Expr]] = []
+    for group in groups:
+        start, stop = sum(sizes[: group[0]]), sum(sizes[: group[-1] + 1])
+        rows = tuple(tuple(r[i] for i in group) for r in right.rows)
+        found.append((Entry((), left, (":", f"{start + 1}…{stop}")), Blocks((right.shape[0], stop - start), rows)))
+    return found
+
+
+def signed_terms(terms: Sequence[Expr]) -> list[tuple[int, Expr]]:
+    """The terms that are not plainly 0, each with the sign that stands in front of its line; (1, 0) if there is none."""
+    return [_split(t) for t in _visible(terms)] or [(1, _ZERO)]
+
+
+def latex_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
+    r"""`left = term + term …`, aligned, one term a line.
+
+    >>> from bpttgraph.formulas.expr import symbol
+    >>> print(latex_sum([symbol("a"), symbol("b")], symbol("c")))
+    \begin{aligned}
+    c &= a \\
+    &\quad + b
+    \end{aligned}
+    """
+    printer = LatexPrinter(width)
+    signed = _shown(printer, terms) or [(1, "0")]
+    lead = f"{printer.show(left)} " if left is not None else ""
+    first = ("-" if signed[0][0] < 0 else "") + signed[0][1]
+    if len(signed) == 1:
+        return f"{lead}= {first}" if lead else first
+    lines = [f"{lead}&= {first}" if lead else f"& {first}"]
+    lines += [rf"&\quad {'-' if s < 0 else '+'} {text}" for s, text in signed[1:]]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def unicode_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
+    """The same for a terminal, the signs in one column."""
+    printer = UnicodePrinter(width)
+    signed = _shown(printer, terms) or [(1, "0")]
+    lead = f"{printer.show(left)} = " if left is not None else ""
+    out = [lead + ("−" if signed[0][0] < 0 else "") + signed[0][1]]
+    indent = " " * max(sum(not combining(c) for c in lead) - 2, 0)
+    out += [f"{indent}{'−' if s < 0 else '+'} {text}" for s, text in signed[1:]]
+    return "\n".join(line.replace("\n", f"\n{indent}    ") for line in out)
+
+
+def mathml_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
+    """The same as a `<math>` element with a table: one row a term."""
+    printer = MathMLPrinter(width)
+    signed = _shown(printer, terms) or [(1, "<mn>0</mn>")]
+    rows = []
+    for i, (sign, text) in enumerate(signed):
+        lead = printer.show(left) if left is not None and i == 0 else ""
+        relation = "<mo>=</mo>" if lead else ""
+        if i:
+            relation = f'<mo form="infix">{"−" if sign < 0 else "+"}</mo>'
+        elif sign < 0:
+            text = f'<mrow><mo form="prefix">−</mo>{text}</mrow>'
+        cells = [(lead, "right"), (relation, "center"), (text, "left")]
+        body = "".join(f'<mtd style="text-align:{side};padding:0.35em 0.15em">{cell}</mtd>' for cell, side in cells)
+        rows.append(f"<mtr>{body}</mtr>")
+    namespace = 'xmlns="http://www.w3.org/1998/Math/MathML"'
+    return f'<math {namespace} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
+
+
+def typst_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
+    """The same as Typst mathematics, the summands aligned behind the equals sign."""
+    printer = TypstPrinter(width)
+    signed = _shown(printer, terms) or [(1, "0")]
+    lead = f"{printer.show(left)} &= " if left is not None else "&"
+    out = lead + ("- " if signed[0][0] < 0 else "") + signed[0][1]
+    return out + "".join(f" \\\n  &quad {'-' if s < 0 else '+'} {text}" for s, text in signed[1:])
+
+
+class Printed:
+    """What is written in four languages by one method `written(form, width)`; `width` breaks long lines, None never does."""
+
+    __slots__ = ()
+
+    def written(self, form: str, width: int | None = None) -> str:
+        raise NotImplementedError
+
+    def latex(self, width: int | None = None) -> str:
+        return self.written("latex", width)
+
+    def unicode(self, width: int | None = None) -> str:
+        return self.written("unicode", width)
+
+    def mathml(self, width: int | None = None) -> str:
+        return self.written("mathml", width)
+
+    def typst(self, width: int | None = None) -> str:
+        return self.written("typst", width)
+
+    def __str__(self) -> str:
+        return self.unicode()
+
+
+def together(lines: Sequence[str], form: str) -> str:
+    """Statements one below the other."""
+    if form == "latex":
+        return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(lines) + "\n\\end{gathered}"
+    return (" \\\n" if form == "typst" else "\n").join(lines)
+
+
+FORMS = {"latex": latex_sum, "unicode": unicode_sum, "mathml": mathml_sum, "typst": typst_sum}

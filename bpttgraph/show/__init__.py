@@ -1,0 +1,1 @@
+"""What joins rooms: views of a recurrence as pictures, a cell from inside, causes in pictures, notebooks."""
