@@ -695,7 +695,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         'closed form: the order of the product',
         'transpose',
-        'bpttgraph/derive/steps.py',
+        'bpttgraph/formulas/steps.py',
         '*(parts if e.rising else reversed(parts)))',
         '*parts)',
         ('tests/test_published_forms.py::test_d2l_sum_of_products',),

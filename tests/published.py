@@ -15,7 +15,6 @@ import bpttgraph as bg
 from bpttgraph.core.graph import leaf
 from bpttgraph.derive.evaluate import matrix_value, unlift
 from bpttgraph.derive.read import formula
-from bpttgraph.derive.steps import fill
 from bpttgraph.equations.functions import FUNCTIONS, canonical
 from bpttgraph.equations.language import parse
 from bpttgraph.equations.syntax import Binary, Call, Index, Name, Negate, Number, Reduce, Transposed
@@ -40,6 +39,7 @@ from bpttgraph.formulas.expr import (
     symbol,
     transpose,
 )
+from bpttgraph.formulas.steps import fill
 
 Shapes = Mapping[str, tuple[int, ...]]
 

@@ -57,7 +57,7 @@ def executed(code: Code, u: bg.Unrolled, run: bg.Run) -> dict[str, Any]:
 
 
 def assert_gradients(code: Code, u: bg.Unrolled, data: dict[str, Any], names: list[str]) -> None:
-    run = u._numbers.run(data, schedule=False)
+    run = u.numbers.run(data, schedule=False)
     got = executed(code, u, run)
     assert set(code.gradients) == set(got)
     for name in names:

@@ -114,7 +114,7 @@ FORMATS = {"html": from_html, "md": from_markdown, "typ": from_typst, "tex": fro
 def test_the_code_of_every_format_is_the_text_that_was_run(name: str, wrt: str) -> None:
     made, code, u = document(name, wrt)
     data = u.instance(seed=2)
-    run = u._numbers.run(data, schedule=False)
+    run = u.numbers.run(data, schedule=False)
     names = everything(u) if wrt else list(code.gradients)
     truth = {w: complex_step(u, data, w) for w in names}
     for kind, taken_from in FORMATS.items():

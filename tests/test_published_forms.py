@@ -15,7 +15,6 @@ from truth import complex_step
 
 import bpttgraph as bg
 from bpttgraph.derive.evaluate import matrix_value
-from bpttgraph.derive.steps import at_steps, fill, renamed
 from bpttgraph.equations.language import parse
 from bpttgraph.formulas.expr import (
     Blocks,
@@ -35,6 +34,7 @@ from bpttgraph.formulas.expr import (
 )
 from bpttgraph.formulas.nodes import BigProduct, BigSum, Product
 from bpttgraph.formulas.same import put, same
+from bpttgraph.formulas.steps import at_steps, fill, renamed
 
 BAR = "\u0304"
 

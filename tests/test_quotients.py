@@ -21,7 +21,7 @@ def loss(cell: str, data: dict[str, Any]) -> float:
     """A forward pass in plain NumPy, as a student has one (the package's own where the cell is no plain RNN)."""
     if cell != "rnn":
         u = bg.cell(cell).unroll(len(data["x"]))
-        return float(u._numbers.run(data, schedule=False).loss)
+        return float(u.numbers.run(data, schedule=False).loss)
     h, total = data["h[0]"], 0.0
     for x, target in zip(data["x"], data["target"]):
         h = np.tanh(data["W_hh"] @ h + data["W_xh"] @ x + data["b_h"])

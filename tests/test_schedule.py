@@ -21,7 +21,7 @@ from bpttgraph.check import check_gradients
 from bpttgraph.schedule import Unsuited, instructions, passes, workspace
 from bpttgraph.schedule.plan import Plan
 from bpttgraph.schedule.proof import prove
-from bpttgraph.schedule.trial import _small
+from bpttgraph.unrolled.trial import _small
 
 
 def assert_same(u: bg.Unrolled, data: dict[str, Any], slack: float = 256) -> bg.Run:
@@ -243,8 +243,8 @@ def test_a_run_does_not_unroll() -> None:
     u = bg.cell("lstm").unroll(50)
     run = u.run(u.instance())
     assert run.gradients["W_i"].shape == (3, 2) and run.values["h[50]"].shape == (3,)
-    assert "_places" not in vars(u)
-    assert run.jacobian("h[3]", "h[2]").shape == (3, 3) and "_places" in vars(u)
+    assert "built" not in vars(u)
+    assert run.jacobian("h[3]", "h[2]").shape == (3, 3) and "built" in vars(u)
 
 
 def test_the_explanation_is_that_of_the_schedule() -> None:
@@ -284,7 +284,7 @@ def test_one_hot_inputs_are_looked_up(loss: Any, more: str, wide: bool, monkeypa
         )
         almost = {**hot, "x": hot["x"].copy()}
         almost["x"][(2, *([0] * (almost["x"].ndim - 2)), 7)] += 1e-200  # not one-hot
-        assert u.schedule._classes(u._numbers.admission.admit(almost)).keys() == {"target"}
+        assert u.schedule._classes(u.numbers.admission.admit(almost)).keys() == {"target"}
         assert_same(u, almost)
         if "sum" in more:  # x is not only multiplied with a matrix: whole numbers would be no vectors
             with pytest.raises(bg.BPTTError, match="x has shape"):

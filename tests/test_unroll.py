@@ -312,7 +312,7 @@ def test_bad_input(name: str) -> None:
 def test_ten_thousand_steps_are_linear() -> None:
     def work(steps: int) -> tuple[int, int]:
         u = bg.cell("rnn").unroll(steps, sizes={"x": 1, "h": 2, "y": 2})
-        return len(u.graph), len(u._numbers.full_plan[0].nodes)
+        return len(u.graph), len(u.numbers.full_plan[0].nodes)
 
     (a, b), (c, d) = work(250), work(1000)
     assert c <= 4.01 * a and d <= 4.01 * b

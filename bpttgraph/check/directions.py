@@ -35,7 +35,7 @@ class Directional:
     def __init__(self, u: Unrolled, names: Iterable[str], leaves: Mapping[Node, Array]):
         self.u = u
         names = list(names)
-        self.probes = [Probe(u, names, heads, cut, leaves) for heads, cut in u._numbers.groups()]
+        self.probes = [Probe(u, names, heads, cut, leaves) for heads, cut in u.numbers.groups()]
         self.analytic = all(p.analytic for p in self.probes)
         self.oracle = "the complex step" if self.analytic else "central differences"
 

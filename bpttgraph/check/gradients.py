@@ -13,8 +13,8 @@ import numpy as np
 
 from ..core.rounding import U
 from ..errors import BPTTError
+from ..unrolled.graph import no_collection
 from ..unrolled.instance import outside
-from ..unrolled.unroll import no_collection
 from .oracle import COMPLEX_STEP, Probe
 from .readings import Use, radii_of_uses, read_uses, whole_radii
 from .report import Finding, Report
@@ -66,7 +66,7 @@ def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] |
     names = list(names if names is not None else run.gradients)
     series: list[Series] = []
     with np.errstate(all="ignore"):
-        for heads, cut in u._numbers.groups():
+        for heads, cut in u.numbers.groups():
             probe = Probe(u, names, heads, cut, exact.leaves)
             series = series or [s for n in names for s in series_of(u, n, probe.analytic, triangle and n in u.parameters)]
             measure(probe, series)

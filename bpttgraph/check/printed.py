@@ -74,7 +74,7 @@ def code_arguments(code: Code, u: Unrolled, run: Run, onehot: frozenset[str] = f
 def printed_gradients(code: Code, u: Unrolled, run: Run, onehot: frozenset[str] = frozenset()) -> dict[str, Array]:
     """The gradients that the printed code computes, by the names that they have in this unrolling."""
     from ..derive.running import run as run_code
-    from ..derive.steps import at_steps
+    from ..formulas.steps import at_steps
 
     found = run_code(code, code_arguments(code, u, run, onehot))
     made: dict[str, Array] = {}
@@ -91,7 +91,7 @@ def code_findings(code: Code, u: Unrolled, data: Mapping[str, Any], onehot: froz
         Fault: if the code cannot be run.
     """
     example = {key: _wide(value) for key, value in one_example(u, data).items()}
-    run = u._numbers.run(example, schedule=False)
+    run = u.numbers.run(example, schedule=False)
     found = printed_gradients(code, u, run, onehot)
     readings = whole_radii(run, found)
     what = f"dE/d{{}} by the printed NumPy code ({len(code.text.splitlines())} lines)"

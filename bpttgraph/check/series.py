@@ -124,7 +124,7 @@ def series_of(u: Unrolled, name: str, analytic: bool, triangle: bool) -> list[Se
     steps = np.array(sorted({k for use in node.uses if (k := u.use_step(use.node)) is not None}), int)
     if not triangle or not len(steps):
         return found
-    losses = list(range(1, 1 + max(u.steps.get(u._loss_block, u.columns), max(h.step for h in u.heads))))
+    losses = list(range(1, 1 + max(u.steps.get(u.loss_block, u.columns), max(h.step for h in u.heads))))
     along = Along(size, entries)
     long = u.columns > LONG
     if not long:

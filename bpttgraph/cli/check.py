@@ -136,7 +136,7 @@ def _look(made: Path | None, picture: Path | None, certify: bool, feedback: str)
 
 def _draw(verdict: Verdict, path: Path) -> None:
     """Write the picture of the cause; that there is none is no failure of the check."""
-    from ..show.cause import cause_figure
+    from ..homework.cause import cause_figure
 
     try:
         figure = cause_figure(verdict, fit="slide" if path.suffix.lower() == ".pdf" else None)

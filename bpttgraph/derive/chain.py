@@ -29,9 +29,9 @@ from ..formulas.expr import (
     product,
     transpose,
 )
+from ..formulas.steps import fill, moved, rebased, renamed, step_text
 from .factored import Statement
 from .pulled import pulled
-from .steps import fill, moved, rebased, renamed, step_text
 from .terms import Factors, gradient_of, tagged_product
 
 __all__ = ["Chain", "Within", "joined_all", "size_of"]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import BPTTError
 from ..formulas.expr import Expr
+from ..formulas.steps import moved, rebased, renamed
 from .chain import Chain
 from .paths import Paths
-from .steps import moved, rebased, renamed
 from .terms import Factors
 
 if TYPE_CHECKING:

@@ -33,6 +33,7 @@ from ..formulas.expr import (
 )
 from ..formulas.layout import FORMS, Printed, apart, together
 from ..formulas.notation import in_notation
+from ..formulas.steps import at_steps, moved, rebased, renamed
 from .alike import HOW, irregularity, refused
 from .chain import Chain, Within, joined_all, unit
 from .chains import chains_of, junction
@@ -40,7 +41,6 @@ from .derivation import Derivation
 from .factored import Statement
 from .meanings import meanings
 from .onehot import in_classes
-from .steps import at_steps, moved, rebased, renamed
 
 if TYPE_CHECKING:
     from .symbolic import SymbolicDerivation
@@ -80,7 +80,7 @@ class ClosedForm(Printed):
             if len(self.variables[n].shape) > 1:
                 raise BPTTError(f"{self.variables[n].base}[t] is a matrix, so that no matrix is its derivative by the one before", HOW)
         self._refuse_unlike()
-        block = self.u._loss_block
+        block = self.u.loss_block
         self.losses = [c for c in self.chains if c.block == block]  # the chains that a loss reads
         self.column = self.u.offset[block] + self.u.steps[block] // 2 + 1
         self.heads = [h.name for h in self.u.heads if h.column == self.column]
@@ -163,7 +163,7 @@ class ClosedForm(Printed):
 
     def at_t(self, e: Any) -> Any:
         """A formula of the losses' middle step, for step t."""
-        return renamed(e, rebased("t", self.u.steps[self.u._loss_block] // 2 + 1))
+        return renamed(e, rebased("t", self.u.steps[self.u.loss_block] // 2 + 1))
 
     # -- the formula
 

@@ -16,10 +16,10 @@ import numpy as np
 
 from ..errors import BPTTError
 from ..formulas.expr import Add, BigProduct, BigSum, Blocks, Expr, Neg, Num, Partial, Product, Symbol, num
+from ..formulas.steps import at_steps, renamed, substituted, value_of
 from .evaluate import matrix_value
 from .levels import Known, shaped
 from .recursion import without_step
-from .steps import at_steps, renamed, substituted, value_of
 
 if TYPE_CHECKING:
     from .closed import ClosedForm
@@ -53,7 +53,7 @@ class ClosedNumbers:
 
         What comes through a state before the first step stands at the first step (at the last one, if the states run backwards).
         """
-        last = self.u.steps[self.u._loss_block]
+        last = self.u.steps[self.u.loss_block]
         out = np.zeros((last, max(self.u.steps.values()), *self.shape))
         one = np.ones((self.run.batch or 1, 1, 1))  # each example counts, whether or not the formulas read its data
         for e, letters, factor in self._terms(self.expr, {}, 1.0):

@@ -18,14 +18,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .. import facade
 from ..core.variables import Link
 from ..errors import BPTTError, nearest
 from ..formulas.expr import Expr, Partial, add, partial, tagged
 from ..formulas.layout import FORMS, latex_sum, mathml_sum, unicode_sum
 from ..formulas.notation import checked, in_notation
 from ..machine.bounds import Count
+from ..machine.notebooks import bundle
 from .adjoints import Adjoints
 from .factored import Statement, factored_statements
 from .levels import LEVELS, by_entries, entries_gradient, inlined, matrix_gradient, with_numbers
@@ -34,6 +36,9 @@ from .onehot import checked_classes, in_classes
 from .paths import Path, Paths, Run, Unrolled
 from .terms import Factors, as_gradient
 from .worked import Board, worked
+
+if TYPE_CHECKING:
+    from ..facade import Report
 
 __all__ = ["Derivation", "Term"]
 
@@ -274,8 +279,6 @@ class Derivation:
         return "".join(self._shown("mathml"))
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from ..show.notebook import bundle
-
         return bundle(self, include, exclude)
 
     def __repr__(self) -> str:
@@ -301,11 +304,9 @@ class Derivation:
             return entries_gradient(self.adjoints, run)[self.wrt]
         return matrix_gradient(self.adjoints, run)[self.wrt]
 
-    def check(self, data: Any = None) -> Any:
+    def check(self, data: Any = None) -> Report:
         """Compare the gradient, every (t, k) of its triangle and the formulas of the levels with the oracles on `data`: a `Report`."""
-        from ..check import check_derivation
-
-        return check_derivation(self, data)
+        return facade.report(self, data)
 
     def local(self, link: Link) -> Expr:
         """The factor of one link at level `local` (for tooltips and labels)."""

@@ -33,12 +33,13 @@ from ..formulas.expr import (
     joined,
     neg,
     num,
+    padding,
     product,
     rows,
     stack,
     transpose,
 )
-from .read import Reader, inner_nodes, padding
+from .read import Reader, inner_nodes
 
 __all__ = ["Contact", "Local", "local_jacobian", "numeric_jacobian"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..formulas.expr import Blocks, Expr, Partial, Symbol, Zeros, partial
+from ..formulas.steps import rebased, renamed
 from .chain import Chain, size_of, unit
 from .chains import at_last, junction, junction_blocks
 from .factored import Statement
-from .steps import rebased, renamed
 
 if TYPE_CHECKING:
     from .closed import ClosedForm

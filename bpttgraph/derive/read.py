@@ -30,6 +30,7 @@ from ..formulas.expr import (
     neg,
     num,
     outer,
+    padding,
     power,
     product,
     rows,
@@ -137,13 +138,6 @@ def diagonal(x: Expr) -> Expr:
             halves = product(*matrices[: cuts[0]]), transpose(product(*matrices[cuts[0] :]))
             return signed(sign, hadamard(*[f for f in e.factors if not f.shape], *halves))
     return Apply((x.shape[0], 1), TABLE["diagonal"], (x,), (), (x.shape,))
-
-
-def padding(x: Expr, before: int, after: int) -> list[Expr]:
-    """`x` between rows of zeros; a number is a row."""
-    x = x if x.shape else product(x, Ones((1, 1)))
-    parts = [Zeros((before, x.shape[1])), x, Zeros((after, x.shape[1]))]
-    return [p for p in parts if p.shape[0]]
 
 
 _ELEMENTWISE: dict[str, Callable[..., Expr]] = {

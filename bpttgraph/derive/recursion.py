@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..formulas.expr import Expr
 from ..formulas.layout import FORMS, Printed
-from .steps import symbols_of
+from ..formulas.steps import symbols_of
 
 __all__ = ["Recursion", "names_of", "steps_from", "without_step"]
 

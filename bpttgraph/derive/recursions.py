@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..formulas.expr import BigSum, Expr, Symbol, add, num
+from ..formulas.steps import at_steps, bound, folded, near, rebased, renamed, step_text
 from .adjoints import Adjoints, Part, Piece
 from .recursion import Recursion, names_of, steps_from, without_step
-from .steps import at_steps, bound, folded, near, rebased, renamed, step_text
 
 __all__ = ["Recursion", "Recursions", "names_of", "steps_from", "without_step"]
 

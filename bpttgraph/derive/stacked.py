@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from ..core.graph import Node
 from ..core.variables import Variable
 from ..formulas.expr import Expr, stack, symbol
+from ..formulas.steps import substituted
 from .local import local_jacobian
 from .read import formula
-from .steps import substituted
 
 if TYPE_CHECKING:
     from .paths import Unrolled

@@ -10,10 +10,13 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .. import facade
 from ..errors import BPTTError, Fault, nearest
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
 from ..formulas.layout import Printed, together
 from ..formulas.notation import checked
+from ..formulas.steps import at_steps, fill, renamed, substituted, symbols_of
+from ..machine.notebooks import bundle
 from .adjoints import Adjoints
 from .alike import irregularity, refused
 from .derivation import Derivation
@@ -21,7 +24,6 @@ from .paths import Paths
 from .recursion import Recursion, names_of, steps_from
 from .recursions import Recursions
 from .stacked import stacks
-from .steps import at_steps, fill, renamed, substituted, symbols_of
 
 if TYPE_CHECKING:
     from ..equations import Recurrence
@@ -45,7 +47,7 @@ def symbolic_of(u: Any, wrt: str, notation: str = "pascanu", onehot: Iterable[st
         raise BPTTError(
             f"{wrt} stands at one step of a given number of steps", "derive by a parameter or an initial state"
         )
-    last = u.steps[u._loss_block]
+    last = u.steps[u.loss_block]
     loss: Any = (
         "every" if u.loss_steps == tuple(range(1, last + 1)) else "last" if u.loss_steps == (last,) else u.loss_steps
     )
@@ -256,7 +258,6 @@ class SymbolicDerivation(Printed):
     def printed(self, name: str = "gradients") -> Code:
         """The code of `code(name)` together with what its arguments hold and what it returns."""
         if name not in self._printed:
-            from ..check.printed import verified
             from .code import numpy_code
 
             if self.recurrence.abstract:
@@ -264,7 +265,7 @@ class SymbolicDerivation(Printed):
                 one = len(self.recurrence.abstract) == 1
                 raise BPTTError(f"{functions} {'is' if one else 'are'} abstract: there is no code without numbers",
                                 f'bind: --let {self.recurrence.abstract[0]}=tanh on the command line, let={{…}} in Python')  # fmt: skip
-            self._printed[name] = verified(self, numpy_code(self._recursions, name, self.least))
+            self._printed[name] = facade.verified(self, numpy_code(self._recursions, name, self.least))
         return self._printed[name]
 
     def example(self, least: int = 1) -> Any:
@@ -342,7 +343,7 @@ class SymbolicDerivation(Printed):
     @property
     def end(self) -> Symbol:
         """T, the number of steps of the block that has the losses."""
-        block = self.reference._loss_block
+        block = self.reference.loss_block
         return Symbol((), f"T_{block}" if block else "T", ())
 
     @property
@@ -385,8 +386,6 @@ class SymbolicDerivation(Printed):
         return self.mathml()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        from ..show.notebook import bundle
-
         return bundle(self, include, exclude)
 
     def __repr__(self) -> str:

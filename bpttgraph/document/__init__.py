@@ -73,7 +73,7 @@ class Document:
         return write_beamer(self)
 
     def _repr_html_(self) -> str:
-        from ..show.notebook import frame
+        from ..machine.notebooks import frame
 
         return frame(self.html, self.title)
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..derive import Statement
-from ..derive.steps import rebased, renamed
 from ..derive.symbolic import symbolic_of
 from ..errors import BPTTError, Fault
+from ..formulas.steps import rebased, renamed
 from .blocks import Block, Display, Heading, Inline, Math, Para, Row, name, para
 from .lines import rows_of, untagged
 

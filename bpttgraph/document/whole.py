@@ -77,7 +77,7 @@ def _steps_of(u: Unrolled) -> str:
 
 def _longer(u: Unrolled) -> list[tuple[int, Unrolled]]:
     """The same over more steps, where that means the same."""
-    last = u.steps[u._loss_block]
+    last = u.steps[u.loss_block]
     loss = "every" if u.loss_steps == tuple(range(1, last + 1)) else "last" if u.loss_steps == (last,) else ""
     if not loss or u.recurrence.blocks:
         return []

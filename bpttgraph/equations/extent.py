@@ -10,12 +10,12 @@ from .model import children
 from .syntax import Expr, Index, Name, Number, Reduce
 
 if TYPE_CHECKING:
-    from ..unrolled.unroll import Unrolled
+    from .settings import Settings
 
 __all__ = ["check_nodes", "check_numbers", "nodes", "numbers"]
 
 
-def nodes(u: Unrolled) -> int:
+def nodes(u: Settings) -> int:
     """At most so many nodes: the operations of every equation at each of its steps, those of a sum for each of its terms."""
     found = len(u.recurrence.parameters) + len(u.recurrence.inputs) * u.columns
     for d in u.definitions:
@@ -42,7 +42,7 @@ def _terms(e: Reduce, steps: int) -> int:
     return max(0, place(e.upper, steps, steps) - place(e.lower, 1, 1) + 1)
 
 
-def check_nodes(u: Unrolled) -> None:
+def check_nodes(u: Settings) -> None:
     """Whether the graph can be built.
 
     Raises:
@@ -56,7 +56,7 @@ def check_nodes(u: Unrolled) -> None:
     within(amount, MOST_NODES, f"the graph of {u.recurrence.title} over {many(steps)} steps would have up to {{}} nodes", fix)
 
 
-def numbers(u: Unrolled, batch: int | None = None) -> dict[str, int]:
+def numbers(u: Settings, batch: int | None = None) -> dict[str, int]:
     """The numbers in each parameter, and in each variable at all its steps and for all examples."""
     rec, examples = u.recurrence, batch or 1
     return {
@@ -65,7 +65,7 @@ def numbers(u: Unrolled, batch: int | None = None) -> dict[str, int]:
     }
 
 
-def check_numbers(u: Unrolled, batch: int | None = None, computed: bool = True) -> None:
+def check_numbers(u: Settings, batch: int | None = None, computed: bool = True) -> None:
     """Whether a run can be held in memory: data and, if they are all kept, what is `computed` from them.
 
     Raises:

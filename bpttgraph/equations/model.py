@@ -16,6 +16,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from .. import facade
 from ..errors import BPTTError, nearest, visible
 from .functions import ALIASES, FUNCTIONS, LOSSES, canonical
 from .language import parse, parse_binding
@@ -23,7 +24,7 @@ from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Program, 
 
 if TYPE_CHECKING:
     from ..core.variables import VariableGraph
-    from ..unrolled.unroll import Unrolled
+    from ..facade import Figure, SymbolicDerivation, Unrolled
 
 __all__ = ["Definition", "Read", "Recurrence", "calls", "children", "names_in"]
 
@@ -463,15 +464,13 @@ class Recurrence:
         Raises:
             BPTTError: for a step count, loss step, size or truncation that makes no sense, naming it and one fix.
         """
-        from ..unrolled.unroll import Unrolled
+        return facade.unrolled(
+            self, steps=steps, loss=loss, sizes=sizes, truncate=truncate, inputs=inputs, reduce=reduce
+        )
 
-        return Unrolled(self, steps=steps, loss=loss, sizes=sizes, truncate=truncate, inputs=inputs, reduce=reduce)
-
-    def derive(self, wrt: str, loss: str = "every", **options: Any) -> Any:
+    def derive(self, wrt: str, loss: str = "every", **options: Any) -> SymbolicDerivation:
         """∂E/∂wrt for a symbolic number of steps: recursions, NumPy code, closed form (see `derive.SymbolicDerivation`)."""
-        from ..derive import SymbolicDerivation
-
-        return SymbolicDerivation(self, wrt, loss, **options)
+        return facade.symbolic(self, wrt, loss, **options)
 
     @property
     def folded(self) -> VariableGraph:
@@ -480,24 +479,18 @@ class Recurrence:
 
         return fold(self)
 
-    def draw(self, **options: Any) -> Any:
+    def draw(self, **options: Any) -> Figure:
         """The folded picture, with delay loops. Options as for `Unrolled.draw`."""
-        from ..draw import draw
-
-        return draw(self.folded, view="folded", **options)
+        return facade.folded_picture(self, **options)
 
     def _repr_svg_(self) -> str:
         return str(self.draw().svg)
 
     def _repr_html_(self) -> str:
-        from ..show.notebook import recurrence_html
-
-        return recurrence_html(self)
+        return facade.html(self)
 
     def _repr_latex_(self) -> str:
-        from ..show.notebook import recurrence_latex
-
-        return recurrence_latex(self)
+        return facade.latex(self)
 
     def __repr__(self) -> str:
         kinds = {"states": self.states, "inputs": self.inputs, "parameters": self.parameters}

@@ -267,6 +267,13 @@ def stack(*parts: Expr) -> Expr:
     return parts[0] if len(parts) == 1 else Stack((sum(p.shape[0] for p in parts), parts[0].shape[1]), parts)
 
 
+def padding(x: Expr, before: int, after: int) -> list[Expr]:
+    """`x` between rows of zeros; a number is a row."""
+    x = x if x.shape else product(x, Ones((1, 1)))
+    parts = [Zeros((before, x.shape[1])), x, Zeros((after, x.shape[1]))]
+    return [p for p in parts if p.shape[0]]
+
+
 def rows(x: Expr, start: int, stop: int) -> Expr:
     if isinstance(x, Zeros):
         return Zeros((stop - start, x.shape[1]))

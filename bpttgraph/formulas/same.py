@@ -16,7 +16,6 @@ from dataclasses import fields, replace
 from fractions import Fraction
 from typing import Any
 
-from ..derive.steps import renamed
 from .nodes import (
     Add,
     BigSum,
@@ -37,6 +36,7 @@ from .nodes import (
     Transpose,
     Zeros,
 )  # fmt: skip
+from .steps import renamed
 
 __all__ = ["canonical", "put", "same"]
 

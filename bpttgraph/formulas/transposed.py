@@ -6,7 +6,6 @@ stands in a block of zeros is stacked. Nothing is differentiated here.
 
 from __future__ import annotations
 
-from ..derive.read import padding
 from .expr import (
     Add,
     Diag,
@@ -26,6 +25,7 @@ from .expr import (
     neg,
     num,
     outer,
+    padding,
     product,
     rows,
     stack,

@@ -122,7 +122,7 @@ def split_data(u: Unrolled, raw: Raw) -> dict[str, Any]:
 
 
 def _unknown(u: Unrolled, source: str, keys: list[str]) -> BPTTError:
-    names = [f"d{n}" for n in u._numbers.leaf_nodes]
+    names = [f"d{n}" for n in u.numbers.leaf_nodes]
     return BPTTError(
         f"{source}: nothing here is called {', '.join(k[:60] for k in keys[:5])}", nearest(keys[0][:60], names)
     )
@@ -206,7 +206,7 @@ def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
     gradients = asked(u, formulas)
     nodes, equations_of = [], []
     for name, a in gradients.items():
-        known = u._nodes.get(name)
+        known = u.nodes.get(name)
         target = known if known is not None else truth.candidates(delta_step(name) or ("", 0))[0]
         nodes.append(formulas.total(a.base, a.steps, target))
         equations_of.append(formulas.equation(a.base, a.steps[-1]))
@@ -216,7 +216,7 @@ def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
         errors = truth.run._evaluate(nodes, unread, rounding_error)
     given = {}
     for name, node, value, error, e in zip(gradients, nodes, values, errors, equations_of):
-        shared = u._nodes.get(name) in truth.run._shared
+        shared = u.nodes.get(name) in truth.run._shared
         value, error = np.asarray(value, float), np.asarray(error, float)
         if not np.all(np.isfinite(value)):
             raise BPTTError(f"the formula for {e.left[0].name} gives {value[~np.isfinite(value)][0]}",

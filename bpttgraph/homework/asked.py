@@ -99,7 +99,7 @@ class _Reader:
                     self._claim(target_of(self.u, base), Asked(base), e)
             for t in self.formulas.steps_of(base):
                 name = target_of(self.u, f"{base}[{t}]")
-                if name in self.u._numbers.leaf_nodes:  # an initial state
+                if name in self.u.numbers.leaf_nodes:  # an initial state
                     self._claim(name, Asked(base, (t,)), self.formulas.equation(base, t))
         for base, left in self._left():
             name = target_of(self.u, base)
@@ -114,7 +114,7 @@ class _Reader:
         return self.found
 
     def _claim(self, name: str | None, what: Asked, *equations: Equation) -> None:
-        if name is None or name not in self.u._numbers.leaf_nodes:
+        if name is None or name not in self.u.numbers.leaf_nodes:
             return
         if name in self.found:
             raise self._error(f"the gradient by {name} is defined twice", equations[0], "keep one of the two lines")
@@ -175,7 +175,7 @@ class _Reader:
             raise self._unknown(base, equations[0])
 
     def _unknown(self, base: str, e: Equation) -> BPTTError:
-        names = [f"d{n}" for n in self.u._numbers.leaf_nodes]
+        names = [f"d{n}" for n in self.u.numbers.leaf_nodes]
         called = e.left[0].name[:60]
         return self._error(f"nothing here is called {called}, and no gradient reads it", e, nearest(called, names))
 

@@ -109,7 +109,7 @@ def _nice(factor: float) -> str:
 def _squared(u: Unrolled) -> bool:
     """Whether the equations call squared_error, whose ½ is a convention. In the all-scalar reading it is no operation of its own."""
     calls = (n for d in u.recurrence.definitions for n, _ in walk(d.right) if isinstance(n, Call))
-    nodes = u._numbers.forward_plan.nodes
+    nodes = u.numbers.forward_plan.nodes
     return any(c.function == "squared_error" for c in calls) or any(
         n.op is not None and n.op.name == "squared_error" for n in nodes
     )

@@ -119,7 +119,7 @@ class Diagnosis:
         self.mutants = mutants(self.trial.site)
 
     def _known(self, name: str) -> bool:
-        return name in self.u._nodes or name in self.u.leaves or name in self.truth.alias
+        return name in self.u.nodes or name in self.u.leaves or name in self.truth.alias
 
     def _trial(self, names: Sequence[str], only: bool = False) -> Trial:
         return Trial(self.u, self.run, names, only, self.truth.alias)

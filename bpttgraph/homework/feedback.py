@@ -189,7 +189,7 @@ def as_html(verdict: Verdict, feedback: str) -> str:
     text = f"<pre>{escape(as_text(verdict, feedback))}</pre>"
     if level(feedback) < LEVELS.index("why"):
         return text
-    from ..show.cause import cause_figure
+    from .cause import cause_figure
 
     try:
         return text + cause_figure(verdict).svg

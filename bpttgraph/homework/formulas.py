@@ -109,7 +109,7 @@ class Formulas:
                 if index in seen:
                     raise self._error(f"{e.left[0].name} is defined twice", e.left[0], "keep one of the two lines")
                 seen[index] = e
-        self.last = u.steps.get(u._loss_block, u.columns)
+        self.last = u.steps.get(u.loss_block, u.columns)
         self._values: dict[tuple[str, int | None], Value] = {}
         self._memo: dict[Any, Value] = {}
         self._partial: dict[Any, list[Value]] = {}  # sums and products over steps, up to each step
@@ -373,7 +373,7 @@ class Formulas:
         if sides is None:
             return None
         found = [f"{base}[{self._step(index, bound, e, 0)}]" for base, index in sides]
-        missing = [n for n in found if n not in self.u._nodes]
+        missing = [n for n in found if n not in self.u.nodes]
         if missing:
             raise self._error(f"there is no {missing[0]}", e, "let the product begin one step later")
         top, bottom = (self.u.node(n) for n in found)
@@ -502,7 +502,7 @@ class Formulas:
         if known in self.u.parameters:
             raise self._error(f"{e.name} is a parameter: it has no step", e, f"write {e.name}")
         place = f"{known}[{step}]"
-        if place in self.u._nodes:
+        if place in self.u.nodes:
             return Value(self.u.node(place))
         if step > self.last:
             return ZERO
@@ -514,7 +514,7 @@ class Formulas:
             self.unread[node] = (known, step - 1)
             self._values[base, step] = Value(node)
             return self._values[base, step]
-        steps = [int(n.rpartition("[")[2][:-1]) for n in self.u._nodes if n.startswith(f"{known}[")]
+        steps = [int(n.rpartition("[")[2][:-1]) for n in self.u.nodes if n.startswith(f"{known}[")]
         raise self._error(f"there is no {e.name}[{step}]", e,
                           f"{e.name} has the steps {min(steps)} to {max(steps)}" if steps else "nothing reads it")  # fmt: skip
 

@@ -18,7 +18,7 @@ __all__ = ["inner", "settle_alike", "shaped"]
 
 def shaped(truth: Truth, g: Given, answer: Answer) -> Given:
     """Bring an answer to the layout of the truth where only the batch is missing; settle what a δ of the student's own means."""
-    if g.name not in truth.u._nodes and g.name not in truth.u.leaves:
+    if g.name not in truth.u.nodes and g.name not in truth.u.leaves:
         g = _settle(truth, g)
     true = truth.value(g.name)
     if answer.kind == "formulas" and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
@@ -68,7 +68,7 @@ def inner(truth: Truth, given: Mapping[str, Given]) -> dict[str, ParameterVerdic
     """`dh[t]` that is, at every step, the adjoint of what stands inside the function that makes h[t]: a convention."""
     groups: dict[str, list[Given]] = {}
     for name, g in given.items():
-        node = truth.u._nodes.get(name)
+        node = truth.u.nodes.get(name)
         if node is not None and node.op is not None and node.base is not None:
             groups.setdefault(node.base, []).append(g)
     found: dict[str, ParameterVerdict] = {}

@@ -258,7 +258,7 @@ class _Asked:
         """φ′ of every nonlinear variable, written with its value."""
         forms = {"tanh": "(1 - {0}^2)", "sigmoid": "({0} * (1 - {0}))"}
         found: dict[str, None] = {}
-        for node in self.u._nodes.values():
+        for node in self.u.nodes.values():
             if node.op is not None and node.step is not None:
                 if node.op.name in forms:
                     found[forms[node.op.name].format(f"{node.base}[{t}]")] = None

@@ -87,7 +87,7 @@ class Truth:
 
     def inside(self, name: str) -> Node | None:
         """The argument of the function that makes a variable of one step, its pre-activation."""
-        node = self.u._nodes.get(name)
+        node = self.u.nodes.get(name)
         op = None if node is None else node.op
         if (
             node is None

@@ -38,11 +38,11 @@ def lengths(u: Unrolled, name: str) -> list[Unrolled]:
     """
     rec, last, found = u.recurrence, max(u.steps.values()), []
     truncate = u.truncation.name if u.truncation else None
-    final = u.steps[u._loss_block]
+    final = u.steps[u.loss_block]
     kind = "last" if u.loss_steps == (final,) else None
     for n in range(max(1, rec.steps_hint or 1), last, -(-last // _MOST_LENGTHS)):
         steps: Any = {b: min(n, s) for b, s in u.steps.items()}
-        loss: Any = kind or [t for t in u.loss_steps if t <= steps[u._loss_block]]
+        loss: Any = kind or [t for t in u.loss_steps if t <= steps[u.loss_block]]
         if not loss:
             continue
         v = rec.unroll(steps if rec.blocks else n, loss, u.given_sizes, truncate, u.inputs, u.reduce)

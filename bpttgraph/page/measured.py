@@ -52,7 +52,7 @@ def by_use(u: Unrolled, name: str, run: Run) -> Measured:
     losses = sorted({h.step for h in u.heads})
     whole, uses = Series(u, name, along, True), Series(u, name, along, True, steps, losses)
     with np.errstate(all="ignore"):
-        for heads, cut in u._numbers.groups():
+        for heads, cut in u.numbers.groups():
             measure(Probe(u, [name], heads, cut, run.leaves), [whole, uses])
     radii = radii_of_uses(run, [(name, k) for k in steps], losses) if steps else {}
     cells = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,14 +10,13 @@ import numpy as np
 from .lookups import classes_of, look_up
 from .passes import improve
 from .plan import Plan
-from .system import Unsuited
-from .trial import fault
+from .system import System, Unsuited
 from .values import from_system
 from .workspace import Workspace
 
 if TYPE_CHECKING:
     from ..equations.admission import Admitted
-    from ..unrolled.unroll import Unrolled
+    from ..equations.settings import Settings
 
 _POOL = 3  # workspaces that are kept for runs to come
 _WIDE = 2048  # numbers in one step from which a loop computes its factors itself
@@ -26,17 +26,17 @@ __all__ = ["Schedule", "Scheduled", "Unsuited"]
 
 
 class Schedule:
-    """What is computed before, in and after the loops over time, for one unrolled recurrence.
+    """What is computed before, in and after the loops over time, for a recurrence under its settings.
 
     Attributes:
-        reason: why there is none, "" if there is one. fault: what a trial found, "" if nothing or none was made (see `trial`).
+        reason: why there is none, "" if there is one. fault: what a trial found, "" if nothing or none was made (see `unrolled.trial`).
         wide: whether the numbers of a step fill a good part of the cache; None decides by their number.
         large: entries of a matrix from which one-hot vectors are looked for.
     """
 
-    def __init__(self, u: Unrolled):
-        self.u = u
-        self.reason = u.not_scheduled
+    def __init__(self, settings: Settings, system: System | None, reason: str = ""):
+        self.settings = settings
+        self.reason = reason
         self.fault = ""
         self.wide: bool | None = None
         self.large = _LARGE
@@ -44,8 +44,8 @@ class Schedule:
         self._workspaces: dict[tuple[int, Any, tuple[str, ...]], list[Workspace]] = {}
         self.pieces: dict[tuple[int, int, Any], Workspace] = {}  # of `chunks`: memory for pieces of this many steps
         self._plans: dict[tuple[bool, tuple[str, ...]], Plan] = {}
-        if u.system is not None:
-            self.system = u.system
+        if system is not None:
+            self.system = system
             try:
                 self._find()
             except Unsuited as reason:
@@ -71,12 +71,12 @@ class Schedule:
         _, found = from_system(self.system)
         wanted = {name: v for name, v in found.items() if name in self.system.losses or name[0] == "∇"}
         self._found = improve(wanted)
-        plan = Plan(self.u, self.system, self._found, False)
+        plan = Plan(self.system, self._found, False)
         self._plans[False, ()] = plan
         self._width = max((v.shape[0] for s in plan.stages if s.loop for v in s.values if len(v.shape) == 1), default=1)
         values = [v for s in plan.stages for v in s.values]
         whole = [v for v in values if v.op == "given" and v.attrs["timed"] and len(v.shape) == 1]
-        self._indexed = {v.attrs["key"] for v in whole if self.u.inputs == "every"}
+        self._indexed = {v.attrs["key"] for v in whole if self.settings.inputs == "every"}
         self._multiplied: dict[str, int] = {}  # the most entries of a matrix that a sequence is multiplied with
         for p in values:
             if p.op == "matvec" and p.args[0].rows is None and p.args[1] in whole:
@@ -89,7 +89,7 @@ class Schedule:
         wide = self._is_wide(batch)
         if (wide, keys) not in self._plans:
             found = look_up(self._found, keys, wide) if keys else self._found
-            self._plans[wide, keys] = Plan(self.u, self.system, found, wide)
+            self._plans[wide, keys] = Plan(self.system, found, wide)
         return self._plans[wide, keys]
 
     def _is_wide(self, batch: int) -> bool:
@@ -113,15 +113,19 @@ class Schedule:
                 found[key] = classes
         return found
 
-    def tried(self, admitted: Admitted) -> None:
-        """Compare once with the unrolled graph, for data of this form; where they differ there is no schedule any more (`fault`)."""
+    def tried(self, admitted: Admitted, trial: Callable[..., str]) -> None:
+        """Compare once with the unrolled graph, for data of this form; where they differ there is no schedule any more (`fault`).
+
+        Args:
+            trial: makes the comparison, with batched, hot and wide of the form: the fault as a text, "" for none.
+        """
         if not self.applies:
             return
         batch, hot = admitted.batch or 1, tuple(sorted(self._classes(admitted)))
         form = (batch > 1, hot, self._is_wide(batch))
         if form not in self._tried:
             self._tried.add(form)
-            self.fault = self.reason = fault(self.u, *form)
+            self.fault = self.reason = trial(*form)
 
     def run(self, admitted: Admitted, dtype: Any) -> Scheduled | None:
         """Loss and gradients on data; None if there is no schedule for data of this form (`reason` says why)."""
@@ -134,7 +138,7 @@ class Schedule:
         work.load(admitted, classes=classes)
         with np.errstate(all="ignore"):
             work.run()
-            loss = sum(work.whole(v).sum() for v in work.plan.losses) * work.dtype.type(self.u.loss_weight)
+            loss = sum(work.whole(v).sum() for v in work.plan.losses) * work.dtype.type(self.settings.loss_weight)
         return Scheduled(work, loss)
 
 

@@ -17,7 +17,7 @@ _INFIX = {"matvec": "{} {}", "vecmat": "{1}ᵀ {0}", "div": "{} / {}", "ratio": 
 
 def explain(schedule: Schedule) -> str:
     """The text of `schedule.explain()`."""
-    u = schedule.u
+    u = schedule.settings
     if not schedule.applies:
         return (
             f"{u.recurrence.title}: no schedule, because {schedule.reason}.\n"

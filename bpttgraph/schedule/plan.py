@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .layout import Layout
+from .needs import needs
 from .proof import prove
 from .values import Stage, Value, stages
 
 if TYPE_CHECKING:
-    from ..unrolled.unroll import Unrolled
     from .system import System
 
 __all__ = ["Plan"]
@@ -20,12 +20,13 @@ class Plan:
     """Values in order of computation, with a proof that they can be computed so (`proof`; `Unsuited` if there is none).
 
     Attributes:
+        slots: what the data consist of.
         losses: the losses of a step. gradients: by parameter and initial state. named: by the name in the equations.
         stages: what is computed together, in order. layout: where it lives.
     """
 
-    def __init__(self, u: Unrolled, system: System, found: Mapping[str, Value], wide: bool):
-        self.u, self.system = u, system
+    def __init__(self, system: System, found: Mapping[str, Value], wide: bool):
+        self.system, self.slots = system, needs(system)
         self.losses = [found[name] for name in system.losses]
         self.gradients = {name[1:]: value for name, value in found.items() if name[0] == "∇"}
         outputs = [*self.losses, *self.gradients.values()]

@@ -22,7 +22,7 @@ from ..equations.model import Definition, names_in
 from ..equations.syntax import Name, Reduce
 
 if TYPE_CHECKING:
-    from ..unrolled.unroll import Unrolled
+    from ..equations.settings import Settings
 
 __all__ = ["Domain", "Given", "Read", "System", "Unsuited", "outer_rows"]
 
@@ -77,7 +77,7 @@ class System:
         seed: the leaf that starts the reverse pass. offsets: base -> its step in row 0, minus 1.
     """
 
-    def __init__(self, u: Unrolled):
+    def __init__(self, u: Settings):
         self.u, self.rec = u, u.recurrence
         self.equations: dict[str, Node] = {}
         self.domains: dict[str, Domain | None] = {}
@@ -148,7 +148,7 @@ class System:
     def _needed_by_losses_only(self) -> set[str]:
         """Names that matter only where a loss is: computed at the steps with a loss, if these are not all steps."""
         u, rec = self.u, self.rec
-        if len(self.loss_rows) == u.steps[u._loss_block]:
+        if len(self.loss_rows) == u.steps[u.loss_block]:
             return set()
         found = set(rec.losses)
         reads = rec.find_reads(u.definitions)
@@ -159,7 +159,7 @@ class System:
                 readers = [r for r in reads if r.source is d]
                 only = readers and all(r.delay == 0 and set(r.reader.bases) <= found for r in readers)
                 plain = all(n.index is None or self._delay(n, d) == 0 for n, _ in names_in(d.right))
-                if d.kind == "every" and d.block == u._loss_block and d.bases[0] not in found and only and plain:
+                if d.kind == "every" and d.block == u.loss_block and d.bases[0] not in found and only and plain:
                     found |= set(d.bases)
                     grew = True
         return found
@@ -180,7 +180,7 @@ class System:
         return d.index.offset + (last if d.index.variable == "T" else 0)
 
     def _loss_domain(self) -> Domain:
-        block = self.blocks[self.u._loss_block]
+        block = self.blocks[self.u.loss_block]
         return block if len(self.loss_rows) == block.length else Domain("the steps with a loss", len(self.loss_rows))
 
     def _define(self, d: Definition) -> None:
@@ -289,7 +289,7 @@ class System:
 
     def _generic(self) -> str:
         """A recurrence without a loss: ⟨∂E/∂y[t], y[t]⟩ with ∂E/∂y given, as in the unrolled graph."""
-        rec, block, rows = self.rec, self.u._loss_block, self._loss_domain()
+        rec, block, rows = self.rec, self.u.loss_block, self._loss_domain()
         base = self.u.generic_name
         total: Node | None = None
         for out in rec.outputs:
@@ -306,7 +306,7 @@ class System:
             total = part if total is None else total + part
         if total is None:
             raise Unsuited("nothing is computed")
-        self.equations[base], self.domains[base], self.offsets[base] = total, rows, self.u._generic_offset
+        self.equations[base], self.domains[base], self.offsets[base] = total, rows, self.u.generic_offset
         return base
 
     # -- the reverse pass ---------------------------------------------------------------------------------------------------

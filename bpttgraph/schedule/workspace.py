@@ -68,7 +68,7 @@ class Workspace:
 
         entries = [self._entry(key, value) for key, value in self.given.items()]
         # a value outside the steps that is not among the data is read at no step that counts: it stays zero
-        self._entries = [entry for entry in entries if entry[0] in plan.u.slots]
+        self._entries = [entry for entry in entries if entry[0] in plan.slots]
 
     # -- memory ---------------------------------------------------------------------------------------------------------------
 
@@ -329,7 +329,7 @@ class Workspace:
 
     def _first_only(self, value: Value) -> bool:
         """Whether only the first step of an input is given, and the others are zero."""
-        u = self.plan.u
+        u = self.plan.system.u
         last = u.recurrence.blocks[-1] + "." if u.recurrence.blocks else ""
         given = value.op == "given" and value.attrs["role"] == "input" and value.attrs["timed"]
         return u.inputs == "first" and given and value.name.startswith(last)
@@ -357,7 +357,7 @@ class Workspace:
 
     def given_arrays(self) -> dict[str, Array]:
         """Copies of the data of the last run, classes as one-hot vectors."""
-        shapes = self.plan.u.slots
+        shapes = self.plan.slots
         return {
             key: np.eye(shapes[key].shape[0], dtype=self.dtype)[target] if target.dtype.kind == "i" else target.copy()
             for key, target, _ in self._entries

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.names import to_latex, to_mathml, to_unicode
 from ..core.variables import Link, Variable, VariableGraph
 from ..errors import BPTTError
-from ..unrolled.unroll import interior_edges
+from ..unrolled.graph import interior_edges
 
 if TYPE_CHECKING:
     from ..draw.data import Data, Label
@@ -76,10 +76,10 @@ def shown(u: Unrolled, fold: Fold = "auto") -> VariableGraph:
             gaps[block] = range(first + head + 1 + reach, first + length - tail + 1 - reach)
     if not gaps or "vgraph" in u.__dict__:
         return u.vgraph
-    places = u._places
+    places = u.places
     names = [n for n, p in places.items() if p.column is None or p.column not in gaps.get(p.block, ())]
     names.sort(key=lambda n: u.node(n).serial)
-    kept, carry = set(names), u._carries()
+    kept, carry = set(names), u.carried
     variables: dict[str, Variable] = {}
     links: list[Link] = []
     for name in names:
@@ -89,7 +89,7 @@ def shown(u: Unrolled, fold: Fold = "auto") -> VariableGraph:
             if source not in kept:
                 continue
             a, b = places[source].column, place.column
-            cut, steps = u._cut(source, name)
+            cut, steps = u.cut(source, name)
             links.append(Link(source, name, b - a if a is not None and b is not None else 0, (), cut, steps))
             if b is not None and a == b:
                 level = max(level, 1 + variables[source].level)
@@ -161,7 +161,7 @@ def _equation(u: Unrolled, name: str) -> Label | None:
     from ..draw.data import Label
 
     node = u.node(name)
-    if node.op is None or u._places[name].role == "total":
+    if node.op is None or u.places[name].role == "total":
         return None
     right: Any = equation(node)
     inner = re.sub(r"^\s*<math[^>]*>|</math>\s*$", "", mathml_of(right))

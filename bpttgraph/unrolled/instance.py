@@ -113,15 +113,15 @@ def _may_leave(u: Unrolled, node: Node) -> bool:
 
 def outside(u: Unrolled, data: Mapping[str, Any]) -> list[str]:
     """The places where a function is asked outside its domain, such as "log in E[2]"."""
-    admitted = u._numbers.admission.admit(data)
+    admitted = u.numbers.admission.admit(data)
     if admitted.dtype.kind == "c":
         return []
-    return [place for place, beyond, _ in _distances(u, u._numbers.spread(admitted)[0]) if beyond]
+    return [place for place, beyond, _ in _distances(u, u.numbers.spread(admitted)[0]) if beyond]
 
 
 def _distances(u: Unrolled, leaves: Mapping[Node, Any]) -> Iterator[tuple[str, int, int]]:
     """Each function that is not defined everywhere: where it stands, how many numbers lie beyond its domain and how many near it."""
-    plan = u._numbers.forward_plan
+    plan = u.numbers.forward_plan
     with np.errstate(all="ignore"):
         slots = plan(leaves)
         for node in plan.nodes:
@@ -134,7 +134,7 @@ def _distances(u: Unrolled, leaves: Mapping[Node, Any]) -> Iterator[tuple[str, i
 
 def _score(u: Unrolled, data: Mapping[str, Any]) -> tuple[int, int]:
     """How many numbers lie beyond the domain of a function, and how many near or beyond it."""
-    found = list(_distances(u, u._numbers.spread(u._numbers.admission.admit(data))[0]))
+    found = list(_distances(u, u.numbers.spread(u.numbers.admission.admit(data))[0]))
     return sum(beyond for _, beyond, _ in found), sum(near for _, _, near in found)
 
 

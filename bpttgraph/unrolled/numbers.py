@@ -7,7 +7,7 @@ batch, so that the whole (t, k) triangle of contributions, or all rows of a Jaco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, reduce
+from functools import cached_property, partial, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,13 @@ from ..core.graph import Node, leaf
 from ..core.primitives import batch_sum, expand
 from ..equations.admission import Admission, Admitted
 from ..errors import BPTTError, nearest
-from .unroll import no_collection
+from .graph import no_collection
 
 if TYPE_CHECKING:
     from ..schedule import Scheduled
-    from ..schedule.chunks import Checkpointed
-    from .unroll import Head, Unrolled
+    from .chunks import Checkpointed
+    from .graph import Head
+    from .unroll import Unrolled
 
 __all__ = ["Numbers", "Run"]
 
@@ -102,7 +103,7 @@ class Numbers:
     def untimed(self) -> list[Node]:
         """Values without a step that are made of such values and parameters alone, such as s = σ(α)."""
         u = self.u
-        found = [u.node(v) for v in u.order_of_names if u.column(v) is None and v not in u._made_of_steps]
+        found = [u.node(v) for v in u.order_of_names if u.column(v) is None and v not in u.built.made_of_steps]
         return [n for n in found if n.role != "parameter"]
 
     @cached_property
@@ -181,7 +182,9 @@ class Numbers:
         """`run`, by a schedule that has been compared with the unrolled graph (see `Unrolled.tried`)."""
         admitted = None if self.u.recurrence.abstract else self.admission.admit(data)
         if admitted is not None and admitted.dtype.kind == "f":
-            self.u.schedule.tried(admitted)
+            from .trial import fault
+
+            self.u.schedule.tried(admitted, partial(fault, self.u))
         return self.run(data)
 
     def run(self, data: Mapping[str, Any], schedule: bool = True, memory: str = "all") -> Run:
@@ -199,7 +202,7 @@ class Numbers:
         if memory == "sqrt" and dtype.kind == "c":
             raise BPTTError('memory="sqrt" computes with real numbers; complex data go through the unrolled graph', "leave out memory")
         if memory == "sqrt":
-            from ..schedule.chunks import Checkpointed
+            from .chunks import Checkpointed
 
             found = Checkpointed(self.u, admitted, dtype)
         elif schedule and dtype.kind == "f" and self.u.schedule.applies:
@@ -208,7 +211,7 @@ class Numbers:
 
 
 def _again(u: Unrolled, data: dict[str, Array], how: str) -> Run:
-    return u._numbers.run(data, how != "plain", "all" if how == "plain" else how)
+    return u.numbers.run(data, how != "plain", "all" if how == "plain" else how)
 
 
 class _Gradients(Mapping[str, Array]):
@@ -240,7 +243,7 @@ class _Values(Mapping[str, Array]):
         return len(self._run.u.order_of_names)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._run.u._nodes
+        return name in self._run.u.nodes
 
     def __getitem__(self, name: str) -> Array:
         return self._run._outside(name)
@@ -434,13 +437,13 @@ class Run:
         u = self.u
         target = u.node(name)
         heads = list(u.heads)
-        losses = max(u.steps.get(u._loss_block, u.columns), max(h.step for h in heads))
+        losses = max(u.steps.get(u.loss_block, u.columns), max(h.step for h in heads))
         if name not in self.numbers.leaf_nodes:
             result = np.zeros((losses, 1, *target.shape), self._dtype)
             self._add(result[:, 0], self._evaluate(self.numbers.adjoint(target), self._stack(range(1, losses + 1)), read), target)
             return result
         parts = [(k, node) for k, nodes in self.numbers.uses(name).items() for node in nodes]
-        uses = max([u.steps.get(u._places[name].block, u.columns), *(k for k, _ in parts)])
+        uses = max([u.steps.get(u.places[name].block, u.columns), *(k for k, _ in parts)])
         result = np.zeros((losses, uses, *target.shape), self._dtype)
         values = self._evaluate([node for _, node in parts], self._stack(range(1, losses + 1)), read)
         for (k, _), value in zip(parts, values):

@@ -169,7 +169,7 @@ class Site:
     def say(self, node: Node, step: int | None) -> str:
         """A node as a formula, in Unicode, with its steps relative to t."""
         from ...derive import formula, to_text
-        from ...derive.steps import rebased, renamed
+        from ...formulas.steps import rebased, renamed
 
         key = (node.serial, step)
         if key not in self._words:
@@ -180,8 +180,8 @@ class Site:
     def name(self, base: str, shift: int = 0) -> str:
         """`h[t]`, as the printers write it."""
         from ...derive import to_text
-        from ...derive.steps import step_text
         from ...formulas.expr import symbol
+        from ...formulas.steps import step_text
 
         return to_text(symbol(f"{base}[{step_text('t', shift)}]"))
 

@@ -28,7 +28,7 @@ def initial_state(s: Site) -> Iterator[Mutant]:
             readers.setdefault(e.arg.name or "", []).append(e)
     for name, edges in readers.items():
         yield Mutant(f"{name}:dropped", "", f"∂E/∂{name} is left at zero", factor(0.0, edges), rank=0.1, plain=True)
-        first = s.u._nodes.get(f"{edges[0].source}[{(edges[0].arg.step or 0) + (1 if edges[0].delay > 0 else -1)}]")
+        first = s.u.nodes.get(f"{edges[0].source}[{(edges[0].arg.step or 0) + (1 if edges[0].delay > 0 else -1)}]")
         if first is None or first.shape != edges[0].arg.shape:
             continue
 

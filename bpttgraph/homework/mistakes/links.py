@@ -152,7 +152,7 @@ def _spot(place: tuple[str, tuple[int, ...], int]) -> str:
 
 def activation(s: Site, base: str, step: int) -> Node | None:
     """The pre-activation of a variable φ(a) at a step, if its equation is of that form."""
-    node = s.u._nodes.get(f"{base}[{step}]")
+    node = s.u.nodes.get(f"{base}[{step}]")
     if node is None or node.op is None or len(node.args) != 1 or node.args[0].name is not None:
         return None
     if node.args[0].op is None or not (node.op.kind == "elementwise" or node.op.name in ("softmax", "log_softmax")):

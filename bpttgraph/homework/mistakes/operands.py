@@ -296,16 +296,16 @@ def gate_exchanged(s: Site) -> Iterator[Mutant]:
             def change(p: Pull, base: Any = base) -> None:
                 old = p.edge.other
                 assert old is not None
-                new = s.u._nodes.get(f"{base}[{old.step}]")
+                new = s.u.nodes.get(f"{base}[{old.step}]")
                 if new is not None:
                     put_operand(p, new)
 
-            here = [x for x in edges if s.u._nodes.get(f"{base}[{x.other.step if x.other else 0}]") in s.places.forward]
+            here = [x for x in edges if s.u.nodes.get(f"{base}[{x.other.step if x.other else 0}]") in s.places.forward]
             later = [
                 x
                 for x in here
                 if x.other is not None
-                and s.u._nodes[f"{base}[{x.other.step}]"].serial > x.node.serial
+                and s.u.nodes[f"{base}[{x.other.step}]"].serial > x.node.serial
                 and x.node.batched is False
             ]
             if here and not later:

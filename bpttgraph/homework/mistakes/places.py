@@ -100,9 +100,9 @@ class Places:
 
     def _edge(self, index: int, node: Node, slot: int, arg: Node) -> Edge:
         owner, way = self._position[node.serial]
-        place = self.u._places[owner]
+        place = self.u.places[owner]
         column = place.column
-        other = self.u._places[arg.name].column if arg.name else None
+        other = self.u.places[arg.name].column if arg.name else None
         delay = column - other if column is not None and other is not None else 0
         return Edge(index, node, slot, arg, owner, place.base, place.step, column, (place.base, way, slot), delay)
 
@@ -122,7 +122,7 @@ class Places:
             if node.step is None:
                 return node
             name = f"{node.base}[{node.step + steps}]"
-            found = self.u._nodes.get(name)
+            found = self.u.nodes.get(name)
             return found if found in self.forward and found is not None and found.shape == node.shape else None
         name, way = self._position[node.serial]
         root = self.shifted(self.u.node(name), steps)
@@ -146,7 +146,7 @@ class Places:
         for edge in self.edges:
             if edge.arg.name is None or edge.arg.role in ("parameter", "input", "target", "upstream"):
                 continue
-            if self.u._places[edge.owner].column is not None and self.u._places[edge.arg.name].column is not None:
+            if self.u.places[edge.owner].column is not None and self.u.places[edge.arg.name].column is not None:
                 found.setdefault((edge.source, edge.base, edge.delay), []).append(edge)
         return found
 

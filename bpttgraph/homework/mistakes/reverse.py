@@ -241,7 +241,7 @@ class Reverse:
 
     def _shaped(self, name: str, sums: Mapping[int, Array], m: int) -> Array:
         """As `run.gradient` gives it: without a batch for a single example, and summed over what all examples share."""
-        if name in self.u.leaves and name not in self.u._nodes:  # a whole input sequence
+        if name in self.u.leaves and name not in self.u.nodes:  # a whole input sequence
             return np.stack([self._shaped(n.name or "", sums, m) for _, n in self.u.leaves[name]], axis=1)
         node = self.alias[name] if name in self.alias else self.u.node(name)
         value = sums.get(node.serial, self._zeros(m, node))

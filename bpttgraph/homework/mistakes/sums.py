@@ -71,7 +71,7 @@ def only_last(s: Site) -> Iterator[Mutant]:
 def use_forgotten(s: Site) -> Iterator[Mutant]:
     columns = sorted({e.column: e for edges in s.places.uses.values() for e in edges if e.column is not None}.items())
     for k, e in columns if len(columns) <= MANY else columns[:ENDS] + columns[-ENDS:]:
-        block = s.u._places[e.owner].block
+        block = s.u.places[e.owner].block
         step = f"step {k - s.u.offset.get(block, 0)}" + (f" of the {block}" if block else "")
         yield from _one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at {step}")  # type: ignore[misc]
 

@@ -56,7 +56,7 @@ class Trial:
         self.u, self.run, self.alias = u, run, dict(alias or {})
         self.names = list(names) if only else list(dict.fromkeys([*names, *run.gradients]))
         self.site = Site(u, Places(u, inputs=any((n in u.leaves and u.leaves[n][0][1].role == "input") or u.node(n).role == "input"
-                                                 for n in names if n in u.leaves or n in u._nodes)))  # fmt: skip
+                                                 for n in names if n in u.leaves or n in u.nodes)))  # fmt: skip
         self.site.batch = run.batch
         self.reverse = Reverse(u, run, self.site.places)
         self.reverse.alias = self.alias
@@ -102,7 +102,7 @@ class Trial:
         ):
             return none
         if rule.carousel:
-            from ...unrolled.unroll import carries
+            from ...unrolled.graph import carries
 
             return none if e.source == e.base and carries(self.u.node(e.owner), e.arg) else every
         return rule.cut_losses(e.column - e.delay, e.column, self.u.columns)

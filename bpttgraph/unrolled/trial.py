@@ -17,8 +17,8 @@ import numpy as np
 from ..errors import BPTTError
 
 if TYPE_CHECKING:
-    from ..unrolled.numbers import Run
-    from ..unrolled.unroll import Unrolled
+    from .numbers import Run
+    from .unroll import Unrolled
 
 __all__ = ["fault"]
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from ..formulas.expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, num, product
+from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, num, product
 
 __all__ = [
     "at_steps", "bound", "fill", "folded", "moved", "near", "rebased", "renamed", "step_text", "substituted", "symbols_of", "value_of",

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import BPTTError
-from .instructions import Array
-from .system import Unsuited
-from .workspace import Workspace
+from ..schedule.instructions import Array
+from ..schedule.system import Unsuited
+from ..schedule.workspace import Workspace
 
 if TYPE_CHECKING:
     from ..equations.admission import Admitted
-    from ..unrolled.unroll import Unrolled
+    from .unroll import Unrolled
 
 __all__ = ["Checkpointed", "Stepper"]
 
@@ -139,7 +139,7 @@ class Stepper:
 
     def __call__(self, data: Mapping[str, Any]) -> tuple[float, dict[str, Array], dict[str, Array]]:
         u = self.u
-        admitted = u._numbers.admission.admit(data)
+        admitted = u.numbers.admission.admit(data)
         found = u.schedule.run(admitted, admitted.dtype)
         if found is None:
             _refuse(u, "piece by piece")
