@@ -36,7 +36,7 @@ def test_instances_lie_in_the_domain(text: str, seed: int) -> None:
     """Warnings are errors here, and a NaN is never right."""
     u = bg.recurrence(text).unroll(4)
     data = u.instance(seed)
-    assert not outside(u, data)
+    assert not outside(u.numbers, data)
     report = check_gradients(u, None, data)
     assert report.right, str(report)
     with np.errstate(all="ignore"):
@@ -47,7 +47,7 @@ def test_instances_lie_in_the_domain(text: str, seed: int) -> None:
 @pytest.mark.parametrize("text", ["h[t] = tanh(w*h[t-1] + log(x[t]))", "c[t] = c[t-1]*x[t]; E[t] = log(c[t])"])
 def test_long_sequences_too(text: str) -> None:
     u = bg.recurrence(text).unroll(120)
-    assert not outside(u, u.instance())
+    assert not outside(u.numbers, u.instance())
 
 
 def test_where_there_is_no_instance_it_is_said() -> None:
@@ -111,7 +111,7 @@ def test_margins() -> None:
     """A denominator may have either sign, but not be zero; other arguments keep a distance from the border if they are moved."""
     u = bg.recurrence("h[t] = x[t] / a; E[t] = h[t]").unroll(3, sizes=1)
     near = {"x": np.ones(3), "a": 0.5 * NEAR}
-    assert not outside(u, near) and outside(u, {**near, "a": 0.0})
+    assert not outside(u.numbers, near) and outside(u.numbers, {**near, "a": 0.0})
     u = bg.recurrence("h[t] = log(x[t]); E[t] = h[t]").unroll(3, sizes=1)
     moved = u.instance(0)["x"]
     drawn = draw(u, 0, None)["x"]

@@ -560,9 +560,9 @@ def test_a_fault_of_the_schedule_reaches_no_verdict(kind: str, steps: int, monke
 
 def test_a_sound_schedule_is_used_and_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     trials: list[Any] = []
-    schedule = sys.modules["bpttgraph.schedule"]
-    true = schedule.fault
-    monkeypatch.setattr(schedule, "fault", lambda *args: trials.append(args) or true(*args))
+    trial = sys.modules["bpttgraph.unrolled.trial"]
+    true = trial.fault
+    monkeypatch.setattr(trial, "fault", lambda *args: trials.append(args) or true(*args))
     u = bg.recurrence(CHARACTERS.format(more="")).unroll(40, sizes={"x": 40, "h": 60, "y": 9})
     data = u.instance(0)
     hot = {**data, "x": np.eye(40)[np.arange(40) % 7]}

@@ -9,6 +9,7 @@ computation of this sum may make. There are no `atol` and `rtol`: with the custo
 from __future__ import annotations
 
 from .gradients import check_derivation, check_gradients
+from .printed import verified
 from .report import Finding, Report
 
-__all__ = ["Finding", "Report", "check_derivation", "check_gradients"]
+__all__ = ["Finding", "Report", "check_derivation", "check_gradients", "verified"]

@@ -13,23 +13,23 @@ import numpy as np
 
 from ..core.rounding import U
 from ..errors import BPTTError
-from ..unrolled.graph import no_collection
 from ..unrolled.instance import outside
-from .oracle import COMPLEX_STEP, Probe
+from ..unrolled.nodes import no_collection
+from ..unrolled.numbers import Numbers
+from .comparing import COMPLEX, DIFFERENCES, UNDERFLOW, Array, entries, wide
+from .oracle import Probe
+from .printed import check_code
 from .readings import Use, radii_of_uses, read_uses, whole_radii
-from .report import Finding, Report
+from .report import Report
 from .series import LONG, Series, measure, series_of
 
 if TYPE_CHECKING:
     from ..derive import Derivation
     from ..unrolled import Run, Unrolled
+    from ..unrolled.graph import UnrolledGraph
 
 __all__ = ["check_derivation", "check_derivations", "check_gradients"]
 
-Array = np.ndarray[Any, Any]
-COMPLEX = "the complex step"
-DIFFERENCES = "central differences"
-UNDERFLOW = float(np.finfo(float).tiny) / COMPLEX_STEP  # below, the imaginary parts of the complex step are no full numbers
 ESTIMATE = 10.0  # how far central differences may lie beyond their own estimate of their error
 
 
@@ -61,7 +61,7 @@ def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] |
     given = "a generic random instance, seed 0" if data is None else "the data given"
     data = u.instance(seed=0) if data is None else data
     run = u.tried(data)
-    exact = u.run({k: _wide(v) for k, v in data.items()})
+    exact = u.run({k: wide(v) for k, v in data.items()})
     defined(u, data, exact.loss)
     names = list(names if names is not None else run.gradients)
     series: list[Series] = []
@@ -91,11 +91,11 @@ def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] |
     return report
 
 
-def defined(u: Unrolled, data: Mapping[str, Any], value: Any) -> None:
+def defined(u: UnrolledGraph, data: Mapping[str, Any], value: Any) -> None:
     """Refuse an instance on which something that should be a number is none."""
     if np.all(np.isfinite(value)):
         return
-    places = outside(u, data)
+    places = outside(Numbers(u), data)
     if places:
         raise BPTTError(f"on these numbers {places[0]} is not defined, or its derivative is not", "choose numbers inside its domain")
     raise BPTTError("on these numbers the loss or its gradient is not a finite number", "choose smaller weights or fewer steps")
@@ -110,8 +110,6 @@ def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = No
 
 
 def _check_code(report: Report, derivation: Derivation, wrt: str, data: Mapping[str, Any] | None) -> None:
-    from .printed import check_code
-
     u = cast("Unrolled", derivation.unrolled)
     check_code(report, u, wrt, u.instance(seed=0) if data is None else data, derivation.onehot)
 
@@ -127,14 +125,14 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
     if derivation.adjoints.closed:  # linear in the steps, so also where there are too many terms
         readings[f"the {len(derivation.adjoints.parts)} statements at level matrix"] = lambda run: derivation.value_at("matrix", run)
     if readings:
-        run = u.run({k: _wide(v) for k, v in data.items()})
+        run = u.run({k: wide(v) for k, v in data.items()})
         truth, (scale, radius) = run.gradient(name), whole_radii(run, [name])[name]
     for what, value_of in readings.items():
         value = np.asarray(value_of(run))
         # formulas are sums over the batch, also where each example has a gradient of its own
         true, ones, allowed = (a.sum(axis=0) if a.ndim > value.ndim else a for a in (truth, scale, radius * U))
         index = [tuple(int(i) for i in place) for place in np.ndindex(value.shape)]
-        report.findings.append(_entries(what, "the reverse pass", value, true, ones, index, U, allowed, None, ""))
+        report.findings.append(entries(what, "the reverse pass", value, true, ones, index, U, allowed, None, ""))
     return report
 
 
@@ -153,11 +151,6 @@ def check_derivations(derivations: Iterable[Derivation], data: Mapping[str, Any]
     if others:
         first.title = first.title.partition(":")[0] + f": {len(others) + 1} derivations"
     return first
-
-
-def _wide(value: Any) -> Any:
-    array = np.asarray(value)
-    return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
 def _real(run: Run) -> Any:
@@ -193,7 +186,7 @@ def _compare_whole(report: Report, series: list[Series], run: Run, scale: Array,
             _agree(report, measured[along.entries is None][:count], true, ESTIMATE * estimate + 2 * bound, s.kept, what)
         allowed = bound if s.analytic else bound + ESTIMATE * estimate
         kept = np.repeat(s.kept, len(flat))
-        report.findings.append(_entries(what, _oracle(s), given, true, one, index, unit, allowed, kept, s.unit))
+        report.findings.append(entries(what, _oracle(s), given, true, one, index, unit, allowed, kept, s.unit))
 
 
 def _compare_uses(
@@ -223,12 +216,12 @@ def _compare_uses(
         index = [(t, k, *p) for t in losses for k in steps for p in places]
         allowed = bound if s.analytic else bound + ESTIMATE * s.estimate
         kept = np.broadcast_to(s.kept, s.value.shape).reshape(-1)
-        report.findings.append(_entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit))
+        report.findings.append(entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit))
     if whole is None:
         return
     summed, what = whole.sum(axis=(0, 1)), f"the sum of the triangle of {name}"
     index = [tuple(int(i) for i in place) for place in np.ndindex(shape)]
-    report.findings.append(_entries(what, "the gradient", summed, run.gradient(name), scale, index, unit, radius * unit, None, ""))
+    report.findings.append(entries(what, "the gradient", summed, run.gradient(name), scale, index, unit, radius * unit, None, ""))
 
 
 def _oracle(s: Series) -> str:
@@ -240,47 +233,3 @@ def _agree(report: Report, a: Array, b: Array, radius: Array, keep: Array, what:
     off = (np.abs(a - b) > radius + UNDERFLOW) & keep[:, None]
     if np.any(off):
         report.broken = f"{COMPLEX} and {DIFFERENCES} disagree on {what}"
-
-
-def _entries(
-    what: str,
-    oracle: str,
-    value: Array,
-    truth: Array,
-    size: Array,
-    index: list[tuple[int, ...]],
-    unit: float,
-    radius: Array,
-    keep: Array | None,
-    note: str,
-) -> Finding:
-    """Compare entry by entry; the worst is the one farthest out in its own radius."""
-    value, truth, size, radius = (
-        np.asarray(a, float).reshape(-1)
-        for a in (value, truth, np.broadcast_to(size, value.shape), np.broadcast_to(radius, value.shape))
-    )
-    error = np.abs(value - truth)
-    error = np.where(np.isfinite(error), error, np.inf)
-    ratio = error / (radius + UNDERFLOW)
-    if keep is not None:
-        ratio = np.where(keep, ratio, 0.0)
-    worst = int(np.argmax(ratio))
-    one = unit * float(size[worst]) + UNDERFLOW
-    if not len(index):
-        raise BPTTError(f"{what}: there is nothing to compare", "choose a parameter that the loss depends on")
-    return Finding(
-        what,
-        oracle,
-        bool(np.all(ratio <= 1.0)),
-        index[worst],
-        float(value[worst]),
-        float(truth[worst]),
-        float(error[worst]),
-        one,
-        float(error[worst] / one),
-        float(radius[worst] / one),
-        int(value.size),
-        0 if keep is None else int(np.sum(~keep)),
-        note,
-        oracle == DIFFERENCES,
-    )

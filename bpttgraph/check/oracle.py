@@ -22,7 +22,7 @@ from ..core.graph import Node, leaf, needed
 
 if TYPE_CHECKING:
     from ..unrolled import Unrolled
-    from ..unrolled.unroll import Head
+    from ..unrolled.nodes import Head
 
 __all__ = ["COMPLEX_STEP", "Measured", "Move", "Probe"]
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.rounding import U
 from ..errors import BPTTError, Fault
-from .gradients import _entries, _wide
+from .comparing import entries, wide
 from .readings import whole_radii
 from .report import Finding, Report
 
@@ -90,7 +90,7 @@ def code_findings(code: Code, u: Unrolled, data: Mapping[str, Any], onehot: froz
     Raises:
         Fault: if the code cannot be run.
     """
-    example = {key: _wide(value) for key, value in one_example(u, data).items()}
+    example = {key: wide(value) for key, value in one_example(u, data).items()}
     run = u.numbers.run(example, schedule=False)
     found = printed_gradients(code, u, run, onehot)
     readings = whole_radii(run, found)
@@ -102,7 +102,7 @@ def _compared(what: str, truth: Array, value: Array, scale: Array, radius: Array
     if value.shape != truth.shape:
         value = np.full(truth.shape, np.inf)
     index = [tuple(int(i) for i in place) for place in np.ndindex(truth.shape)]
-    return _entries(what, "the reverse pass", value, truth, scale, index, U, radius * U, None, "")
+    return entries(what, "the reverse pass", value, truth, scale, index, U, radius * U, None, "")
 
 
 def verified(g: SymbolicDerivation, code: Code) -> Code:

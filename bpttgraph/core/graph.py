@@ -22,6 +22,8 @@ from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from .. import facade
+
 if TYPE_CHECKING:
     import networkx
 
@@ -50,9 +52,7 @@ class Traced:
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         # `array + node` and `np.tanh(node)` must come to the rule table, never to NumPy's elementwise loop
-        from ..eager.numpy_front import call_ufunc
-
-        return call_ufunc(ufunc, method, inputs, options)
+        return facade.numpy_call(ufunc, method, inputs, options)
 
     def __add__(self, other: Any) -> Any:
         return _table().add(self, other)

@@ -8,27 +8,22 @@ same blocks, and depend on nothing but their input.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from .blocks import Sheet
 
 if TYPE_CHECKING:
     from ..check import Report
     from ..draw.figure import Figure
     from ..unrolled import Unrolled
-    from .blocks import Block
     from .choice import Choice
 
 __all__ = ["Document", "assemble", "build"]
 
 
-@dataclass
-class Document:
-    """A finished document. `title` is plain text, `blocks` the content in reading order; `detail` chooses what slides show."""
-
-    title: str
-    blocks: tuple[Block, ...] = field(repr=False)
-    detail: str = "full"
+class Document(Sheet):
+    """A finished document, in every format that has a writer."""
 
     @cached_property
     def html(self) -> str:

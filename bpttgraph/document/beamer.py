@@ -20,7 +20,7 @@ from .latex import block, drawing, letters, table
 from .latex_text import run, text
 
 if TYPE_CHECKING:
-    from . import Document
+    from .blocks import Sheet
 
 __all__ = ["write_beamer"]
 
@@ -194,7 +194,7 @@ def _title(heading: Heading, lead: Sequence[Block]) -> str:
     )
 
 
-def write_beamer(document: Document) -> str:
+def write_beamer(document: Sheet) -> str:
     """The source of the slides."""
     first, *rest = document.blocks
     if not (isinstance(first, Heading) and first.level == 1):

@@ -6,7 +6,7 @@ kept as MathML (which Typst's is made from) and as LaTeX, so no writer has to kn
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 from ..core.names import to_latex as name_latex
@@ -29,6 +29,7 @@ __all__ = [
     "Para",
     "Picture",
     "Row",
+    "Sheet",
     "Strong",
     "Table",
     "Text",
@@ -156,6 +157,15 @@ class Verdict:
 
 
 Block = Heading | Para | Bullets | Code | Display | Table | Picture | Beside | Verdict
+
+
+@dataclass
+class Sheet:
+    """What a writer is given. `title` is plain text, `blocks` the content in reading order; `detail` chooses what slides show."""
+
+    title: str
+    blocks: tuple[Block, ...] = field(repr=False)
+    detail: str = "full"
 
 
 def para(*parts: Inline, style: str = "") -> Para:

@@ -31,7 +31,7 @@ from .blocks import (
 from .fonts import asset, font_face
 
 if TYPE_CHECKING:
-    from . import Document
+    from .blocks import Sheet
 
 __all__ = ["write_html"]
 
@@ -166,7 +166,7 @@ def _block(b: Block, number: int) -> str:
     raise TypeError(f"not a block: {b!r}")
 
 
-def write_html(document: Document) -> str:
+def write_html(document: Sheet) -> str:
     """The page."""
     body = "\n".join(_block(b, n) for n, b in enumerate(document.blocks)).replace(_NAMESPACE, "")
     for operator in "∂/":  # set as letters: the operator dictionary would space ∂E / ∂h wide apart

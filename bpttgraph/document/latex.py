@@ -32,7 +32,7 @@ from .fonts import asset
 from .latex_text import code, flow, math, run, text
 
 if TYPE_CHECKING:
-    from . import Document
+    from .blocks import Sheet
 
 __all__ = ["block", "drawing", "letters", "table", "write_latex"]
 
@@ -145,7 +145,7 @@ def block(b: Block) -> str:
     raise TypeError(f"not a block: {b!r}")
 
 
-def write_latex(document: Document) -> str:
+def write_latex(document: Sheet) -> str:
     """The source of the article."""
     head = f"% {text(document.title)}\n" + asset("article.tex") + asset("formulas.tex")
     return head + "\\begin{document}\n\n" + "\n\n".join(map(block, document.blocks)) + "\n\n\\end{document}\n"

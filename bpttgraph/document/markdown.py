@@ -29,7 +29,7 @@ from .blocks import (
 )
 
 if TYPE_CHECKING:
-    from . import Document
+    from .blocks import Sheet
 
 __all__ = ["write_markdown"]
 
@@ -121,6 +121,6 @@ def _block(b: Block) -> str:
     raise TypeError(f"not a block: {b!r}")
 
 
-def write_markdown(document: Document) -> str:
+def write_markdown(document: Sheet) -> str:
     """The text of the file."""
     return "\n\n".join(map(_block, document.blocks)) + "\n"

@@ -37,7 +37,7 @@ from .fonts import asset
 from .typst_math import pieces, typst_math
 
 if TYPE_CHECKING:
-    from . import Document
+    from .blocks import Sheet
 
 __all__ = ["compile_pdf", "write_typst"]
 
@@ -142,7 +142,7 @@ def _flow(blocks: Sequence[Block]) -> Iterator[str]:
         yield f"#block(sticky: true)[{shown}]" if introduces else shown
 
 
-def write_typst(document: Document) -> str:
+def write_typst(document: Sheet) -> str:
     """The Typst source."""
     head = f"#set document(title: {_string(document.title)}, date: none)\n"
     return head + asset("page.typ") + "\n" + "\n\n".join(_flow(document.blocks)) + "\n"

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .data import GRADIENT_VIEWS, VIEWS
+
 if TYPE_CHECKING:
     from ..core.variables import VariableGraph
     from .data import Data
@@ -14,9 +16,6 @@ if TYPE_CHECKING:
     from .network import Network
 
 __all__ = ["GRADIENT_VIEWS", "VIEWS", "draw", "draw_network", "engine_report"]
-
-GRADIENT_VIEWS = ("backward", "paths", "contributions")
-VIEWS = ("folded", "forward", *GRADIENT_VIEWS, "cell")
 
 
 def draw(

@@ -10,7 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from ..core.variables import VariableGraph
 
-__all__ = ["Data", "Label", "Term", "reduced"]
+__all__ = ["GRADIENT_VIEWS", "VIEWS", "Data", "Label", "Term", "reduced"]
+
+GRADIENT_VIEWS = ("backward", "paths", "contributions")
+VIEWS = ("folded", "forward", *GRADIENT_VIEWS, "cell")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,8 @@ from ..core.names import to_unicode
 from ..core.variables import Link, Variable, VariableGraph
 from ..errors import BPTTError
 from ..machine.bounds import MOST_MARKS, within
-from . import GRADIENT_VIEWS, VIEWS
 from .columns import Fold, Slot, arrange, fold_for
-from .data import Data, Label, reduced
+from .data import GRADIENT_VIEWS, VIEWS, Data, Label, reduced
 from .pages import PAGES
 from .rows import Rows, assign_rows, steps_between
 from .theme import THEMES

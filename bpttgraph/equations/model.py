@@ -475,9 +475,7 @@ class Recurrence:
     @property
     def folded(self) -> VariableGraph:
         """The folded graph for pictures: one node a variable, links with their delay."""
-        from .folded import fold
-
-        return fold(self)
+        return facade.folded(self)
 
     def draw(self, **options: Any) -> Figure:
         """The folded picture, with delay loops. Options as for `Unrolled.draw`."""
@@ -487,10 +485,10 @@ class Recurrence:
         return str(self.draw().svg)
 
     def _repr_html_(self) -> str:
-        return facade.html(self)
+        return facade.shown(self, "html")
 
     def _repr_latex_(self) -> str:
-        return facade.latex(self)
+        return facade.shown(self, "latex")
 
     def __repr__(self) -> str:
         kinds = {"states": self.states, "inputs": self.inputs, "parameters": self.parameters}

@@ -10,7 +10,6 @@ from functools import cached_property, partial
 from typing import Any
 
 from ..errors import BPTTError
-from .extent import check_numbers
 from .model import Component, Definition, Recurrence, calls, components
 from .shapes import infer
 from .syntax import Equation, Expr, Index, Name
@@ -71,7 +70,6 @@ class Settings:
         self.definitions, self.order = self._system()
         self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
         self.sizes = dict(self.shapes)
-        check_numbers(self, computed=False)
         self.loss_steps = self._read_loss(rec.choose(loss, reduce))
         self.loss_bases = () if rec.sums_outputs else rec.losses
         self.generic = not rec.sums_outputs and not rec.losses

@@ -7,10 +7,12 @@ return lives further up. The rooms below call the functions here and name their 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what the methods return, so that an editor completes after `u.derive(...)`
     from ..check import Report as Report
+    from ..core.variables import VariableGraph
     from ..derive import Derivation as Derivation
     from ..derive import SymbolicDerivation as SymbolicDerivation
     from ..draw.figure import Figure as Figure
@@ -18,7 +20,8 @@ if TYPE_CHECKING:  # what the methods return, so that an editor completes after 
     from ..unrolled import Unrolled as Unrolled
 
 __all__ = [
-    "certain", "derivation", "flow", "folded_picture", "html", "latex", "picture", "report", "symbolic", "unrolled", "verified",
+    "certain", "derivation", "flow", "folded", "folded_picture", "numpy_call", "picture", "report", "shown", "symbolic", "unrolled",
+    "verified",
 ]  # fmt: skip
 
 
@@ -27,6 +30,13 @@ def unrolled(rec: Any, **options: Any) -> Unrolled:
     from ..unrolled import Unrolled
 
     return Unrolled(rec, **options)
+
+
+def folded(rec: Any) -> VariableGraph:
+    """`Recurrence.folded`: read off an unrolling, so that the two pictures cannot disagree."""
+    from ..unrolled.folded import fold
+
+    return fold(rec)
 
 
 def symbolic(rec: Any, wrt: str, loss: Any, **options: Any) -> SymbolicDerivation:
@@ -64,36 +74,36 @@ def flow(u: Any, data: Mapping[str, Any] | None, wrt: Any) -> Flow:
     return measure(u, data, wrt)
 
 
-def html(rec: Any) -> str:
-    """`Recurrence` in a notebook: its equations as a document writes them, and the picture."""
-    from ..document.notebook import recurrence_html
+def shown(rec: Any, form: str) -> str:
+    """`Recurrence` in a notebook, as "html" or "latex": its equations as a document writes them."""
+    from ..document.notebook import recurrence_html, recurrence_latex
 
-    return recurrence_html(rec)
-
-
-def latex(rec: Any) -> str:
-    """`Recurrence` in a notebook: its equations as a display."""
-    from ..document.notebook import recurrence_latex
-
-    return recurrence_latex(rec)
+    return recurrence_html(rec) if form == "html" else recurrence_latex(rec)
 
 
 def report(derivation: Any, data: Any) -> Report:
     """`Derivation.check`: a formula is judged by what is above it."""
-    from ..check import check_derivation
-
-    return check_derivation(derivation, data)
+    return _judge().check_derivation(derivation, data)
 
 
 def certain(u: Any, wrt: str, data: Any) -> bool:
     """The mark beside the numbers of a derivation: whether the gradient is right."""
-    from ..check import check_gradients
-
-    return bool(check_gradients(u, [wrt], data, triangle=False))
+    return bool(_judge().check_gradients(u, [wrt], data, triangle=False))
 
 
 def verified(g: Any, code: Any) -> Any:
     """Printed code leaves `SymbolicDerivation.code` only after it was run and compared."""
-    from ..check.printed import verified
+    return _judge().verified(g, code)
 
-    return verified(g, code)
+
+def _judge() -> ModuleType:
+    from .. import check
+
+    return check
+
+
+def numpy_call(*call: Any) -> Any:
+    """`np.tanh(node)` is a call of NumPy's that comes to the core, and is read by the NumPy front."""
+    from ..eager.numpy_front import call_ufunc
+
+    return call_ufunc(*call)

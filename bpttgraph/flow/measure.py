@@ -26,6 +26,7 @@ from .saturation import saturation
 if TYPE_CHECKING:
     from ..draw.chart import Chart
     from ..unrolled import Run, Unrolled
+    from ..unrolled.graph import UnrolledGraph
 
 __all__ = ["Flow", "measure"]
 
@@ -199,7 +200,7 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
     return flows[0] if len(flows) == 1 else _beside(flows[0], flows[1])
 
 
-def directions(u: Unrolled) -> list[int]:
+def directions(u: UnrolledGraph) -> list[int]:
     """Whether chains run with time (+1), against it (−1), or both."""
     return [d for d in (1, -1) if any(link.delay * d > 0 for link in u.links)] or [1]
 

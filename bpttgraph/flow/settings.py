@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..equations import cell
 from ..errors import BPTTError
 from .bound import _reaches
 from .columns import Columns
@@ -73,12 +74,10 @@ def with_radius(u: Unrolled, data: Mapping[str, Any], radius: float) -> dict[str
 
 def compared_flows(steps: int = 50, radius: float = 1.0, hidden: int = 16, seed: int = 0) -> list[tuple[str, Flow]]:
     """The flow of the usual cells on the same inputs, recurrent matrices scaled to the same spectral radius, no biases otherwise."""
-    import bpttgraph
-
     x = np.random.default_rng(seed).normal(size=(steps, 4))
     found = []
     for label, (name, settings) in COMPARED.items():
-        u = bpttgraph.cell(name).unroll(steps, "last", {"x": 4, "h": hidden})
+        u = cell(name).unroll(steps, "last", {"x": 4, "h": hidden})
         rng = np.random.default_rng(seed)
         data: dict[str, Any] = {}
         for key, value in u.instance(seed=seed).items():

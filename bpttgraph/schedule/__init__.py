@@ -65,7 +65,12 @@ class Schedule:
         """
         from .explain import explain
 
-        return explain(self)
+        if not self.applies:
+            return (
+                f"{self.settings.recurrence.title}: no schedule, because {self.reason}.\n"
+                "The unrolled graph is evaluated node by node; the numbers are the same."
+            )
+        return explain(self.plan())
 
     def _find(self) -> None:
         _, found = from_system(self.system)

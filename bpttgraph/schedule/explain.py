@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from .values import VIEWS, Stage, Value
 
 if TYPE_CHECKING:
-    from . import Schedule
     from .plan import Plan
 
 __all__ = ["explain"]
@@ -15,15 +14,9 @@ __all__ = ["explain"]
 _INFIX = {"matvec": "{} {}", "vecmat": "{1}ᵀ {0}", "div": "{} / {}", "ratio": "{} / {}"}
 
 
-def explain(schedule: Schedule) -> str:
-    """The text of `schedule.explain()`."""
-    u = schedule.settings
-    if not schedule.applies:
-        return (
-            f"{u.recurrence.title}: no schedule, because {schedule.reason}.\n"
-            "The unrolled graph is evaluated node by node; the numbers are the same."
-        )
-    plan = schedule.plan()
+def explain(plan: Plan) -> str:
+    """What a plan does, for `schedule.explain()`."""
+    u = plan.system.u
     words = _Words(plan)
     forward = [s for s in plan.stages if plan.needed_forward(s)]
     reverse = [s for s in plan.stages if not plan.needed_forward(s)]

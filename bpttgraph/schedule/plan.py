@@ -34,7 +34,7 @@ class Plan:
         self._forward = {v for s in stages(self.losses) for v in s.values}
         self.named = {v.name: v for s in self.stages for v in s.values if v.name and not v.name.startswith("∂")}
         self.layout = Layout(self.stages, outputs, wide)
-        prove(self)
+        prove(self.layout)
 
     def needed_forward(self, stage: Stage) -> bool:
         """Whether a stage belongs to the forward pass."""

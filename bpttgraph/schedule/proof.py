@@ -12,7 +12,6 @@ Rewriting a recurrence for speed is where numbers go wrong without a word, so no
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,21 +19,17 @@ from .layout import Layout
 from .system import ONCE, Unsuited
 from .values import Stage, Value
 
-if TYPE_CHECKING:
-    from .plan import Plan
-
 __all__ = ["prove"]
 
 Shape = tuple[int, ...]
 
 
-def prove(plan: Plan) -> None:
-    """Check a plan.
+def prove(layout: Layout) -> None:
+    """Check the stages and the memory of a plan.
 
     Raises:
         Unsuited: naming the value for which one of the statements above does not hold.
     """
-    layout = plan.layout
     for stage in layout.stages:
         for value in stage.values:
             if not (_read(value, layout) if value.op == "read" else _operation(value)):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.names import to_latex, to_mathml, to_unicode
 from ..core.variables import Link, Variable, VariableGraph
 from ..errors import BPTTError
-from ..unrolled.graph import interior_edges
+from ..unrolled.nodes import interior_edges
 
 if TYPE_CHECKING:
     from ..draw.data import Data, Label

@@ -281,9 +281,9 @@ def train(
     >>> model.sample(6, start="a", temperature=0.1)
     'abcabca'
     """
-    import bpttgraph
+    from ..equations import cell as of_library
 
-    rec = bpttgraph.cell(cell) if isinstance(cell, str) else cell
+    rec = of_library(cell) if isinstance(cell, str) else cell
     trainer = Trainer(text, rec, Settings(**settings))
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None and path.exists():

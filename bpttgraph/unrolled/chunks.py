@@ -1,17 +1,11 @@
-"""Long sequences in pieces: the gradient in O(√T) memory, and training on a stream with a carried state.
+"""The gradient of a long sequence in O(√T) memory: the schedule of a short piece is run again and again, over one memory.
 
-Both run the schedule of a short piece again and again, over one memory.
-
-* `checkpointed` is the exact gradient of all T steps: a first pass keeps only the states between the pieces, and the reverse pass
-  computes each piece once more from there (T. Chen, B. Xu, C. Zhang, C. Guestrin, Training deep nets with sublinear memory cost,
-  2016, arXiv:1604.06174).
-* `Stepper` is what training does: loss and gradients of one piece, and the state with which the next one begins. No gradient
-  passes from piece to piece (truncated BPTT with chunks).
+A first pass keeps only the states between the pieces, and the reverse pass computes each piece once more from there (T. Chen, B. Xu,
+C. Zhang, C. Guestrin, Training deep nets with sublinear memory cost, 2016, arXiv:1604.06174).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from math import isqrt
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +18,12 @@ from ..schedule.workspace import Workspace
 
 if TYPE_CHECKING:
     from ..equations.admission import Admitted
-    from .unroll import Unrolled
+    from .graph import UnrolledGraph
 
-__all__ = ["Checkpointed", "Stepper"]
+__all__ = ["Checkpointed", "refuse"]
 
 
-def _refuse(u: Unrolled, what: str, reason: str = "") -> None:
+def refuse(u: UnrolledGraph, what: str, reason: str = "") -> None:
     """What can be cut into pieces: one block whose states run forwards from initial values that no parameter sets."""
     reason = reason or u.schedule.reason
     if not reason:
@@ -55,8 +49,8 @@ def _refuse(u: Unrolled, what: str, reason: str = "") -> None:
 class Checkpointed:
     """The result of `u.run(data, memory="sqrt")`: loss and gradients, no values."""
 
-    def __init__(self, u: Unrolled, data: Admitted, dtype: Any):
-        _refuse(u, "in pieces")
+    def __init__(self, u: UnrolledGraph, data: Admitted, dtype: Any):
+        refuse(u, "in pieces")
         if u.truncation is not None or len(u.loss_steps) < u.columns:
             raise BPTTError(
                 'memory="sqrt" computes the full gradient of a loss at every step', "leave out memory, truncate or loss"
@@ -78,7 +72,7 @@ class Checkpointed:
                 try:
                     known[n, batch, dtype] = Workspace(piece.schedule.plan(batch), batch, dtype)
                 except Unsuited as unsuited:
-                    _refuse(u, "in pieces", str(unsuited))
+                    refuse(u, "in pieces", str(unsuited))
             works[n] = known[n, batch, dtype]
         states: list[list[Array]] = []
         self.loss: Any = works[ends[0]].dtype.type(0)
@@ -123,43 +117,3 @@ class Checkpointed:
 
     def value(self, name: str) -> None:
         """No values are kept."""
-
-
-class Stepper:
-    """Loss and gradients piece by piece, over memory that is made once. Make one with `Unrolled.stepper`.
-
-    Calling it with the data of one piece returns `(loss, gradients, state)`: gradients by name, valid until the next call, and the
-    initial states for the next piece, to be put into its data.
-    """
-
-    def __init__(self, u: Unrolled):
-        _refuse(u, "piece by piece")
-        self.u = u
-        self._names = [name for name in u.schedule.plan().gradients if name in u.slots]
-
-    def __call__(self, data: Mapping[str, Any]) -> tuple[float, dict[str, Array], dict[str, Array]]:
-        u = self.u
-        admitted = u.numbers.admission.admit(data)
-        found = u.schedule.run(admitted, admitted.dtype)
-        if found is None:
-            _refuse(u, "piece by piece")
-        assert found is not None
-        single = admitted.batch is None
-        gradients = {}
-        for name in self._names:
-            gradient = found.gradient(name)
-            gradients[name] = gradient[0] if single and u.slots[name].role == "initial" else gradient
-        state = {}
-        for name, slot in u.slots.items():
-            if slot.role == "initial":
-                base, _, step = name[:-1].partition("[")
-                later = f"{base}[{int(step) + u.columns}]"
-                if later in u.slots:  # a piece shorter than the delay: still a value from before it
-                    value = np.broadcast_to(admitted.arrays[later], (admitted.batch or 1, *slot.shape))
-                else:
-                    value = found.value(later)
-                if value is None:  # no loss reads this state, so the schedule leaves it out
-                    state[name] = u.run(data, schedule=False).values[later]
-                else:
-                    state[name] = value[0] if single else value
-        return float(found.loss), gradients, state

@@ -14,9 +14,10 @@ import numpy as np
 
 from ..core.graph import Node, needed
 from ..errors import BPTTError
+from .numbers import Numbers
 
 if TYPE_CHECKING:
-    from .unroll import Unrolled
+    from .graph import UnrolledGraph
 
 __all__ = ["instance", "outside"]
 
@@ -33,7 +34,7 @@ MOVES: tuple[Callable[[Array], Array], ...] = (
 )  # fmt: skip
 
 
-def instance(u: Unrolled, seed: int = 0, batch: int | None = None) -> dict[str, Array]:
+def instance(numbers: Numbers, seed: int = 0, batch: int | None = None) -> dict[str, Array]:
     """A generic random instance (see `Unrolled.instance`).
 
     Raises:
@@ -41,21 +42,23 @@ def instance(u: Unrolled, seed: int = 0, batch: int | None = None) -> dict[str, 
     """
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= 100_000):
         raise BPTTError(f"batch={batch!r} is not a number of examples", "write batch=3, or None for a single example")
+    u = numbers.u
     data = draw(u, seed, batch)
     if u.recurrence.abstract or not any(_may_leave(u, node) for node in _equations(u)):
         return data
     for again in range(DRAWS):
-        if max(u.steps.values()) > 4 * SHORT and outside(u, data):
-            data = _moved(data, _search(_short(u), draw(_short(u), seed, batch)))
-        data = _moved(data, _search(u, data))
-        places = outside(u, data)
+        if max(u.steps.values()) > 4 * SHORT and outside(numbers, data):
+            short = _short(u)
+            data = _moved(data, _search(short, draw(short.u, seed, batch)))
+        data = _moved(data, _search(numbers, data))
+        places = outside(numbers, data)
         if not places:
             return data
         data = draw(u, [seed, again], batch)
     raise BPTTError(f"no random instance was found on which {places[0]} is defined", "give data of your own, inside its domain")
 
 
-def draw(u: Unrolled, seed: int | list[int], batch: int | None) -> dict[str, Array]:
+def draw(u: UnrolledGraph, seed: int | list[int], batch: int | None) -> dict[str, Array]:
     """Numbers of order one for every slot, and distributions for what a cross entropy compares with."""
     rng = np.random.default_rng(seed)
     lead = () if batch is None else (batch,)
@@ -78,7 +81,7 @@ def draw(u: Unrolled, seed: int | list[int], batch: int | None) -> dict[str, Arr
     return data
 
 
-def _equations(u: Unrolled) -> Iterator[Node]:
+def _equations(u: UnrolledGraph) -> Iterator[Node]:
     """The operations of the equations: of any step, if they could be folded over time, or of all."""
     if u.system is None:
         return iter(u.graph.nodes)
@@ -86,7 +89,7 @@ def _equations(u: Unrolled) -> Iterator[Node]:
     return iter(needed(forward))
 
 
-def _source(u: Unrolled, node: Node) -> str | None:
+def _source(u: UnrolledGraph, node: Node) -> str | None:
     """The name of the value or the data that a leaf of an equation stands for."""
     if u.system is not None and node in u.system.reads:
         return u.system.reads[node].source
@@ -95,13 +98,13 @@ def _source(u: Unrolled, node: Node) -> str | None:
     return node.base or node.name
 
 
-def _compared(u: Unrolled) -> set[str]:
+def _compared(u: UnrolledGraph) -> set[str]:
     """Names of the data that a cross entropy takes for the true distribution."""
     targets = [n.args[1] for n in _equations(u) if n.op is not None and n.op.name == "cross_entropy"]
     return {(_source(u, node) or "").partition("[")[0] for node in targets if node.op is None}
 
 
-def _may_leave(u: Unrolled, node: Node) -> bool:
+def _may_leave(u: UnrolledGraph, node: Node) -> bool:
     """Whether an operation may be asked outside its domain; not if its argument is a value that is always positive."""
     if node.op is None or node.op.domain is None:
         return False
@@ -111,17 +114,17 @@ def _may_leave(u: Unrolled, node: Node) -> bool:
     return not (arg.is_constant or (arg.op is not None and arg.op.positive))
 
 
-def outside(u: Unrolled, data: Mapping[str, Any]) -> list[str]:
+def outside(numbers: Numbers, data: Mapping[str, Any]) -> list[str]:
     """The places where a function is asked outside its domain, such as "log in E[2]"."""
-    admitted = u.numbers.admission.admit(data)
+    admitted = numbers.admission.admit(data)
     if admitted.dtype.kind == "c":
         return []
-    return [place for place, beyond, _ in _distances(u, u.numbers.spread(admitted)[0]) if beyond]
+    return [place for place, beyond, _ in _distances(numbers, numbers.spread(admitted)[0]) if beyond]
 
 
-def _distances(u: Unrolled, leaves: Mapping[Node, Any]) -> Iterator[tuple[str, int, int]]:
+def _distances(numbers: Numbers, leaves: Mapping[Node, Any]) -> Iterator[tuple[str, int, int]]:
     """Each function that is not defined everywhere: where it stands, how many numbers lie beyond its domain and how many near it."""
-    plan = u.numbers.forward_plan
+    plan = numbers.forward_plan
     with np.errstate(all="ignore"):
         slots = plan(leaves)
         for node in plan.nodes:
@@ -132,9 +135,9 @@ def _distances(u: Unrolled, leaves: Mapping[Node, Any]) -> Iterator[tuple[str, i
                 yield place, int(np.sum(~(distance > 0))), int(np.sum(~(distance > (NEAR if either else MARGIN))))
 
 
-def _score(u: Unrolled, data: Mapping[str, Any]) -> tuple[int, int]:
+def _score(numbers: Numbers, data: Mapping[str, Any]) -> tuple[int, int]:
     """How many numbers lie beyond the domain of a function, and how many near or beyond it."""
-    found = list(_distances(u, u.numbers.spread(u.numbers.admission.admit(data))[0]))
+    found = list(_distances(numbers, numbers.spread(numbers.admission.admit(data))[0]))
     return sum(beyond for _, beyond, _ in found), sum(near for _, _, near in found)
 
 
@@ -149,18 +152,18 @@ def _moved(data: Mapping[str, Array], moves: Moves) -> dict[str, Array]:
     return found
 
 
-def _search(u: Unrolled, data: dict[str, Array]) -> Moves:
+def _search(numbers: Numbers, data: dict[str, Array]) -> Moves:
     """The moves that bring an instance inside, found greedily: one array at a time, or all of them if one is not enough."""
     moves: Moves = []
-    score = _score(u, data)
-    compared = _compared(u)
+    score = _score(numbers, data)
+    compared = _compared(numbers.u)
     free = [k for k, v in data.items() if v.dtype.kind == "f" and k.partition("[")[0] not in compared]
     trials: list[Moves] = [[(key, move)] for move in MOVES for key in free]
     trials += [[(key, move) for key in free] for move in MOVES]
     for _ in range(ROUNDS):
         if not score[0] or not free:
             break
-        scores = [_score(u, _moved(data, trial)) for trial in trials]
+        scores = [_score(numbers, _moved(data, trial)) for trial in trials]
         best = min(range(len(trials)), key=scores.__getitem__)
         if scores[best] >= score:
             break
@@ -169,7 +172,7 @@ def _search(u: Unrolled, data: dict[str, Array]) -> Moves:
     return moves
 
 
-def _short(u: Unrolled) -> Unrolled:
+def _short(u: UnrolledGraph) -> Numbers:
     """The same recurrence over fewer steps."""
     steps: Any = {block: min(n, SHORT) for block, n in u.steps.items()}
-    return u.over(steps, u.given_sizes)
+    return Numbers(u.over(steps, u.given_sizes))

@@ -10,7 +10,7 @@ from functools import cached_property
 from ..core.graph import Graph
 from ..core.variables import Link, Variable, VariableGraph
 from ..errors import BPTTError
-from .graph import Nodes, carries, interior_edges
+from .nodes import Nodes, carries, interior_edges
 
 __all__ = ["ALL", "Links"]
 

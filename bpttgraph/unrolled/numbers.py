@@ -7,7 +7,7 @@ batch, so that the whole (t, k) triangle of contributions, or all rows of a Jaco
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, partial, reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,13 @@ from ..core.graph import Node, leaf
 from ..core.primitives import batch_sum, expand
 from ..equations.admission import Admission, Admitted
 from ..errors import BPTTError, nearest
-from .graph import no_collection
+from .nodes import no_collection
 
 if TYPE_CHECKING:
     from ..schedule import Scheduled
     from .chunks import Checkpointed
-    from .graph import Head
-    from .unroll import Unrolled
+    from .graph import UnrolledGraph
+    from .nodes import Head
 
 __all__ = ["Numbers", "Run"]
 
@@ -45,7 +45,7 @@ class _CutFor:
 class Numbers:
     """Evaluation of one unrolled recurrence, compiled once."""
 
-    def __init__(self, unrolled: Unrolled):
+    def __init__(self, unrolled: UnrolledGraph):
         self.u = unrolled
 
     @cached_property
@@ -178,15 +178,6 @@ class Numbers:
                     shared.add(node)
         return values, shared
 
-    def tried(self, data: Mapping[str, Any]) -> Run:
-        """`run`, by a schedule that has been compared with the unrolled graph (see `Unrolled.tried`)."""
-        admitted = None if self.u.recurrence.abstract else self.admission.admit(data)
-        if admitted is not None and admitted.dtype.kind == "f":
-            from .trial import fault
-
-            self.u.schedule.tried(admitted, partial(fault, self.u))
-        return self.run(data)
-
     def run(self, data: Mapping[str, Any], schedule: bool = True, memory: str = "all") -> Run:
         if self.u.recurrence.abstract:
             names = ", ".join(self.u.recurrence.abstract)
@@ -210,8 +201,8 @@ class Numbers:
         return Run(self, data, admitted, dtype, found)
 
 
-def _again(u: Unrolled, data: dict[str, Array], how: str) -> Run:
-    return u.numbers.run(data, how != "plain", "all" if how == "plain" else how)
+def _again(u: Any, data: dict[str, Array], how: str) -> Run:
+    return u.run(data, how != "plain", "all" if how == "plain" else how)
 
 
 class _Gradients(Mapping[str, Array]):

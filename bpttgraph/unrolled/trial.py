@@ -17,8 +17,9 @@ import numpy as np
 from ..errors import BPTTError
 
 if TYPE_CHECKING:
+    from ..facade import Unrolled
+    from .graph import UnrolledGraph
     from .numbers import Run
-    from .unroll import Unrolled
 
 __all__ = ["fault"]
 
@@ -28,7 +29,7 @@ TOLERANCE = 1e-9  # of the largest number; sums in another order differ by about
 SEED = 0
 
 
-def fault(u: Unrolled, batched: bool, hot: Collection[str], wide: bool) -> str:
+def fault(u: UnrolledGraph, batched: bool, hot: Collection[str], wide: bool) -> str:
     """What is wrong with the schedule, as a text to send; "" if nothing was found.
 
     Args:
@@ -59,7 +60,7 @@ def fault(u: Unrolled, batched: bool, hot: Collection[str], wide: bool) -> str:
     )
 
 
-def _small(u: Unrolled) -> Unrolled:
+def _small(u: UnrolledGraph) -> Unrolled:
     """The same recurrence and options over a few steps: as many as a delay or a chunk of truncation needs to show."""
     rule = u.truncation
     reach = max([abs(r.delay) for r in u.recurrence.reads if r.delay is not None] + [0])
@@ -76,7 +77,7 @@ def _small(u: Unrolled) -> Unrolled:
     return u.over(steps, u.given_sizes)
 
 
-def _numbers(u: Unrolled) -> int:
+def _numbers(u: UnrolledGraph) -> int:
     return sum(prod(slot.shape) for slot in u.slots.values() if slot.role == "parameter")
 
 

@@ -1,61 +1,27 @@
-"""Unrolled: a recurrence over T steps, with its graph, its schedule and its readings as numbers, formulas and pictures."""
+"""Unrolled: a recurrence over T steps, and what it is asked for: numbers, formulas and pictures of the same graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from .. import facade
-from ..core.graph import Graph, Node
-from ..core.variables import Link, VariableGraph
-from ..equations.admission import Slot
 from ..equations.extent import check_numbers
-from ..equations.functions import canonical
 from ..equations.model import Recurrence
-from ..equations.settings import Settings
 from ..errors import BPTTError
-from ..schedule.needs import needs
-from ..schedule.system import System, Unsuited
-from .graph import Head, Nodes, Place
-from .links import Links
+from .graph import UnrolledGraph
 
 if TYPE_CHECKING:
     from ..facade import Derivation, Figure, Flow
-    from ..schedule import Schedule
-    from .chunks import Stepper
-    from .numbers import Run
+    from .numbers import Numbers, Run
+    from .stepper import Stepper
 
 __all__ = ["Unrolled"]
 
 
-class Unrolled(Settings):
-    """A recurrence unrolled over T steps. Make one with `Recurrence.unroll`.
-
-    What was asked for stands in its `Settings`; the graph is built when somebody asks for a part of it.
-
-    Attributes:
-        system: the equations as the schedule over time sees them, None where there is no schedule: `not_scheduled` says why.
-    """
-
-    def __init__(self, rec: Recurrence, **options: Any):
-        super().__init__(rec, **options)
-        self.system: System | None = None
-        self.not_scheduled = ""
-        try:
-            self.system = System(self)
-        except (Unsuited, BPTTError) as reason:  # a mistake in the equations is reported by building, with its step
-            self.not_scheduled = str(reason)
-            _ = self.built
-
-    @cached_property
-    def built(self) -> Nodes:
-        """The nodes. Runs that follow the schedule do without them."""
-        return Nodes(self)
-
-    @cached_property
-    def _links(self) -> Links:
-        return Links(self.built)
+class Unrolled(UnrolledGraph):
+    """A recurrence unrolled over T steps. Make one with `Recurrence.unroll`."""
 
     def __reduce__(self) -> Any:
         """What travels to another process is the recipe: the recurrence and the options, of any number of steps."""
@@ -63,137 +29,9 @@ class Unrolled(Settings):
         rule = self.truncation.name if self.truncation is not None else None
         return _again, (self.recurrence, steps, list(self.loss_steps), self.given_sizes, rule, self.inputs, self.reduce)
 
-    # -- the graph ----------------------------------------------------------------------------------------------------
-
-    @property
-    def nodes(self) -> dict[str, Node]:
-        """The named nodes, by name."""
-        return self.built.nodes
-
-    @property
-    def places(self) -> dict[str, Place]:
-        """Where each named node stands."""
-        return self.built.places
-
-    @property
-    def leaves(self) -> dict[str, list[tuple[int | None, Node]]]:
-        """By key of the data: its rows and their nodes."""
-        return self.built.leaves
-
-    @property
-    def parameters(self) -> dict[str, Node]:
-        """Name -> the one shared node, in order of first appearance."""
-        return self.built.parameters
-
-    @property
-    def heads(self) -> tuple[Head, ...]:
-        """The losses that count."""
-        return self.built.heads
-
-    @property
-    def total(self) -> str:
-        """The name of the sum (or mean) of the losses."""
-        return self.built.total
-
-    @property
-    def weight(self) -> float:
-        """1, or 1/N for the mean of N losses."""
-        return self.built.weight
-
-    @property
-    def order_of_names(self) -> list[str]:
-        """Names of all variables, arguments before results."""
-        return self.built.order_of_names
-
-    @property
-    def graph(self) -> Graph:
-        """Every node and edge; the outputs are the total loss and whatever nothing else reads."""
-        return self._links.graph
-
     @cached_property
-    def vgraph(self) -> VariableGraph:
-        """The graph at the level of named variables, for pictures and derivations."""
-        return self._links.vgraph
-
-    @property
-    def links(self) -> tuple[Link, ...]:
-        """Who reads whom at the level of named variables."""
-        return self._links.links
-
-    @property
-    def cuts(self) -> dict[tuple[str, str], range]:
-        """(source, target) -> columns of the losses whose gradient does not pass from target back to source."""
-        return self._links.cuts
-
-    @property
-    def edge_cuts(self) -> dict[tuple[int, int, int], range]:
-        """The cuts on the edges of the primitive graph: (source serial, target serial, slot) -> columns of losses."""
-        return self._links.edge_cuts
-
-    def node(self, name: str) -> Node:
-        """The node of a named variable, such as `h[3]`."""
-        return self.built.node(name)
-
-    def column(self, name: str) -> int | None:
-        """Where a variable stands in global time."""
-        return self.built.column(name)
-
-    def use_step(self, node: Node) -> int | None:
-        """The step at which a node uses its arguments, as the (t, k) triangle counts (see `Nodes.use_step`)."""
-        return self.built.use_step(node)
-
-    @property
-    def carried(self) -> set[str]:
-        """The states that an equation takes over linearly, entry by entry."""
-        return self._links.carried
-
-    def cut(self, source: str, target: str) -> tuple[str, tuple[int, ...]]:
-        """How truncation cuts a link (see `Links.cut`)."""
-        return self._links.cut(source, target)
-
-    def blocked(self, link: Link, loss_step: int) -> bool:
-        """Whether truncation cuts a link for the loss of a step."""
-        return self._links.blocked(link, loss_step)
-
-    # -- the readings -------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def spellings(self) -> dict[str, str]:
-        """What answers may call the variables and the data: their names in one spelling (`canonical`), and h0 or h_0 for h[0]."""
-        known = {canonical(n): n for n in (*self.nodes, *self.leaves)}
-        initial = {k: n for k, n in known.items() if k.endswith("[0]")}
-        return {k.replace("[", sep).replace("]", ""): n for sep in ("_", "") for k, n in initial.items()} | known
-
-    @cached_property
-    def slots(self) -> dict[str, Slot]:
-        """What the data of a run consist of, by key."""
-        if self.system is not None:
-            return needs(self.system)
-        classes = self._class_nodes()
-        found = {}
-        for key, rows in self.leaves.items():
-            node = rows[0][1]
-            length = None if rows[0][0] is None else self.steps.get(self.places[node.name or ""].block, self.columns)
-            found[key] = Slot(node.role, node.shape, length, len(node.shape) == 1 and any(n.serial in classes for _, n in rows))
-        return found
-
-    def _class_nodes(self) -> set[int]:
-        """Leaves that a cross entropy compares with, and inputs that are only multiplied with matrices: whole numbers there are classes."""
-        found: set[int] = set()
-        other: set[str] = set()
-        for node in self.graph.nodes if self.inputs == "every" else ():
-            for slot, arg in enumerate(node.args):
-                if arg.role == "input":
-                    if slot == 1 and node.op is not None and node.op.name == "matvec":
-                        found.add(arg.serial)
-                    else:
-                        other.add(arg.base or "")
-        found -= {n.serial for rows in self.leaves.values() for row, n in rows if row is None or n.base in other}
-        compared = (n.args[1] for n in self.graph.nodes if n.op is not None and n.op.name == "cross_entropy")
-        return found | {n.serial for n in compared}
-
-    @cached_property
-    def numbers(self) -> Any:
+    def numbers(self) -> Numbers:
+        """Data admitted and evaluated: what `run` is made with."""
         from .numbers import Numbers
 
         return Numbers(self)
@@ -212,17 +50,10 @@ class Unrolled(Settings):
         if isinstance(seed, int) and seed < 0:
             raise BPTTError(f"seed={seed} is no seed", "give a whole number of at least 0")
         check_numbers(self, batch if isinstance(batch, int) else None)
-        return instance(self, seed, batch)
-
-    @cached_property
-    def schedule(self) -> Schedule:
-        """How loss and gradients are computed: what stands before, in and after the loop over time (`schedule.explain()`)."""
-        from ..schedule import Schedule
-
-        return Schedule(self, self.system, self.not_scheduled)
+        return instance(self.numbers, seed, batch)
 
     def stepper(self) -> Stepper:
-        """Loss and gradients of one piece of a long sequence after the other, with carried states (see `unrolled.chunks`).
+        """Loss and gradients of one piece of a long sequence after the other, with carried states (see `unrolled.stepper`).
 
         >>> import bpttgraph as bg
         >>> u = bg.cell("rnn").unroll(3)
@@ -232,7 +63,7 @@ class Unrolled(Settings):
         ['h[0]']
         >>> loss, gradients, state = step({**data, **state})
         """
-        from .chunks import Stepper
+        from .stepper import Stepper
 
         return Stepper(self)
 
@@ -251,17 +82,12 @@ class Unrolled(Settings):
 
         Where they differ the fault is ours: `schedule.fault` says what to report, and the unrolled graph is used.
         """
-        return self.numbers.tried(data)
+        from .trial import fault
 
-    def over(self, steps: Any, sizes: Any) -> Unrolled:
-        """The same recurrence and options over other steps; of the losses chosen, those of these steps, or the last."""
-        last = steps[self.loss_block] if isinstance(steps, Mapping) else steps
-        chosen = self.recurrence.counted == "every" and len(self.loss_steps) < self.steps[self.loss_block]
-        at_end = self.loss_steps == (self.steps[self.loss_block],)
-        left = [] if at_end else [s for s in self.loss_steps if s <= last]
-        truncate = self.truncation.name if self.truncation is not None else None
-        loss: Any = "every" if not chosen else left or "last"
-        return self.recurrence.unroll(steps, loss, sizes, truncate, self.inputs, self.reduce)
+        admitted = None if self.recurrence.abstract else self.numbers.admission.admit(data)
+        if admitted is not None and admitted.dtype.kind == "f":
+            self.schedule.tried(admitted, partial(fault, self))
+        return self.run(data)
 
     def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: Any = ()) -> Derivation:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""

@@ -102,7 +102,7 @@ class Trial:
         ):
             return none
         if rule.carousel:
-            from ...unrolled.graph import carries
+            from ...unrolled.nodes import carries
 
             return none if e.source == e.base and carries(self.u.node(e.owner), e.arg) else every
         return rule.cut_losses(e.column - e.delay, e.column, self.u.columns)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.variables import Link, Variable, VariableGraph
-from .model import Recurrence
+from ..equations.model import Recurrence
 
 __all__ = ["fold"]
 
