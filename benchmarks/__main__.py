@@ -85,8 +85,7 @@ def main(context: click.Context, target: Path | None, seconds: float, only: tupl
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Also write the numbers to this file.")
 def growth(largest: int, target: Path | None) -> None:
     """How time and memory grow with T, H and B; derivation, picture and check beside their peers."""
-    from .growth import beside_peers, exponent
-    from .growth import growth as grow
+    from .growth import beside_peers, exponent, growth as grow
 
     results: list[dict[str, Any]] = []
     for found in grow(largest):

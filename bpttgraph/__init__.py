@@ -15,44 +15,39 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .check import Report as Report
-    from .check.gradcheck import check_grads as check_grads
-    from .check.gradcheck import gradcheck as gradcheck
-    from .core.extend import defvjp as defvjp
-    from .core.extend import primitive as primitive
-    from .core.graph import Graph as Graph
-    from .core.graph import Node as Node
+    from .check.gradcheck import check_grads as check_grads, gradcheck as gradcheck
+    from .core.extend import defvjp as defvjp, primitive as primitive
+    from .core.graph import Graph as Graph, Node as Node
     from .derive import Derivation as Derivation
     from .draw.expression import draw_graph as draw_graph
     from .draw.figure import Figure as Figure
-    from .eager.numpy_front import array as array
-    from .eager.numpy_front import stack as stack
-    from .eager.numpy_front import zeros as zeros
-    from .eager.replay import Replay as Replay
-    from .eager.replay import replay as replay
-    from .eager.tensor import Tensor as Tensor
-    from .eager.tensor import detach as detach
-    from .eager.tensor import no_grad as no_grad
-    from .eager.tensor import stop_gradient as stop_gradient
-    from .eager.tensor import tensor as tensor
-    from .eager.transforms import grad as grad
-    from .eager.transforms import gradients as gradients
-    from .eager.transforms import hessian as hessian
-    from .eager.transforms import hvp as hvp
-    from .eager.transforms import jacobian as jacobian
-    from .eager.transforms import jvp as jvp
-    from .eager.transforms import linearize as linearize
-    from .eager.transforms import trace as trace
-    from .eager.transforms import value_and_grad as value_and_grad
-    from .eager.transforms import vjp as vjp
-    from .equations import Recurrence as Recurrence
-    from .equations import recurrence as recurrence
-    from .equations.library import cell as cell
-    from .equations.library import cells as cells
+    from .eager.numpy_front import array as array, stack as stack, zeros as zeros
+    from .eager.replay import Replay as Replay, replay as replay
+    from .eager.tensor import (
+        Tensor as Tensor,
+        detach as detach,
+        no_grad as no_grad,
+        stop_gradient as stop_gradient,
+        tensor as tensor,
+    )
+    from .eager.transforms import (
+        grad as grad,
+        gradients as gradients,
+        hessian as hessian,
+        hvp as hvp,
+        jacobian as jacobian,
+        jvp as jvp,
+        linearize as linearize,
+        trace as trace,
+        value_and_grad as value_and_grad,
+        vjp as vjp,
+    )
+    from .equations import Recurrence as Recurrence, recurrence as recurrence
+    from .equations.library import cell as cell, cells as cells
     from .errors import BPTTError as BPTTError
     from .homework import verify as verify
     from .training import train as train
-    from .unrolled import Run as Run
-    from .unrolled import Unrolled as Unrolled
+    from .unrolled import Run as Run, Unrolled as Unrolled
 
 __version__ = "0.1.0"
 

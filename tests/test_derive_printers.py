@@ -7,8 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 import sympy
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from bpttgraph.core import primitives as op
 from bpttgraph.derive import evaluate, to_latex, to_mathml, to_text

@@ -14,64 +14,6 @@ PACKAGE = ROOT / "bpttgraph"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def imports(path: Path) -> set[str]:
-    """The packages of this project that a module imports, anywhere in it: 'derive', 'graph', …"""
-    found: set[str] = set()
-    depth = len(path.relative_to(PACKAGE).parts)
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            if node.level == depth:
-                found |= {node.module.split(".")[0]} if node.module else {a.name for a in node.names}
-            elif node.level == 0 and node.module and node.module.startswith("bpttgraph."):
-                found.add(node.module.split(".")[1])
-    return found
-
-
-def layer(name: str) -> list[Path]:
-    place = PACKAGE / name
-    return sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
-
-
-FORBIDDEN = {
-    "graph": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
-    "primitives": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
-    "autodiff": {"recurrence", "derive", "draw", "check", "document", "cli", "variables"},
-    "variables": {"recurrence", "derive", "draw", "check", "document", "cli", "graph"},
-    "draw": {"recurrence", "derive", "check", "document", "cli"},
-    "derive": {"draw", "recurrence", "document", "cli"},
-    "check": {"draw", "document", "cli"},
-    "recurrence": {"document", "cli", "homework"},
-    "homework": {"draw", "document", "cli"},
-}
-
-
-@pytest.mark.parametrize("name", FORBIDDEN)
-def test_layers(name: str) -> None:
-    for path in layer(name):
-        crossed = imports(path) & FORBIDDEN[name]
-        if name in ("derive", "check", "draw"):  # names for the type checker only
-            crossed -= type_only(path)
-        assert not crossed, f"{path.relative_to(ROOT)} imports {crossed}"
-
-
-def type_only(path: Path) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.ImportFrom) and inner.module:
-                    found.add(inner.module.split(".")[0])
-    return found
-
-
-def test_the_layer_test_can_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad = tmp_path / "bpttgraph" / "draw" / "x.py"
-    bad.parent.mkdir(parents=True)
-    bad.write_text("from ..derive import Derivation\n")
-    monkeypatch.setattr(sys.modules[__name__], "PACKAGE", tmp_path / "bpttgraph")
-    assert imports(bad) == {"derive"}
-
-
 def test_import_is_cheap() -> None:
     heavy = {"numpy", "sympy", "networkx", "graphviz", "pygraphviz", "ziamath", "rich"}
     code = f"import sys, bpttgraph; print(sorted({heavy!r} & set(sys.modules)))"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from bpttgraph.equations.language import parse, parse_binding, parse_expression, show
 from bpttgraph.errors import BPTTError

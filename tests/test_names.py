@@ -6,8 +6,7 @@ import doctest
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 import bpttgraph.core.names as names
 from bpttgraph.core.names import to_latex, to_mathml, to_unicode

@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 import bpttgraph as bg
-from bpttgraph.core import array_primitives as A
-from bpttgraph.core import primitives as P
+from bpttgraph.core import array_primitives as A, primitives as P
 from bpttgraph.core.autodiff import backward, evaluate
 from bpttgraph.core.graph import constant, leaf
 from bpttgraph.core.primitives import TABLE, Primitive

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from differential.compare import Subject, acceptable
 from differential.generate import random_recurrence
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from test_numbers import STATES, recurrences
 from truth import CELLS, EPS, bound
 

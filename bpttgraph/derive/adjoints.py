@@ -14,8 +14,7 @@ from functools import cached_property
 
 from ..core.graph import Node
 from ..core.variables import Link
-from ..formulas.expr import Expr, partial, product, subtract, symbol, transpose
-from ..formulas.expr import stack as stacked
+from ..formulas.expr import Expr, partial, product, stack as stacked, subtract, symbol, transpose
 from ..formulas.transposed import outer_of, turned_times
 from .adjoint_names import adjoint_name, delta_name
 from .factored import Statement

@@ -17,8 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.autodiff import evaluate as run_graph
-from ..core.autodiff import pushforward
+from ..core.autodiff import evaluate as run_graph, pushforward
 from ..core.graph import Node, leaf
 from ..formulas.expr import (
     Expr,

@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from ..core.names import to_latex as name_latex
-from ..core.names import to_mathml as name_mathml
+from ..core.names import to_latex as name_latex, to_mathml as name_mathml
 from ..formulas.expr import Expr
 from ..formulas.latex import LatexPrinter
 from ..formulas.mathml import MathMLPrinter

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..core.names import to_latex as name_latex
-from ..core.names import to_mathml as name_mathml
+from ..core.names import to_latex as name_latex, to_mathml as name_mathml
 from ..equations.functions import FUNCTIONS, canonical
 from ..equations.language import show_index
 from ..equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed

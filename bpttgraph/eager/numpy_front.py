@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import array_primitives as A
-from ..core import primitives as P
+from ..core import array_primitives as A, primitives as P
 from ..errors import BPTTError, nearest
 from .tensor import Tensor, _constant, _foreign, _index, _lift, raw, stop_gradient
 

@@ -21,8 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import array_primitives as A
-from ..core import primitives as P
+from ..core import array_primitives as A, primitives as P
 from ..core.autodiff import vjp_rule
 from ..core.graph import Node, Traced, _serial
 from ..core.primitives import Primitive, sum_to

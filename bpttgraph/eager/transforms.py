@@ -16,13 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from ..core import array_primitives as A
-from ..core import primitives as P
+from ..core import array_primitives as A, primitives as P
 from ..core.autodiff import backward, forward
 from ..core.graph import Graph, Node, _serial, needed
 from ..errors import BPTTError
-from .numpy_front import array as _array
-from .numpy_front import stack
+from .numpy_front import array as _array, stack
 from .tensor import Tensor, _constant, _recorded, _seed, reverse_values
 
 __all__ = ["grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "linearize", "trace", "value_and_grad", "vjp"]

@@ -7,14 +7,11 @@ return lives further up. The rooms below call the functions here and name their 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what the methods return, so that an editor completes after `u.derive(...)`
     from ..check import Report as Report
-    from ..core.variables import VariableGraph
-    from ..derive import Derivation as Derivation
-    from ..derive import SymbolicDerivation as SymbolicDerivation
+    from ..derive import Derivation as Derivation, SymbolicDerivation as SymbolicDerivation
     from ..draw.figure import Figure as Figure
     from ..flow import Flow as Flow
     from ..unrolled import Unrolled as Unrolled
@@ -27,30 +24,34 @@ __all__ = [
 
 def unrolled(rec: Any, **options: Any) -> Unrolled:
     """`Recurrence.unroll`: the graph is made of the equations."""
-    from ..unrolled import Unrolled
-
-    return Unrolled(rec, **options)
+    return _graph().Unrolled(rec, **options)
 
 
-def folded(rec: Any) -> VariableGraph:
-    """`Recurrence.folded`: read off an unrolling, so that the two pictures cannot disagree."""
-    from ..unrolled.folded import fold
+def folded(rec: Any) -> Any:
+    """`Recurrence.folded`, a `VariableGraph`: read off an unrolling, so that the two pictures cannot disagree."""
+    return _graph().fold(rec)
 
-    return fold(rec)
+
+def _graph() -> Any:
+    from .. import unrolled
+
+    return unrolled
 
 
 def symbolic(rec: Any, wrt: str, loss: Any, **options: Any) -> SymbolicDerivation:
     """`Recurrence.derive`: the gradient for any number of steps."""
-    from ..derive import SymbolicDerivation
-
-    return SymbolicDerivation(rec, wrt, loss, **options)
+    return _formulas().SymbolicDerivation(rec, wrt, loss, **options)
 
 
 def derivation(u: Any, wrt: str, **options: Any) -> Derivation:
     """`Unrolled.derive`: the gradient for these steps."""
-    from ..derive import Derivation
+    return _formulas().Derivation(u, wrt, **options)
 
-    return Derivation(u, wrt, **options)
+
+def _formulas() -> Any:
+    from .. import derive
+
+    return derive
 
 
 def folded_picture(rec: Any, **options: Any) -> Figure:
@@ -96,7 +97,7 @@ def verified(g: Any, code: Any) -> Any:
     return _judge().verified(g, code)
 
 
-def _judge() -> ModuleType:
+def _judge() -> Any:
     from .. import check
 
     return check

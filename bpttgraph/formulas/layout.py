@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from unicodedata import combining
 
-from .expr import Add, BigSum, Blocks, Entry, Expr, Num, Tagged, Zeros, split_sign, tagged
-from .expr import signed as signed_by
+from .expr import Add, BigSum, Blocks, Entry, Expr, Num, Tagged, Zeros, signed as signed_by, split_sign, tagged
 from .latex import LatexPrinter
 from .mathml import MathMLPrinter
 from .printers import UnicodePrinter

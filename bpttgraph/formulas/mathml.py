@@ -9,8 +9,7 @@ from __future__ import annotations
 from fractions import Fraction
 from xml.sax.saxutils import escape, quoteattr
 
-from ..core.names import to_mathml as name_to_mathml
-from ..core.names import to_unicode
+from ..core.names import to_mathml as name_to_mathml, to_unicode
 from .expr import Expr, Partial
 from .walk import ATOM, FRACTION, QUOTIENT, Printer
 from .width import plain_number

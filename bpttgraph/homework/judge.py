@@ -70,8 +70,7 @@ def verify(
         'right'
     """
     if profile is not None:
-        from .profiled import unrolling
-        from .profiled import verify as by_profile
+        from .profiled import unrolling, verify as by_profile
 
         return by_profile(
             profile, answer, data, seed=seed, batch=batch, feedback=feedback, certify=certify, **unrolling(recurrence)

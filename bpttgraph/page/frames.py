@@ -107,8 +107,7 @@ class Book:
 
     def _factor(self, d: Derivation, link: Link, run: Run | None) -> dict[str, Any]:
         """Symbol, formula and numbers of one local Jacobian, the numbers beside those of the complex step."""
-        from ..derive import to_latex, to_text
-        from ..derive import to_mathml as formula_mathml
+        from ..derive import to_latex, to_mathml as formula_mathml, to_text
         from ..derive.numeric import Numbers
         from ..draw.backward import fraction_of
 

@@ -155,9 +155,7 @@ def _levels(variables: dict[str, Variable], links: Iterable[Link]) -> dict[str, 
 
 
 def _equation(u: Unrolled, name: str) -> Label | None:
-    from ..derive import equation
-    from ..derive import to_latex as tex_of
-    from ..derive import to_mathml as mathml_of
+    from ..derive import equation, to_latex as tex_of, to_mathml as mathml_of
     from ..draw.data import Label
 
     node = u.node(name)

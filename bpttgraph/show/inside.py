@@ -162,8 +162,7 @@ class _Inside:
     def formula(self, e: object, node: Node) -> tuple[str, str, list[str]]:
         import re
 
-        from ..derive import to_latex as tex_of
-        from ..derive import to_mathml as mathml_of
+        from ..derive import to_latex as tex_of, to_mathml as mathml_of
 
         names = self.read(node)
         inner = re.sub(r"^\s*<math[^>]*>|</math>\s*$", "", mathml_of(e))  # type: ignore[arg-type]

@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .folded import fold
     from .numbers import Run
     from .unroll import Unrolled
 
-__all__ = ["Run", "Unrolled"]
+__all__ = ["Run", "Unrolled", "fold"]
 
-_WHERE = {"Run": "numbers", "Unrolled": "unroll"}
+_WHERE = {"Run": "numbers", "Unrolled": "unroll", "fold": "folded"}
 
 
 def __getattr__(name: str) -> Any:
