@@ -188,6 +188,12 @@ def test_products_of_any_kind(shapes: Any, slot: int) -> None:
     assert near(tiny.grad(lambda a, b: tiny.sum_to(tiny.sin((a @ b) * weight)), slot)(a, b).value, ours)
 
 
+def test_products_of_stacked_matrices_are_refused() -> None:
+    for a, b in [(np.ones((2, 3, 4)), np.ones((4, 2))), (np.ones((3, 4)), np.ones((2, 4, 3)))]:
+        with pytest.raises(ValueError, match="reshape"):
+            tiny.leaf(a) @ b
+
+
 def test_third_derivatives() -> None:
     def f(lib: Any, x: Any) -> Any:
         return lib.tanh(x) * lib.sin(x * x) / lib.exp(x)
@@ -206,6 +212,14 @@ def test_a_derivative_inside_a_derivative_is_not_confused() -> None:
     assert tiny.grad(lambda x: x * tiny.grad(lambda y: x + y)(1.0))(1.0).value == 1.0
     assert tiny.grad(lambda x: x * tiny.grad(lambda y: x * y)(x))(3.0).value == 6.0
     assert tiny.jvp(lambda x: x * tiny.jvp(lambda y: x * y, x, 1.0)[1], 3.0, 1.0)[1].value == 6.0
+    x = tiny.leaf(np.array([2.0, 3.0]))
+    assert near(tiny.hessian(lambda y: (x * y) @ y, x), np.diag([4.0, 6.0]))
+
+
+def test_a_given_change_is_not_overruled() -> None:
+    x = tiny.leaf(0.5)
+    y = x * x
+    assert tiny.forward(tiny.sin(y), {x: 1.0, y: 5.0}).value == close(5 * np.cos(0.25))
 
 
 def test_edges_are_ordered_and_repeat() -> None:
@@ -317,7 +331,8 @@ def test_uses_are_numbered_before_and_after_the_reverse_pass() -> None:
 
 def test_it_is_small_and_imports_only_numpy() -> None:
     text = FILE.read_text(encoding="utf-8")
-    assert 150 <= len(text.splitlines()) <= 250
+    lines = len(text.splitlines())
+    assert 150 <= lines <= 250 and f"{lines} lines" in PAGE.read_text(encoding="utf-8")
     imports = [ast.unparse(n) for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Import | ast.ImportFrom)]
     assert imports == ["import numpy as np"]
 

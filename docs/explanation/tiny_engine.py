@@ -108,8 +108,8 @@ def matmul(a, b):
         return a * b
     if len(a.shape) == len(b.shape) == 2:
         return product(a, b)
-    left = a if len(a.shape) == 2 else reshape(a, shape=(1, *a.shape))
-    right = b if len(b.shape) == 2 else reshape(b, shape=(*b.shape, 1))
+    left = a if len(a.shape) == 2 else reshape(a, shape=(1, len(a.value)))
+    right = b if len(b.shape) == 2 else reshape(b, shape=(len(b.value), 1))
     return reshape(product(left, right), shape=a.shape[:-1] + b.shape[1:])
 
 
@@ -223,7 +223,7 @@ class Unrolled:
         """[t-1, k-1] is the part of dE_t/dW through uses at step k; of the losses `at`, or of all."""
         W, T, uses = self.parameters[name], len(self.losses), self.uses(name)
         triangle = np.zeros((T, T, *W.shape))
-        for t in at or range(1, T + 1):
+        for t in range(1, T + 1) if at is None else at:
             for node, slot, part in backward(self.losses[t - 1], [W])[1][W]:
                 triangle[t - 1, uses[node, slot][1] - 1] += part.value
         return triangle
