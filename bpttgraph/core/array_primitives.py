@@ -1,6 +1,7 @@
 """The rest of the rule table: what NumPy code uses beyond the equations of a lecture.
 
-More elementwise functions, and the operations on whole arrays: indexing and its transpose (adding into zeros), assignment, joining,
+More elementwise functions, and the operations on whole arrays: indexing and its transpose (adding into zeros),
+assignment, joining,
 permuted axes, running sums, einsum, choice by a mask. Same form as `primitives`: one entry, one derivative statement.
 
 Axes are negative numbers, counted from the end, so that an entry means the same with further axes in front.
@@ -30,11 +31,20 @@ from .primitives import (
     sigmoid,
     sqrt,
     square,
-)  # fmt: skip
+)
 
 __all__ = [
-    "cast", "cumsum", "einsum", "getitem", "join", "permute", "put", "scatter", "select", "stop_gradient",
-]  # fmt: skip
+    "cast",
+    "cumsum",
+    "einsum",
+    "getitem",
+    "join",
+    "permute",
+    "put",
+    "scatter",
+    "select",
+    "stop_gradient",
+]
 
 Key = tuple[Any, ...]
 
@@ -44,7 +54,8 @@ def _shape_by_running(value: Callable[..., Any]) -> Callable[..., Shape]:
     return lambda *shapes, **attrs: tuple(np.shape(value(*[np.broadcast_to(0.0, s) for s in shapes], **attrs)))
 
 
-# -- elementwise -----------------------------------------------------------------------------------------------------------
+# -- elementwise
+# -----------------------------------------------------------------------------------------------------------
 
 
 def _logaddexp_value(a: Any, b: Any) -> Any:
@@ -92,14 +103,26 @@ arcsin = elementwise("arcsin", np.arcsin, lambda y, x: 1.0 / sqrt(1.0 - square(x
 arccos = elementwise("arccos", np.arccos, lambda y, x: -1.0 / sqrt(1.0 - square(x)), domain=_within_one)
 arctan = elementwise("arctan", np.arctan, lambda y, x: 1.0 / (1.0 + square(x)))
 arcsinh = elementwise("arcsinh", np.arcsinh, lambda y, x: 1.0 / sqrt(square(x) + 1.0))
-arccosh = elementwise("arccosh", np.arccosh, lambda y, x: 1.0 / sqrt(square(x) - 1.0), domain=lambda x: (x - 1.0, False))
+arccosh = elementwise(
+    "arccosh", np.arccosh, lambda y, x: 1.0 / sqrt(square(x) - 1.0), domain=lambda x: (x - 1.0, False)
+)
 arctanh = elementwise("arctanh", np.arctanh, lambda y, x: 1.0 / (1.0 - square(x)), domain=_within_one)
-reciprocal = elementwise("reciprocal", lambda x: 1.0 / x, lambda y, x: -square(y), symbol="⁻¹", notation="postfix",
-                         domain=lambda x: (x, True))  # fmt: skip
+reciprocal = elementwise(
+    "reciprocal",
+    lambda x: 1.0 / x,
+    lambda y, x: -square(y),
+    symbol="⁻¹",
+    notation="postfix",
+    domain=lambda x: (x, True),
+)
 sinc = elementwise("sinc", np.sinc, _sinc_partial)
 logaddexp = elementwise("logaddexp", _logaddexp_value, lambda y, a, b: sigmoid(a - b), lambda y, a, b: sigmoid(b - a))
-arctan2 = elementwise("arctan2", lambda a, b: np.arctan(a / b) if np.iscomplexobj(a) or np.iscomplexobj(b) else np.arctan2(a, b),
-                      lambda y, a, b: b / (square(a) + square(b)), lambda y, a, b: -a / (square(a) + square(b)))  # fmt: skip
+arctan2 = elementwise(
+    "arctan2",
+    lambda a, b: np.arctan(a / b) if np.iscomplexobj(a) or np.iscomplexobj(b) else np.arctan2(a, b),
+    lambda y, a, b: b / (square(a) + square(b)),
+    lambda y, a, b: -a / (square(a) + square(b)),
+)
 hypot = elementwise("hypot", lambda a, b: np.sqrt(a * a + b * b), lambda y, a, b: a / y, lambda y, a, b: b / y)
 mod = elementwise(
     "mod",
@@ -117,27 +140,39 @@ rint = elementwise(
     "rint", lambda x: np.rint(np.real(x)), None, symbol="round", kink=lambda x: np.cos(np.pi * np.real(x))
 )
 trunc = elementwise("trunc", lambda x: np.trunc(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
-nan_to_num = elementwise("nan_to_num", lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
-                         lambda y, x, nan, posinf, neginf: finite(x), analytic=False)  # fmt: skip
+nan_to_num = elementwise(
+    "nan_to_num",
+    lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
+    lambda y, x, nan, posinf, neginf: finite(x),
+    analytic=False,
+)
 finite: Primitive = elementwise("finite", _finite, None, symbol="1_finite")
 stop_gradient = elementwise("stop_gradient", lambda x: x, None, symbol="stop")
 # The value of one branch, whatever the other one is; `autodiff` keeps the branch not taken out of the derivative too.
-select = elementwise("select", _choose, None, lambda y, m, a, b: as_number(m),
-                     lambda y, m, a, b: 1.0 - as_number(m), symbol="where")  # fmt: skip
+select = elementwise(
+    "select", _choose, None, lambda y, m, a, b: as_number(m), lambda y, m, a, b: 1.0 - as_number(m), symbol="where"
+)
 as_number: Primitive = elementwise("as_number", lambda m: np.asarray(m, bool) * 1.0, None, symbol="1")
 
-# -- complex numbers: linear over the reals only. A cotangent g of y pairs with a change v as Re(g·v). -----------------------
+# -- complex numbers: linear over the reals only. A cotangent g of y pairs with a change v as Re(g·v).
+# -----------------------
 
 real: Primitive = linear("real", lambda x: np.real(x), lambda s: s, lambda g, slot, node: real(g), "Re", analytic=False)
 imag = linear("imag", lambda x: np.imag(x), lambda s: s, lambda g, slot, node: -1j * real(g), "Im", analytic=False)
 conj: Primitive = linear("conj", np.conj, lambda s: s, lambda g, slot, node: conj(g), analytic=False)
 # Casts remember where they come from, because the transpose goes back there.
-cast: Primitive = linear("cast", lambda x, dtype, origin: np.asarray(x).astype(dtype)[()], lambda s, dtype, origin: s,
-              lambda g, slot, node: cast(g, dtype=node.attrs["origin"], origin=node.attrs["dtype"]),
-              notation="hidden", analytic=False)  # fmt: skip
+cast: Primitive = linear(
+    "cast",
+    lambda x, dtype, origin: np.asarray(x).astype(dtype)[()],
+    lambda s, dtype, origin: s,
+    lambda g, slot, node: cast(g, dtype=node.attrs["origin"], origin=node.attrs["dtype"]),
+    notation="hidden",
+    analytic=False,
+)
 
 
-# -- rearrangements ----------------------------------------------------------------------------------------------------------
+# -- rearrangements
+# ----------------------------------------------------------------------------------------------------------
 
 
 def _permute_value(x: Any, order: tuple[int, ...]) -> Any:
@@ -207,8 +242,14 @@ def _cumsum_value(x: Any, axis: int, reverse: bool) -> Any:
 
 permute = linear("permute", _permute_value, _shape_by_running(_permute_value), _permute_back, "transpose")
 join = linear("join", _join_value, _shape_by_running(_join_value), _join_back, "concat", joint=True)
-getitem = linear("getitem", lambda x, key: x[key], _shape_by_running(lambda x, key: x[key]),
-                 lambda g, slot, node: scatter(g, key=node.attrs["key"], shape=node.args[0].shape), "[]", "postfix")  # fmt: skip
+getitem = linear(
+    "getitem",
+    lambda x, key: x[key],
+    _shape_by_running(lambda x, key: x[key]),
+    lambda g, slot, node: scatter(g, key=node.attrs["key"], shape=node.args[0].shape),
+    "[]",
+    "postfix",
+)
 scatter: Primitive = linear(
     "scatter",
     _scatter_value,
@@ -217,11 +258,16 @@ scatter: Primitive = linear(
     "place",
 )
 put = linear("put", _put_value, lambda x, v, key: x, _put_back, "put", joint=True)
-cumsum: Primitive = linear("cumsum", _cumsum_value, lambda s, axis, reverse: s,
-                lambda g, slot, node: cumsum(g, axis=node.attrs["axis"], reverse=not node.attrs["reverse"]))  # fmt: skip
+cumsum: Primitive = linear(
+    "cumsum",
+    _cumsum_value,
+    lambda s, axis, reverse: s,
+    lambda g, slot, node: cumsum(g, axis=node.attrs["axis"], reverse=not node.attrs["reverse"]),
+)
 
 
-# -- einsum: linear in each argument, transposed by exchanging the argument's letters with those of the result ------------------
+# -- einsum: linear in each argument, transposed by exchanging the argument's letters with those of the result
+# ------------------
 
 
 class EveryArgument:

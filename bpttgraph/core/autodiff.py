@@ -1,7 +1,9 @@
 """Derivatives as graphs: from the rule table to reverse mode, forward mode and numbers.
 
-* `backward(seeds, targets)` builds the reverse pass (Werbos' ordered derivatives: the adjoint of a node is the sum, over its
-  consumers, of their adjoint times the local derivative) and returns nodes, not numbers: they can be evaluated, printed, drawn or
+* `backward(seeds, targets)` builds the reverse pass (Werbos' ordered derivatives: the adjoint of a node is the sum,
+  over its
+  consumers, of their adjoint times the local derivative) and returns nodes, not numbers: they can be evaluated,
+  printed, drawn or
   differentiated again.
 * `forward(tangents, outputs)` builds the forward pass (real-time recurrent learning is this, applied to a recurrence).
 * `evaluate(nodes, values)` computes numbers.
@@ -29,7 +31,8 @@ EdgeKey = tuple[int, int, int]
 
 
 def pullback(node: Node, slot: int, g: Node) -> Node | None:
-    """The VJP of one edge: what a cotangent `g` of `node` contributes to its argument number `slot` (None for nothing)."""
+    """The VJP of one edge: what a cotangent `g` of `node` contributes to its argument number `slot` (None for
+    nothing)."""
     assert node.op is not None
     arg, op = node.args[slot], node.op
     if op.kind == "elementwise":
@@ -54,8 +57,10 @@ def pullback(node: Node, slot: int, g: Node) -> Node | None:
 def vjp_rule(op: Primitive, slot: int) -> Callable[..., Any]:
     """The VJP that a user stated for an argument of his operation."""
     if op.rule is None or slot >= len(op.rule):
-        raise BPTTError(f"{op.name} has no derivative for its argument number {slot}",
-                        f"state it: bg.defvjp({op.name}, lambda g, y, *args: …)")  # fmt: skip
+        raise BPTTError(
+            f"{op.name} has no derivative for its argument number {slot}",
+            f"state it: bg.defvjp({op.name}, lambda g, y, *args: …)",
+        )
     return op.rule[slot] or (lambda *_, **__: None)
 
 
@@ -100,7 +105,8 @@ class Backward:
     """A reverse pass.
 
     Attributes:
-        adjoints: node -> its adjoint (the total derivative of the seeded outputs by it), for all nodes on a path to a target.
+        adjoints: node -> its adjoint (the total derivative of the seeded outputs by it), for all nodes on a path to a
+            target.
         contributions: target -> the summands of its adjoint, as (consumer, slot, cotangent), one for each use.
     """
 
@@ -108,10 +114,13 @@ class Backward:
     contributions: dict[Node, list[tuple[Node, int, Node]]] = field(default_factory=dict)
 
 
-def backward(seeds: Mapping[Node, Node], targets: Iterable[Node], cut: Container[EdgeKey] = (), since: int = -1) -> Backward:
+def backward(
+    seeds: Mapping[Node, Node], targets: Iterable[Node], cut: Container[EdgeKey] = (), since: int = -1
+) -> Backward:
     """Build the reverse pass from `seeds` (output -> its cotangent) to `targets`, not passing the edges in `cut`.
 
-    Only nodes on a path from a target to an output are visited. Every use of a target keeps its own summand. Nodes made before
+    Only nodes on a path from a target to an output are visited. Every use of a target keeps its own summand. Nodes made
+    before
     number `since` are not looked at (they cannot depend on a target made later).
     """
     order = needed(seeds, since, cut)
@@ -156,7 +165,8 @@ def forward(tangents: Mapping[Node, Node], outputs: Iterable[Node]) -> dict[Node
     return changed
 
 
-# -- numbers ---------------------------------------------------------------------------------------------------------------
+# -- numbers
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def _own_value(node: Node) -> Any:
@@ -177,7 +187,11 @@ class Plan:
         self.place = place
         self.outputs = [place[node.serial] for node in outputs]
         self.leaves = [(i, n) for i, n in enumerate(self.nodes) if n.op is None]
-        self.steps = [(i, n.op.value, [place[a.serial] for a in n.args], n.attrs) for i, n in enumerate(self.nodes) if n.op is not None]
+        self.steps = [
+            (i, n.op.value, [place[a.serial] for a in n.args], n.attrs)
+            for i, n in enumerate(self.nodes)
+            if n.op is not None
+        ]
 
     def __call__(self, values: Mapping[Node, Any]) -> list[Any]:
         """The values of all nodes, in the order of `nodes`; `values` gives the leaves (and may override any node)."""
@@ -219,7 +233,8 @@ class Plan:
 
 
 def last_reads(reads: Sequence[Iterable[int]], kept: Iterable[int]) -> Iterator[list[int]]:
-    """For each step of a computation that reads these places, those that no later step reads and nobody wants to keep."""
+    """For each step of a computation that reads these places, those that no later step reads and nobody wants to
+    keep."""
     seen = set(kept)
     found = []
     for args in reversed(reads):
@@ -247,9 +262,12 @@ def evaluate(outputs: Sequence[Node], values: Mapping[Node, Any]) -> list[Any]:
 def evaluate_absolute(outputs: Sequence[Node], values: Mapping[Node, Any], seeds: Container[Node]) -> list[Any]:
     """S for a reverse pass: the sum of the absolute values of all path products, instead of their sum.
 
-    Everything that does not depend on `seeds` is evaluated as it is. What depends on them is linear in them, and is evaluated with
-    the absolute value of every factor and a plus for every minus. Unit roundoff times S bounds, up to a modest factor, the rounding
-    error of any way to compute the same sum (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter 3).
+    Everything that does not depend on `seeds` is evaluated as it is. What depends on them is linear in them, and is
+    evaluated with
+    the absolute value of every factor and a plus for every minus. Unit roundoff times S bounds, up to a modest factor,
+    the rounding
+    error of any way to compute the same sum (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter
+    3).
 
     >>> from bpttgraph.core.graph import leaf
     >>> g, x = leaf("g"), leaf("x")
@@ -273,7 +291,9 @@ def evaluate_absolute(outputs: Sequence[Node], values: Mapping[Node, Any], seeds
         else:
             args = [np.abs(slots[a.serial]) for a in node.args]
             name = node.op.name
-            slots[node.serial] = args[0] if name == "neg" else sum(args) if name == "sub" else node.op.value(*args, **node.attrs)
+            slots[node.serial] = (
+                args[0] if name == "neg" else sum(args) if name == "sub" else node.op.value(*args, **node.attrs)
+            )
         for serial in spent:
             del slots[serial]
     return [slots[node.serial] for node in outputs]

@@ -1,7 +1,9 @@
 """Adding an operation: its value, and one statement of its derivative.
 
-`primitive` makes the operation; either `derivative=` states the partial derivatives of an elementwise function, or `defvjp` says how each
-argument receives the cotangent of the result. Forward mode, second derivatives, printing and checking follow from that one statement.
+`primitive` makes the operation; either `derivative=` states the partial derivatives of an elementwise function, or
+`defvjp` says how each
+argument receives the cotangent of the result. Forward mode, second derivatives, printing and checking follow from that
+one statement.
 Write it with operators and NumPy functions: it is applied to arrays, to Tensors and to symbolic nodes.
 """
 
@@ -40,8 +42,10 @@ def primitive(
     Args:
         value: arrays to array, in NumPy, of any shape.
         name, symbol: how it is called in graphs and messages, and how it prints; by default the name of the function.
-        derivative: of an elementwise function the partial derivative `d(y, x, ...)`, written with the result `y` and the arguments;
-            several of them for several arguments (None for an argument without a derivative). For anything else use `defvjp`.
+        derivative: of an elementwise function the partial derivative `d(y, x, ...)`, written with the result `y` and
+            the arguments;
+            several of them for several arguments (None for an argument without a derivative). For anything else use
+            `defvjp`.
         kink: for a function with a kink, an expression of the arguments that changes sign there.
         analytic: False if `value` does not work on complex numbers; it is then checked by differences.
 
@@ -64,14 +68,19 @@ def primitive(
     return _made(title, "vjp" if derivative is None else "elementwise", value, rules, symbol or title, kink, analytic)
 
 
-def _made(name: str, kind: str, value: Callable[..., Any], rules: Any, symbol: str, kink: Any, analytic: bool) -> Primitive:
+def _made(
+    name: str, kind: str, value: Callable[..., Any], rules: Any, symbol: str, kink: Any, analytic: bool
+) -> Primitive:
     """An operation that another process can make, too, if the functions stand at the top of a module."""
     recipe = (_made, (name, kind, value, rules, symbol, kink, analytic))
-    return Primitive(name, kind, value, _shape_by_running(value), rules, symbol, kink=kink, analytic=analytic, recipe=recipe)
+    return Primitive(
+        name, kind, value, _shape_by_running(value), rules, symbol, kink=kink, analytic=analytic, recipe=recipe
+    )
 
 
 def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
-    """State the derivative of an operation made by `primitive`: for each argument `rule(g, y, *args)`, linear in the cotangent `g`.
+    """State the derivative of an operation made by `primitive`: for each argument `rule(g, y, *args)`, linear in the
+    cotangent `g`.
 
     >>> import numpy as np, bpttgraph as bg
     >>> double = primitive(lambda x: 2.0 * x, name="double")

@@ -1,16 +1,20 @@
 """Node and Graph: the one data structure of the project.
 
-A `Node` is an operation applied to earlier nodes, or a leaf. A `Graph` is the nodes that some outputs need, in topological
+A `Node` is an operation applied to earlier nodes, or a leaf. A `Graph` is the nodes that some outputs need, in
+topological
 order. Nothing here knows a derivative, a recurrence or a picture: those are readings of this structure.
 
 Three properties that everything else relies on:
 
 * Edges are ordered and may repeat: `a * a` has two edges from `a`, in slots 0 and 1.
-* A node is never changed after it is made, so a graph is never destroyed by reading it, and a derivative graph is just more nodes.
-* Every node is made after its arguments and numbered when it is made, so sorting by that number *is* a topological order:
+* A node is never changed after it is made, so a graph is never destroyed by reading it, and a derivative graph is just
+  more nodes.
+* Every node is made after its arguments and numbered when it is made, so sorting by that number *is* a topological
+  order:
   no walk in this project recurses, however deep the graph.
 
-A node's `shape` is that of **one example**. `batched` says that its value differs from example to example, so that its array has
+A node's `shape` is that of **one example**. `batched` says that its value differs from example to example, so that its
+array has
 the batch in front: `(B, *shape)`. The equations never mention the batch.
 """
 
@@ -107,7 +111,8 @@ def _table() -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a shared parameter: the `number`-th, at `step`, as argument `slot` of `node` within the equation of `variable`."""
+    """One use of a shared parameter: the `number`-th, at `step`, as argument `slot` of `node` within the equation of
+    `variable`."""
 
     number: int
     step: int | None
@@ -131,7 +136,8 @@ class Node(Traced):
         uses: for a parameter, its numbered uses.
     """
 
-    # Labels are rare (most nodes are the unnamed inside of an equation), so they have defaults here and a dict only where set.
+    # Labels are rare (most nodes are the unnamed inside of an equation), so they have defaults here and a dict only
+    # where set.
     __slots__ = ("__dict__", "args", "attrs", "op", "serial", "shape")
     shape: tuple[int, ...]
     batched: bool = False
@@ -142,7 +148,9 @@ class Node(Traced):
     owner: str | None = None
     uses: tuple[Use, ...] = ()
 
-    def __init__(self, op: Primitive | None, args: tuple[Node, ...], attrs: dict[str, Any], shape: tuple[int, ...], batched: bool):
+    def __init__(
+        self, op: Primitive | None, args: tuple[Node, ...], attrs: dict[str, Any], shape: tuple[int, ...], batched: bool
+    ):
         self.op, self.args, self.attrs, self.shape = op, args, attrs, shape
         if batched:
             self.batched = True
@@ -210,7 +218,8 @@ def needed(
 ) -> list[Node]:
     """All nodes that `outputs` depend on, themselves included, arguments before results. Linear, no recursion.
 
-    Leaves out nodes made before number `since`, what only edges in `cut` (source, target, slot) lead to, and what only `known`
+    Leaves out nodes made before number `since`, what only edges in `cut` (source, target, slot) lead to, and what only
+    `known`
     nodes need.
     """
     found: dict[int, Node] = {}
@@ -243,7 +252,8 @@ class _Row:
 
 
 def _rows(outputs: Iterable[Node]) -> tuple[list[_Row], dict[int, int]]:
-    """The rows of all nodes that `outputs` depend on and of those that use their parameters, and the place of each by its number."""
+    """The rows of all nodes that `outputs` depend on and of those that use their parameters, and the place of each by
+    its number."""
     found: dict[int, Node] = {}
     stack = list(outputs)
     while stack:
@@ -274,19 +284,24 @@ def _nodes(rows: list[_Row], place: int | None = None) -> Any:
         nodes.append(node)
     for node, row in zip(nodes, rows):
         if row.uses:
-            node.uses = tuple(Use(number, step, variable, nodes[i], slot) for number, step, variable, i, slot in row.uses)
+            node.uses = tuple(
+                Use(number, step, variable, nodes[i], slot) for number, step, variable, i, slot in row.uses
+            )
     return nodes if place is None else nodes[place]
 
 
 def _graph(rows: list[_Row], outputs: list[int], cuts: dict[tuple[int, int, int], Any]) -> Graph:
     nodes = _nodes(rows)
     serial = [n.serial for n in nodes]
-    return Graph([nodes[i] for i in outputs], {(serial[a], serial[b], slot): steps for (a, b, slot), steps in cuts.items()})
+    return Graph(
+        [nodes[i] for i in outputs], {(serial[a], serial[b], slot): steps for (a, b, slot), steps in cuts.items()}
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`source` is argument number `slot` of `target`. `cut` lists what truncation does to the gradient here (see `Link`)."""
+    """`source` is argument number `slot` of `target`. `cut` lists what truncation does to the gradient here (see
+    `Link`)."""
 
     source: str
     target: str
@@ -298,7 +313,8 @@ class Edge:
 class Graph:
     """The nodes that `outputs` need, each with a stable name, and the edges between them.
 
-    Unnamed nodes are called after the variable in whose equation they stand, `h[3].1`, `h[3].2`: the same equation gives the same
+    Unnamed nodes are called after the variable in whose equation they stand, `h[3].1`, `h[3].2`: the same equation
+    gives the same
     names in every process.
 
     Example:
@@ -330,7 +346,9 @@ class Graph:
 
     def __reduce__(self) -> Any:
         rows, place = _rows(self.outputs)
-        cuts = {(place[a], place[b], slot): steps for (a, b, slot), steps in self._cuts.items() if a in place and b in place}
+        cuts = {
+            (place[a], place[b], slot): steps for (a, b, slot), steps in self._cuts.items() if a in place and b in place
+        }
         return _graph, (rows, [place[n.serial] for n in self.outputs], cuts)
 
     def __getitem__(self, name: str) -> Node:
@@ -361,13 +379,19 @@ class Graph:
         return tuple(found)
 
     def to_networkx(self) -> networkx.MultiDiGraph:
-        """The graph as a `networkx.MultiDiGraph`; edge keys are slots, node attributes are op, shape, role, step and base."""
+        """The graph as a `networkx.MultiDiGraph`; edge keys are slots, node attributes are op, shape, role, step and
+        base."""
         import networkx
 
         graph = networkx.MultiDiGraph()
         for node in self.nodes:
             graph.add_node(
-                self.name(node), op=node.op.name if node.op else "", shape=node.shape, role=node.role, step=node.step, base=node.base
+                self.name(node),
+                op=node.op.name if node.op else "",
+                shape=node.shape,
+                role=node.role,
+                step=node.step,
+                base=node.base,
             )
         for edge in self.edges:
             graph.add_edge(edge.source, edge.target, key=edge.slot, slot=edge.slot, cut=edge.cut, cut_for=edge.cut_for)

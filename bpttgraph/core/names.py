@@ -52,9 +52,20 @@ _SUPERSCRIPTABLE = frozenset("0123456789+-()abcdefghijklmnoprstuvwxyz")
 _SHAPE = re.compile(r"(?:(?P<block>[^.\[\]]+)\.)?(?P<base>[^\[\].]+)(?:\[(?P<step>[^\[\]]+)\])?", re.DOTALL)
 _DERIVATIVE = re.compile(r"[d∂](\w+?)_[d∂]([\w\u0300-\u036f\u20d7]+)")
 _LATEX_SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", '"': "''",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    '"': "''",
+}
 
 
 @dataclass(frozen=True, slots=True)

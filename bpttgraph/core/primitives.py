@@ -2,16 +2,21 @@
 
 Each entry states its derivative **once**, in the form that fits its kind:
 
-* **elementwise**: the partial derivative by each argument, written with the output `y` and the inputs (`1 - y²` for tanh);
+* **elementwise**: the partial derivative by each argument, written with the output `y` and the inputs (`1 - y²` for
+  tanh);
 * **linear**: the transpose of the operation (broadcasting and summing are each other's transpose);
 * **bilinear** (`W @ h`, outer product): the transpose in each argument with the other held fixed;
-* **own**: the tangent, the effect of a small change `t` of one argument, written with the kinds above (softmax: `y∘t − y(yᵀt)`).
+* **own**: the tangent, the effect of a small change `t` of one argument, written with the kinds above (softmax: `y∘t −
+  y(yᵀt)`).
 
-From that one statement `autodiff` builds the VJP (reverse mode), the JVP (forward mode) and, read as a matrix, the local
+From that one statement `autodiff` builds the VJP (reverse mode), the JVP (forward mode) and, read as a matrix, the
+local
 Jacobian that the derivations print. Rules are written with primitives, so a derivative is again a graph.
 
-Values work on arrays whose *last* axes are the shape of one example, with any number of axes in front (a batch, or a stack of
-seeds), and on complex numbers wherever the function is analytic (the complex-step check needs that; kinks decide by the real part).
+Values work on arrays whose *last* axes are the shape of one example, with any number of axes in front (a batch, or a
+stack of
+seeds), and on complex numbers wherever the function is analytic (the complex-step check needs that; kinks decide by the
+real part).
 """
 
 from __future__ import annotations
@@ -49,7 +54,8 @@ class Primitive:
         kink: for a function with a kink, what decides the side, as a function of the arguments.
         joint: of a linear operation, whether it is linear in all arguments together (`a + b`), not in each alone.
         analytic: whether the value may be asked at complex arguments, for the derivative by a complex step.
-        domain: for a function that is not defined everywhere, `(quantity, either)` from the arguments: the value is a number where
+        domain: for a function that is not defined everywhere, `(quantity, either)` from the arguments: the value is a
+            number where
             the quantity is above zero, or (`either`) not zero. positive: whether its values are always above zero.
         recipe: how another process makes it, as (function, arguments); by default by its name in the table.
     """
@@ -93,9 +99,11 @@ class Primitive:
 
     @cached_property
     def partials(self) -> tuple[Any, ...] | None:
-        """The partial derivatives of an operation on single numbers: functions of (y, *args), plain numbers, or None for none.
+        """The partial derivatives of an operation on single numbers: functions of (y, *args), plain numbers, or None
+        for none.
 
-        A linear operation that is the same at every entry has a constant for each argument: what its transpose makes of 1.
+        A linear operation that is the same at every entry has a constant for each argument: what its transpose makes of
+        1.
         """
         if self.kind == "elementwise":
             return tuple(self.rule)
@@ -112,9 +120,12 @@ TABLE: dict[str, Primitive] = {}
 
 
 def _operation(name: str) -> Primitive:
-    """An operation of the table. (Those that belong to one graph, such as ∂f of an abstract f, are in no table and do not travel.)"""
+    """An operation of the table. (Those that belong to one graph, such as ∂f of an abstract f, are in no table and do
+    not travel.)"""
     if name not in TABLE:
-        raise BPTTError(f"the operation {name} is no operation of the table", "send the recurrence instead of its graph")
+        raise BPTTError(
+            f"the operation {name} is no operation of the table", "send the recurrence instead of its graph"
+        )
     return TABLE[name]
 
 
@@ -133,7 +144,9 @@ def _same(*shapes: Shape, **_: Any) -> Shape:
         return np.broadcast_shapes(*shapes)
     except ValueError:
         named = " and ".join(map(str, shapes))
-        raise BPTTError(f"shapes {named} do not fit together elementwise", "make them equal, or one of them a scalar") from None
+        raise BPTTError(
+            f"shapes {named} do not fit together elementwise", "make them equal, or one of them a scalar"
+        ) from None
 
 
 def _dims(x: Any) -> Shape:
@@ -154,12 +167,20 @@ def _first(shape: Shape, *_: Shape, **__: Any) -> Shape:
 # -- how the kinds are entered -----------------------------------------------------------------------------------------
 
 
-def elementwise(name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", **more: Any) -> Primitive:
+def elementwise(
+    name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", **more: Any
+) -> Primitive:
     return _add(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, **more))
 
 
 def linear(
-    name: str, value: Callable[..., Any], shape: Any, transpose: Any, symbol: str = "", notation: str = "call", **more: Any
+    name: str,
+    value: Callable[..., Any],
+    shape: Any,
+    transpose: Any,
+    symbol: str = "",
+    notation: str = "call",
+    **more: Any,
 ) -> Primitive:
     return _add(Primitive(name, "linear", value, shape, transpose, symbol or name, notation, **more))
 
@@ -174,7 +195,8 @@ def own(name: str, value: Callable[..., Any], shape: Any, tangent: Any, symbol: 
     return _add(Primitive(name, "own", value, shape, tangent, symbol or name, "call", **more))
 
 
-# -- linear: sums, copies and rearrangements -----------------------------------------------------------------------------
+# -- linear: sums, copies and rearrangements
+# -----------------------------------------------------------------------------
 
 
 def _expand_value(x: Any, shape: Shape, rank: int) -> Any:
@@ -196,7 +218,9 @@ def kept(shape: Shape, axes: tuple[int, ...]) -> Shape:
 def _sum_transpose(g: Any, slot: int, node: Node) -> Any:
     (x,), axes = node.args, node.attrs["axes"]
     shape = kept(x.shape, axes)
-    if isinstance(g, np.ndarray | float) and _dims(g) == node.shape:  # numbers: filled in less time than a view is described
+    if (
+        isinstance(g, np.ndarray | float) and _dims(g) == node.shape
+    ):  # numbers: filled in less time than a view is described
         return np.full(x.shape, np.reshape(g, shape) if node.shape else g)
     return expand(reshape(g, shape=shape) if shape != _dims(g) and len(shape) > 1 else g, shape=x.shape)
 
@@ -238,25 +262,64 @@ def _batch_sum_value(x: Any, rank: int) -> Any:
     return np.sum(x, axis=-rank - 1)
 
 
-add = linear("add", lambda a, b: a + b, _same, lambda g, slot, node: sum_to(g, node.args[slot]), "+", "infix", joint=True)
-sub = linear("sub", lambda a, b: a - b, _same, lambda g, slot, node: sum_to(-g if slot else g, node.args[slot]), "−", "infix", joint=True)
+add = linear(
+    "add", lambda a, b: a + b, _same, lambda g, slot, node: sum_to(g, node.args[slot]), "+", "infix", joint=True
+)
+sub = linear(
+    "sub",
+    lambda a, b: a - b,
+    _same,
+    lambda g, slot, node: sum_to(-g if slot else g, node.args[slot]),
+    "−",
+    "infix",
+    joint=True,
+)
 neg = linear("neg", lambda x: -x, _same, lambda g, slot, node: -g, "−", "prefix")
 identity = linear("identity", lambda x: x, _same, lambda g, slot, node: g, notation="hidden")
-_expand = linear("expand", _expand_value, lambda s, shape, rank: shape, lambda g, slot, node: sum_to(g, node.args[0]), notation="hidden")
+_expand = linear(
+    "expand",
+    _expand_value,
+    lambda s, shape, rank: shape,
+    lambda g, slot, node: sum_to(g, node.args[0]),
+    notation="hidden",
+)
 _sum = linear("sum", lambda x, axes: np.add.reduce(x, axis=axes), lambda s, axes: _axes(s, axes), _sum_transpose)
-_reshape = linear("reshape", _move, lambda s, shape, rank: shape, lambda g, slot, node: reshape(g, shape=node.args[0].shape))
-_transpose = linear("transpose", _swap, lambda s: (*s[:-2], s[-1], s[-2]), lambda g, slot, node: transpose(g), "ᵀ", "postfix")
+_reshape = linear(
+    "reshape", _move, lambda s, shape, rank: shape, lambda g, slot, node: reshape(g, shape=node.args[0].shape)
+)
+_transpose = linear(
+    "transpose", _swap, lambda s: (*s[:-2], s[-1], s[-2]), lambda g, slot, node: transpose(g), "ᵀ", "postfix"
+)
 concat = linear("concat", _concat_value, _concat_shape, _concat_transpose, joint=True)
-take = linear("take", lambda x, start, stop: x[..., start:stop], lambda s, start, stop: (stop - start,),
-              lambda g, slot, node: pad(g, before=node.attrs["start"], after=node.args[0].shape[0] - node.attrs["stop"]))  # fmt: skip
-pad: Primitive = linear("pad", _pad_value, lambda s, before, after: (s[0] + before + after,),
-             lambda g, slot, node: take(g, start=node.attrs["before"], stop=g.shape[0] - node.attrs["after"]))  # fmt: skip
-diag = linear("diag", lambda x: x[..., :, None] * np.eye(x.shape[-1], dtype=x.dtype), lambda s: (s[0], s[0]),
-              lambda g, slot, node: diagonal(g))  # fmt: skip
+take = linear(
+    "take",
+    lambda x, start, stop: x[..., start:stop],
+    lambda s, start, stop: (stop - start,),
+    lambda g, slot, node: pad(g, before=node.attrs["start"], after=node.args[0].shape[0] - node.attrs["stop"]),
+)
+pad: Primitive = linear(
+    "pad",
+    _pad_value,
+    lambda s, before, after: (s[0] + before + after,),
+    lambda g, slot, node: take(g, start=node.attrs["before"], stop=g.shape[0] - node.attrs["after"]),
+)
+diag = linear(
+    "diag",
+    lambda x: x[..., :, None] * np.eye(x.shape[-1], dtype=x.dtype),
+    lambda s: (s[0], s[0]),
+    lambda g, slot, node: diagonal(g),
+)
 diagonal: Primitive = linear("diagonal", _diagonal_value, lambda s: (s[0],), lambda g, slot, node: diag(g))
-_batch_sum = linear("batch_sum", _batch_sum_value, lambda s, rank: s, lambda g, slot, node: batch_copy(g, node.args[0]), "Σ_batch")
-batch_copy: Primitive = linear("batch_copy", lambda g, like: g, lambda g, like: g,
-                               lambda g, slot, node: None if slot else batch_sum(g), notation="hidden")  # fmt: skip
+_batch_sum = linear(
+    "batch_sum", _batch_sum_value, lambda s, rank: s, lambda g, slot, node: batch_copy(g, node.args[0]), "Σ_batch"
+)
+batch_copy: Primitive = linear(
+    "batch_copy",
+    lambda g, like: g,
+    lambda g, like: g,
+    lambda g, slot, node: None if slot else batch_sum(g),
+    notation="hidden",
+)
 
 
 def expand(x: Any, shape: Shape) -> Any:
@@ -310,7 +373,9 @@ def sum_to(g: Any, target: Any) -> Any:
         return g
     have = _dims(g)
     if have != want:
-        if g.__class__ is np.ndarray and g.size == math.prod(want):  # nothing was repeated: they differ in axes of length 1
+        if g.__class__ is np.ndarray and g.size == math.prod(
+            want
+        ):  # nothing was repeated: they differ in axes of length 1
             return g.reshape(want)
         axes = _repeated(have, want)
         if axes:
@@ -320,11 +385,13 @@ def sum_to(g: Any, target: Any) -> Any:
     return g
 
 
-# -- bilinear: products --------------------------------------------------------------------------------------------------
+# -- bilinear: products
+# --------------------------------------------------------------------------------------------------
 
 
 def last(x: Any) -> Any:
-    """Numbers that belong to vectors, ready to meet the entries of these vectors: a new last axis of length 1 (none for one number)."""
+    """Numbers that belong to vectors, ready to meet the entries of these vectors: a new last axis of length 1 (none for
+    one number)."""
     own = _dims(x)
     return reshape(x, shape=(*own, 1)) if own else x
 
@@ -344,7 +411,9 @@ def _batch_outer_value(a: Any, b: Any) -> Any:
 
 def _inner(a: Shape, b: Shape, what: str) -> None:
     if a[-1] != (b[-2] if len(b) > 1 else b[-1]):
-        raise BPTTError(f"cannot multiply {what}: shapes {a} and {b}", f"the inner sizes {a[-1]} and {b[0]} must be equal")
+        raise BPTTError(
+            f"cannot multiply {what}: shapes {a} and {b}", f"the inner sizes {a[-1]} and {b[0]} must be equal"
+        )
 
 
 def _matvec_shape(a: Shape, b: Shape) -> Shape:
@@ -364,15 +433,37 @@ def _vecmat_shape(a: Shape, b: Shape) -> Shape:
 
 _Pair = tuple[Any, Any]
 mul = elementwise("mul", lambda a, b: a * b, lambda y, a, b: b, lambda y, a, b: a, symbol="∘", notation="infix")
-matvec = bilinear("matvec", _matvec_value, _matvec_shape, lambda g, a, x: outer(g, x), lambda g, a, x: vecmat(g, a), "", "infix")
-vecmat: Primitive = bilinear("vecmat", lambda x, a: x @ a if a.ndim == 2 else (x[..., None, :] @ a)[..., 0, :], _vecmat_shape,
-                  lambda g, x, a: matvec(a, g), lambda g, x, a: outer(x, g), "", "infix")  # fmt: skip
-matmat: Primitive = bilinear("matmat", _matmat_value, _matmat_shape,
-                             lambda g, a, b: matmat(g, transpose(b)), lambda g, a, b: matmat(transpose(a), g),
-                  "", "infix")  # fmt: skip
-dot = bilinear("dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: last(g) * b, lambda g, a, b: a * last(g))
-outer: Primitive = bilinear("outer", lambda a, b: a[..., :, None] * b[..., None, :], lambda a, b: (a[0], b[0]),
-                 lambda g, a, b: matvec(g, b), lambda g, a, b: vecmat(a, g))  # fmt: skip
+matvec = bilinear(
+    "matvec", _matvec_value, _matvec_shape, lambda g, a, x: outer(g, x), lambda g, a, x: vecmat(g, a), "", "infix"
+)
+vecmat: Primitive = bilinear(
+    "vecmat",
+    lambda x, a: x @ a if a.ndim == 2 else (x[..., None, :] @ a)[..., 0, :],
+    _vecmat_shape,
+    lambda g, x, a: matvec(a, g),
+    lambda g, x, a: outer(x, g),
+    "",
+    "infix",
+)
+matmat: Primitive = bilinear(
+    "matmat",
+    _matmat_value,
+    _matmat_shape,
+    lambda g, a, b: matmat(g, transpose(b)),
+    lambda g, a, b: matmat(transpose(a), g),
+    "",
+    "infix",
+)
+dot = bilinear(
+    "dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: last(g) * b, lambda g, a, b: a * last(g)
+)
+outer: Primitive = bilinear(
+    "outer",
+    lambda a, b: a[..., :, None] * b[..., None, :],
+    lambda a, b: (a[0], b[0]),
+    lambda g, a, b: matvec(g, b),
+    lambda g, a, b: vecmat(a, g),
+)
 
 
 def _batch_outer_node(left: bool) -> Callable[..., Any]:
@@ -389,15 +480,24 @@ class _Unbatching(Primitive):
         return made
 
 
-batch_outer = _add(_Unbatching("batch_outer", "bilinear", _batch_outer_value, lambda a, b: (a[0], b[0]),
-                               (_batch_outer_node(True), _batch_outer_node(False)), "outer"))  # fmt: skip
+batch_outer = _add(
+    _Unbatching(
+        "batch_outer",
+        "bilinear",
+        _batch_outer_value,
+        lambda a, b: (a[0], b[0]),
+        (_batch_outer_node(True), _batch_outer_node(False)),
+        "outer",
+    )
+)
 
 
 PRODUCTS = {(2, 1): matvec, (1, 2): vecmat, (2, 2): matmat, (1, 1): dot}
 
 
 def matmul(a: Any, b: Any) -> Any:
-    """`a @ b` for vectors and matrices; with scalars the ordinary product (the all-scalar reading of a lecture's equations)."""
+    """`a @ b` for vectors and matrices; with scalars the ordinary product (the all-scalar reading of a lecture's
+    equations)."""
     kinds = (len(_dims(a)), len(_dims(b)))
     if 0 in kinds:
         return mul(a, b)
@@ -407,11 +507,13 @@ def matmul(a: Any, b: Any) -> Any:
     return chosen(a, b)
 
 
-# -- elementwise -----------------------------------------------------------------------------------------------------------
+# -- elementwise
+# -----------------------------------------------------------------------------------------------------------
 
 
 def _quick(name: str) -> Callable[[Any], Any]:
-    """A function of `math` for Python numbers, ten times as fast; NumPy's for arrays and outside the domain (nan, inf, a warning)."""
+    """A function of `math` for Python numbers, ten times as fast; NumPy's for arrays and outside the domain (nan, inf,
+    a warning)."""
     of_number, of_array = getattr(math, name), getattr(np, name)
 
     def value(x: Any) -> Any:
@@ -525,10 +627,16 @@ square = elementwise("square", lambda x: x * x, lambda y, x: 2.0 * x, symbol="²
 tanh = elementwise("tanh", _quick("tanh"), lambda y, x: 1.0 - square(y))
 sigmoid = elementwise("sigmoid", _sigmoid_value, lambda y, x: y * (1.0 - y), symbol="σ", positive=True)
 relu = elementwise("relu", _relu_value, lambda y, x: step(x), kink=lambda x: x)
-leaky_relu = elementwise("leaky_relu", lambda x, slope=0.01: np.where(_positive(x), x, slope * x),
-                         lambda y, x, slope=0.01: slope + (1 - slope) * step(x), kink=lambda x, slope=0.01: x)  # fmt: skip
+leaky_relu = elementwise(
+    "leaky_relu",
+    lambda x, slope=0.01: np.where(_positive(x), x, slope * x),
+    lambda y, x, slope=0.01: slope + (1 - slope) * step(x),
+    kink=lambda x, slope=0.01: x,
+)
 softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x), positive=True)
-elu = elementwise("elu", _elu_value, lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha), kink=lambda x, alpha=1.0: x)
+elu = elementwise(
+    "elu", _elu_value, lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha), kink=lambda x, alpha=1.0: x
+)
 silu = elementwise("silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)))
 erf = elementwise("erf", special.erf, lambda y, x: (2 / np.pi**0.5) * exp(-square(x)))
 normal_cdf = elementwise("normal_cdf", special.normal_cdf, lambda y, x: _bell(x), symbol="Φ", positive=True)
@@ -540,22 +648,58 @@ sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_z
 sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x))
 cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x))
 absolute = elementwise("abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x)
-clip = elementwise("clip", lambda x, low, high: np.where(np.real(x) < low, low, np.where(np.real(x) > high, high, x)),
-                   lambda y, x, low, high: step(x - low) * step(high - x),
-                   kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)))  # fmt: skip
-div = elementwise("div", _divide_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -y / b, symbol="/", notation="infix",
-                  domain=lambda a, b: (b, True))  # fmt: skip
-ratio: Primitive = elementwise("ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix")
-pow_: Primitive = elementwise("pow", _pow_value, lambda y, a, b: b * pow_(a, b - 1.0),
-                              lambda y, a, b: ylog(y, a), symbol="^", notation="infix", domain=lambda a, b: (a, False))  # fmt: skip
+clip = elementwise(
+    "clip",
+    lambda x, low, high: np.where(np.real(x) < low, low, np.where(np.real(x) > high, high, x)),
+    lambda y, x, low, high: step(x - low) * step(high - x),
+    kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)),
+)
+div = elementwise(
+    "div",
+    _divide_value,
+    lambda y, a, b: 1.0 / b,
+    lambda y, a, b: -y / b,
+    symbol="/",
+    notation="infix",
+    domain=lambda a, b: (b, True),
+)
+ratio: Primitive = elementwise(
+    "ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix"
+)
+pow_: Primitive = elementwise(
+    "pow",
+    _pow_value,
+    lambda y, a, b: b * pow_(a, b - 1.0),
+    lambda y, a, b: ylog(y, a),
+    symbol="^",
+    notation="infix",
+    domain=lambda a, b: (a, False),
+)
 ylog: Primitive = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="ylog")
-power_ = elementwise("power", lambda x, exponent: _pow_value(x, exponent),
-                     lambda y, x, exponent: exponent * power(x, exponent - 1), symbol="^", domain=_power_domain)  # fmt: skip
+power_ = elementwise(
+    "power",
+    lambda x, exponent: _pow_value(x, exponent),
+    lambda y, x, exponent: exponent * power(x, exponent - 1),
+    symbol="^",
+    domain=_power_domain,
+)
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
-maximum = elementwise("maximum", lambda a, b: _choose((np.real(a) > np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(a, b),
-                      lambda y, a, b: above(b, a), symbol="max", kink=lambda a, b: a - b)  # fmt: skip
-minimum = elementwise("minimum", lambda a, b: _choose((np.real(a) < np.real(b)) | np.isnan(a), a, b), lambda y, a, b: above(b, a),
-                      lambda y, a, b: above(a, b), symbol="min", kink=lambda a, b: a - b)  # fmt: skip
+maximum = elementwise(
+    "maximum",
+    lambda a, b: _choose((np.real(a) > np.real(b)) | np.isnan(a), a, b),
+    lambda y, a, b: above(a, b),
+    lambda y, a, b: above(b, a),
+    symbol="max",
+    kink=lambda a, b: a - b,
+)
+minimum = elementwise(
+    "minimum",
+    lambda a, b: _choose((np.real(a) < np.real(b)) | np.isnan(a), a, b),
+    lambda y, a, b: above(b, a),
+    lambda y, a, b: above(a, b),
+    symbol="min",
+    kink=lambda a, b: a - b,
+)
 
 
 def power(x: Any, exponent: Any) -> Any:
@@ -583,7 +727,8 @@ def _shortened(name: str, args: Sequence[Node]) -> Node | None:
     return None
 
 
-# -- own kinds: what has a derivative of its own shape ------------------------------------------------------------------------
+# -- own kinds: what has a derivative of its own shape
+# ------------------------------------------------------------------------
 
 
 def _shifted(x: Any) -> Any:
@@ -624,27 +769,51 @@ def _vector(shape: Shape, *_: Shape, **__: Any) -> Shape:
 
 
 top_mask = elementwise("top_mask", _top_value, None, symbol="argmax")
-softmax = own("softmax", lambda x: _softmax_value(x) if np.ndim(x) else x * 0 + 1.0, _first,
-              lambda t, slot, y, x: y * t - y * last(dot(y, t)) if _dims(x) else 0.0 * t, positive=True)  # fmt: skip
-log_softmax = own("log_softmax", _log_softmax_value, _first, lambda t, slot, y, x: t - expand(last(dot(exp(y), t)), shape=x.shape))
+softmax = own(
+    "softmax",
+    lambda x: _softmax_value(x) if np.ndim(x) else x * 0 + 1.0,
+    _first,
+    lambda t, slot, y, x: y * t - y * last(dot(y, t)) if _dims(x) else 0.0 * t,
+    positive=True,
+)
+log_softmax = own(
+    "log_softmax", _log_softmax_value, _first, lambda t, slot, y, x: t - expand(last(dot(exp(y), t)), shape=x.shape)
+)
 logsumexp = own("logsumexp", _logsumexp_value, _vector, lambda t, slot, y, x: dot(softmax(x), t))
-cross_entropy = own("cross_entropy", _cross_entropy_value, _scalar,
-                    lambda t, slot, e, y, target: -dot(log(y), t) if slot else -dot(ratio(target, y), t), "CE",
-                    domain=lambda y, target: (np.where(target != 0, y, 1.0), False))  # fmt: skip
-squared_error = own("squared_error", lambda y, target: 0.5 * np.sum((y - target) ** 2, axis=-1), _scalar,
-                    lambda t, slot, e, y, target: dot(target - y, t) if slot else dot(y - target, t), "SE")  # fmt: skip
+cross_entropy = own(
+    "cross_entropy",
+    _cross_entropy_value,
+    _scalar,
+    lambda t, slot, e, y, target: -dot(log(y), t) if slot else -dot(ratio(target, y), t),
+    "CE",
+    domain=lambda y, target: (np.where(target != 0, y, 1.0), False),
+)
+squared_error = own(
+    "squared_error",
+    lambda y, target: 0.5 * np.sum((y - target) ** 2, axis=-1),
+    _scalar,
+    lambda t, slot, e, y, target: dot(target - y, t) if slot else dot(y - target, t),
+    "SE",
+)
 norm = own("norm", _norm_value, _vector, lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t))
-largest = own("max", lambda x: np.max(np.real(x), axis=-1) if not np.iscomplexobj(x) else np.sum(x * _top_value(x), axis=-1), _vector,
-              lambda t, slot, y, x: dot(top_mask(x), t))  # fmt: skip
+largest = own(
+    "max",
+    lambda x: np.max(np.real(x), axis=-1) if not np.iscomplexobj(x) else np.sum(x * _top_value(x), axis=-1),
+    _vector,
+    lambda t, slot, y, x: dot(top_mask(x), t),
+)
 
 
-# -- abstract functions: they print, they have derivatives, they have no numbers ------------------------------------------------
+# -- abstract functions: they print, they have derivatives, they have no numbers
+# ------------------------------------------------
 
 
 def _no_number(name: str) -> Callable[..., Any]:
     def value(*_: Any, **__: Any) -> Any:
-        raise BPTTError(f"{name} is abstract: it has no numbers",
-                        f'bind it: --let {name}=tanh on the command line, let={{"{name}": "tanh"}} in Python')  # fmt: skip
+        raise BPTTError(
+            f"{name} is abstract: it has no numbers",
+            f'bind it: --let {name}=tanh on the command line, let={{"{name}": "tanh"}} in Python',
+        )
 
     return value
 
@@ -655,16 +824,23 @@ _abstract: dict[tuple[str, int, int | None], Primitive] = {}
 def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> Primitive:
     """A function of which only the name is known.
 
-    With one argument (`shape` None) it acts elementwise, and its derivative is the abstract function φ'. With several it is a map
+    With one argument (`shape` None) it acts elementwise, and its derivative is the abstract function φ'. With several
+    it is a map
     to `shape`, and its derivative by an argument is an opaque linear map, printed ∂f/∂h.
     """
     if shape is None:
         key = (name, order, None)
         if key not in _abstract:
             prime = "'" * order
-            _abstract[key] = Primitive(name + prime, "elementwise", _no_number(name), _same,
-                                       (lambda y, x: abstract_function(name, None, order + 1)(x),), name + prime,
-                                       recipe=(abstract_function, (name, None, order)))  # fmt: skip
+            _abstract[key] = Primitive(
+                name + prime,
+                "elementwise",
+                _no_number(name),
+                _same,
+                (lambda y, x: abstract_function(name, None, order + 1)(x),),
+                name + prime,
+                recipe=(abstract_function, (name, None, order)),
+            )
         return _abstract[key]
 
     def tangent(t: Any, slot: int, y: Any, *args: Any) -> Any:
@@ -672,11 +848,19 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
             return None if slot_ else back(g, *node.args[1:])
 
         forth = Primitive(f"D{slot}{name}", "linear", _no_number(name), lambda *s: y.shape, pull, f"∂{name}")
-        back = Primitive(f"D{slot}{name}ᵀ", "linear", _no_number(name), lambda *s: args[slot].shape,
-                         lambda g, slot_, node: None if slot_ else forth(g, *node.args[1:]), f"∂{name}ᵀ")  # fmt: skip
+        back = Primitive(
+            f"D{slot}{name}ᵀ",
+            "linear",
+            _no_number(name),
+            lambda *s: args[slot].shape,
+            lambda g, slot_, node: None if slot_ else forth(g, *node.args[1:]),
+            f"∂{name}ᵀ",
+        )
         return forth(t, *args)
 
-    return Primitive(name, "own", _no_number(name), lambda *s: shape, tangent, name, recipe=(abstract_function, (name, shape, order)))
+    return Primitive(
+        name, "own", _no_number(name), lambda *s: shape, tangent, name, recipe=(abstract_function, (name, shape, order))
+    )
 
 
 import_module(".array_primitives", __package__)  # fills the table; it needs everything above

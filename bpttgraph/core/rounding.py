@@ -1,12 +1,17 @@
 """Rounding: how far a computed value is likely to be from the true one, entry by entry.
 
-`rounding_error` is a running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 3.3) in its
-statistical form: roundings are independent, so their effects add up in squares. Every operation passes the errors of its
-arguments on, times its local derivative, and adds its own rounding. It runs over any graph, so that the reverse pass of a
+`rounding_error` is a running error analysis (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, section
+3.3) in its
+statistical form: roundings are independent, so their effects add up in squares. Every operation passes the errors of
+    its
+arguments on, times its local derivative, and adds its own rounding. It runs over any graph, so that the reverse pass of
+a
 saturated network gets the bound that it deserves: 1 − h² loses digits when h is near 1, and the bound says how many.
 
-`radius` makes of it how far a right gradient may be off. Errors are in units of the unit roundoff u. Local derivatives come from the
-rule table, but no verdict rests on them: a wrong rule changes a bound by a small factor, and a wrong gradient is off by 10¹⁰ times
+`radius` makes of it how far a right gradient may be off. Errors are in units of the unit roundoff u. Local derivatives
+come from the
+rule table, but no verdict rests on them: a wrong rule changes a bound by a small factor, and a wrong gradient is off by
+    10¹⁰ times
 as much.
 """
 
@@ -27,10 +32,12 @@ Array = np.ndarray[Any, Any]
 U = 2.0**-53
 # Linear operations that add numbers up, and so round; all others only move them about.
 _ADDING = ("add", "sub", "sum", "batch_sum", "cumsum")
-# Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.7 of the radius, also where units are
+# Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.7 of the radius, also
+# where units are
 # saturated; a wider one would hide the last terms of a sequence that fades quickly.
 SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of the sum
-# Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the gradient), so only
+# Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the
+# gradient), so only
 # as long as it is not many standard deviations.
 ARRANGEMENT = 100.0
 LAST = 2.0  # and units in the last place of the value itself
@@ -40,7 +47,8 @@ _FUNCTION = 4.0  # library functions (tanh, exp) and compounds (softmax) are goo
 def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: float = 0.0) -> list[Array]:
     """Standard deviations, in units of u, of the rounding errors of `outputs`, given arrays for the leaves.
 
-    The leaves are exact, or off by `inputs` units in the last place (1 for data that were rounded to single precision). `values` may
+    The leaves are exact, or off by `inputs` units in the last place (1 for data that were rounded to single precision).
+    `values` may
     also give values of inner nodes that are known already; their rounding is counted all the same.
 
     >>> from bpttgraph.core.graph import leaf
@@ -72,14 +80,16 @@ def radius(sigma: Any, scale: Any, value: Any, safety: float = SAFETY) -> Array:
     """How far rounding may carry a right gradient, in units of u, entry by entry.
 
     Args:
-        sigma: standard deviations of the rounding of the reverse pass (`rounding_error`). scale: S, the sum of the absolute values
+        sigma: standard deviations of the rounding of the reverse pass (`rounding_error`). scale: S, the sum of the
+            absolute values
             of all path products (`autodiff.evaluate_absolute`). value: the gradient.
     """
     return np.asarray(safety * sigma + np.minimum(scale, ARRANGEMENT * sigma) + LAST * np.abs(value))
 
 
 def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any]) -> Any:
-    """The error of a node: that of its arguments passed on, and its own rounding. The number 0.0 is the error of what is exact."""
+    """The error of a node: that of its arguments passed on, and its own rounding. The number 0.0 is the error of what
+    is exact."""
     assert node.op is not None
     op, attrs = node.op, node.attrs
     if op.kind == "bilinear" or op.name == "mul":
@@ -130,7 +140,8 @@ def _length(*parts: Any) -> Any:
 def _product(node: Node, args: Sequence[Any], errors: Sequence[Any]) -> Any:
     """The error of a product: (d + a)(e + b) in squares, where d and e are the errors of a and b.
 
-    Both factors may be pure rounding (1 − h² of two saturated steps): then the product of their errors, in units of u, is left.
+    Both factors may be pure rounding (1 − h² of two saturated steps): then the product of their errors, in units of u,
+    is left.
     """
     assert node.op is not None
     (a, b), (d, e) = args, errors
@@ -153,7 +164,8 @@ def _in_squares(node: Node, x: Any) -> Any:
     return np.sqrt(total) * _aligned(scale, total)
 
 
-# Squares are scaled, so that none overflows or vanishes: for each of a stack of seeds apart, as the gradients of a loss far away may
+# Squares are scaled, so that none overflows or vanishes: for each of a stack of seeds apart, as the gradients of a
+# loss far away may
 # be smaller by many powers of ten.
 
 

@@ -1,6 +1,8 @@
-"""Charts of numbers: lines over a step or a lag, and heat maps of (t, k). Plain data in, a picture with all formats out.
+"""Charts of numbers: lines over a step or a lag, and heat maps of (t, k). Plain data in, a picture with all formats
+out.
 
-They are made of the same marks as the graphs, so one SVG, PDF and PNG writer serves both. Lines differ in colour, dash and in the
+They are made of the same marks as the graphs, so one SVG, PDF and PNG writer serves both. Lines differ in colour, dash
+and in the
 name at their end; heat maps go from pale to dark and read in greyscale.
 """
 
@@ -74,9 +76,16 @@ def line_chart(
 
 
 def heat_chart(
-    title: str, t_label: str, k_label: str, table: Sequence[Sequence[float]], *, t: Sequence[int], k: Sequence[int],
-    theme: str = "light", note: str = "",
-) -> Chart:  # fmt: skip
+    title: str,
+    t_label: str,
+    k_label: str,
+    table: Sequence[Sequence[float]],
+    *,
+    t: Sequence[int],
+    k: Sequence[int],
+    theme: str = "light",
+    note: str = "",
+) -> Chart:
     """A heat map of decimal logarithms: row t, column k; NaN is left white, −∞ is hatched as an exact zero."""
     look = THEMES[theme]
     return _paper(title, [_heat(t_label, k_label, table, t, k, look)], look, note)
@@ -96,7 +105,8 @@ def panel_chart(
     return _paper(title, [marks], look, note, margin=20.0, size=17.0)
 
 
-# -- the pieces ------------------------------------------------------------------------------------------------------------
+# -- the pieces
+# ------------------------------------------------------------------------------------------------------------
 
 
 def _paper(
@@ -253,8 +263,16 @@ def _heat(
                 box = ((start + j) / 2 * w, (i + 0.5) * h, (j - start) * w + 0.2, h + 0.2)
                 said = "exactly 0" if found == -2 else f"10^{row[start]:.1f}"
                 title = f"{t_label} = {t[rows[i]]}, {k_label} = {k[columns[start]]}: {said}"
-                marks.append(Mark(f"cell {i} {start}", "cell", "cell", Style(stroke="none", fill=fill, shape="box", radius=0.0), box=box,
-                                  title=title))  # fmt: skip
+                marks.append(
+                    Mark(
+                        f"cell {i} {start}",
+                        "cell",
+                        "cell",
+                        Style(stroke="none", fill=fill, shape="box", radius=0.0),
+                        box=box,
+                        title=title,
+                    )
+                )
             start = j
     marks.append(
         _line("frame", [(0, 0), (0, side), (side, side), (side, 0), (0, 0)], Style(stroke=theme.faint, width=0.8))

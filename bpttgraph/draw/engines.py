@@ -169,8 +169,15 @@ def engine_report() -> list[dict[str, object]]:
             reason = ""
         except EngineFailure as failure:
             reason = str(failure)
-        report.append({"name": name, "available": not reason, "used": False, "reason": reason,
-                       "version": version("pygraphviz") if name == "pygraphviz" else _program_version()})  # fmt: skip
+        report.append(
+            {
+                "name": name,
+                "available": not reason,
+                "used": False,
+                "reason": reason,
+                "version": version("pygraphviz") if name == "pygraphviz" else _program_version(),
+            }
+        )
     report.append({"name": "built-in", "available": True, "used": False, "reason": "", "version": version("bpttgraph")})
     first = next(r for r in report if r["available"])
     first["used"] = True

@@ -21,10 +21,16 @@ __all__ = ["draw_expression", "draw_graph", "expression_network"]
 
 MOST_NODES = 400
 _SIGNS = {
-    "matvec": ("@", r"\mathbin{@}"), "vecmat": ("@", r"\mathbin{@}"), "matmat": ("@", r"\mathbin{@}"),
-    "square": ("( )²", r"(\;)^{2}"), "add": ("+", "+"), "sub": ("−", "-"), "neg": ("−", "-"), "mul": ("×", r"\times"),
+    "matvec": ("@", r"\mathbin{@}"),
+    "vecmat": ("@", r"\mathbin{@}"),
+    "matmat": ("@", r"\mathbin{@}"),
+    "square": ("( )²", r"(\;)^{2}"),
+    "add": ("+", "+"),
+    "sub": ("−", "-"),
+    "neg": ("−", "-"),
+    "mul": ("×", r"\times"),
     "div": ("÷", r"\div"),
-}  # fmt: skip
+}
 
 
 def _number(value: Any) -> str:

@@ -94,7 +94,8 @@ class Figure:
 
     @property
     def source(self) -> Source:
-        """The DOT text as a `graphviz.Source`. Needs the Python package graphviz (and to render, a `dot` on the PATH)."""
+        """The DOT text as a `graphviz.Source`. Needs the Python package graphviz (and to render, a `dot` on the
+        PATH)."""
         try:
             from graphviz import Source
         except ImportError:
@@ -117,7 +118,8 @@ class Figure:
     def _repr_mimebundle_(
         self, include: Container[str] | None = None, exclude: Container[str] | None = None
     ) -> dict[str, Any]:
-        """What a notebook shows: the SVG, and the title as text. PNG and LaTeX are made only if `include` asks for them."""
+        """What a notebook shows: the SVG, and the title as text. PNG and LaTeX are made only if `include` asks for
+        them."""
         makers: dict[str, Callable[[], Any]] = {
             "image/svg+xml": lambda: self.svg,
             "text/plain": lambda: repr(self),

@@ -116,7 +116,8 @@ def cut_strokes(path: Path, distance: float, count: int, size: float = 6.0) -> l
 
 
 def parallel(path: Path, aside: float) -> Path:
-    """The path beside this one, to the right of its direction (left if negative), by moving each leg of its controls."""
+    """The path beside this one, to the right of its direction (left if negative), by moving each leg of its
+    controls."""
     out: list[Point] = []
     for i in range(0, len(path) - 1, 3):
         legs = [(a, b) for a, b in pairwise(path[i : i + 4])]

@@ -283,5 +283,6 @@ def make_grid(scene: Scene, labels: dict[str, Outline], band_labels: list[Outlin
     first = bus - BUS if totals else top - 20
     rail_y = {p: first - RAIL_GAP * (len(above) - 1 - k) for k, p in enumerate(above)}
     rail_y |= {p: bottom + 20 + RAIL_GAP * k for k, p in enumerate(below)}
-    return Grid(scene, theme, ways, templates, row_y, centre, half, gutter, top, bottom, bus, rail_y, rail_x, total_at,
-                space)  # fmt: skip
+    return Grid(
+        scene, theme, ways, templates, row_y, centre, half, gutter, top, bottom, bus, rail_y, rail_x, total_at, space
+    )

@@ -126,14 +126,24 @@ def _matrix(scene: Scene, theme: Theme, scale: Scale, x0: float, y0: float) -> t
     y = y0
     heading = mathml_label(
         f"<mfrac><mrow><mo>d</mo><msub><mi>E</mi><mi>t</mi></msub></mrow><mrow><mo>d</mo>{to_mathml(wrt)}</mrow></mfrac>",
-        f"dE_t/d{to_unicode(wrt)}", 14.0,
-    )  # fmt: skip
+        f"dE_t/d{to_unicode(wrt)}",
+        14.0,
+    )
     before, x = words("how often the answer counts" if data.counted else "norm of", 10.0), x0
     text("matrix words 1", before.text, x + before.width / 2, y + heading.height / 2)
     x += before.width + 7
-    marks.append(Mark("matrix name", "text", "matrix", Style(), label=heading,
-                      label_at=(x + heading.width / 2, y + heading.height / 2), ink=theme.ink,
-                      tex=rf"\frac{{\mathrm{{d}}E_t}}{{\mathrm{{d}}{to_latex(wrt)}}}"))  # fmt: skip
+    marks.append(
+        Mark(
+            "matrix name",
+            "text",
+            "matrix",
+            Style(),
+            label=heading,
+            label_at=(x + heading.width / 2, y + heading.height / 2),
+            ink=theme.ink,
+            tex=rf"\frac{{\mathrm{{d}}E_t}}{{\mathrm{{d}}{to_latex(wrt)}}}",
+        )
+    )
     after = words("through the use at step k", 10.0)
     text("matrix words 2", after.text, x + heading.width + 7 + after.width / 2, y + heading.height / 2)
     y += heading.height + 26

@@ -116,8 +116,18 @@ def _nodes(grid: Grid, labels: dict[str, Outline]) -> list[Mark]:
             box = (grid.rail_x - width / 2, grid.rail_y.get(i.id, grid.bottom + 20), width, 17.0)
         else:
             box = grid.place(i.id)
-        out.append(Mark(i.id, "node", f"node {i.style}", style, box=box, label=labels[i.id], title=i.title,
-                        tex=i.label.tex if i.label else ""))  # fmt: skip
+        out.append(
+            Mark(
+                i.id,
+                "node",
+                f"node {i.style}",
+                style,
+                box=box,
+                label=labels[i.id],
+                title=i.title,
+                tex=i.label.tex if i.label else "",
+            )
+        )
     return out
 
 
@@ -210,6 +220,13 @@ def _delays(grid: Grid) -> list[Mark]:
             f"<mrow><mi>t</mi><mo>{sense}</mo><mn>{abs(e.delay)}</mn></mrow>", f"t{sense}{abs(e.delay)}", 11.0
         )
         box = (x, y, max(30.0, label.width + 8), 18.0)
-        seen[net] = Mark(f"delay {e.source} {e.delay}", "mark", "delay", grid.theme.node["delay"], box=box, label=label,
-                         tex=f"t{'-' if e.delay > 0 else '+'}{abs(e.delay)}")  # fmt: skip
+        seen[net] = Mark(
+            f"delay {e.source} {e.delay}",
+            "mark",
+            "delay",
+            grid.theme.node["delay"],
+            box=box,
+            label=label,
+            tex=f"t{'-' if e.delay > 0 else '+'}{abs(e.delay)}",
+        )
     return list(seen.values())

@@ -51,8 +51,10 @@ def _sample(key: str, x: float, y: float, theme: Theme, index: int) -> list[Mark
         return [Mark(f"legend {index}", "stroke", f"legend {what}", style, path=line)]
     if what == "fault":
         way: Path = tuple(reversed(line))
-        crossed = [Mark(f"legend {index} {k}", "stroke", "legend fault", replace(theme.edge["mark"], width=2.4), path=p)
-                   for k, p in enumerate(cross(way))]  # fmt: skip
+        crossed = [
+            Mark(f"legend {index} {k}", "stroke", "legend fault", replace(theme.edge["mark"], width=2.4), path=p)
+            for k, p in enumerate(cross(way))
+        ]
         return [Mark(f"legend {index}", "stroke", "legend fault", fault_style(theme), path=way), *crossed]
     if what == "cut":
         style = replace(theme.edge["recurrent"], dash=(5.0, 3.5) if name == "cut" else ())

@@ -16,7 +16,8 @@ __all__ = ["PAGES", "Page", "choose", "too_small"]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Its size in points. `whole`: the picture fills the page; otherwise only its width counts, and `height` is the limit.
+    """Its size in points. `whole`: the picture fills the page; otherwise only its width counts, and `height` is the
+    limit.
 
     `words`: how large the words of the legend should be at least. `names`: if the names of the variables are smaller
     than this, the picture is too crowded for the page.

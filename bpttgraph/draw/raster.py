@@ -43,7 +43,8 @@ def _coverage(polygons: list[Floats], width: int, height: int) -> Iterator[tuple
     b = np.vstack([np.roll(p, -1, axis=0) for p in polygons])
     sign = np.where(b[:, 1] > a[:, 1], 1.0, -1.0)
     low, high = np.minimum(a[:, 1], b[:, 1]), np.maximum(a[:, 1], b[:, 1])
-    # The sub-scan-lines that each side crosses, all sides at once. Places are intp: bincount and repeat take nothing wider.
+    # The sub-scan-lines that each side crosses, all sides at once. Places are intp: bincount and repeat take nothing
+    # wider.
     first = np.ceil((low - y0) * _SUB - 0.5).astype(np.intp).clip(0, (y1 - y0) * _SUB)
     last = np.ceil((high - y0) * _SUB - 0.5).astype(np.intp).clip(0, (y1 - y0) * _SUB)
     count = last - first

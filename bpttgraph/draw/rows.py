@@ -70,9 +70,12 @@ def assign_rows(graph: VariableGraph, stacked: bool = False) -> Rows:
     within = dict.fromkeys(
         (where[k.source], where[k.target])
         for k in graph.links
-        if steps_between(k, graph) == 0 and k.source in where and k.target in where
-        and where[k.source] != where[k.target] and where[k.source][0] == where[k.target][0]
-    )  # fmt: skip
+        if steps_between(k, graph) == 0
+        and k.source in where
+        and k.target in where
+        and where[k.source] != where[k.target]
+        and where[k.source][0] == where[k.target][0]
+    )
     aside = {k for k, r in role.items() if r in ("target", "upstream")}
     upwards = [(s, t) for s, t in within if s not in aside]
     _raise_along(level, upwards)

@@ -167,7 +167,9 @@ def build_scene(
     slots, column, hidden = arrange(graph, fold_for(view, fold, graph, rows))
     shown = len(graph.variables) - len(hidden)
     shown += sum(link.source not in hidden and link.target not in hidden for link in graph.links)
-    within(shown, MOST_MARKS, "this picture has {} nodes and arrows", "fold it (leave --no-fold out), or draw fewer steps")
+    within(
+        shown, MOST_MARKS, "this picture has {} nodes and arrows", "fold it (leave --no-fold out), or draw fewer steps"
+    )
     items: dict[str, Item] = {}
     away: dict[str, Item] = {}
     for v in graph.variables.values():

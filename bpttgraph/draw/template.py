@@ -46,9 +46,24 @@ class Space:
 
 # Room for a second arrow beside every arrow, and for a fraction beside that.
 _ROOMY = Space(
-    port=25.0, outer=46.0, gap=26.0, lane=22.0, gutter=84.0, channel=78.0, wall=24.0, clear=27.0, under=62.0, turn=38.0, floor=66.0,
-    pad=26.0, least=58.0, side=34.0, radius=20.0, steep=(0.34, 60.0), head=0.0,
-)  # fmt: skip
+    port=25.0,
+    outer=46.0,
+    gap=26.0,
+    lane=22.0,
+    gutter=84.0,
+    channel=78.0,
+    wall=24.0,
+    clear=27.0,
+    under=62.0,
+    turn=38.0,
+    floor=66.0,
+    pad=26.0,
+    least=58.0,
+    side=34.0,
+    radius=20.0,
+    steep=(0.34, 60.0),
+    head=0.0,
+)
 _NARROW = Space()
 
 

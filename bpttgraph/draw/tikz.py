@@ -16,13 +16,36 @@ from .svg import number
 __all__ = ["write_tex", "write_tikz"]
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", '"': "''",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    '"': "''",
+}
 _MATH = {
-    "∂": r"\partial ", "…": r"\ldots ", "−": "-", "→": r"\to ", "×": r"\times ", "⁺": "^{+}", "·": r"\cdot ",
-    "′": "'", "∘": r"\circ ", "‖": r"\| ", "σ": r"\sigma ", "∞": r"\infty ", "⊙": r"\odot ", "∑": r"\Sigma ",
-}  # fmt: skip
+    "∂": r"\partial ",
+    "…": r"\ldots ",
+    "−": "-",
+    "→": r"\to ",
+    "×": r"\times ",
+    "⁺": "^{+}",
+    "·": r"\cdot ",
+    "′": "'",
+    "∘": r"\circ ",
+    "‖": r"\| ",
+    "σ": r"\sigma ",
+    "∞": r"\infty ",
+    "⊙": r"\odot ",
+    "∑": r"\Sigma ",
+}
 _MATH |= {c: f"_{{{i}}}" for i, c in enumerate("₀₁₂₃₄₅₆₇₈₉")}
 _MATH |= {c: f"_{{{p}}}" for c, p in zip("₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "+-aehijklmnoprstuvx")}
 _MATH |= {
@@ -62,7 +85,10 @@ def _label(m: Mark, ink: str) -> str:
     if m.kind in ("text", "band") and not m.tex and m.cls != "matrix":
         x, anchor = x - m.label.width / 2, ",anchor=west"
     face = r"\sffamily " if not m.tex and m.kind != "node" else ""
-    return rf"\node[text={_colour(m.ink or ink)},inner sep=0pt,scale={scale}{anchor}] at ({number(x)},{number(y)}) {{{face}{content}}};"
+    return (
+        rf"\node[text={_colour(m.ink or ink)},inner sep=0pt,scale={scale}{anchor}] at "
+        rf"({number(x)},{number(y)}) {{{face}{content}}};"
+    )
 
 
 def _colour(value: str) -> str:

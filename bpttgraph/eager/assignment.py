@@ -1,9 +1,11 @@
 """The error for a Tensor on its way into a plain array: it names the line and says what to write instead.
 
-NumPy asks a Tensor for its numbers in `np.asarray(x)`, but also when it is assigned into a plain array, `h[:, t] = x`. The two are told
+NumPy asks a Tensor for its numbers in `np.asarray(x)`, but also when it is assigned into a plain array, `h[:, t] = x`.
+The two are told
 apart by the instruction that the calling frame is at, so that the message can answer the question that is really asked.
 
-The calling frame also tells what the array is called that a Tensor is stored in, which gives the steps of a recurrence their names.
+The calling frame also tells what the array is called that a Tensor is stored in, which gives the steps of a recurrence
+their names.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ def _caller() -> FrameType | None:
 
 
 def assigned_name(array: Tensor, key: tuple[Any, ...]) -> str | None:
-    """A name for what is stored at one step of an array: `h[:, t] = …` at t = 0 stores `h[1]`. None if this cannot be told."""
+    """A name for what is stored at one step of an array: `h[:, t] = …` at t = 0 stores `h[1]`. None if this cannot be
+    told."""
     steps = [k for k in key if isinstance(k, int)]
     frame = _caller()
     if frame is None or len(steps) != 1 or steps[0] < 0:
@@ -55,7 +58,8 @@ def explain_assignment(x: Tensor) -> BPTTError | None:
     shape = str(tuple(array.shape)) if array is not None and hasattr(array, "shape") else "shape"
     where = f" (line {frame.f_lineno}: {line})" if line else ""
     return BPTTError(
-        f"{_label(x)} was assigned into the plain array {name}{where}; a plain array keeps numbers only, so the derivative would be lost",
+        f"{_label(x)} was assigned into the plain array {name}{where}; a plain array keeps numbers only, so "
+        f"the derivative would be lost",
         f"make {name} a Tensor: {name} = np.zeros({shape}, like=x) with any Tensor x, or {name} = bg.zeros({shape}); "
         "then the same assignment is recorded",
     )
@@ -65,7 +69,8 @@ def explain_conversion(x: Tensor) -> BPTTError:
     """The error to raise when NumPy asks `x` for plain numbers."""
     return explain_assignment(x) or BPTTError(
         f"{_label(x)} would become a plain array here, and its derivative would be lost",
-        "for the numbers write x.data; to join Tensors write np.stack([...]) or bg.array([...]) instead of np.array([...])",
+        "for the numbers write x.data; to join Tensors write np.stack([...]) or bg.array([...]) instead of "
+        "np.array([...])",
     )
 
 

@@ -1,6 +1,7 @@
 """NumPy's functions on Tensors: which rule of the table each one is, or how it is put together from rules.
 
-`np.tanh(x)`, `np.sum(x, axis=0)`, `np.concatenate([a, b])` come here through NumPy's own dispatch. A function that is not listed is an
+`np.tanh(x)`, `np.sum(x, axis=0)`, `np.concatenate([a, b])` come here through NumPy's own dispatch. A function that is
+not listed is an
 error that names it: it never gives a silent constant. The functions work on plain arrays too.
 
 * `UFUNCS`: universal functions. `FUNCTIONS`: all others. `METHODS`: what can be written `x.name(…)`.
@@ -60,7 +61,8 @@ def _is_complex(x: Any) -> bool:
     return bool(np.iscomplexobj(raw(x)))
 
 
-# -- elementwise that need more than a rule --------------------------------------------------------------------------------------
+# -- elementwise that need more than a rule
+# --------------------------------------------------------------------------------------
 
 
 def absolute(x: Any) -> Any:
@@ -101,7 +103,8 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     return A.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
-# -- sums and their like -------------------------------------------------------------------------------------------------------
+# -- sums and their like
+# -------------------------------------------------------------------------------------------------------
 
 
 def sum_(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -237,7 +240,8 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def cross_entropy(logits: Any, target: Any) -> Any:
-    """−log softmax(logits)[target] along the last axis, from logits, so that nothing overflows; one number for each row.
+    """−log softmax(logits)[target] along the last axis, from logits, so that nothing overflows; one number for each
+    row.
 
     `target` is a class for each row, or a distribution shaped like `logits`.
     """
@@ -252,7 +256,8 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     return -P.dot(P.log_softmax(logits), t)
 
 
-# -- products -------------------------------------------------------------------------------------------------------------------
+# -- products
+# -------------------------------------------------------------------------------------------------------------------
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -349,7 +354,8 @@ def _index_into(x: Any, key: Any) -> Any:
     return A.getitem(x, key=_index(key))
 
 
-# -- rearrangements ----------------------------------------------------------------------------------------------------------------
+# -- rearrangements
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def reshape(x: Any, *shape: Any, newshape: Any = None, order: str = "C", **more: Any) -> Any:
@@ -606,7 +612,8 @@ def linspace(start: Any, stop: Any, num: int = 50) -> Any:
 
 
 def astype(x: Any, dtype: Any, **_: Any) -> Any:
-    """Another floating type, recorded; to integers or booleans there is no derivative, and the result is a plain array."""
+    """Another floating type, recorded; to integers or booleans there is no derivative, and the result is a plain
+    array."""
     kind = np.dtype(dtype)
     if kind.kind not in "fc":
         return np.asarray(raw(x)).astype(kind)
@@ -614,7 +621,8 @@ def astype(x: Any, dtype: Any, **_: Any) -> Any:
     return x if kind == origin else A.cast(x, dtype=kind, origin=origin)
 
 
-# -- making Tensors ----------------------------------------------------------------------------------------------------------------
+# -- making Tensors
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def array(data: Any, dtype: Any = None, **_: Any) -> Any:
@@ -655,7 +663,8 @@ def copy(x: Any, **_: Any) -> Any:
     return P.identity(x)
 
 
-# -- the tables --------------------------------------------------------------------------------------------------------------------
+# -- the tables
+# --------------------------------------------------------------------------------------------------------------------
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.add: P.add,

@@ -1,11 +1,15 @@
 """Replay: a program of single numbers, recorded once, run again on levels of vectors.
 
-A recurrence written with scalars (`a = a + W[i][j] * h[j]`) makes one node an operation, and Python pays for each of them.
-`replay(loss)` sorts the recorded graph into levels: whatever stands on one level depends only on levels below, so all products of
-a level are one product of vectors. Sums of sums become one sum. Nothing is differentiated twice: values and partial derivatives
+A recurrence written with scalars (`a = a + W[i][j] * h[j]`) makes one node an operation, and Python pays for each of
+them.
+`replay(loss)` sorts the recorded graph into levels: whatever stands on one level depends only on levels below, so all
+products of
+a level are one product of vectors. Sums of sums become one sum. Nothing is differentiated twice: values and partial
+derivatives
 are those of the rule table, which do not care whether they meet numbers or arrays.
 
-The reverse pass walks the levels downwards. Each edge has a place of its own for its cotangent, edges of one source stand side by
+The reverse pass walks the levels downwards. Each edge has a place of its own for its cotangent, edges of one source
+stand side by
 side, and the adjoint of a node is the sum of its stretch: the sum over uses, for every node of a level at once.
 """
 
@@ -68,7 +72,8 @@ class Replay:
         self.leaves: tuple[Tensor, ...] = tuple(n for n in nodes if n.op is None and not n.is_constant)  # type: ignore[misc]
         self._build(nodes, node)
 
-    # -- the plan -------------------------------------------------------------------------------------------------------
+    # -- the plan
+    # -------------------------------------------------------------------------------------------------------
 
     def _build(self, nodes: Sequence[Any], output: Any) -> None:
         terms, inlined = _sums(nodes, output)
@@ -127,13 +132,15 @@ class Replay:
             groups = [group for _, group in found]
             self._levels.append((_Stretch(groups[0].start, groups[-1].stop, bounds), groups))
 
-    # -- running --------------------------------------------------------------------------------------------------------
+    # -- running
+    # --------------------------------------------------------------------------------------------------------
 
     def __call__(self, values: Any = None) -> tuple[Any, Array]:
         """The value of the program and its gradient by all leaves.
 
         Args:
-            values: new numbers for the leaves: an array in the order of `leaves`, shape (n,), or (n, m) for m settings at once; or a
+            values: new numbers for the leaves: an array in the order of `leaves`, shape (n,), or (n, m) for m settings
+                at once; or a
                 mapping from leaves, or their names, to numbers (all others as recorded); by default the recorded ones.
 
         Returns:
@@ -201,7 +208,8 @@ class Replay:
         """In words: how many operations became how many vector operations."""
         sums = sum(g.op is None for g in self._groups)
         return (
-            f"{self.operations:,} operations on single numbers run as {len(self._groups):,} operations on vectors ({sums:,} of them sums), "
+            f"{self.operations:,} operations on single numbers run as {len(self._groups):,} operations on "
+            f"vectors ({sums:,} of them sums), "
             f"on {self.depth:,} levels; {len(self.leaves):,} leaves"
         )
 
@@ -263,7 +271,8 @@ def _group(members: list[Any], terms: Mapping[int, Any], place: Mapping[int, int
 
 
 def _sums(nodes: Sequence[Any], output: Any) -> tuple[dict[int, list[tuple[Any, float]]], set[int]]:
-    """The summands, with signs, of each sum; and the sums that stand only inside another sum, which need no place of their own."""
+    """The summands, with signs, of each sum; and the sums that stand only inside another sum, which need no place of
+    their own."""
     uses: dict[int, int] = {output.serial: 2}
     for node in nodes:
         for arg in node.args:

@@ -1,13 +1,17 @@
 """Tensor: a node that knows its value. The eager, NumPy-mannered front of the graph.
 
-`x = tensor([1.0, 2.0]); y = (x * x).sum()` computes at once and records every step as a node, so the same graph that is run here
-can be drawn, printed and differentiated. `y.backward()` fills `x.grad`; the transformations of `transforms` (`grad`, `vjp`,
+`x = tensor([1.0, 2.0]); y = (x * x).sum()` computes at once and records every step as a node, so the same graph that is
+run here
+can be drawn, printed and differentiated. `y.backward()` fills `x.grad`; the transformations of `transforms` (`grad`,
+`vjp`,
 `jvp`, …) build on it.
 
 * Shapes are NumPy's; a Python number stays a Python number, so that scalar graphs are quick.
 * Nothing is destroyed: `backward` twice gives the same `grad` twice. It *replaces* `grad`, it does not add to it.
-* `h[:, t] = v` is recorded: `h` is from then on the new value; what was computed with the old value keeps the old value.
-* `float(x)`, `math.tanh(x)`, `np.asarray(x)` would lose the derivative silently. They are errors that say what to write instead.
+* `h[:, t] = v` is recorded: `h` is from then on the new value; what was computed with the old value keeps the old
+  value.
+* `float(x)`, `math.tanh(x)`, `np.asarray(x)` would lose the derivative silently. They are errors that say what to write
+  instead.
 """
 
 from __future__ import annotations
@@ -182,8 +186,10 @@ def _explain(op: Primitive, args: Sequence[Any], attrs: dict[str, Any], error: E
             f"axes have the sizes {shapes[0]}",
         )
     if op.name == "put":
-        return BPTTError(f"assigning a value of shape {shapes[1]} to x[{_key_text(attrs['key'])}] of shape {shapes[0]}: {error}",
-                         "give the value the shape of the place")  # fmt: skip
+        return BPTTError(
+            f"assigning a value of shape {shapes[1]} to x[{_key_text(attrs['key'])}] of shape {shapes[0]}: {error}",
+            "give the value the shape of the place",
+        )
     if op.name == "reshape":
         n = int(np.prod(shapes[0]))
         return BPTTError(
@@ -241,7 +247,8 @@ def _index(key: Any) -> tuple[Any, ...]:
 def _stored(node: Tensor, key: tuple[Any, ...]) -> tuple[Tensor, Tensor | None]:
     """What was assigned to this very place, if that can be seen from the indices; else the value to index.
 
-    A loop that fills `h[:, t]` and reads `h[:, t - 1]` reads what it stored: the graph shows the recurrence, not the array around it.
+    A loop that fills `h[:, t]` and reads `h[:, t - 1]` reads what it stored: the graph shows the recurrence, not the
+    array around it.
     """
     if not all(isinstance(k, int | slice) for k in key):
         return node, None
@@ -496,7 +503,8 @@ class Tensor(Node):
     def __contains__(self, item: object) -> bool:
         return bool(np.any(self.data == raw(item)))
 
-    # -- what would lose the derivative -----------------------------------------------------------------------------------
+    # -- what would lose the derivative
+    # -----------------------------------------------------------------------------------
 
     def __float__(self) -> float:
         if self.is_constant and self.size == 1:
@@ -590,7 +598,8 @@ class Tensor(Node):
                 value.named(name)
         self.latest = A.put(self, value, key=index)
 
-    # -- derivatives ----------------------------------------------------------------------------------------------------
+    # -- derivatives
+    # ----------------------------------------------------------------------------------------------------
 
     def backward(self, grad: Any = None) -> None:
         """Fill `grad` of every Tensor that this one was computed from: the derivative of this Tensor by it.
@@ -607,7 +616,8 @@ class Tensor(Node):
         if grad is None and node.size != 1:
             raise BPTTError(
                 f"backward() starts from a scalar, but this Tensor has shape {node.shape}",
-                "reduce it to the loss, such as y.sum().backward(), or give the cotangent: y.backward(np.ones_like(y.data))",
+                "reduce it to the loss, such as y.sum().backward(), or give the cotangent: "
+                "y.backward(np.ones_like(y.data))",
             )
         for other, g in _reverse({node: _seed(node, grad)}, None):
             other._grad = g
@@ -616,7 +626,8 @@ class Tensor(Node):
         """The same value as a constant without a history."""
         return _constant(self.data)
 
-    # -- methods ----------------------------------------------------------------------------------------------------------
+    # -- methods
+    # ----------------------------------------------------------------------------------------------------------
 
     # The commonest methods, and all others by `__getattr__`.
     tanh, relu, sigmoid = _unary(P.tanh), _unary(P.relu), _unary(P.sigmoid)
@@ -686,7 +697,8 @@ def detach(x: Any) -> Any:
     return x.detach() if isinstance(x, Tensor) else x
 
 
-# -- the reverse pass on numbers ---------------------------------------------------------------------------------------------
+# -- the reverse pass on numbers
+# ---------------------------------------------------------------------------------------------
 
 
 def reverse_values(
@@ -702,7 +714,8 @@ def _reverse(
 ) -> Iterable[tuple[Tensor, Any]]:
     """Each Tensor with its cotangent.
 
-    It applies the same rules as `autodiff.backward`, to numbers and arrays instead of nodes: one loop over the nodes in reverse order.
+    It applies the same rules as `autodiff.backward`, to numbers and arrays instead of nodes: one loop over the nodes in
+    reverse order.
     """
     found: dict[int, Any] = {node.serial: node for node in seeds if node.serial >= since}
     stack: list[Any] = list(found.values())
@@ -726,7 +739,8 @@ def _reverse(
 
 
 def _reverse_numbers(found: dict[int, Any], sums: dict[int, Any]) -> dict[int, Any] | None:
-    """The reverse pass of a program of single numbers, the chain rule and nothing else; None if it holds anything else."""
+    """The reverse pass of a program of single numbers, the chain rule and nothing else; None if it holds anything
+    else."""
     rules: dict[Primitive, Any] = {}
     for serial in sorted(found, reverse=True):
         if serial not in sums:
@@ -882,7 +896,8 @@ def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) ->
 def _like(g: Any, value: Any, leaf: bool, ours: bool) -> Any:
     """A cotangent with the kind of its primal: a number for a number, float32 for float32.
 
-    A leaf gets an array of its own, which may be written to: `g`, if nobody else has it (`ours`), else a copy. Other Tensors get a
+    A leaf gets an array of its own, which may be written to: `g`, if nobody else has it (`ours`), else a copy. Other
+    Tensors get a
     read-only look at an array that others may share.
     """
     if value.__class__ is float:

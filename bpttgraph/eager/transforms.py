@@ -1,7 +1,10 @@
-"""Transformations of functions: grad, value_and_grad, vjp, jvp, linearize, jacobian, hessian, hvp; and trace, gradients.
+"""Transformations of functions: grad, value_and_grad, vjp, jvp, linearize, jacobian, hessian, hvp; and trace,
+gradients.
 
-Each calls the function once with fresh Tensors in place of its arguments, and reads the graph that this leaves. A derivative is made by
-the same rules from the same graph, so it is a graph again if it depends on somebody else's Tensors, and any nesting of forward and
+Each calls the function once with fresh Tensors in place of its arguments, and reads the graph that this leaves. A
+derivative is made by
+the same rules from the same graph, so it is a graph again if it depends on somebody else's Tensors, and any nesting of
+forward and
 reverse mode works. Perturbations cannot be confused: every transformation differentiates by nodes of its own.
 
 Arguments may be numbers, arrays, Tensors, or dicts, lists and tuples of these. Results are shaped like the arguments.
@@ -25,7 +28,8 @@ from .tensor import Tensor, _constant, _recorded, _seed, reverse_values
 
 __all__ = ["grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "linearize", "trace", "value_and_grad", "vjp"]
 
-# -- trees: dicts, lists and tuples of arrays ------------------------------------------------------------------------------------
+# -- trees: dicts, lists and tuples of arrays
+# ------------------------------------------------------------------------------------
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -74,7 +78,8 @@ def _numeric(x: Any) -> bool:
     return np.asarray(x).dtype.kind in "fciu"
 
 
-# -- calling the function -----------------------------------------------------------------------------------------------------------
+# -- calling the function
+# -----------------------------------------------------------------------------------------------------------
 
 
 def _fresh(x: Any, name: str | None) -> Tensor:
@@ -100,8 +105,10 @@ class _Call:
         _callable(f)
         for n in argnums:
             if not 0 <= n < len(args):
-                raise BPTTError(f"{name} was called with {len(args)} positional argument(s), so there is no argument number {n}",
-                                "arguments to differentiate by are positional, counted from 0")  # fmt: skip
+                raise BPTTError(
+                    f"{name} was called with {len(args)} positional argument(s), so there is no argument number {n}",
+                    "arguments to differentiate by are positional, counted from 0",
+                )
         try:
             kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
             named = [p.name for p in inspect.signature(f).parameters.values() if p.kind in kinds]
@@ -236,7 +243,8 @@ def _argnums(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
     return tuple(argnums), False
 
 
-# -- the transformations ----------------------------------------------------------------------------------------------------------------
+# -- the transformations
+# ----------------------------------------------------------------------------------------------------------------
 
 
 def value_and_grad(
@@ -523,7 +531,8 @@ def gradients(output: Tensor, targets: Any, cotangent: Any = None) -> Any:
 
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
-    """The graph of a call of `f`: leaves are named like its arguments (or the keys of dicts), the output like the function.
+    """The graph of a call of `f`: leaves are named like its arguments (or the keys of dicts), the output like the
+    function.
 
     >>> import numpy as np
     >>> def step(h, x, W):

@@ -1,7 +1,10 @@
-"""The façade: every line by which a lower room reaches a higher one, each with its reason. Nothing else in the package looks upwards.
+"""The façade: every line by which a lower room reaches a higher one, each with its reason. Nothing else in the package
+looks upwards.
 
-A recurrence is unrolled, derived and drawn by its own methods, because that is how a user goes on from it; what these methods
-return lives further up. The rooms below call the functions here and name their types by this module; the imports happen on use.
+A recurrence is unrolled, derived and drawn by its own methods, because that is how a user goes on from it; what these
+methods
+return lives further up. The rooms below call the functions here and name their types by this module; the imports happen
+on use.
 """
 
 from __future__ import annotations
@@ -17,9 +20,19 @@ if TYPE_CHECKING:  # what the methods return, so that an editor completes after 
     from ..unrolled import Unrolled as Unrolled
 
 __all__ = [
-    "certain", "derivation", "flow", "folded", "folded_picture", "numpy_call", "picture", "report", "shown", "symbolic", "unrolled",
+    "certain",
+    "derivation",
+    "flow",
+    "folded",
+    "folded_picture",
+    "numpy_call",
+    "picture",
+    "report",
+    "shown",
+    "symbolic",
+    "unrolled",
     "verified",
-]  # fmt: skip
+]
 
 
 def unrolled(rec: Any, **options: Any) -> Unrolled:

@@ -1,4 +1,5 @@
-"""The bound of Pascanu, Mikolov and Bengio (2013), section 2.1: ‖∂h_t/∂h_k‖ ≤ (γ·σ_max(W))^(t−k) for h_t = φ(W h_{t−1} + …), |φ'| ≤ γ."""
+"""The bound of Pascanu, Mikolov and Bengio (2013), section 2.1: ‖∂h_t/∂h_k‖ ≤ (γ·σ_max(W))^(t−k) for h_t = φ(W h_{t−1}
++ …), |φ'| ≤ γ."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bound", "bound_of"]
 
+
 @dataclass(frozen=True)
 class Bound:
     """`factor` bounds the growth of the norm a step; None where the theorem does not apply, for the reason `why`."""
@@ -30,7 +32,8 @@ class Bound:
 
 
 def bound_of(columns: Columns) -> Bound:
-    """The bound for the recurrence, read off its equation: one state, one activation, one product with the state before."""
+    """The bound for the recurrence, read off its equation: one state, one activation, one product with the state
+    before."""
     if len(columns.bases) != 1:
         return Bound(None, f"there are {len(columns.bases)} states ({', '.join(columns.bases)})")
     base, u = columns.bases[0], columns.u
@@ -67,7 +70,8 @@ def bound_of(columns: Columns) -> Bound:
 
 
 def _activations(node: Node) -> tuple[Node, float, list[str]]:
-    """What stands inside the functions of one number around it, the product of their largest slopes, and their names."""
+    """What stands inside the functions of one number around it, the product of their largest slopes, and their
+    names."""
     gamma, names = 1.0, []
     while True:
         op, steep, scaled = node.op, slope_of(node), _scaled(node)

@@ -1,6 +1,8 @@
-"""Clipping: what is done to a gradient that has exploded, what it does to the direction, and the cliff that it is meant for.
+"""Clipping: what is done to a gradient that has exploded, what it does to the direction, and the cliff that it is meant
+for.
 
-Sources: R. Pascanu, T. Mikolov, Y. Bengio (2013), section 3.2, for clipping by the norm; T. Mikolov (2012) for clipping by value.
+Sources: R. Pascanu, T. Mikolov, Y. Bengio (2013), section 3.2, for clipping by the norm; T. Mikolov (2012) for clipping
+    by value.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Clipped:
-    """Clipped gradients, and what that did: the norm before and after, the cosine with the gradient before, the share of entries cut."""
+    """Clipped gradients, and what that did: the norm before and after, the cosine with the gradient before, the share
+    of entries cut."""
 
     gradients: dict[str, Array]
     before: float
@@ -38,7 +41,10 @@ class Clipped:
 
     def __str__(self) -> str:
         turned = np.degrees(np.arccos(np.clip(self.cosine, -1, 1)))
-        return f"norm {self.before:.4g} → {self.after:.4g}, turned by {turned:.1f}°, {100 * self.share:.1f} % of the entries cut"
+        return (
+            f"norm {self.before:.4g} → {self.after:.4g}, turned by {turned:.1f}°, {100 * self.share:.1f} % "
+            f"of the entries cut"
+        )
 
 
 def clip(gradients: Mapping[str, Any], how: str, limit: float) -> Clipped:
@@ -93,7 +99,8 @@ def cliff(
     """The loss, and its slope, on a one-dimensional slice through a parameter.
 
     Args:
-        values: how far to go, (n,): the parameter becomes its value in `data` plus each of them times `direction` (all ones for a
+        values: how far to go, (n,): the parameter becomes its value in `data` plus each of them times `direction` (all
+            ones for a
             number; a unit vector along the gradient otherwise).
 
     Returns:

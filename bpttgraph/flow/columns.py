@@ -1,7 +1,9 @@
 """One step at a time: the Jacobian of all states of a column by all states of the column before, and what goes with it.
 
-A *column* is a step of global time (a decoder's columns follow its encoder's). Its *interface* is every value of this column or an
-older one that later columns still read: the states, and for delays of more than one step what waits to be read. Nothing passes from
+A *column* is a step of global time (a decoder's columns follow its encoder's). Its *interface* is every value of this
+column or an
+older one that later columns still read: the states, and for delays of more than one step what waits to be read. Nothing
+    passes from
 the past to the future except through interfaces, so ∂I_t/∂I_k = A_t A_{t−1} ⋯ A_{k+1} with A_t = ∂I_t/∂I_{t−1}.
 """
 
@@ -132,7 +134,8 @@ class Columns:
                 stack += sources.get(name, [])
         return found
 
-    # -- derivatives within a column --------------------------------------------------------------------------------------
+    # -- derivatives within a column
+    # --------------------------------------------------------------------------------------
 
     def derivative(
         self, outputs: Sequence[str], inputs: Sequence[str], before: Sequence[str], seeds: Array
@@ -168,7 +171,8 @@ class Columns:
         return result
 
     def _evaluate(self, nodes: Sequence[Node], given: Mapping[Node, Any]) -> list[Any]:
-        """Numbers for nodes of a local reverse pass; the values of named variables are known, so the walk stops there."""
+        """Numbers for nodes of a local reverse pass; the values of named variables are known, so the walk stops
+        there."""
         values: dict[int, Any] = {n.serial: v for n, v in given.items()}
         known = self._known
         with np.errstate(all="ignore"):  # an exploded loss has no derivative: NaN in its row, as in `run.gradients`

@@ -1,10 +1,13 @@
 """How gradients vanish or explode: norms of ∂h_t/∂h_k and of each contribution, growth rates, bounds, saturated units.
 
-Products of many Jacobians leave the range of floating point long before T = 1,000. Here every product is kept as a matrix of norm one
+Products of many Jacobians leave the range of floating point long before T = 1,000. Here every product is kept as a
+matrix of norm one
 and the logarithm of what was divided out, so nothing under- or overflows unnoticed.
 
-Sources: Y. Bengio, P. Simard, P. Frasconi, Learning long-term dependencies with gradient descent is difficult (1994); R. Pascanu,
-T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks (2013), for the bound; G. Benettin et al., Lyapunov
+Sources: Y. Bengio, P. Simard, P. Frasconi, Learning long-term dependencies with gradient descent is difficult (1994);
+    R. Pascanu,
+T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks (2013), for the bound; G. Benettin et
+al., Lyapunov
 characteristic exponents (1980), for the growth rates by repeated QR.
 """
 
@@ -40,15 +43,19 @@ class Flow:
     """What was measured. Norms are natural logarithms; −∞ is an exact zero, NaN is where k comes after t.
 
     Attributes:
-        states: names of the states carried. columns: state → the steps along its chain, the initial state first (a chain that runs
+        states: names of the states carried. columns: state → the steps along its chain, the initial state first (a
+            chain that runs
             against time begins at T+1).
-        norms: state → (T+1, T+1), [i, j] = log ‖∂state_t/∂state_k‖₂ for t = columns[i], k = columns[j], the total derivative.
+        norms: state → (T+1, T+1), [i, j] = log ‖∂state_t/∂state_k‖₂ for t = columns[i], k = columns[j], the total
+            derivative.
         contributions: parameter → (T, T), [t−1, k−1] = log ‖∂E_t/∂W through the use at step k‖ (Frobenius).
-        step_values: (T, n) singular values of each step Jacobian ∂I_t/∂I_{t−1} of all states together; step_radius: (T,) their
+        step_values: (T, n) singular values of each step Jacobian ∂I_t/∂I_{t−1} of all states together; step_radius:
+            (T,) their
             spectral radii. lag_values: (T+1, n) logarithms of the singular values of ∂I_T/∂I_k; lag_radius: (T+1,) the
             logarithms of the spectral radii of these products.
         growth: Lyapunov exponents, the largest first: the rates (a step) at which directions grow or shrink.
-        bound: of Pascanu et al., if it applies. saturated: variable → (T,) share of its units with |φ'| below a tenth of its maximum.
+        bound: of Pascanu et al., if it applies. saturated: variable → (T,) share of its units with |φ'| below a tenth
+            of its maximum.
     """
 
     title: str
@@ -101,7 +108,8 @@ class Flow:
         )
 
     def draw(self, view: str = "page", of: str | None = None, theme: str = "light") -> Chart:
-        """A picture: "decay", "jacobian", "contributions", "values", or "page" for all (see `flow.pictures.draw_flow`)."""
+        """A picture: "decay", "jacobian", "contributions", "values", or "page" for all (see
+        `flow.pictures.draw_flow`)."""
         from .pictures import draw_flow
 
         return draw_flow(self, view, of, theme)
@@ -119,14 +127,21 @@ class Flow:
             return None if isinstance(a, float) and not np.isfinite(a) else a
 
         found = {
-            "title": self.title, "columns": self.columns, "states": list(self.states), "unit": "natural logarithm",
+            "title": self.title,
+            "columns": self.columns,
+            "states": list(self.states),
+            "unit": "natural logarithm",
             "norms": {k: plain(v) for k, v in self.norms.items()},
             "contributions": {k: plain(v) for k, v in self.contributions.items()},
-            "step_singular_values": plain(self.step_values), "step_spectral_radius": plain(self.step_radius),
-            "lag_log_singular_values": plain(self.lag_values), "lag_log_spectral_radius": plain(self.lag_radius),
-            "growth": plain(self.growth), "bound": {"factor": self.bound.factor, "why": self.bound.why},
-            "saturated": {k: plain(v) for k, v in self.saturated.items()}, "notes": self.notes,
-        }  # fmt: skip
+            "step_singular_values": plain(self.step_values),
+            "step_spectral_radius": plain(self.step_radius),
+            "lag_log_singular_values": plain(self.lag_values),
+            "lag_log_spectral_radius": plain(self.lag_radius),
+            "growth": plain(self.growth),
+            "bound": {"factor": self.bound.factor, "why": self.bound.why},
+            "saturated": {k: plain(v) for k, v in self.saturated.items()},
+            "notes": self.notes,
+        }
         return json.dumps(found, ensure_ascii=False) + "\n"
 
     def to_csv(self) -> str:
@@ -172,7 +187,8 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
     """Measure the flow of gradients through an unrolled recurrence.
 
     Args:
-        data: an instance without a batch (a generic random one by default). wrt: parameters whose contributions are measured; by
+        data: an instance without a batch (a generic random one by default). wrt: parameters whose contributions are
+            measured; by
             default those that stand in the recurrent step, as long as their triangle fits into memory.
 
     Raises:
@@ -243,7 +259,8 @@ def _walk(
     """Along the columns with every product ∂I_t/∂I_k at once, each of norm one with its logarithm beside it.
 
     Returns:
-        The logarithms of ‖∂state_t/∂state_k‖; for each column t the rows ∂E_t/∂I_k, k < t, of norm one, (t, n), and the logarithms
+        The logarithms of ‖∂state_t/∂state_k‖; for each column t the rows ∂E_t/∂I_k, k < t, of norm one, (t, n), and the
+        logarithms
         (T+1, T+1) of what was divided out of them; and the products of the last column.
     """
     count, n = len(columns.order), steps.shape[-1]
@@ -282,7 +299,8 @@ def _scaled(values: Array, logs: Array) -> tuple[Array, Array]:
 
 
 def _entries(columns: Columns, interfaces: list[list[str]], n: int) -> dict[str, Array]:
-    """How each state enters its own interface: ∂I_k/∂state_k, the total derivative within the column, for all k: (T+1, n, size)."""
+    """How each state enters its own interface: ∂I_k/∂state_k, the total derivative within the column, for all k: (T+1,
+    n, size)."""
     found = {}
     for base in columns.bases:
         parts = []
@@ -297,7 +315,8 @@ def _entries(columns: Columns, interfaces: list[list[str]], n: int) -> dict[str,
 
 
 def _parameters(columns: Columns, wrt: Sequence[str] | None, count: int, notes: list[str]) -> list[str]:
-    """The parameters to measure along this chain: those asked for, or those of the recurrent step, without what is too large."""
+    """The parameters to measure along this chain: those asked for, or those of the recurrent step, without what is too
+    large."""
     u = columns.u
     for name in wrt or ():
         if name not in u.parameters:
@@ -317,7 +336,8 @@ def _parameters(columns: Columns, wrt: Sequence[str] | None, count: int, notes: 
     kept = [n for n in names if count**2 * prod(u.node(n).shape) <= MOST_CONTRIBUTIONS]
     if len(kept) < len(names):
         notes.append(
-            f"contributions of {', '.join(n for n in names if n not in kept)} are not measured: too large for {count - 1} steps"
+            f"contributions of {', '.join(n for n in names if n not in kept)} are not measured: too large for "
+            f"{count - 1} steps"
         )
     return kept
 
@@ -325,7 +345,8 @@ def _parameters(columns: Columns, wrt: Sequence[str] | None, count: int, notes: 
 def _contributions(
     columns: Columns, interfaces: list[list[str]], rows: list[Array], row_logs: Array, names: list[str]
 ) -> dict[str, Array]:
-    """Log ‖dE_t/dW through the use at step k‖ for each parameter: local VJPs of the rows ∂E_t/∂I_k. NaN where no path leads."""
+    """Log ‖dE_t/dW through the use at step k‖ for each parameter: local VJPs of the rows ∂E_t/∂I_k. NaN where no path
+    leads."""
     u, count = columns.u, len(rows)
     variables = u.vgraph.variables
     steps_of = {n: {variables[use.variable].column: use.step or 0 for use in u.parameters[n].uses} for n in names}

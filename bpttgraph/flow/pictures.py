@@ -1,4 +1,5 @@
-"""Pictures of a measured gradient flow: decay over the distance, heat maps over (t, k), singular values of the products."""
+"""Pictures of a measured gradient flow: decay over the distance, heat maps over (t, k), singular values of the
+products."""
 
 from __future__ import annotations
 
@@ -25,8 +26,10 @@ def draw_flow(flow: Flow, view: str = "page", of: str | None = None, theme: str 
     """Draw a flow.
 
     Args:
-        view: "decay", the norm of ∂state_T/∂state_k over the distance T − k; "jacobian", a heat map of ‖∂state_t/∂state_k‖;
-            "contributions", one of ‖dE_t/dW through the use at step k‖; "values", singular values and spectral radius of the
+        view: "decay", the norm of ∂state_T/∂state_k over the distance T − k; "jacobian", a heat map of
+            ‖∂state_t/∂state_k‖;
+            "contributions", one of ‖dE_t/dW through the use at step k‖; "values", singular values and spectral radius
+            of the
             products; "page", all of them.
         of: the state, or the parameter for contributions; the first by default.
     """
@@ -59,8 +62,14 @@ def _decay(flow: Flow, theme: str) -> Chart:
         reach = max(max(seen) - min(seen), 2.0)  # a loose bound leaves the chart instead of pressing everything flat
         last = min(T, (max(seen) + reach / 2) / slope if slope > 0 else T)
         lines.append(Series("bound", [0, last], [0.0, last * slope]))
-    return line_chart("How much of the past is left", "distance T − k", "norm of the Jacobian ∂state[T]/∂state[k]", lines, power=True,
-                      theme=theme)  # fmt: skip
+    return line_chart(
+        "How much of the past is left",
+        "distance T − k",
+        "norm of the Jacobian ∂state[T]/∂state[k]",
+        lines,
+        power=True,
+        theme=theme,
+    )
 
 
 def _decay_line(flow: Flow, state: str, name: str = "") -> Series:
@@ -94,8 +103,15 @@ def _contributions(flow: Flow, of: str | None, theme: str) -> Chart:
     if name not in flow.contributions:
         raise BPTTError(f"the contributions of {name} were not measured", nearest(name, list(flow.contributions)))
     table = flow.contributions[name] / LOG10
-    return heat_chart(f"Norm of dE[t]/d{to_unicode(name)} through step k", "t", "k", table.tolist(),
-                      t=range(1, len(table) + 1), k=range(1, table.shape[1] + 1), theme=theme)  # fmt: skip
+    return heat_chart(
+        f"Norm of dE[t]/d{to_unicode(name)} through step k",
+        "t",
+        "k",
+        table.tolist(),
+        t=range(1, len(table) + 1),
+        k=range(1, table.shape[1] + 1),
+        theme=theme,
+    )
 
 
 def _largest(flow: Flow) -> str:
@@ -119,7 +135,8 @@ def _values(flow: Flow, theme: str) -> Chart:
 
 
 def compared(flows: Sequence[tuple[str, Flow]], title: str, theme: str = "light") -> Chart:
-    """The decay of several recurrences in one chart: each its first state, or the one carried linearly if it has one (`c`)."""
+    """The decay of several recurrences in one chart: each its first state, or the one carried linearly if it has one
+    (`c`)."""
     from ..draw.chart import line_chart
 
     lines = [_decay_line(flow, "c" if "c" in flow.states else flow.states[0], name) for name, flow in flows]

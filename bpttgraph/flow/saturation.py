@@ -19,9 +19,11 @@ SATURATED = 0.1  # of the largest slope
 
 
 def saturation(run: Run) -> dict[str, Array]:
-    """For each activation, by the variable that it makes (`tanh in h` for one inside an equation), the share of saturated units a step.
+    """For each activation, by the variable that it makes (`tanh in h` for one inside an equation), the share of
+    saturated units a step.
 
-    A unit counts when |φ'| is below a tenth of its largest value (`slopes`): tanh beyond ±0.95, a sigmoid gate below 0.025 or above
+    A unit counts when |φ'| is below a tenth of its largest value (`slopes`): tanh beyond ±0.95, a sigmoid gate below
+    0.025 or above
     0.975, a ReLU that is off.
     """
     u = run.u

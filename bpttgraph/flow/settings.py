@@ -1,7 +1,10 @@
-"""Settings for experiments on gradient flow: recurrent matrices of a chosen spectral radius, and the cells that are compared.
+"""Settings for experiments on gradient flow: recurrent matrices of a chosen spectral radius, and the cells that are
+compared.
 
-Sources: Q. Le, N. Jaitly, G. Hinton, A simple way to initialize recurrent networks of rectified linear units (2015), for the identity;
-R. Jozefowicz, W. Zaremba, I. Sutskever, An empirical exploration of recurrent network architectures (2015), for the forget bias.
+Sources: Q. Le, N. Jaitly, G. Hinton, A simple way to initialize recurrent networks of rectified linear units (2015),
+    for the identity;
+R. Jozefowicz, W. Zaremba, I. Sutskever, An empirical exploration of recurrent network architectures (2015), for the
+forget bias.
 """
 
 from __future__ import annotations
@@ -73,7 +76,8 @@ def with_radius(u: Unrolled, data: Mapping[str, Any], radius: float) -> dict[str
 
 
 def compared_flows(steps: int = 50, radius: float = 1.0, hidden: int = 16, seed: int = 0) -> list[tuple[str, Flow]]:
-    """The flow of the usual cells on the same inputs, recurrent matrices scaled to the same spectral radius, no biases otherwise."""
+    """The flow of the usual cells on the same inputs, recurrent matrices scaled to the same spectral radius, no biases
+    otherwise."""
     x = np.random.default_rng(seed).normal(size=(steps, 4))
     found = []
     for label, (name, settings) in COMPARED.items():

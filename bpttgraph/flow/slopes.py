@@ -1,6 +1,7 @@
 """How steep each activation is at most, and whether it has flat places where a unit hardly passes a gradient on.
 
-One table for the bound of Pascanu et al. and for the count of saturated units. Every function of one number is in it; None says that
+One table for the bound of Pascanu et al. and for the count of saturated units. Every function of one number is in it;
+None says that
 its slope has no bound, or no meaning (steps and roundings). The test measures each bound.
 """
 
@@ -17,7 +18,8 @@ __all__ = ["SLOPES", "Slope", "slope_of"]
 
 @dataclass(frozen=True)
 class Slope:
-    """`largest` is the largest |φ'|, or a function of the settings that gives it; `flat`: |φ'| comes below a tenth of that."""
+    """`largest` is the largest |φ'|, or a function of the settings that gives it; `flat`: |φ'| comes below a tenth of
+    that."""
 
     largest: float | Callable[..., float]
     flat: bool = False
@@ -48,14 +50,19 @@ SLOPES: dict[str, Slope | None] = {
     "cos": Slope(1.0),
     "sinc": Slope(1.3703055927694590),  # of sin(πx)/(πx), at 0.6626
     "nan_to_num": Slope(1.0),
-    **dict.fromkeys(("square", "power", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt", "reciprocal", "tan"), None),
+    **dict.fromkeys(
+        ("square", "power", "exp", "expm1", "exp2", "log", "log1p", "log2", "log10", "sqrt", "reciprocal", "tan"), None
+    ),
     **dict.fromkeys(("sinh", "cosh", "arcsin", "arccos", "arccosh", "arctanh"), None),
-    **dict.fromkeys(("step", "sign", "top_mask", "floor", "ceil", "rint", "trunc", "finite", "stop_gradient", "as_number"), None),
-}  # fmt: skip
+    **dict.fromkeys(
+        ("step", "sign", "top_mask", "floor", "ceil", "rint", "trunc", "finite", "stop_gradient", "as_number"), None
+    ),
+}
 
 
 def slope_of(node: Node) -> tuple[float, bool] | None:
-    """The largest slope of the activation that a node is, and whether it has flat places; None if it is none, or has no bound."""
+    """The largest slope of the activation that a node is, and whether it has flat places; None if it is none, or has no
+    bound."""
     entry = SLOPES.get(node.op.name) if node.op is not None else None
     if entry is None:
         return None

@@ -1,9 +1,13 @@
-"""Truncation as a choice: what each rule loses, costs and keeps in memory, beside the full gradient and beside forward mode.
+"""Truncation as a choice: what each rule loses, costs and keeps in memory, beside the full gradient and beside forward
+mode.
 
 * A *fixed* rule is biased: it loses the contributions that cross its borders.
-* *Randomised* truncation (C. Tallec, Y. Ollivier, Unbiasing truncated backpropagation through time, 2017) cuts each border with
-  probability c and multiplies what passes by 1/(1−c). Its expectation is the full gradient; its variance is computed here exactly.
-* *Real-time recurrent learning* (R. Williams, D. Zipser 1989) carries ∂state/∂W forward: the full gradient without a backward pass,
+* *Randomised* truncation (C. Tallec, Y. Ollivier, Unbiasing truncated backpropagation through time, 2017) cuts each
+  border with
+  probability c and multiplies what passes by 1/(1−c). Its expectation is the full gradient; its variance is computed
+  here exactly.
+* *Real-time recurrent learning* (R. Williams, D. Zipser 1989) carries ∂state/∂W forward: the full gradient without a
+  backward pass,
   at the price of a matrix as wide as the number of parameters.
 """
 
@@ -33,9 +37,11 @@ class Choice:
 
     Attributes:
         rule: as given to `truncate`, or "full", "randomised:c", "rtrl". text: the rule in words.
-        cosine, norm: the gradient's direction against the full one, and its length relative to it; for "randomised", of its
+        cosine, norm: the gradient's direction against the full one, and its length relative to it; for "randomised", of
+            its
             expectation, which is exact.
-        spread: for "randomised", the standard deviation of one draw relative to the norm of the full gradient; otherwise 0.
+        spread: for "randomised", the standard deviation of one draw relative to the norm of the full gradient;
+            otherwise 0.
         backward_steps: how many times a step is passed backwards (for "rtrl", forwards with tangents).
         memory: numbers kept from the forward pass for the backward pass, or as tangents.
     """
@@ -94,7 +100,8 @@ def compare(
 
     Args:
         u: unrolled without truncation. data: a generic random instance by default.
-        rules: what `truncate` takes, "randomised:0.2" (the probability of a cut), "rtrl"; by default one of each, with windows of a
+        rules: what `truncate` takes, "randomised:0.2" (the probability of a cut), "rtrl"; by default one of each, with
+            windows of a
             quarter of the steps. wrt: parameters that the direction is measured over; all by default.
 
     >>> import bpttgraph as bg
@@ -202,7 +209,8 @@ def _state_size(u: Unrolled) -> int:
     return sum(int(np.prod(v.shape)) for v in steps)
 
 
-# -- randomised -----------------------------------------------------------------------------------------------------------
+# -- randomised
+# -----------------------------------------------------------------------------------------------------------
 
 
 def randomised(
@@ -228,7 +236,8 @@ def randomised(
 def variance(u: Unrolled, data: Mapping[str, Any], name: str, cut: float) -> float:
     """The variance of one draw, summed over all entries: exact, from the triangle of contributions.
 
-    Two contributions share the borders between the later of their uses and the earlier of their losses; each shared border raises
+    Two contributions share the borders between the later of their uses and the earlier of their losses; each shared
+    border raises
     the expectation of their product by 1/(1−c).
     """
     triangle = u.run(data).contributions(name)
@@ -240,11 +249,13 @@ def variance(u: Unrolled, data: Mapping[str, Any], name: str, cut: float) -> flo
     return float(np.sum(((1.0 - cut) ** -shared - 1.0) * (parts @ parts.T)))
 
 
-# -- forward mode -----------------------------------------------------------------------------------------------------------
+# -- forward mode
+# -----------------------------------------------------------------------------------------------------------
 
 
 def rtrl(u: Unrolled, data: Mapping[str, Any], name: str) -> Array:
-    """dE/dW by real-time recurrent learning: every tangent of the parameter carried forward through all steps, no backward pass.
+    """dE/dW by real-time recurrent learning: every tangent of the parameter carried forward through all steps, no
+    backward pass.
 
     >>> import bpttgraph as bg
     >>> u = bg.cell("rnn").unroll(4)

@@ -1,4 +1,5 @@
-"""How large a piece of work may be. It is estimated before it begins, and refused with the limit and what makes it smaller.
+"""How large a piece of work may be. It is estimated before it begins, and refused with the limit and what makes it
+smaller.
 
 Whatever a user chooses, a size, a number of steps, a file, ends in one of these amounts:
 

@@ -1,4 +1,5 @@
-"""Other programs, run within limits of time and output; whatever they started ends with them, also when we are interrupted."""
+"""Other programs, run within limits of time and output; whatever they started ends with them, also when we are
+interrupted."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ def run_child(
     """Run a program on `given` as standard input.
 
     Raises:
-        OSError: it cannot be started. subprocess.TimeoutExpired: it took longer than `seconds`. TooMuchOutput: it printed more than
+        OSError: it cannot be started. subprocess.TimeoutExpired: it took longer than `seconds`. TooMuchOutput: it
+            printed more than
             `most` bytes. In each case it is gone, with all that it started in its group of processes.
     """
     process = subprocess.Popen(

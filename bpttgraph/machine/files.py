@@ -52,7 +52,8 @@ def decoded(content: bytes, name: str) -> str:
 
 
 def check_place(path: Path, folders: bool = True) -> None:
-    """Ask before the work whether a file can be written: its folder is there, or `folders` may be made, and it is no folder itself.
+    """Ask before the work whether a file can be written: its folder is there, or `folders` may be made, and it is no
+    folder itself.
 
     Raises:
         BPTTError: what stands in the way.
@@ -70,9 +71,11 @@ def check_place(path: Path, folders: bool = True) -> None:
 
 
 def write(files: Mapping[Path, bytes], folders: bool = True) -> None:
-    """Write files that are complete in memory, and make their `folders`: all under other names first, forced to the disk, then renamed.
+    """Write files that are complete in memory, and make their `folders`: all under other names first, forced to the
+    disk, then renamed.
 
-    Whatever stops it, a full disk or an interrupt, leaves every file as it was before or whole. What is no regular file (a pipe,
+    Whatever stops it, a full disk or an interrupt, leaves every file as it was before or whole. What is no regular file
+    (a pipe,
     /dev/stdout) is written to as it stands.
 
     Raises:

@@ -74,9 +74,13 @@ def build_page(
         for fold, svg in enumerate(pictures.graph(v, name))
     ]
     told = {
-        "frames": frames, "terms": book.terms, "factors": book.factors, "variables": book.variables,
-        "inside": inside_ids(u), "name": to_unicode(name),
-    }  # fmt: skip
+        "frames": frames,
+        "terms": book.terms,
+        "factors": book.factors,
+        "variables": book.variables,
+        "inside": inside_ids(u),
+        "name": to_unicode(name),
+    }
     # No "<" may stand in a script element: it could close it.
     values = json.dumps(told, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     title = f"∂E/∂{to_unicode(name)} of {u.recurrence.title}, term by term"
@@ -87,7 +91,8 @@ def build_page(
         "css": _asset("page.css"),
         "dark": dark_rules() if theme != "print" else "",
         "js": "\n".join(_asset(script) for script in _SCRIPTS),
-        "gradient": f"<math><mfrac><mrow><mo>∂</mo><mi>E</mi></mrow><mrow><mo>∂</mo>{to_mathml(name)}</mrow></mfrac></math>",
+        "gradient": "<math><mfrac><mrow><mo>∂</mo><mi>E</mi></mrow>"
+        f"<mrow><mo>∂</mo>{to_mathml(name)}</mrow></mfrac></math>",
         "wrt": f"<math>{to_mathml(name)}</math>",
         "instance": _text(instance),
         "inside": pictures.inside(u),

@@ -97,9 +97,15 @@ class Book:
         values = _Values(d, run) if run is not None else None
         rows = [self._term(x, values) for x in terms]
         frame: dict[str, Any] = {
-            "T": max(u.steps.values()), "weight": float(u.weight), "own": own, "terms": rows, "shape": list(u.node(self.name).shape),
-            "uses": self._uses(u, terms), "cells": {}, "notes": "; ".join(u.conventions),
-        }  # fmt: skip
+            "T": max(u.steps.values()),
+            "weight": float(u.weight),
+            "own": own,
+            "terms": rows,
+            "shape": list(u.node(self.name).shape),
+            "uses": self._uses(u, terms),
+            "cells": {},
+            "notes": "; ".join(u.conventions),
+        }
         self._describe(u, run, frame)
         if run is not None:
             self._check(u, d, run, rows, frame)
@@ -150,7 +156,8 @@ class Book:
         return found
 
     def _describe(self, u: Unrolled, run: Run | None, frame: dict[str, Any]) -> None:
-        """Every variable of a step: its equation in words and its value; a value that depends on T stands in the frame."""
+        """Every variable of a step: its equation in words and its value; a value that depends on T stands in the
+        frame."""
         from ..derive import equation, to_text
 
         frame["values"] = own = {}

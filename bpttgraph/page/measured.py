@@ -29,7 +29,8 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Measured:
-    """`gradient` and its `radius`, and (t, k) -> (value, radius), all flat; k counts the steps of the use's own block."""
+    """`gradient` and its `radius`, and (t, k) -> (value, radius), all flat; k counts the steps of the use's own
+    block."""
 
     gradient: Array
     radius: Array
@@ -57,8 +58,9 @@ def by_use(u: Unrolled, name: str, run: Run) -> Measured:
     radii = radii_of_uses(run, [(name, k) for k in steps], losses) if steps else {}
     cells = {
         (t, k): (uses.value[i, j], UNIT * np.ravel(radii[name, k][1][i]))
-        for i, t in enumerate(losses) for j, k in enumerate(steps)
-    }  # fmt: skip
+        for i, t in enumerate(losses)
+        for j, k in enumerate(steps)
+    }
     _, radius = whole_radii(run, [name])[name]
     return Measured(whole.value.sum(axis=1), UNIT * np.ravel(radius), cells)
 

@@ -68,8 +68,12 @@ class Pictures:
         svg = re.sub(r'<g id="[^"]*"', "<g", svg)
         width, height = right - left + 20, bottom - top + 20
         box = f'viewBox="{left - 10:.0f} {top - 10:.0f} {width:.0f} {height:.0f}"'
-        svg = re.sub(r'width="[^"]*" height="[^"]*" viewBox="[^"]*" role="img"',
-                     f'width="{width:.0f}" height="{height:.0f}" {box} role="group"', svg, count=1)  # fmt: skip
+        svg = re.sub(
+            r'width="[^"]*" height="[^"]*" viewBox="[^"]*" role="img"',
+            f'width="{width:.0f}" height="{height:.0f}" {box} role="group"',
+            svg,
+            count=1,
+        )
         return _rounded(re.sub(r'<rect class="paper"[^>]*/>', "", svg), 1)
 
 

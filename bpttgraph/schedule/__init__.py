@@ -29,7 +29,8 @@ class Schedule:
     """What is computed before, in and after the loops over time, for a recurrence under its settings.
 
     Attributes:
-        reason: why there is none, "" if there is one. fault: what a trial found, "" if nothing or none was made (see `unrolled.trial`).
+        reason: why there is none, "" if there is one. fault: what a trial found, "" if nothing or none was made (see
+            `unrolled.trial`).
         wide: whether the numbers of a step fill a good part of the cache; None decides by their number.
         large: entries of a matrix from which one-hot vectors are looked for.
     """
@@ -111,7 +112,8 @@ class Schedule:
         return pool[-1]
 
     def _classes(self, admitted: Admitted) -> dict[str, Any]:
-        """Class numbers `(T, B)` of the sequences that were given as such, or that turn out to be one-hot and meet large matrices."""
+        """Class numbers `(T, B)` of the sequences that were given as such, or that turn out to be one-hot and meet
+        large matrices."""
         found = {key: admitted.arrays[key] for key in admitted.classes if key in self._indexed}
         for key, entries in self._multiplied.items():
             if entries >= self.large and key not in found and (classes := classes_of(admitted.arrays[key])) is not None:
@@ -119,7 +121,8 @@ class Schedule:
         return found
 
     def tried(self, admitted: Admitted, trial: Callable[..., str]) -> None:
-        """Compare once with the unrolled graph, for data of this form; where they differ there is no schedule any more (`fault`).
+        """Compare once with the unrolled graph, for data of this form; where they differ there is no schedule any more
+        (`fault`).
 
         Args:
             trial: makes the comparison, with batched, hot and wide of the form: the fault as a text, "" for none.
@@ -148,7 +151,8 @@ class Schedule:
 
 
 class Scheduled:
-    """What a run of the schedule found. Its values are read from the memory of the schedule, which is not used again before it is gone."""
+    """What a run of the schedule found. Its values are read from the memory of the schedule, which is not used again
+    before it is gone."""
 
     def __init__(self, work: Workspace, loss: Any):
         self.loss, self._work = loss, work

@@ -1,4 +1,5 @@
-"""The schedule in plain words: what stands before, in and after each loop, and why. Read off the stages that are run."""
+"""The schedule in plain words: what stands before, in and after each loop, and why. Read off the stages that are
+run."""
 
 from __future__ import annotations
 
@@ -49,7 +50,8 @@ class _Words:
                 for arg in value.args:
                     self.uses[arg] = self.uses.get(arg, 0) + 1
 
-    # -- names ----------------------------------------------------------------------------------------------------------------
+    # -- names
+    # ----------------------------------------------------------------------------------------------------------------
 
     def name(self, value: Value) -> str:
         """How a value is called where it is read."""
@@ -115,7 +117,8 @@ class _Words:
             return _INFIX[value.op].format(*args)
         return f"{value.op}({', '.join(map(_bare, args))})"
 
-    # -- passages -------------------------------------------------------------------------------------------------------------
+    # -- passages
+    # -------------------------------------------------------------------------------------------------------------
 
     def passage(self, stages: list[Stage], waits: str) -> list[str]:
         """One pass: its loops, and between them what is computed for all steps at once."""

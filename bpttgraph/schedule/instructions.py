@@ -1,6 +1,8 @@
-"""How values are computed into memory that is there already: NumPy calls with `out`, one list of `(function, arguments)`.
+"""How values are computed into memory that is there already: NumPy calls with `out`, one list of `(function,
+arguments)`.
 
-Only the *values* of primitives stand here, no derivative. What is not in this list is computed by the primitive itself and copied.
+Only the *values* of primitives stand here, no derivative. What is not in this list is computed by the primitive itself
+and copied.
 """
 
 from __future__ import annotations
@@ -126,9 +128,12 @@ def _softmax(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> 
         return None
     one = scratch(0, (*out.shape[:-1], 1))
     return [
-        (np.maximum.reduce, (ins[0], -1, None, one, True)), (np.subtract, (ins[0], one, out)), (np.exp, (out, out)),
-        (np.add.reduce, (out, -1, None, one, True)), (np.divide, (out, one, out)),
-    ]  # fmt: skip
+        (np.maximum.reduce, (ins[0], -1, None, one, True)),
+        (np.subtract, (ins[0], one, out)),
+        (np.exp, (out, out)),
+        (np.add.reduce, (out, -1, None, one, True)),
+        (np.divide, (out, one, out)),
+    ]
 
 
 def _dot(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction] | None:
@@ -144,16 +149,21 @@ def _cross_entropy(value: Value, ins: Sequence[Any], out: Array, scratch: Scratc
     y, target = ins
     log = scratch(0, np.broadcast_shapes(y.shape, target.shape))
     return [
-        (np.equal, (target, 0.0, log)), (np.add, (y, log, log)),  # where the target is 0 the logarithm does not count, even of 0
-        (np.log, (log, log)), (np.multiply, (target, log, log)), (np.add.reduce, (log, -1, None, out)), (np.negative, (out, out)),
-    ]  # fmt: skip
+        (np.equal, (target, 0.0, log)),
+        (np.add, (y, log, log)),  # where the target is 0 the logarithm does not count, even of 0
+        (np.log, (log, log)),
+        (np.multiply, (target, log, log)),
+        (np.add.reduce, (log, -1, None, out)),
+        (np.negative, (out, out)),
+    ]
 
 
 def _copy(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
     return [(np.copyto, (out, ins[0]))]
 
 
-# -- class numbers (see `lookups`) ---------------------------------------------------------------------------------------------------
+# -- class numbers (see `lookups`)
+# ---------------------------------------------------------------------------------------------------
 
 
 def _one_hot(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
@@ -187,10 +197,22 @@ def _increase(out: Array, rows: Array, classes: Array, amount: float) -> None:
 
 
 _SPECIAL: dict[str, Callable[..., list[Instruction] | None]] = {
-    "Σ": _sum, "Π": _product, "matvec": _matvec, "vecmat": _vecmat, "batch_outer": _batch_outer, "batch_sum": _batch_sum,
-    "sigmoid": _sigmoid, "softmax": _softmax, "dot": _dot, "cross_entropy": _cross_entropy, "copy": _copy,
-    "one_hot": _one_hot, "columns": _columns, "cross_entropy_at": _cross_entropy_at, "add_at": _add_at,
+    "Σ": _sum,
+    "Π": _product,
+    "matvec": _matvec,
+    "vecmat": _vecmat,
+    "batch_outer": _batch_outer,
+    "batch_sum": _batch_sum,
+    "sigmoid": _sigmoid,
+    "softmax": _softmax,
+    "dot": _dot,
+    "cross_entropy": _cross_entropy,
+    "copy": _copy,
+    "one_hot": _one_hot,
+    "columns": _columns,
+    "cross_entropy_at": _cross_entropy_at,
+    "add_at": _add_at,
     "table": lambda v, ins, out, s: [(np.copyto, (out, ins[0].T))],
     "relu": lambda v, ins, out, s: [(partial(np.maximum, out=out), (ins[0], 0.0))],
     "step": lambda v, ins, out, s: [(np.greater, (ins[0], 0.0, out))],
-}  # fmt: skip
+}

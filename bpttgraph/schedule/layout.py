@@ -15,8 +15,10 @@ class Layout:
     """The stages of a schedule, and what follows from them for memory.
 
     Args:
-        wide: whether the numbers of one step fill a good part of the processor's cache. Then the factors that only a loop reads are
-            computed in that loop, where they are still in the cache when they are read; otherwise for all steps at once, which
+        wide: whether the numbers of one step fill a good part of the processor's cache. Then the factors that only a
+            loop reads are
+            computed in that loop, where they are still in the cache when they are read; otherwise for all steps at
+            once, which
             needs fewer calls.
 
     Attributes:
@@ -87,7 +89,8 @@ def _base(view: Value) -> Value:
 
 
 def _side_by_side(values: list[Value]) -> dict[Value, tuple[Value, int, int]]:
-    """A place for what is read side by side: the longest rows first, shorter ones are parts of them where they can be."""
+    """A place for what is read side by side: the longest rows first, shorter ones are parts of them where they can
+    be."""
     parts: dict[Value, tuple[Value, int, int]] = {}
     for whole in sorted((v for v in values if v.op in ("concat", "stack")), key=lambda v: -v.shape[0]):
         known = [parts[p] for p in whole.args if p in parts]

@@ -32,7 +32,9 @@ def needs(system: System) -> dict[str, Slot]:
         name, length = f"{key}[{step}]", u.steps[block]
         first = 1 + system.offsets.get(key, 0) if defined else 1
         known = system.initial.get((key, step))
-        if (defined and first <= step < first + length) or ((defined or known is not None) and known not in system.outside):
+        if (defined and first <= step < first + length) or (
+            (defined or known is not None) and known not in system.outside
+        ):
             return  # an equation computes it, perhaps one for this step only
         role = "initial" if defined else "target" if key in rec.targets else "input"
         if (

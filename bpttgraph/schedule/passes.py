@@ -99,7 +99,8 @@ def hoist(found: Values) -> Values:
     return rebuild(found, change)
 
 
-# -- products with a common operand -----------------------------------------------------------------------------------------------
+# -- products with a common operand
+# -----------------------------------------------------------------------------------------------
 
 
 def _weights(value: Value) -> bool:
@@ -140,9 +141,14 @@ def pack(found: Values) -> Values:
     for value in loop:
         if value.op == "Σ":
             terms = [
-                a for sign, a in zip(value.attrs["signs"], value.args)
-                if sign > 0 and a.op == "vecmat" and _weights(a.args[1]) and len(uses[a]) == 1 and a.args[0].rows is not None
-            ]  # fmt: skip
+                a
+                for sign, a in zip(value.attrs["signs"], value.args)
+                if sign > 0
+                and a.op == "vecmat"
+                and _weights(a.args[1])
+                and len(uses[a]) == 1
+                and a.args[0].rows is not None
+            ]
             if len(terms) > 1:
                 sums[value] = sorted(terms, key=lambda a: place.get(a.args[1], _LAST))
                 for a in sums[value]:
@@ -212,7 +218,8 @@ def _concat(build: Build, parts: list[Value]) -> Value:
     )
 
 
-# -- the same operation on all parts ----------------------------------------------------------------------------------------------
+# -- the same operation on all parts
+# ----------------------------------------------------------------------------------------------
 
 
 def lift(found: Values) -> Values:

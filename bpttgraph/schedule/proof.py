@@ -1,8 +1,11 @@
-"""What is proved of a plan before it is run. What cannot be proved is left to the unrolled graph (`Unsuited`, with the reason).
+"""What is proved of a plan before it is run. What cannot be proved is left to the unrolled graph (`Unsuited`, with the
+reason).
 
-Rewriting a recurrence for speed is where numbers go wrong without a word, so nothing here trusts the passes that made the plan:
+Rewriting a recurrence for speed is where numbers go wrong without a word, so nothing here trusts the passes that made
+the plan:
 
-* `_operation`: every operation gets arrays that it is made for. Steps and examples stand in front of what a primitive works on, so
+* `_operation`: every operation gets arrays that it is made for. Steps and examples stand in front of what a primitive
+  works on, so
   values that meet must have the same rows, or none; a sum over rows wants rows; every shape is that of the rule table.
 * `_read`: a read of another step looks at rows that are there, or has a value for every row that is not.
 * `_order`: every value is computed once and before it is read: in a loop, rows that the loop has passed.
@@ -47,7 +50,9 @@ def _operation(value: Value) -> bool:
         return not args
     if op in ("batch_sum", "batch_outer"):  # the sum over steps and examples
         each = len(rows) == 1 and all(a.rows is not None for a in args)
-        return each and value.rows is None and shape == (shapes[0] if op == "batch_sum" else tuple(s[0] for s in shapes))
+        return (
+            each and value.rows is None and shape == (shapes[0] if op == "batch_sum" else tuple(s[0] for s in shapes))
+        )
     if op == "copy":
         return shapes == [shape] and rows <= {value.rows}
     if rows != ({value.rows} - {None}):
@@ -69,7 +74,8 @@ def _operation(value: Value) -> bool:
 
 
 def _aligned(arg: Value, shape: Shape) -> bool:
-    """Whether entries stand under those of the result when arrays are aligned at their last axes; rows stand in front of all."""
+    """Whether entries stand under those of the result when arrays are aligned at their last axes; rows stand in front
+    of all."""
     return len(arg.shape) == len(shape) or arg.rows is None
 
 
@@ -104,13 +110,16 @@ def _read(read: Value, layout: Layout) -> bool:
 
 
 def _order(stages: list[Stage]) -> None:
-    """Every value once, arguments first; a loop reads itself only at steps that it has passed. No two initial values in one place."""
+    """Every value once, arguments first; a loop reads itself only at steps that it has passed. No two initial values in
+    one place."""
     done: set[Value] = set()
     initial: dict[tuple[Value, int], Value] = {}
     for stage in stages:
         inside = set(stage.values) if stage.loop else set()
         for value in stage.values:
-            passed = value.op == "read" and value.attrs["kind"] == "shift" and value.attrs["delay"] * stage.direction > 0
+            passed = (
+                value.op == "read" and value.attrs["kind"] == "shift" and value.attrs["delay"] * stage.direction > 0
+            )
             missing = [a for a in value.args if a not in done]
             if value in done or any(not passed or a is not value.args[0] or a not in inside for a in missing):
                 raise Unsuited(f"{value} would be computed before what it reads")

@@ -1,10 +1,14 @@
 """The folded system: every value of a recurrence and of its reverse pass as one equation at "any step t".
 
-Where the unrolled graph has `h[1], h[2], …`, the folded one has a single equation for `h`, and a *read* for `h[t-1]`: a leaf with a
-delay. The reverse pass is built by `autodiff.backward` on each equation, from the same rule table as everywhere else. It is again a
-system of equations with delays: what reaches `h[t-1]` in step t is read by the adjoint of `h` one step earlier, as `[t+1]`.
+Where the unrolled graph has `h[1], h[2], …`, the folded one has a single equation for `h`, and a *read* for `h[t-1]`: a
+leaf with a
+delay. The reverse pass is built by `autodiff.backward` on each equation, from the same rule table as everywhere else.
+It is again a
+system of equations with delays: what reaches `h[t-1]` in step t is read by the adjoint of `h` one step earlier, as
+    `[t+1]`.
 
-Steps count as part of the batch. So the sum over the examples that ends a parameter's adjoint is at the same time the sum over all
+Steps count as part of the batch. So the sum over the examples that ends a parameter's adjoint is at the same time the
+sum over all
 its uses, and both become one product over stacked rows.
 """
 
@@ -43,7 +47,8 @@ class Domain:
 class Read:
     """A leaf that stands for the value of another equation.
 
-    Kind "shift": `delay` steps before, and zero at the rows in `rows`; "at": in row `delay` alone; "pick": at `rows`. The transposes
+    Kind "shift": `delay` steps before, and zero at the rows in `rows`; "at": in row `delay` alone; "pick": at `rows`.
+        The transposes
     of the last two are "place" and "spread": the value at these rows, zero elsewhere.
     """
 
@@ -55,7 +60,8 @@ class Read:
 
 @dataclass(frozen=True)
 class Given:
-    """A leaf that stands for data: a sequence (`timed`), an initial value or a parameter; `key` is its name in the data."""
+    """A leaf that stands for data: a sequence (`timed`), an initial value or a parameter; `key` is its name in the
+    data."""
 
     key: str
     role: str
@@ -116,7 +122,8 @@ class System:
         self.reverse = {name for name, node in found.items() if node is not None}
         self.equations |= {name: node for name, node in found.items() if node is not None}
 
-    # -- what is left to the plain interpreter ------------------------------------------------------------------------------
+    # -- what is left to the plain interpreter
+    # ------------------------------------------------------------------------------
 
     def _refuse(self) -> None:
         u, rec = self.u, self.rec
@@ -164,7 +171,8 @@ class System:
                     grew = True
         return found
 
-    # -- the equations of the forward pass ----------------------------------------------------------------------------------
+    # -- the equations of the forward pass
+    # ----------------------------------------------------------------------------------
 
     def _offset(self, key: str) -> int:
         return self.every[key].offset if key in self.every else 0
@@ -274,7 +282,8 @@ class System:
             self.domains[name] = ONCE
         return name
 
-    # -- losses -------------------------------------------------------------------------------------------------------------
+    # -- losses
+    # -------------------------------------------------------------------------------------------------------------
 
     def _find_losses(self) -> tuple[str, ...]:
         losses = tuple(self.rec.losses) or (self._generic(),)
@@ -309,14 +318,16 @@ class System:
         self.equations[base], self.domains[base], self.offsets[base] = total, rows, self.u.generic_offset
         return base
 
-    # -- the reverse pass ---------------------------------------------------------------------------------------------------
+    # -- the reverse pass
+    # ---------------------------------------------------------------------------------------------------
 
     def leaves(self, name: str) -> list[Node]:
         """The leaves of an equation, in order of their first use."""
         return [n for n in needed([self.equations[name]]) if n in self.reads or n in self.given]
 
     def sources(self, read: Read) -> list[str]:
-        """The equations that a read looks at: its source and, where it reaches outside the steps, the initial values."""
+        """The equations that a read looks at: its source and, where it reaches outside the steps, the initial
+        values."""
         found = [read.source]
         rows = self.domains[read.source]
         if read.kind == "shift" and read.delay and rows is not None:
@@ -356,7 +367,9 @@ class System:
                 if self._carries(n) or (n in self.given and self.given[n].role == "parameter")
             ]
             seed = reduce(lambda a, b: a + b, seeds[name])
-            if not node.batched and seed.batched:  # one value for all steps and examples: what they all send back, added up
+            if (
+                not node.batched and seed.batched
+            ):  # one value for all steps and examples: what they all send back, added up
                 seed = P.batch_sum(seed)
             adjoints = backward({node: P.expand(seed, shape=node.shape)}, targets).adjoints
             for target in targets:

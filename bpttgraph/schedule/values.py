@@ -1,7 +1,9 @@
 """What is computed, one `Value` for all steps: sums and products with any number of terms, other primitives, and reads.
 
-Equal expressions are one value. The values of a system form a graph whose cycles all pass through a read with a delay; the values on
-a cycle (`Stage.loop`) are what has to wait for the step before, and everything else can be computed for all steps at once.
+Equal expressions are one value. The values of a system form a graph whose cycles all pass through a read with a delay;
+the values on
+a cycle (`Stage.loop`) are what has to wait for the step before, and everything else can be computed for all steps at
+once.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ class Value:
     """One value of the folded system.
 
     Attributes:
-        op: "given", "read", "full" (a number everywhere), "Σ", "Π", "concat", "stack" (matrices above one another), "rows"
+        op: "given", "read", "full" (a number everywhere), "Σ", "Π", "concat", "stack" (matrices above one another),
+            "rows"
             (some of them), "copy", or the name of a primitive.
         args: of a read: its source, then the initial values that it looks at. attrs: settings of the operation.
         shape: for one example; rows: which rows it has, None for one value for all steps and examples.
@@ -53,9 +56,14 @@ class Build:
         self._known: dict[Any, Value] = {}
 
     def make(
-        self, op: str, args: Sequence[Value], shape: tuple[int, ...], rows: Domain | None, attrs: dict[str, Any] | None = None,
+        self,
+        op: str,
+        args: Sequence[Value],
+        shape: tuple[int, ...],
+        rows: Domain | None,
+        attrs: dict[str, Any] | None = None,
         primitive: Primitive | None = None,
-    ) -> Value:  # fmt: skip
+    ) -> Value:
         """A value; of two with the same operation on the same arguments, the first."""
         attrs = attrs or {}
         if op == "reshape" and len(args[0].shape) > 1 and args[0].op in (*VIEWS, "batch_outer"):
@@ -263,14 +271,17 @@ def _reduced(value: Value) -> bool:
     return value.op in ("batch_sum", "batch_outer")
 
 
-# -- stages ---------------------------------------------------------------------------------------------------------------------
+# -- stages
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 class Stage:
-    """Values that are computed together: one value for all its rows at once, or the loop of values that wait for each other.
+    """Values that are computed together: one value for all its rows at once, or the loop of values that wait for each
+    other.
 
     Attributes:
-        values: in order of computation. loop: whether they go through the steps one by one. direction: 1, or −1 from the last step
+        values: in order of computation. loop: whether they go through the steps one by one. direction: 1, or −1 from
+            the last step
             to the first.
     """
 
@@ -363,7 +374,8 @@ Change = Callable[[Build, Value, dict[Value, Value]], Value]
 def rebuild(
     outputs: Mapping[str, Value], change: Change, first: Mapping[Value, Sequence[Value]] | None = None
 ) -> dict[str, Value]:
-    """The same values made again, each by `change(build, value, new)`; `first[v]` are made before v, besides its arguments."""
+    """The same values made again, each by `change(build, value, new)`; `first[v]` are made before v, besides its
+    arguments."""
     build = Build()
     new: dict[Value, Value] = {}
     reads: list[Value] = []

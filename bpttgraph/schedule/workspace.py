@@ -1,7 +1,9 @@
 """The memory of a schedule for one batch size and one type of number, and the program over it.
 
-A value of the steps has one array `(before + T + after, B, *shape)`; the rows before and after hold initial values, or the zeros
-that the reverse pass starts from, so that a read of `h[t-1]` is the same memory one row earlier. A value that only its own step
+A value of the steps has one array `(before + T + after, B, *shape)`; the rows before and after hold initial values, or
+the zeros
+that the reverse pass starts from, so that a read of `h[t-1]` is the same memory one row earlier. A value that only its
+own step
 reads has one row. The program is a flat list of NumPy calls on views made once: running it again costs no set-up.
 """
 
@@ -29,7 +31,8 @@ _LONGEST_LIST = 1_000_000
 class _Buffer:
     """The array of one value, or of several side by side (`concat`).
 
-    Outside the steps stand zeros, until an initial value is put there. Within them stands no number before one is computed: what is
+    Outside the steps stand zeros, until an initial value is put there. Within them stands no number before one is
+    computed: what is
     never written cannot pass for a result.
     """
 
@@ -70,7 +73,8 @@ class Workspace:
         # a value outside the steps that is not among the data is read at no step that counts: it stays zero
         self._entries = [entry for entry in entries if entry[0] in plan.slots]
 
-    # -- memory ---------------------------------------------------------------------------------------------------------------
+    # -- memory
+    # ---------------------------------------------------------------------------------------------------------------
 
     def _type(self, value: Value) -> Any:
         return np.dtype(np.intp) if value.op == "given" and "index" in value.attrs else self.dtype
@@ -147,7 +151,8 @@ class Workspace:
         self._fixed[value] = found
         return found
 
-    # -- program --------------------------------------------------------------------------------------------------------------
+    # -- program
+    # --------------------------------------------------------------------------------------------------------------
 
     def _whole_stage(self, value: Value, program: list[Instruction]) -> None:
         """A value for all its rows at once."""
@@ -216,14 +221,16 @@ class Workspace:
                         program.append((every_row.fill, (0.0,)))
 
     def _begin(self, target: Array, initial: Array) -> None:
-        """An initial value before the first step; in a later chunk the states of the chunk before stand there already."""
+        """An initial value before the first step; in a later chunk the states of the chunk before stand there
+        already."""
         if not self.continued:
             np.copyto(target, initial)
 
     def borders(self, after: bool) -> list[tuple[Array, Array]]:
         """For chunks: (rows outside the steps, the same rows as the neighbouring chunk has them within its steps).
 
-        Before the first step stand the last states of the chunk before; after the last step (`after`) the adjoints that the next
+        Before the first step stand the last states of the chunk before; after the last step (`after`) the adjoints that
+        the next
         chunk sends back.
         """
         found = []
@@ -306,7 +313,8 @@ class Workspace:
             source = read.attrs["cut"][0] + row
         return self._row(read.args[0], source)
 
-    # -- running --------------------------------------------------------------------------------------------------------------
+    # -- running
+    # --------------------------------------------------------------------------------------------------------------
 
     @property
     def in_use(self) -> bool:
@@ -338,7 +346,8 @@ class Workspace:
         """Copy the data in.
 
         Args:
-            start: the first step of a sequence that is taken. classes: class numbers `(T, B)` of the sequences that this plan looks up.
+            start: the first step of a sequence that is taken. classes: class numbers `(T, B)` of the sequences that
+                this plan looks up.
         """
         arrays = data.arrays
         for key, target, timed in self._entries:
@@ -374,7 +383,8 @@ class Workspace:
         return np.asarray(self.whole(value))
 
     def named(self, name: str) -> Array | None:
-        """A copy of the value of a variable at a step, `(B, *shape)`, if it is kept and differs from example to example."""
+        """A copy of the value of a variable at a step, `(B, *shape)`, if it is kept and differs from example to
+        example."""
         stem, _, index = name.partition("[")
         system, named = self.plan.system, self.plan.named
         value, row = named.get(name), 0
@@ -399,7 +409,8 @@ class Workspace:
 
 
 def _matrix(value: Value, dtype: Any) -> Array:
-    """Memory for what belongs to no step. A tall product lies there transposed: the library multiplies up to three times as fast."""
+    """Memory for what belongs to no step. A tall product lies there transposed: the library multiplies up to three
+    times as fast."""
     if value.op == "batch_outer" and len(value.shape) == 2 and value.shape[0] > value.shape[1]:
         return np.full(value.shape[::-1], np.nan, dtype).T
     return np.full(value.shape, np.nan, dtype)

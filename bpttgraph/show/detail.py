@@ -56,7 +56,8 @@ def detailed(u: Unrolled, detail: str, fold: Fold = "auto") -> tuple[VariableGra
     return graph, Data()
 
 
-# -- only what is drawn ---------------------------------------------------------------------------------------------------
+# -- only what is drawn
+# ---------------------------------------------------------------------------------------------------
 
 
 def shown(u: Unrolled, fold: Fold = "auto") -> VariableGraph:
@@ -93,12 +94,23 @@ def shown(u: Unrolled, fold: Fold = "auto") -> VariableGraph:
             links.append(Link(source, name, b - a if a is not None and b is not None else 0, (), cut, steps))
             if b is not None and a == b:
                 level = max(level, 1 + variables[source].level)
-        variables[name] = Variable(name, place.base, place.step, place.role, place.block, place.column, level, node.shape,
-                                   node.op.name if node.op else "", place.base in carry)  # fmt: skip
+        variables[name] = Variable(
+            name,
+            place.base,
+            place.step,
+            place.role,
+            place.block,
+            place.column,
+            level,
+            node.shape,
+            node.op.name if node.op else "",
+            place.base in carry,
+        )
     return VariableGraph(u.recurrence.title, variables, tuple(links), dict(u.steps), u.conventions)
 
 
-# -- fewer nodes ----------------------------------------------------------------------------------------------------------
+# -- fewer nodes
+# ----------------------------------------------------------------------------------------------------------
 
 
 def _without(graph: VariableGraph, gone: set[str], note: str) -> VariableGraph:
@@ -108,7 +120,8 @@ def _without(graph: VariableGraph, gone: set[str], note: str) -> VariableGraph:
 
 
 def _variables(graph: VariableGraph) -> VariableGraph:
-    """States, inputs, outputs and losses; an arrow stands for every way between two of them through what is left out."""
+    """States, inputs, outputs and losses; an arrow stands for every way between two of them through what is left
+    out."""
     readers: dict[str, list[Link]] = {}
     for link in graph.links:
         readers.setdefault(link.target, []).append(link)
@@ -151,7 +164,8 @@ def _levels(variables: dict[str, Variable], links: Iterable[Link]) -> dict[str, 
     return out
 
 
-# -- what stands in the nodes ---------------------------------------------------------------------------------------------
+# -- what stands in the nodes
+# ---------------------------------------------------------------------------------------------
 
 
 def _equation(u: Unrolled, name: str) -> Label | None:
@@ -187,7 +201,8 @@ def _operation(u: Unrolled, name: str) -> Label | None:
     return Label(f"<mrow>{to_mathml(name)}<mo>=</mo>{mathml}</mrow>", title, f"{to_latex(name)} = {tex}", "", title)
 
 
-# -- every primitive ------------------------------------------------------------------------------------------------------
+# -- every primitive
+# ------------------------------------------------------------------------------------------------------
 
 
 def _primitives(u: Unrolled) -> VariableGraph:

@@ -27,9 +27,16 @@ _MANY = 2000  # above so many links, words that only explain are left out: they 
 
 
 def picture(
-    u: Unrolled, view: str, fold: Any, wrt: str | None, t: int | None, k: int | None, numbers: Mapping[str, Any] | None,
-    detail: str | None, options: dict[str, Any],
-) -> Any:  # fmt: skip
+    u: Unrolled,
+    view: str,
+    fold: Any,
+    wrt: str | None,
+    t: int | None,
+    k: int | None,
+    numbers: Mapping[str, Any] | None,
+    detail: str | None,
+    options: dict[str, Any],
+) -> Any:
     """What `Unrolled.draw` returns; its docstring explains the arguments."""
     from ..draw import GRADIENT_VIEWS, VIEWS, draw, draw_network
     from .detail import detailed
@@ -49,7 +56,8 @@ def picture(
 
 
 def expression(rec: Recurrence, at: Mapping[str, float] | None = None) -> Graph:
-    """Equations without time as one graph, `d = a*b + c` and `L = tanh(d)`; with numbers if all leaves have one in `at`.
+    """Equations without time as one graph, `d = a*b + c` and `L = tanh(d)`; with numbers if all leaves have one in
+    `at`.
 
     >>> import bpttgraph as bg
     >>> graph = expression(bg.recurrence("d = a*b; L = tanh(d)"), {"a": 2.0, "b": 0.5})
@@ -159,7 +167,8 @@ def _formulas(d: Any, links: list[Any]) -> dict[str, str]:
 
 
 def _norms(d: Any, links: list[Any], run: Any) -> dict[str, float]:
-    """The spectral norm of each local Jacobian; by a matrix, the one of the Jacobian by its entries; of a batch, the mean."""
+    """The spectral norm of each local Jacobian; by a matrix, the one of the Jacobian by its entries; of a batch, the
+    mean."""
     import numpy as np
 
     from ..derive.numeric import Numbers
@@ -185,15 +194,23 @@ def _terms(d: Any, t: int | None, k: int | None, run: Any, most: int) -> tuple[t
         known = ", ".join(f"t={a} k={b}" for a, b in sorted(d.count_by_step)[:12])
         raise BPTTError(
             f"∂E/∂{d.wrt} has no term with {', '.join(f'{n}={v}' for n, v in (('t', t), ('k', k)) if v is not None)}"
-            if t is not None or k is not None else f"∂E/∂{d.wrt} has no terms",
+            if t is not None or k is not None
+            else f"∂E/∂{d.wrt} has no terms",
             f"there are terms at {known}" if known else "choose another variable",
-        )  # fmt: skip
+        )
     total = sum(n for (a, b), n in d.count_by_step.items() if t in (None, a) and k in (None, b))
     return tuple(
-        Term(x.loss_step, x.use_step, x.links, x.mathml(), x.unicode(), _one_line(x.latex()),
-             None if run is None else float(np.linalg.norm(np.ravel(x.value(run)))))
+        Term(
+            x.loss_step,
+            x.use_step,
+            x.links,
+            x.mathml(),
+            x.unicode(),
+            _one_line(x.latex()),
+            None if run is None else float(np.linalg.norm(np.ravel(x.value(run)))),
+        )
         for x in found
-    ), total - len(found)  # fmt: skip
+    ), total - len(found)
 
 
 def _chosen(d: Any, t: int | None, k: int | None) -> Iterator[Any]:

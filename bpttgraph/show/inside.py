@@ -59,9 +59,13 @@ class _Inside:
         )
         styles = {p.style for p in self.parts.values()}
         names = {
-            "input": "input", "state": "state", "carry": "cell state", "value": "gate, value or function",
-            "op": "entry by entry", "output": "output",
-        }  # fmt: skip
+            "input": "input",
+            "state": "state",
+            "carry": "cell state",
+            "value": "gate, value or function",
+            "op": "entry by entry",
+            "output": "output",
+        }
         legend = [("edge:forward", "value")]
         legend += [("edge:cell-line", "cell line")] if any(w.cls == "cell-line" for w in wires) else []
         legend += [("edge:recurrent", "from another step")] if any(w.cls == "recurrent" for w in wires) else []

@@ -1,6 +1,7 @@
 """From a traced graph to the picture of its named values: the bridge from `bg.trace` to `draw`.
 
-Named nodes become variables; what is unnamed belongs to the equation of the named node that reads it, as in a recurrence.
+Named nodes become variables; what is unnamed belongs to the equation of the named node that reads it, as in a
+recurrence.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ def variables_of(graph: Graph, title: str = "traced function") -> VariableGraph:
     level: dict[int, int] = {}
     variables: dict[str, Variable] = {}
     links: list[Link] = []
-    read_later = {a.base for n in nodes if n.name and steps[n.serial] for a in _named(n) if steps[a.serial] not in (None, steps[n.serial])}
+    read_later = {
+        a.base
+        for n in nodes
+        if n.name and steps[n.serial]
+        for a in _named(n)
+        if steps[a.serial] not in (None, steps[n.serial])
+    }
     outputs = {n.serial for n in graph.outputs}
     last = max([s for s in steps.values() if s is not None] + [1])
     for node in nodes:
@@ -39,15 +46,30 @@ def variables_of(graph: Graph, title: str = "traced function") -> VariableGraph:
             continue
         sources = _named(node)
         step = steps[node.serial]
-        level[node.serial] = 1 + max([level[s.serial] for s in sources if steps[s.serial] == step] + [0]) if node.op else 0
+        level[node.serial] = (
+            1 + max([level[s.serial] for s in sources if steps[s.serial] == step] + [0]) if node.op else 0
+        )
         if node.op is None:
             role = "initial" if step == 0 else "input" if step is not None else "parameter"
         else:
-            role = "total" if node.serial in outputs and not node.shape else "state" if node.base in read_later else "value"
+            role = (
+                "total"
+                if node.serial in outputs and not node.shape
+                else "state"
+                if node.base in read_later
+                else "value"
+            )
         variables[node.name] = Variable(
-            node.name, node.base or node.name, step, role, None, step if step is not None else (last if role == "value" else None),
-            level[node.serial], node.shape, node.op.name if node.op else "",
-        )  # fmt: skip
+            node.name,
+            node.base or node.name,
+            step,
+            role,
+            None,
+            step if step is not None else (last if role == "value" else None),
+            level[node.serial],
+            node.shape,
+            node.op.name if node.op else "",
+        )
         for source in sources:
             pair = (source.name or "", node.name)
             uses[pair] = []

@@ -1,4 +1,5 @@
-"""Fitting any recurrence to data from a function: sequence classification, generation, sequence to sequence, long-range dependence."""
+"""Fitting any recurrence to data from a function: sequence classification, generation, sequence to sequence, long-range
+dependence."""
 
 from __future__ import annotations
 
@@ -34,15 +35,24 @@ class Fit:
 
 
 def fit(
-    network: Network, sample: Callable[[np.random.Generator], Mapping[str, Any]], steps: Any, iterations: int, *, rate: float = 0.01,
-    method: str = "adam", limit: float | None = 1.0, decay: str = "constant", seed: int = 0,
+    network: Network,
+    sample: Callable[[np.random.Generator], Mapping[str, Any]],
+    steps: Any,
+    iterations: int,
+    *,
+    rate: float = 0.01,
+    method: str = "adam",
+    limit: float | None = 1.0,
+    decay: str = "constant",
+    seed: int = 0,
     report: Callable[[int, float], None] | None = None,
-) -> Fit:  # fmt: skip
+) -> Fit:
     """Fit the parameters of a network to data.
 
     Args:
         sample: makes a batch: inputs (T, B, n) and targets by name; initial states not given are zero.
-        steps: T, or a mapping for blocks. rate, method, decay: the optimiser (see `optimizers`). limit: clips the global norm.
+        steps: T, or a mapping for blocks. rate, method, decay: the optimiser (see `optimizers`). limit: clips the
+            global norm.
 
     Raises:
         BPTTError: the loss is no number any more.

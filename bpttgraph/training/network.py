@@ -22,14 +22,22 @@ class Network:
     """A recurrence unrolled for any number of steps on demand, with its parameters.
 
     Args:
-        rec: the recurrence. sizes: as for `unroll`. options: other options of `unroll` (loss, truncate, inputs, reduce).
-        scale: standard deviation of the first weights; None for 1/√n with n the number of columns. Biases begin at zero.
+        rec: the recurrence. sizes: as for `unroll`. options: other options of `unroll` (loss, truncate, inputs,
+            reduce).
+        scale: standard deviation of the first weights; None for 1/√n with n the number of columns. Biases begin at
+            zero.
     """
 
     def __init__(
-        self, rec: Recurrence, sizes: Mapping[str, Any] | int | None = None, *, seed: int = 0, scale: float | None = None,
-        start: Mapping[str, Any] | None = None, **options: Any,
-    ):  # fmt: skip
+        self,
+        rec: Recurrence,
+        sizes: Mapping[str, Any] | int | None = None,
+        *,
+        seed: int = 0,
+        scale: float | None = None,
+        start: Mapping[str, Any] | None = None,
+        **options: Any,
+    ):
         self.rec, self.sizes, self.options = rec, sizes, options
         self._unrolled: dict[Any, Unrolled] = {}
         u = self.unrolled(options.pop("steps", None) or 2)
@@ -78,7 +86,8 @@ class Network:
 
 
 def character_model(rec: Recurrence) -> Recurrence:
-    """The recurrence as a model of characters: one input, and at each step the cross entropy of a softmax with the next character.
+    """The recurrence as a model of characters: one input, and at each step the cross entropy of a softmax with the next
+    character.
 
     A cell without a loss, such as `lstm`, gets an output of that kind on its last state.
 
@@ -96,7 +105,10 @@ def character_model(rec: Recurrence) -> Recurrence:
     if rec.abstract:
         raise BPTTError(f"{', '.join(rec.abstract)} is abstract: there is nothing to train", "bind it: --let phi=tanh")
     if not rec.losses:
-        text = f"{rec.text}\ny_char[t] = softmax(W_char @ {rec.outputs[0]}[t] + b_char)\nE[t] = cross_entropy(y_char[t], target[t])\n"
+        text = (
+            f"{rec.text}\ny_char[t] = softmax(W_char @ {rec.outputs[0]}[t] + b_char)\nE[t] = "
+            f"cross_entropy(y_char[t], target[t])\n"
+        )
         title = rec.title
         rec = recurrence(text, rec.let or None)
         rec.title = title
@@ -107,6 +119,8 @@ def character_model(rec: Recurrence) -> Recurrence:
             "choose a cell that runs forwards, such as rnn or lstm",
         )
     if "target" not in u.leaves or any(u.vgraph.variables[head.name].kind != "cross_entropy" for head in u.heads):
-        raise BPTTError(f"{rec.title} has a loss that is no cross entropy with the next character",
-                        "write E[t] = cross_entropy(y[t], target[t]) with y[t] = softmax(…)")  # fmt: skip
+        raise BPTTError(
+            f"{rec.title} has a loss that is no cross entropy with the next character",
+            "write E[t] = cross_entropy(y[t], target[t]) with y[t] = softmax(…)",
+        )
     return rec

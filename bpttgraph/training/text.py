@@ -71,7 +71,8 @@ def _codes(text: str) -> Array:
 class Text:
     """A text cut into `batch` streams of equal length, each read in chunks of up to `steps` characters.
 
-    Input and target are the same stream, one character apart. Every character but the first of a stream is a target exactly once
+    Input and target are the same stream, one character apart. Every character but the first of a stream is a target
+    exactly once
     a pass; the last chunk of a pass is shorter where the steps do not divide the length.
     """
 
@@ -81,7 +82,8 @@ class Text:
         self.length = (len(indices) - 1) // batch  # targets of one stream
         if self.length < steps:
             raise BPTTError(
-                f"a text of {len(indices):,} characters is shorter than {'a chunk' if batch == 1 else f'{batch} chunks'} of {steps} steps",
+                f"a text of {len(indices):,} characters is shorter than "
+                f"{'a chunk' if batch == 1 else f'{batch} chunks'} of {steps} steps",
                 "give a longer text, or fewer --steps" + (" or a smaller --batch" if batch > 1 else ""),
             )
         starts = np.arange(batch) * self.length

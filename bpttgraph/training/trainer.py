@@ -1,7 +1,10 @@
-"""Training a character model by truncated backpropagation through time with carried state, as min-char-rnn does (A. Karpathy 2015).
+"""Training a character model by truncated backpropagation through time with carried state, as min-char-rnn does (A.
+Karpathy 2015).
 
-Each chunk starts from the state that the chunk before ended with; its gradient stays within the chunk. What training has reached is
-kept in a checkpoint that is always whole: it is written under another name and renamed. A run that is killed and resumed gives
+Each chunk starts from the state that the chunk before ended with; its gradient stays within the chunk. What training
+has reached is
+kept in a checkpoint that is always whole: it is written under another name and renamed. A run that is killed and
+resumed gives
 bit for bit the parameters of one that was not: nothing in the loop is random.
 """
 
@@ -34,11 +37,14 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. The defaults are min-char-rnn's: 100 units, 25 steps, Adagrad at 0.1, entries clipped at ±5, weights of 0.01.
+    """How to train. The defaults are min-char-rnn's: 100 units, 25 steps, Adagrad at 0.1, entries clipped at ±5,
+    weights of 0.01.
 
     Attributes:
-        hidden: units. steps: characters a chunk. batch: streams read side by side. optimizer, rate, schedule: see `optimizers`.
-        clip: "value:5", "norm:5", "global:5" or "none". scale: standard deviation of the first weights (None: 1/√n). seed: of them.
+        hidden: units. steps: characters a chunk. batch: streams read side by side. optimizer, rate, schedule: see
+            `optimizers`.
+        clip: "value:5", "norm:5", "global:5" or "none". scale: standard deviation of the first weights (None: 1/√n).
+            seed: of them.
         validation: share of the text at its end kept for validation.
     """
 
@@ -110,7 +116,8 @@ class Trainer:
         sizes = {source: V, "target": V} | dict.fromkeys(self.rec.states, self.settings.hidden)
         return sizes
 
-    # -- learning ----------------------------------------------------------------------------------------------------------
+    # -- learning
+    # ----------------------------------------------------------------------------------------------------------
 
     def learn(self, iterations: int, total: int | None = None, report: Callable[[Trainer], None] | None = None) -> None:
         """Learn from so many more chunks. `total` is where the schedule of the learning rate ends.
@@ -135,7 +142,8 @@ class Trainer:
         if not math.isfinite(bits) or not all(np.isfinite(g).all() for g in gradients.values()):
             raise BPTTError(
                 f"the loss is no number any more at iteration {self.iteration + 1}",
-                "lower the learning rate (--rate), clip the gradient (--clip value:5) or use fewer --steps; the last checkpoint is intact",
+                "lower the learning rate (--rate), clip the gradient (--clip value:5) or use fewer --steps; "
+                "the last checkpoint is intact",
             )
         if self._how != "none":
             gradients = clip(gradients, self._how, self._limit).gradients
@@ -144,7 +152,8 @@ class Trainer:
         return bits
 
     def gradients(self, x: Array, target: Array, state: Mapping[str, Array]) -> tuple[Any, dict[str, Array], float]:
-        """The run, the gradients (mean over the batch of the sum over steps) and the bits per character of one chunk."""
+        """The run, the gradients (mean over the batch of the sum over steps) and the bits per character of one
+        chunk."""
         (source,) = [n for n in self.rec.inputs if n != "target"]
         run = self.network.run(len(x), {source: self.vocabulary.one_hot(x), "target": target, **state})
         batch = x.shape[1]
@@ -163,10 +172,12 @@ class Trainer:
             count += x.size
         return bits / count
 
-    # -- using ----------------------------------------------------------------------------------------------------------------
+    # -- using
+    # ----------------------------------------------------------------------------------------------------------------
 
     def sample(self, length: int, start: str = "", temperature: float = 1.0, seed: int = 0) -> str:
-        """Text that the model writes, after reading `start`. A low temperature writes what is likely, a high one what is varied."""
+        """Text that the model writes, after reading `start`. A low temperature writes what is likely, a high one what
+        is varied."""
         check_temperature(temperature)
         rng = np.random.default_rng(seed)
         (source,) = [n for n in self.rec.inputs if n != "target"]
@@ -187,7 +198,8 @@ class Trainer:
             written.append(int(seen[0]))
 
     def bits(self, text: str) -> float:
-        """Bits that the model needs for a text after its first character: −log₂ of the probability that it gives to it."""
+        """Bits that the model needs for a text after its first character: −log₂ of the probability that it gives to
+        it."""
         indices = self.vocabulary.encode(text)[:, None]
         _, _, each = self.gradients(indices[:-1], indices[1:], self.network.initial(len(indices) - 1, 1))
         return each * (len(indices) - 1)
@@ -203,15 +215,20 @@ class Trainer:
             if link.target == head.name and link.source.partition("[")[0] != "target"
         )
 
-    # -- keeping ----------------------------------------------------------------------------------------------------------------
+    # -- keeping
+    # ----------------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint; the one before stays until the new one is whole."""
         about = {
-            "equations": self.rec.text, "settings": asdict(self.settings), "vocabulary": self.vocabulary.symbols,
-            "text": self.data.digest, "iteration": self.iteration, "smooth": None if math.isnan(self.smooth) else self.smooth,
+            "equations": self.rec.text,
+            "settings": asdict(self.settings),
+            "vocabulary": self.vocabulary.symbols,
+            "text": self.data.digest,
+            "iteration": self.iteration,
+            "smooth": None if math.isnan(self.smooth) else self.smooth,
             "count": self.optimizer.count,
-        }  # fmt: skip
+        }
         arrays = {f"parameter:{k}": v for k, v in self.network.parameters.items()}
         arrays |= {f"slot:{k}": v for k, v in self.optimizer.slots.items()} | {
             f"state:{k}": v for k, v in self.state.items()
@@ -254,7 +271,9 @@ class Trainer:
 def check_temperature(temperature: float) -> None:
     """Raise a `BPTTError` for what is no temperature of a sample."""
     if not 0 < temperature < math.inf:
-        raise BPTTError(f"{temperature!r} is no temperature", "give a positive number; 1 is the model's own distribution")
+        raise BPTTError(
+            f"{temperature!r} is no temperature", "give a positive number; 1 is the model's own distribution"
+        )
 
 
 def _differ(theirs: Any, mine: Mapping[str, Any]) -> str:
@@ -263,14 +282,21 @@ def _differ(theirs: Any, mine: Mapping[str, Any]) -> str:
 
 
 def train(
-    text: str, cell: Any = "rnn", iterations: int = 1000, *, checkpoint: str | Path | None = None, every: int = 500,
-    report: Callable[[Trainer], None] | None = None, **settings: Any,
-) -> Trainer:  # fmt: skip
+    text: str,
+    cell: Any = "rnn",
+    iterations: int = 1000,
+    *,
+    checkpoint: str | Path | None = None,
+    every: int = 500,
+    report: Callable[[Trainer], None] | None = None,
+    **settings: Any,
+) -> Trainer:
     """Train a character model on a text.
 
     Args:
         cell: the name of a cell or a `Recurrence`; cells without an output get a softmax. iterations: chunks in all.
-        checkpoint: a file that is written every `every` iterations and at the end; if it exists, training goes on from it.
+        checkpoint: a file that is written every `every` iterations and at the end; if it exists, training goes on from
+            it.
         report: called after each iteration. settings: see `Settings`.
 
     Raises:
