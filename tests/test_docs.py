@@ -278,6 +278,7 @@ SAME = [  # what the reference of the equation language says about notations, as
 
 @pytest.mark.parametrize("group", SAME, ids=lambda g: g[0])
 def test_notations_mean_the_same(group: list[str]) -> None:
-    from bpttgraph.equations.language import parse, show
+    from bpttgraph.equations.language import parse
+    from bpttgraph.equations.text import show
 
     assert len({show(parse(text)).replace(" @ ", " ") for text in group}) == 1

@@ -126,7 +126,7 @@ def test_the_folded_graph_of_every_cell(name: str) -> None:
 
 
 def names(read: object) -> list[object]:
-    from bpttgraph.equations.model import names_in
+    from bpttgraph.equations.trees import names_in
 
     return [
         n

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bpttgraph.equations.language import parse, parse_binding, parse_expression, show
+from bpttgraph.equations.language import parse, parse_binding, parse_expression
 from bpttgraph.equations.syntax import Binary, Call, Index, Name, Reduce, Stack, Transposed
+from bpttgraph.equations.text import show
 from bpttgraph.errors import BPTTError
 
 LECTURES = runpy.run_path(str(Path(__file__).parent / "data" / "lectures.py"))

@@ -7,7 +7,8 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from bpttgraph.equations.language import parse, parse_binding, parse_expression, show
+from bpttgraph.equations.language import parse, parse_binding, parse_expression
+from bpttgraph.equations.text import show
 from bpttgraph.errors import BPTTError
 
 PIECES = [

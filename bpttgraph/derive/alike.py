@@ -21,7 +21,7 @@ def irregularity(u: Unrolled) -> str:
     >>> irregularity(bg.recurrence("h[t] = tanh(W h[t-1]); E[t] = dot(h[t], h[1])").unroll(3))
     'E[t] = dot(h[t], h[1]) reads a step by its number'
     """
-    from ..equations.model import names_in
+    from ..equations.trees import names_in
 
     for d in u.definitions:
         if d.kind == "every":

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from ..core.names import to_latex as name_latex, to_mathml as name_mathml
 from ..equations.functions import FUNCTIONS, canonical
-from ..equations.language import show_index
 from ..equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
+from ..equations.text import show_index
 from ..formulas.latex import LatexPrinter
 from ..formulas.mathml import MathMLPrinter
 from .blocks import Math, Row

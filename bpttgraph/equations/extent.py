@@ -6,8 +6,8 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ..machine.bounds import MOST_NODES, MOST_NUMBERS, many, within
-from .model import children
 from .syntax import Expr, Index, Name, Number, Reduce
+from .trees import children
 
 if TYPE_CHECKING:
     from .settings import Settings

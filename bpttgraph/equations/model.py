@@ -9,95 +9,28 @@ read at `[t+1]`, backwards. A group of equations that would need both is refused
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import facade
-from ..errors import BPTTError, nearest, visible
-from .functions import ALIASES, FUNCTIONS, LOSSES, canonical
-from .language import parse, parse_binding
-from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Program, Reduce, Stack, Transposed
+from ..errors import BPTTError, visible
+from .binding import bind, fold_steps
+from .definitions import Definition, Read, components
+from .functions import FUNCTIONS, LOSSES
+from .language import parse
+from .syntax import Call, Equation, Expr, Name, Program, Reduce
+from .totals import steps_of, summands, together
+from .trees import calls, children, names_in
 
 if TYPE_CHECKING:
     from ..core.variables import VariableGraph
     from ..facade import Figure, SymbolicDerivation, Unrolled
 
-__all__ = ["Definition", "Read", "Recurrence", "calls", "children", "names_in"]
+__all__ = ["Recurrence", "from_text"]
 
 _LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
-
-
-def children(e: Expr) -> tuple[Expr, ...]:
-    """The direct parts of an expression."""
-    if isinstance(e, Call):
-        return (*e.args, *e.parameters)
-    if isinstance(e, Binary):
-        return (e.left, e.right)
-    if isinstance(e, Negate | Transposed):
-        return (e.operand,)
-    if isinstance(e, Stack):
-        return e.items
-    return (e.body,) if isinstance(e, Reduce) else ()
-
-
-def names_in(e: Expr, bound: tuple[Reduce, ...] = ()) -> Iterator[tuple[Name, tuple[Reduce, ...]]]:
-    """Every name in an expression, with the sums and products it stands in."""
-    if isinstance(e, Name):
-        yield e, bound
-    inner = (*bound, e) if isinstance(e, Reduce) else bound
-    for child in children(e):
-        yield from names_in(child, inner)
-
-
-def rebuild(e: Expr, change: Any) -> Expr:
-    """The expression with `change` applied to every part, from the leaves up."""
-    if isinstance(e, Call):
-        e = replace(e, args=tuple(rebuild(a, change) for a in e.args), parameters=tuple(rebuild(a, change) for a in e.parameters))
-    elif isinstance(e, Binary):
-        e = replace(e, left=rebuild(e.left, change), right=rebuild(e.right, change))
-    elif isinstance(e, Negate | Transposed):
-        e = replace(e, operand=rebuild(e.operand, change))
-    elif isinstance(e, Stack):
-        e = replace(e, items=tuple(rebuild(i, change) for i in e.items))
-    elif isinstance(e, Reduce):
-        e = replace(e, body=rebuild(e.body, change))
-    return change(e)
-
-
-@dataclass(frozen=True, eq=False)
-class Definition:
-    """`bases[at t + offset] = right` for every t; or, with `fixed`, for one step only (`("t", 0)`-style index); or for no step.
-
-    Attributes:
-        bases: the names on the left, with their block (`encoder.h`); several for an unpacked stack.
-        kind: "every" (each t), "fixed" (one step, given by `index`), "once" (no step at all).
-        offset: left index minus t, 1 in `x[t+1] = …`.
-    """
-
-    bases: tuple[str, ...]
-    kind: str
-    offset: int
-    index: Index | None
-    right: Expr
-    equation: Equation
-    block: str | None
-
-    @property
-    def text(self) -> str:
-        return self.equation.text
-
-
-@dataclass(frozen=True, eq=False)
-class Read:
-    """One definition reads another: `delay` steps of computation before, or None when it needs the whole of it (`h[T]`, sums)."""
-
-    reader: Definition
-    source: Definition
-    delay: int | None
 
 
 class Recurrence:
@@ -134,9 +67,9 @@ class Recurrence:
         self.blocks = program.blocks
         self.let = dict(let or {})
         notes = list(program.notes)
-        folded, fold_notes, self.folded_steps = _fold_steps(list(program.equations))
+        folded, fold_notes, self.folded_steps = fold_steps(list(program.equations))
         notes += fold_notes
-        equations = _bind(folded, self.let, program.text)
+        equations = bind(folded, self.let, program.text)
         for call in (c for e in equations for c in calls(e.right)):
             self._check_arguments(call)
         self.equations = tuple(e.text for e in equations)
@@ -394,7 +327,7 @@ class Recurrence:
         d = self.once[self.total]
         read = {b for r in self.reads if r.reader is not d for b in r.source.bases}
         found: dict[str, list[str | tuple[int, ...]]] = {}
-        for term in _summands(d.right):
+        for term in summands(d.right):
             name = term.body if isinstance(term, Reduce) and term.kind == "sum" else term
             if not isinstance(name, Name) or name.index is None:
                 return None
@@ -402,11 +335,11 @@ class Recurrence:
             if key in read or (key in self.defined and key not in self.every):
                 return None
             offset = name.index.offset - (self.every[key].offset if key in self.every else 0)
-            steps = _steps_of(term, name.index, offset)
+            steps = steps_of(term, name.index, offset)
             if steps is None:
                 return None
             found.setdefault(key, []).append(steps)
-        kinds = {_together(steps) for steps in found.values()}
+        kinds = {together(steps) for steps in found.values()}
         return kinds.pop() if len(kinds) == 1 else None
 
     def choose(self, loss: Any, reduce: str = "sum") -> Any:
@@ -495,229 +428,6 @@ class Recurrence:
         return f"<Recurrence {self.title}: {'; '.join(k + ' ' + (', '.join(v) or 'none') for k, v in kinds.items())}>"
 
 
-def _summands(e: Expr) -> list[Expr]:
-    """The terms of a sum written with +."""
-    return [*_summands(e.left), *_summands(e.right)] if isinstance(e, Binary) and e.operator == "+" else [e]
-
-
-def _steps_of(term: Expr, index: Index, offset: int) -> str | tuple[int, ...] | None:
-    """The steps of one term of a total, `sum_t E[t]`, `E[T]` or `E[2]`, whose index is `offset` away from that of its equation."""
-    if not isinstance(term, Reduce):
-        return (offset,) if index.variable is None else "last" if index.variable == "T" and offset == 0 else None
-    if index.variable != term.variable or offset:
-        return None
-    low, high = term.lower or Index(None, 1), term.upper or Index("T", 0)
-    if low.variable is None and high.variable is None:
-        return tuple(range(low.offset, high.offset + 1))
-    return "every" if (low.variable, low.offset, high.variable, high.offset) == (None, 1, "T", 0) else None
-
-
-def _together(steps: list[str | tuple[int, ...]]) -> str | tuple[int, ...] | None:
-    """The steps of several terms with one loss, if none of them stands there twice."""
-    if len(steps) == 1 and isinstance(steps[0], str):
-        return steps[0]
-    named = [s for each in steps for s in each if isinstance(s, int)]
-    return tuple(sorted(named)) if not any(isinstance(s, str) for s in steps) and len({*named}) == len(named) > 0 else None
-
-
-# -- binding and folding the text -----------------------------------------------------------------------------------------------
-
-
-def _bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[Equation]:
-    """Put what `let` says in the place of abstract functions."""
-    bindings: dict[str, tuple[tuple[str, ...], Expr]] = {}
-    for name, value in let.items():
-        if not isinstance(value, str):
-            raise BPTTError(f"let: {name} must be bound by a text", 'write let={"phi": "tanh"} or let={"f(x, h; w)": "tanh(w x + h)"}')
-        function, formals, body = parse_binding(f"{name} = {value}")
-        if isinstance(body, Name) and body.index is None and not formals and canonical(body.name) not in FUNCTIONS:
-            raise BPTTError(f"let: {value} is not a known function", nearest(value, sorted(FUNCTIONS)))
-        bindings[canonical(function)] = (formals, body)
-    used: set[str] = set()
-
-    def change(e: Expr) -> Expr:
-        if not isinstance(e, Call):
-            return e
-        name = canonical(e.function)
-        if name in bindings:
-            used.add(name)
-            formals, body = bindings[name]
-            if not formals and isinstance(body, Name):
-                return replace(e, function=canonical(body.name), args=(*e.args, *e.parameters), parameters=())
-            given = (*e.args, *e.parameters)
-            if len(formals) != len(given):
-                call = f"{e.function}({', '.join('abcdefgh'[: len(given)])})"
-                raise BPTTError(f"{e.function} is called with {len(given)} arguments, but bound with {len(formals)}",
-                                f"write let {call} = …", text=text, span=e.span)  # fmt: skip
-            table = dict(zip(formals, given))
-            return rebuild(body, lambda x: table.get(x.name, x) if isinstance(x, Name) and x.index is None else x)
-        return replace(e, function=name) if name in FUNCTIONS or e.function in ALIASES else e
-
-    changed = [replace(e, right=rebuild(e.right, change)) for e in equations]
-    unknown = set(bindings) - used
-    if unknown:
-        known = sorted({e.function for q in equations for e in calls(q.right) if canonical(e.function) not in FUNCTIONS})
-        hint = nearest(sorted(unknown)[0], known) if known else "this recurrence has no abstract function: leave let out"
-        raise BPTTError(f"let: no equation calls {', '.join(sorted(unknown))}", hint)
-    return [replace(e, right=rebuild(e.right, change)) for e in changed] if bindings else changed
-
-
-def calls(e: Expr) -> Iterator[Call]:
-    """Every function call in an expression."""
-    if isinstance(e, Call):
-        yield e
-    for child in children(e):
-        yield from calls(child)
-
-
-def _fold_steps(equations: list[Equation]) -> tuple[list[Equation], list[str], int]:
-    """`h_3 = f(x_3, h_2); h_2 = f(x_2, h_1); …` is one equation written out by hand: fold it back to `h[t] = f(x[t], h[t-1])`.
-
-    Returns the equations, notes, and the last step that was written out.
-    """
-    groups: dict[tuple[str | None, str], list[Equation]] = {}
-    for e in equations:
-        index = e.left[0].index
-        if len(e.left) == 1 and index and index.variable is None and index.offset >= 1:
-            groups.setdefault((e.left[0].block or e.block, e.left[0].name), []).append(e)
-    whole = {(e.left[0].block or e.block, e.left[0].name) for e in equations if e.left[0].index and e.left[0].index.variable == "t"}
-    notes: list[str] = []
-    dropped: set[int] = set()
-    folded: dict[int, Equation] = {}
-    last = 0
-    for place, group in groups.items():
-        name = place[1]
-        steps = sorted(e.left[0].index.offset for e in group if e.left[0].index)
-        before = any(n.name == name and n.index and n.index.variable is None for e in group for n, _ in names_in(e.right))
-        alone = len(group) < 2 and (place in whole or not before)  # a step with an equation of its own, such as the first
-        if alone or steps != list(range(steps[0], steps[0] + len(group))):
-            continue
-        shifted = [_shift(e) for e in group]
-        if len({_plain(e.right) for e in shifted}) == 1:
-            dropped |= {id(e) for e in group}
-            folded[id(group[0])] = shifted[0]
-            last = max(last, steps[-1])
-            one, many = f"equation for {name} at step {steps[0]} is", f"equations for {name} at the steps {steps[0]} to {steps[-1]} are"
-            notes.append(f"the {many if len(group) > 1 else one} read as one equation for every step: {shifted[0].text}")
-    result = [folded.get(id(e), e) for e in equations if id(e) not in dropped or id(e) in folded]
-    return result, notes, last
-
-
-def _shift(e: Equation) -> Equation:
-    index = e.left[0].index
-    assert index is not None
-    base = index.offset
-
-    def change(x: Expr) -> Expr:
-        if isinstance(x, Name) and x.index and x.index.variable is None:
-            return replace(x, index=Index("t", x.index.offset - base))
-        return x
-
-    from .language import show
-
-    right, left = rebuild(e.right, change), replace(e.left[0], index=Index("t", 0))
-    return replace(e, left=(left,), right=right, text=f"{left.name}[t] = {show(right)}")
-
-
-def _plain(e: Expr) -> str:
-    from .language import show
-
-    return show(e)
-
-
-# -- order of computation ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Component:
-    """Definitions that read one another, in their order within a step; `direction` over the steps is 1 or −1."""
-
-    definitions: tuple[Definition, ...]
-    direction: int
-
-
-def components(definitions: list[Definition], reads: list[Read], text: str) -> list[Component]:
-    """Group definitions that depend on each other over time, and put groups and definitions in order of computation."""
-    place = {id(d): i for i, d in enumerate(definitions)}
-    after: list[set[int]] = [set() for _ in definitions]  # after[i]: what i reads, any delay
-    now: list[set[int]] = [set() for _ in definitions]  # … in the same step
-    for r in reads:
-        i, j = place[id(r.reader)], place[id(r.source)]
-        after[i].add(j)
-        if r.delay == 0:
-            now[i].add(j)
-        if r.delay is None and i == j:
-            raise BPTTError(f"{r.reader.bases[0]} is defined by itself", "read it at an earlier step: [t-1]",
-                            text=text, span=r.reader.equation.span)  # fmt: skip
-    reach = [_reachable(i, after) for i in range(len(definitions))]
-    group = [min([j for j in reach[i] if i in reach[j]] + [i]) for i in range(len(definitions))]
-    members: dict[int, list[int]] = {}
-    for i, g in enumerate(group):
-        members.setdefault(g, []).append(i)
-    result = []
-    for g in _topological(list(members), {g: {group[j] for i in m for j in after[i]} - {g} for g, m in members.items()}):
-        inside = members[g]
-        delays = [r.delay for r in reads if group[place[id(r.reader)]] == g == group[place[id(r.source)]]]
-        within = {i: now[i] & set(inside) for i in inside}
-        order = _topological(inside, within)
-        if len(order) < len(inside) or any(d is None for d in delays):
-            stuck = [i for i in inside if i not in order] or inside
-            cycle = _cycle(stuck, within) if len(order) < len(inside) else stuck
-            path = " → ".join(definitions[i].bases[0] + ("[t]" if definitions[i].kind == "every" else "") for i in (*cycle, cycle[0]))
-            raise BPTTError(f"circular definition within a step: {path}", _step_hint(definitions[cycle[0]].text),
-                            text=text, span=definitions[cycle[0]].equation.span)  # fmt: skip
-        known = [d for d in delays if d is not None]
-        if any(d > 0 for d in known) and any(d < 0 for d in known):
-            names = ", ".join(b for i in inside for b in definitions[i].bases)
-            raise BPTTError(f"{names} read each other both at earlier and at later steps: no order computes them",
-                            "let states that run forwards and states that run backwards not read each other",
-                            text=text, span=definitions[inside[0]].equation.span)  # fmt: skip
-        result.append(Component(tuple(definitions[i] for i in order), -1 if any(d < 0 for d in known) else 1))
-    return result
-
-
-def _step_hint(text: str) -> str:
-    """What to do about a circle: often `h_t-1` was meant to be `h_{t-1}`."""
-    slip = re.search(r"(\w+)_t\s?([+-]\s?\d)", text)
-    if slip:
-        return f"{slip[0]} is {slip[1]}_t with {slip[2]} added; write {slip[1]}_{{t{slip[2]}}} or {slip[1]}[t{slip[2]}]"
-    return "let one of them read the step before: [t-1]"
-
-
-def _reachable(start: int, after: list[set[int]]) -> set[int]:
-    found, stack = set(), list(after[start])
-    while stack:
-        i = stack.pop()
-        if i not in found:
-            found.add(i)
-            stack.extend(after[i])
-    return found
-
-
-def _topological(items: list[int], before: Mapping[int, set[int]]) -> list[int]:
-    """Items in an order in which what each needs comes first, otherwise as given; stops at a cycle."""
-    done: dict[int, None] = {}
-    waiting = list(items)
-    while waiting:
-        ready = [i for i in waiting if all(j in done for j in before[i])]
-        if not ready:
-            break
-        for i in ready:
-            done[i] = None
-        waiting = [i for i in waiting if i not in done]
-    return list(done)
-
-
-def _cycle(items: list[int], before: Mapping[int, set[int]]) -> list[int]:
-    path = [items[0]]
-    inside = set(items)
-    while True:
-        following = min(before[path[-1]] & inside)
-        if following in path:
-            return list(reversed(path[path.index(following) :]))
-        path.append(following)
-
-
 def _again(program: Program, let: dict[str, Any], title: str, conventions: tuple[str, ...], source: str) -> Recurrence:
     """A recurrence as it comes from another process: read anew from its equations."""
     rec = Recurrence(program, let, title=title, conventions=conventions)
@@ -728,5 +438,3 @@ def _again(program: Program, let: dict[str, Any], title: str, conventions: tuple
 def from_text(text: str, let: Mapping[str, Any] | None = None, **options: Any) -> Recurrence:
     """A recurrence from equations as text."""
     return Recurrence(parse(text), let, **options)
-
-

@@ -10,9 +10,11 @@ from functools import cached_property, partial
 from typing import Any
 
 from ..errors import BPTTError
-from .model import Component, Definition, Recurrence, calls, components
+from .definitions import Component, Definition, components
+from .model import Recurrence
 from .shapes import infer
 from .syntax import Equation, Expr, Index, Name
+from .trees import calls
 from .truncation import Truncation, parse_truncation
 
 __all__ = ["Settings", "infer_shapes"]

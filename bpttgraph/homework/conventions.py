@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..equations.language import walk
 from ..equations.syntax import Call
+from ..equations.trees import walk
 
 if TYPE_CHECKING:
     from ..unrolled import Unrolled

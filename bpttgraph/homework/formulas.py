@@ -25,7 +25,7 @@ import numpy as np
 from ..core import primitives as P
 from ..core.graph import Node, constant, leaf
 from ..equations.functions import FUNCTIONS, canonical
-from ..equations.language import children, parse, show, walk
+from ..equations.language import parse
 from ..equations.syntax import (
     Binary,
     Call,
@@ -40,6 +40,8 @@ from ..equations.syntax import (
     Stack,
     Transposed,
 )
+from ..equations.text import show
+from ..equations.trees import children, walk
 from ..errors import BPTTError, Span, nearest
 from .columns import ONE, ZERO, Value, elementwise, matmul, solid
 from .jacobians import partial

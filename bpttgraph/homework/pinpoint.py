@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from ..equations.language import children, parse_expression, show, walk
+from ..equations.language import parse_expression
 from ..equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Reduce, Transposed
+from ..equations.text import show
+from ..equations.trees import children, walk
 from ..errors import BPTTError, Span
 from .asked import Asked, asked
 from .formulas import Formulas

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..equations.language import children, walk
 from ..equations.syntax import Binary, Expr, Index, Name, Negate, Number, Reduce
+from ..equations.trees import children, walk
 from ..errors import Span
 
 __all__ = ["overreached", "running_down", "whole_number"]

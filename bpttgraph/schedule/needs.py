@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..core.graph import needed
 from ..equations.admission import Slot
-from ..equations.model import names_in
+from ..equations.trees import names_in
 
 if TYPE_CHECKING:
     from .system import System

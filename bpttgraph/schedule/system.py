@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING
 from ..core import primitives as P
 from ..core.autodiff import backward
 from ..core.graph import Node, leaf, needed
+from ..equations.definitions import Definition
 from ..equations.expressions import build, named_parts
-from ..equations.model import Definition, names_in
 from ..equations.syntax import Name, Reduce
+from ..equations.trees import names_in
 
 if TYPE_CHECKING:
     from ..equations.settings import Settings

@@ -10,11 +10,12 @@ from functools import cached_property
 
 from ..core import primitives as P
 from ..core.graph import Node, Use, constant, leaf, needed
+from ..equations.definitions import Component, Definition
 from ..equations.expressions import build, named_parts
 from ..equations.extent import check_nodes
-from ..equations.model import Component, Definition, names_in
 from ..equations.settings import Settings
 from ..equations.syntax import Expr, Index, Name, Reduce
+from ..equations.trees import names_in
 from ..errors import BPTTError, nearest
 
 __all__ = ["Head", "Nodes", "Place", "carries", "interior_edges", "no_collection"]

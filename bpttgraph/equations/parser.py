@@ -1,0 +1,365 @@
+"""The precedence parser: the tokens of one equation become a tree."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from itertools import pairwise
+
+from ..errors import BPTTError
+from .latex import MAX_CHARACTERS, Source, Token, scan
+from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut, trim
+from .names import Names, decide_steps, is_latex
+from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
+from .trees import depends, walk
+from .vocabulary import KNOWN_FUNCTIONS, known_function
+
+__all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
+
+POWER = {"+": 10, "-": 10, "*": 20, "/": 20, "@": 30, "·": 30, "^": 40, "ᵀ": 40}
+STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
+
+
+class Reader:
+    """What the equations of one text share."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > MAX_CHARACTERS:
+            start = Span(1, 0, 1)
+            raise BPTTError(
+                f"the text is too large: {len(text)} characters",
+                f"the limit is {MAX_CHARACTERS}",
+                text=text[:200],
+                span=start,
+            )
+        self.source = Source(text)
+        self.nodes = 0
+        self.notes: list[str] = []
+        self.lines = cut(self.source, scan(self.source))
+        for line in self.lines:
+            if line.tokens:
+                note = trim(line)
+                if note:
+                    place = self.source.span(line.tokens[0].start if line.tokens else 0, 0)
+                    self.notes.append(f"line {place.line}: {note}")
+            if line.tokens:
+                line.latex = is_latex(line.tokens)
+                line.tokens = Names(self.source, line).run()
+        if not any(line.tokens for line in self.lines):
+            hint = "write an equation such as h[t] = tanh(W x[t])"
+            raise BPTTError("there is no equation in this text", hint, text=text, span=Span(1, 0, 1))
+        stepped = decide_steps(self.lines)
+        for token in (token for line in self.lines for token in line.tokens):
+            if token.undecided and token.undecided[0] in stepped and token.name:
+                base, number = token.undecided
+                token.name = Name(base, Index(None, number), token.name.span, token.name.block)
+        # Names that stand somewhere as a factor are no functions there: α (x + y) after 1 − α.
+        self.factors = Counter(
+            token.text
+            for line in self.lines
+            for token, after in pairwise(line.tokens)
+            if token.name and token.name.index is None and after.kind != "("
+        )
+
+
+class Parser:
+    """Precedence parser for one equation."""
+
+    def __init__(self, reader: Reader, line: Line, tokens: list[Token] | None = None) -> None:
+        self.reader, self.source, self.line = reader, reader.source, line
+        self.tokens = tokens if tokens is not None else line.tokens
+        self.at = 0
+        self.depth = 0
+        self.norms = 0
+
+    @property
+    def token(self) -> Token:
+        return self.tokens[self.at]
+
+    def span(self, start: Token) -> Span:
+        return self.source.span(start.start, self.tokens[max(0, self.at - 1)].stop)
+
+    def node(self) -> None:
+        self.reader.nodes += 1
+        if self.reader.nodes > MAX_NODES:
+            raise self.source.error(f"too many terms: more than {MAX_NODES}", self.token, "split the text")
+
+    def whole(self) -> Expr:
+        """An expression up to the end."""
+        first = self.token
+        expr = self.expression(0)
+        if self.token.kind != "end":
+            raise self.unexpected()
+        if max(depth for _, depth in walk(expr)) > MAX_HEIGHT:
+            raise self.source.error(f"more than {MAX_HEIGHT} operations in a row", first, NAME_A_PART)
+        return expr
+
+    def unexpected(self) -> BPTTError:
+        token = self.token
+        if token.kind == "=":
+            return self.source.error("a second '=' in one equation", token, "put each equation on a line of its own")
+        if token.kind == "∂":
+            return self.source.error(
+                "a partial derivative cannot stand here", token, "write dE/dW_h as a name on the left of '='"
+            )
+        what = "a number" if token.kind == "number" else repr(token.text)
+        return self.source.error(
+            f"expected an operator or the end of the equation, found {what}", token, "write + - * / @ or ∘ between"
+        )
+
+    def missing(self) -> BPTTError:
+        token = self.token
+        if token.kind == "∂":
+            return self.unexpected()
+        before = self.tokens[self.at - 1] if self.at else None
+        place = token if token.kind != "end" or before is None else before
+        if before is None or (token.kind in BINARY and before.kind not in BINARY):
+            what = f"an operand is missing before {token.text!r}"
+        else:
+            what = f"an operand is missing after {before.text!r}"
+        return self.source.error(what, place, "write a name, a number or an expression in brackets there")
+
+    def expect(self, kind: str) -> None:
+        if self.token.kind != kind:
+            if self.token.kind == "end":
+                raise self.missing()
+            raise self.unexpected()
+        self.at += 1
+
+    def expression(self, least: int) -> Expr:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise self.source.error(f"expressions nested deeper than {MAX_NESTING}", self.token, NAME_A_PART)
+        first = self.token
+        left = self.operand(least)
+        while True:
+            kind = self.token.kind
+            juxtaposed = kind in STARTS and not (kind == "‖" and self.norms)
+            power = 30 if juxtaposed else POWER.get(kind, -1)
+            # ᵀ after an exponent belongs to the whole power.
+            if power < least or power < 0 or (kind == "ᵀ" and isinstance(left, Number)):
+                break
+            self.node()
+            self.at += not juxtaposed
+            if kind == "ᵀ":
+                left = Transposed(left, self.span(first))
+            else:
+                right = self.expression(power if kind == "^" else power + 1)
+                left = Binary(" " if juxtaposed else BINARY[kind], left, right, self.span(first))
+        self.depth -= 1
+        return left
+
+    def operand(self, least: int) -> Expr:
+        self.node()
+        token = self.token
+        self.at += 1
+        match token.kind:
+            case "number":
+                return self.number(token)
+            case "-":
+                return Negate(self.expression(max(30, least)), self.span(token))
+            case "(" | "{":
+                inner = self.expression(0)
+                self.expect(CLOSING[token.kind])
+                return inner
+            case "[":
+                items = [self.expression(0)]
+                while self.token.kind in (";", ","):
+                    self.at += 1
+                    items.append(self.expression(0))
+                self.expect("]")
+                return Stack(tuple(items), self.span(token)) if len(items) > 1 else items[0]
+            case "‖":
+                self.norms += 1
+                inner = self.expression(0)
+                self.expect("‖")
+                self.norms -= 1
+                return Call("norm", (inner,), (), self.span(token))
+            case "frac":
+                top, bottom = self.expression(50), self.expression(50)
+                return Binary("/", top, bottom, self.span(token))
+            case "sqrt":
+                return Call("sqrt", (self.expression(50),), (), self.span(token))
+            case "reduce":
+                return self.reduction(token)
+            case "name":
+                return self.name(token)
+        self.at -= 1
+        raise self.missing()
+
+    def number(self, token: Token) -> Expr:
+        value = float(token.text)
+        if not math.isfinite(value):
+            raise self.source.error("this number is too large", token, "use a number below 1e308")
+        result = Number(value, self.source.span(token.start, token.stop))
+        tokens = self.tokens
+        # `1/2 x` is a half of x, although juxtaposition binds tighter than `/`; not so after another `/`.
+        if [t.kind for t in tokens[self.at : self.at + 2]] == ["/", "number"] and (
+            self.at < 2 or tokens[self.at - 2].kind != "/"
+        ):
+            after = tokens[self.at + 2].kind
+            if after in STARTS:
+                self.at += 1
+                below = self.token
+                self.at += 1
+                return Binary(
+                    "/", result, Number(float(below.text), self.source.span(below.start, below.stop)), self.span(token)
+                )
+        return result
+
+    def reduction(self, token: Token) -> Expr:
+        assert token.reduce is not None
+        kind, variable, lower, upper = token.reduce
+        at, opened = self.at, self.tokens[max(self.at - 2, 0)].kind in ("(", "{")
+        body = self.expression(20)
+        # Brackets say what belongs to a product: around its body, or around nothing but the product.
+        bracketed = opened and self.token.kind in (")", "}")
+        begin = self.source.span(self.tokens[at].start, self.tokens[at].stop)
+        outside: list[Binary] = []
+        # ∏_j A_j B: the product ends with its last factor that depends on j (if there is one).
+        while (
+            kind == "prod"
+            and not bracketed
+            and isinstance(body, Binary)
+            and (body.span.line, body.span.column) == (begin.line, begin.column)
+            and not depends(body.right, variable)
+            and depends(body.left, variable)
+        ):
+            if body.operator not in (" ", "@", "*", "/"):
+                break
+            outside.append(body)
+            body = body.left
+        result: Expr = Reduce(kind, variable, lower, upper, body, self.span(token))
+        for factor in reversed(outside):
+            result = Binary(factor.operator, result, factor.right, factor.span)
+        return result
+
+    def name(self, token: Token) -> Expr:
+        name = token.name
+        assert name is not None
+        function = known_function(name.name) if name.index is None and name.block is None else None
+        if (self.token.kind == "[" and function) or (self.token.kind == "(" and (function or self.applies(token))):
+            return self.call(function or name.name, token)
+        if function is None or (name.name in ("σ", "id") and not self.line.latex and self.token.kind not in STARTS):
+            return name
+        if (self.line.latex or token.latex) and self.token.kind in STARTS | {"number"}:
+            operand = self.expression(30)
+            return Call(function, (operand,), (), self.span(token))
+        raise self.source.error(f"{name.name} is a function: it needs an argument", token, f"write {function}(…)")
+
+    def applies(self, token: Token) -> bool:
+        """Is the unknown name before a bracket an abstract function, and not a factor?"""
+        bracket, name = self.token, token.name
+        if name is None or name.index is not None or name.block is not None:
+            return False
+        if bracket.separated:
+            return True
+        if name.name[0].isupper():
+            return False
+        return self.reader.factors[token.text] == 0 if self.line.latex else not bracket.space
+
+    def call(self, function: str, token: Token) -> Expr:
+        opening = self.token
+        self.at += 1
+        args: list[Expr] = [self.expression(0)]
+        parameters: list[Expr] = []
+        target = args
+        while self.token.kind in (",", ";"):
+            if self.token.kind == ";":
+                if target is parameters:
+                    raise self.source.error("a second ';' in one call", self.token, "write f(arguments; parameters)")
+                target = parameters
+            self.at += 1
+            target.append(self.expression(0))
+        self.expect(CLOSING[opening.kind])
+        return Call(function, tuple(args), tuple(parameters), self.span(token))
+
+
+def derivatives(line: Line) -> list[Token]:
+    """Join `dE/dW_h`, `∂E/∂W_h` and `\\frac{∂E}{∂W_h}` into a name: a left side, or the gradient of a loss."""
+    tokens, result, at = line.tokens, [], 0
+    equals = next((i for i, token in enumerate(tokens) if token.kind == "="), 0)
+    while at < len(tokens):
+        shape = [token.kind for token in tokens[at : at + 9]]
+        top = bottom = None
+        size = 0
+        if shape[:3] == ["name", "/", "name"] and not (tokens[at + 1].space or tokens[at + 2].space):
+            top, bottom, size = tokens[at], tokens[at + 2], 3
+        elif shape[:5] == ["∂", "name", "/", "∂", "name"]:
+            top, bottom, size = tokens[at + 1], tokens[at + 4], 5
+        elif shape == ["frac", "{", "∂", "name", "}", "{", "∂", "name", "}"]:
+            top, bottom, size = tokens[at + 3], tokens[at + 7], 9
+        if top and bottom and top.name and bottom.name and top.name.index is None and top.name.block is None:
+            over, under = top.name.name, bottom.name.name
+            if size == 3:
+                plain = over[:1] == under[:1] == "d" and len(over) > 1 and len(under) > 1
+                allowed = plain and (over in ("dE", "dL", "dJ", "dloss") or (at == 0 and equals == size))
+                over, under = over[1:], under[1:]
+            else:
+                allowed = (at == 0 and equals == size) or over in ("E", "L", "J", "loss")
+            if allowed:
+                stop = tokens[at + size - 1].stop
+                joined = Token("name", f"d{over}/d{under}", tokens[at].start, stop, tokens[at].space)
+                span = Span(bottom.name.span.line, bottom.name.span.column, bottom.name.span.end)
+                joined.name = Name(joined.text, bottom.name.index, span)
+                result.append(joined)
+                at += size
+                continue
+        result.append(tokens[at])
+        at += 1
+    return result
+
+
+def equation(reader: Reader, line: Line) -> Equation:
+    source, tokens = reader.source, derivatives(line)
+    end = tokens[-1]
+    place = next((i for i, token in enumerate(tokens) if token.kind == "="), None)
+    start = tokens[0].start
+    if source.text.count("}", start, end.start) > source.text.count("{", start, end.start):
+        style = re.search(
+            r"\\[A-Za-z]+\s*\{\s*\Z", source.text[:start]
+        )  # \mathbf{ before the first name belongs to the equation
+        start = style.start() if style else start
+    text = source.text[start : end.start].strip()
+    span = source.span(tokens[0].start, end.start)
+    if place is None:
+        name = tokens[0].name
+        bare = Parser(reader, line, tokens).whole()
+        if not (isinstance(bare, Call) and name and bare.function == name.name and name.name[0].isupper()):
+            raise source.error("expected '=' in this equation", tokens[-2], "write name = expression")
+        return Equation((Name(name.name, None, name.span),), bare, span, text, line.block)
+    left = left_side(source, tokens[:place], tokens[place])
+    if place + 2 >= len(tokens):
+        raise source.error("the right side is missing after '='", tokens[place], "write what it equals")
+    right = Parser(reader, line, tokens[place + 1 :]).whole()
+    return Equation(left, right, span, text, left[0].block or line.block)
+
+
+def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name, ...]:
+    if not tokens:
+        raise source.error("the left side is missing before '='", equals, "write a name such as h[t] there")
+    names = [token.name for token in tokens if token.name]
+    kinds = [token.kind for token in tokens]
+    count = len(names)
+    stacked = count > 1 and [k if k != "," else ";" for k in kinds] == ["[", *(["name", ";"] * count)[:-1], "]"]
+    if not (kinds == ["name"] or stacked):
+        hint = "write h[t] = …"
+        if kinds[:2] == ["name", "("]:
+            inside = "".join(token.text for token in tokens[2:-1]).replace(" ", "")
+            hint = (
+                f"a step stands in square brackets: {names[0].name}[{inside}]"
+                if re.fullmatch(r"t([+-]\d+)?", inside)
+                else "give a function's formula with --let, as in --let 'f(x, h) = tanh(x + h)'"
+            )
+        if names and kinds[-1] in ("+", "-"):
+            hint = f"no {kinds[-1]}= here: write {names[0].name} = sum_t …"
+        wrong = next((token for token in tokens[1:] if token.name is None), tokens[0])
+        raise source.error(
+            "the left side must be one name, such as h[t], or names to unpack, [i[t]; f[t]]", wrong, hint
+        )
+    for name in names:
+        if name.index is None and name.name in KNOWN_FUNCTIONS:
+            token = next(token for token in tokens if token.name is name)
+            raise source.error(f"{name.name} is the name of a function", token, "choose another name")
+    return tuple(names)
