@@ -131,8 +131,9 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
         truth, (scale, radius) = run.gradient(name), whole_radii(run, [name])[name]
     for what, value_of in readings.items():
         value = np.asarray(value_of(run))
-        # formulas are sums over the batch, also where each example has a gradient of its own
-        true, ones, allowed = (a.sum(axis=0) if a.ndim > value.ndim else a for a in (truth, scale, radius * U))
+        # a formula may be a sum over the batch where each example has a gradient of its own, and the other way round
+        rank = min(value.ndim, truth.ndim)
+        value, true, ones, allowed = (a.sum(axis=0) if a.ndim > rank else a for a in (value, truth, scale, radius * U))
         index = [tuple(int(i) for i in place) for place in np.ndindex(value.shape)]
         report.findings.append(_entries(what, "the reverse pass", value, true, ones, index, U, allowed, None, ""))
     return report

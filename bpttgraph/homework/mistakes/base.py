@@ -212,7 +212,7 @@ class Site:
 
     @cached_property
     def blocks(self) -> dict[str, dict[str, slice]]:
-        """Parameters of a stacked equation -> the rows of each variable that is taken out of the stack."""
+        """Parameters of a stacked equation with as many rows as the stack -> the rows of each variable that is taken out of it."""
         found: dict[str, dict[str, slice]] = {}
         tops: dict[int, dict[str, slice]] = {}
         for e in self.places.edges:
@@ -220,11 +220,13 @@ class Site:
                 tops.setdefault(e.arg.serial, {})[e.base] = slice(e.node.attrs["start"], e.node.attrs["stop"])
         for serial, rows in tops.items():
             stack = [n for n in self.places.order if n.serial == serial]
+            height = max(r.stop for r in rows.values())
             while stack:
                 node = stack.pop()
                 if node.role == "parameter" and node.name:
-                    found[node.name] = rows
-                elif node.name is None and node.op is not None:
+                    if node.shape[:1] == (height,):  # not a number that is added to every row
+                        found[node.name] = rows
+                elif node.name is None and node.op is not None and node.op.name != "transpose":  # of Wᵀ these are columns
                     stack += node.args[:1] if node.op.kind == "bilinear" else node.args
         return found
 
