@@ -34,6 +34,7 @@ SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of th
 # as long as it is not many standard deviations.
 ARRANGEMENT = 100.0
 LAST = 2.0  # and units in the last place of the value itself
+_TERMS = 8  # of a sum that are looked at for terms computed alike
 _FUNCTION = 4.0  # library functions (tanh, exp) and compounds (softmax) are good to a few units in the last place
 
 
@@ -53,6 +54,7 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: 
     error: dict[int, Any] = {}
     nodes = needed(outputs)
     reads = [[a.serial for a in n.args] for n in nodes]
+    shared = _shared(nodes)
     for node, spent in zip(nodes, last_reads(reads, [n.serial for n in outputs])):
         if node.op is None:
             # a number as NumPy has it, which divides by zero without a fuss
@@ -62,7 +64,7 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: 
             continue
         args = [value[a.serial] for a in node.args]
         value[node.serial] = values[node] if node in values else node.op.value(*args, **node.attrs)
-        error[node.serial] = _passed_on(node, args, value[node.serial], [error[a.serial] for a in node.args])
+        error[node.serial] = _passed_on(node, args, value[node.serial], [error[a.serial] for a in node.args], node in shared)
         for serial in spent:
             del value[serial], error[serial]
     return [np.broadcast_to(error[node.serial], np.shape(value[node.serial])) for node in outputs]
@@ -78,8 +80,34 @@ def radius(sigma: Any, scale: Any, value: Any, safety: float = SAFETY) -> Array:
     return np.asarray(safety * sigma + np.minimum(scale, ARRANGEMENT * sigma) + LAST * np.abs(value))
 
 
-def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any]) -> Any:
-    """The error of a node: that of its arguments passed on, and its own rounding. The number 0.0 is the error of what is exact."""
+def _shared(nodes: Sequence[Node]) -> set[Node]:
+    """Sums of which two terms are computed alike, as in `W h + (U h + W h)`: those err alike, so their errors add up, not the squares.
+
+    Nodes are compared by what they compute, and of a long sum only the last few terms are.
+    """
+    kinds: dict[Any, int] = {}
+    kind: dict[int, int] = {}
+    terms: dict[int, frozenset[int]] = {}
+    found = set()
+    for node in nodes:
+        args = tuple(kind[a.serial] for a in node.args)
+        what = node.serial if node.op is None else (node.op.name, repr(sorted(node.attrs.items())) if node.attrs else "", args)
+        own = kind[node.serial] = kinds.setdefault(what, len(kinds))
+        terms[node.serial] = frozenset([own])
+        if node.op is not None and node.op.name in ("add", "sub"):
+            a, b = (terms[x.serial] for x in node.args)
+            if a & b:
+                found.add(node)
+            if len(a) + len(b) <= _TERMS:
+                terms[node.serial] = a | b
+    return found
+
+
+def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any], shared: bool) -> Any:
+    """The error of a node: that of its arguments passed on, and its own rounding. The number 0.0 is the error of what is exact.
+
+    shared: whether it adds terms that err alike (`_shared`).
+    """
     assert node.op is not None
     op, attrs = node.op, node.attrs
     if op.kind == "bilinear" or op.name == "mul":
@@ -91,7 +119,7 @@ def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any]) -> Any:
         if all(type(e) is float for e in errors):
             moved: Any = 0.0
         elif op.name in ("add", "sub"):
-            moved = np.hypot(*errors)
+            moved = errors[0] + errors[1] if shared else np.hypot(*errors)
         elif op.name in _ADDING:
             moved = _in_squares(node, errors[0])
         elif op.name == "neg":
