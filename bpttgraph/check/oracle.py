@@ -32,6 +32,8 @@ Move = Mapping[tuple[str, "int | None"], Array]
 
 COMPLEX_STEP = 1e-30
 STENCIL = (2e-2, 1e-2, 5e-3, 2.5e-3)  # steps of the central differences, for data and directions of size one
+SMALLER = (1 / 32, 1 / 1024)  # times these, where a function swings so fast that the steps are none too small
+ROUGH = 1e-3  # of a derivative: an estimate above it says so
 NOISE = 4e-15  # of a loss, relative to the largest loss: what a difference quotient has left of rounding
 MOST_NUMBERS = 1 << 21  # in the stacked copies of the moved variables, at a time
 
@@ -209,7 +211,19 @@ class Probe:
             yield from np.split(found, np.cumsum(counts)[:-1], axis=1)
 
     def _differences(self, moves: Sequence[Move]) -> Measured:
-        steps = np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
+        found, noise = self._quotients(moves, 1.0)
+        for factor in SMALLER:
+            if not np.any(found.estimate - noise > ROUGH * np.abs(found.value) + noise):
+                break
+            again, noise = self._quotients(moves, factor)
+            better = again.estimate < found.estimate
+            found.value = np.where(better, again.value, found.value)
+            found.estimate = np.where(better, again.estimate, found.estimate)
+        return found
+
+    def _quotients(self, moves: Sequence[Move], factor: float) -> tuple[Measured, Array]:
+        """Difference quotients with all steps times `factor`, and what rounding makes of them, (P, 1)."""
+        steps = factor * np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
         signed = np.concatenate([steps, -steps])
         crossed, unit = np.zeros(steps.shape[1], bool), ""
 
@@ -226,14 +240,14 @@ class Probe:
         outputs = self.plan.results(self._moved(moves, signed), look)
         rows = self._losses(outputs, signed.size).reshape(len(outputs), 2, *steps.shape, self.batch)
         table = list(np.moveaxis((rows[:, 0] - rows[:, 1]) / (2 * steps[..., None]), 1, 0))
-        noise = NOISE * np.max(np.abs(rows), where=np.isfinite(rows), initial=0.0) / steps[-1]
+        noise = NOISE * np.max(np.abs(rows), where=np.isfinite(rows), initial=0.0) / steps[-1][:, None]
         power, last = 4.0, table
         while len(table) > 1:
             last = table
             table = [(power * b - a) / (power - 1) for a, b in pairwise(table)]
             power *= 4
         # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an estimate should be
-        return Measured(table[0], np.abs(last[0] - last[1]) + noise[:, None], ~crossed, unit)
+        return Measured(table[0], np.abs(last[0] - last[1]) + noise, ~crossed, unit), noise
 
     def _lengths(self, move: Move) -> Array:
         """What makes a step of 0.02 a small one, for each direction: larger for large data, smaller for long directions."""

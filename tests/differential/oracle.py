@@ -138,7 +138,10 @@ def _flat(x: Array) -> Array:
 
 
 def _phi(x: Array) -> Array:
-    """The normal distribution function, by erfc: 1 + erf has no digits left far below zero. For an imaginary part so small that the first order is exact."""
+    """The normal distribution function, by erfc, as 1 + erf has no digits left far below zero.
+
+    For an imaginary part so small that the first order is exact.
+    """
     slope = np.exp(-(x.real**2) / 2) / math.sqrt(2 * math.pi)
     return 0.5 * _erfc(-x.real / math.sqrt(2)) + (1j * x.imag * slope if np.iscomplexobj(x) else 0)
 
