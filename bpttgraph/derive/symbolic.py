@@ -104,7 +104,10 @@ class SymbolicDerivation(Printed):
         for r in recurrence.reads:
             delays[id(r.source)] = max(delays.get(id(r.source), 0), abs(r.delay or 0))
         self.reach = max(sum(delays.values()), 1)
-        n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
+        # the middle lies beyond all that a chosen loss reads: a state called c[t+1] stands later than the step that computes it
+        ahead = self.reach + max((d.offset for d in recurrence.every.values()), default=0)
+        chosen = [2 * (step + ahead) for step in _listed(loss)]
+        n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, *chosen)
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = self._everything() if wrt == "all" else [wrt]
         for given, name in zip(self.names, self._names_at(self.reference)):

@@ -260,8 +260,13 @@ class Unrolled:
 
     def is_inside(self, d: Definition) -> bool:
         """Whether an equation for one step stands in the place of the one for every step."""
+        return d.bases[0] in self.recurrence.every and not self.is_initial(d)
+
+    def is_initial(self, d: Definition) -> bool:
+        """Whether an equation for one step gives a state before the first step or after the last: c[1] where the others are c[t+1] = …"""
         every = self.recurrence.every.get(d.bases[0])
-        return every is not None and 1 <= self._fixed_step(d) - every.offset <= self.steps.get(d.block, self.columns)
+        step = self._fixed_step(d) - (every.offset if every is not None else 0)
+        return not 1 <= step <= self.steps.get(d.block, self.columns)
 
     def _define(self, d: Definition, t: int | None, step: int | None) -> None:
         """Build the node (or, for an unpacked stack, the nodes) that an equation defines at one step."""
@@ -274,7 +279,7 @@ class Unrolled:
             raise
         for base, value in named_parts(node, d.bases, self.shapes):
             column = None if t is None else self._column(d, t, step)
-            role = "initial" if d.kind == "fixed" and step is not None and not 1 <= step <= self.columns else "value"
+            role = "initial" if d.kind == "fixed" and self.is_initial(d) else "value"
             self._register(value, base, step, d.block, column, role)
 
     def _column(self, d: Definition, t: int, step: int | None) -> int:
