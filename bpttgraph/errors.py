@@ -64,6 +64,9 @@ def _cut(text: str, most: int = 2_000) -> str:
     return text if len(text) <= most else f"{text[: most - 200]} … {text[-200:]}"
 
 
+NOTHING = "{} has neither parameters nor initial states: there is nothing to derive by"
+
+
 class Fault(BPTTError):
     """The program itself is wrong: readings that must agree do not. Nothing that the user wrote is at fault."""
 

@@ -27,6 +27,7 @@ Array = np.ndarray[Any, Any]
 U = 2.0**-53
 # Linear operations that add numbers up, and so round; all others only move them about.
 _ADDING = ("add", "sub", "sum", "batch_sum", "cumsum")
+_CONTRACTING = ("matvec", "vecmat", "matmat", "dot")  # over the last axis of their first argument
 # Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.7 of the radius, also where units are
 # saturated; a wider one would hide the last terms of a sequence that fades quickly.
 SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of the sum
@@ -35,6 +36,9 @@ SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of th
 ARRANGEMENT = 100.0
 LAST = 2.0  # and units in the last place of the value itself
 _TERMS = 8  # of a sum that are looked at for terms computed alike
+# Terms of a sum that round as if alone. Of more, the partial sums count: added up one after the other, each rounds once more, and they
+# are as large as the sum if the terms have one sign, or as a random walk if they do not.
+_SHORT = 64
 _FUNCTION = 4.0  # library functions (tanh, exp) and compounds (softmax) are good to a few units in the last place
 
 
@@ -111,7 +115,7 @@ def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any], shared: b
     assert node.op is not None
     op, attrs = node.op, node.attrs
     if op.kind == "bilinear" or op.name == "mul":
-        return _product(node, args, errors)
+        return _product(node, args, errors, y)
     if op.name in ("div", "ratio"):  # as for every elementwise function, but in an order that does not overflow
         below = np.where(args[1] == 0, 1.0, np.abs(args[1]))
         return _length(errors[0] / below, np.abs(y) * (errors[1] / below), y)
@@ -121,15 +125,18 @@ def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any], shared: b
         elif op.name in ("add", "sub"):
             moved = errors[0] + errors[1] if shared else np.hypot(*errors)
         elif op.name in _ADDING:
-            moved = _in_squares(node, errors[0])
+            moved = _in_squares(node, errors[0])[0]
         elif op.name == "neg":
             moved = errors[0]
         else:  # what only moves numbers about
             moved = op.value(*[np.broadcast_to(e, np.shape(a)) for e, a in zip(errors, args)], **attrs)
         if op.name not in _ADDING:
             return moved
-        own = np.hypot(*args) if op.name in ("add", "sub") else _in_squares(node, args[0])
-        return _length(own, y, moved)
+        if op.name in ("add", "sub"):
+            return _length(np.hypot(*args), y, moved)
+        own, terms = _in_squares(node, args[0])
+        more = max(0, terms - _SHORT)
+        return _length(own * (1 + more / 2) ** 0.5, y * (1 + more / 3) ** 0.5, moved)
     own = np.abs(y) * _FUNCTION
     for slot, e in enumerate(errors):
         if type(e) is float:
@@ -155,7 +162,7 @@ def _length(*parts: Any) -> Any:
     return result
 
 
-def _product(node: Node, args: Sequence[Any], errors: Sequence[Any]) -> Any:
+def _product(node: Node, args: Sequence[Any], errors: Sequence[Any], y: Any) -> Any:
     """The error of a product: (d + a)(e + b) in squares, where d and e are the errors of a and b.
 
     Both factors may be pure rounding (1 − h² of two saturated steps): then the product of their errors, in units of u, is left.
@@ -170,15 +177,20 @@ def _product(node: Node, args: Sequence[Any], errors: Sequence[Any]) -> Any:
     total = node.op.value(a * a + d * d, b * b, **node.attrs)
     if type(e) is not float:
         total = total + node.op.value(a * a + U * U * d * d, np.broadcast_to(e * e, np.shape(b)), **node.attrs)
+    more = max(0, np.shape(args[0])[-1] - _SHORT) if node.op.name in _CONTRACTING else 0
+    if node.op.name == "batch_outer":
+        more = max(0, np.shape(args[0])[-2] - _SHORT)
+    if more:
+        total = total + (more / 2) * node.op.value(a * a, b * b, **node.attrs) + (more / 3) * _over(y, first * second) ** 2
     return np.sqrt(total) * _aligned(first * second, total)
 
 
-def _in_squares(node: Node, x: Any) -> Any:
-    """A sum of independent errors: of their squares, signs left out."""
+def _in_squares(node: Node, x: Any) -> tuple[Any, int]:
+    """A sum of independent errors: of their squares, signs left out; and of how many."""
     assert node.op is not None
     scale = _scale([x], node.args[0])
     total = node.op.value(np.square(_over(x, scale)), **node.attrs)
-    return np.sqrt(total) * _aligned(scale, total)
+    return np.sqrt(total) * _aligned(scale, total), np.size(x) // max(1, np.size(total))
 
 
 # Squares are scaled, so that none overflows or vanishes: for each of a stack of seeds apart, as the gradients of a loss far away may

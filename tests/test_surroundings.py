@@ -38,12 +38,15 @@ def start(*args: str, **options: Any) -> subprocess.Popen[bytes]:
 
 def test_an_interrupt_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("to be or not to be " * 40)
-    words = ["train", "rnn", "--text", str(tmp_path / "t.txt"), "--iterations", "10000000", "--every", "5"]
+    words = ["train", "rnn", "--text", str(tmp_path / "t.txt"), "--iterations", "100000", "--every", "5"]
     process = start(*words, "--checkpoint", str(tmp_path / "c.npz"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    while not (tmp_path / "c.npz").exists():
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    out, said = process.communicate()
+    try:
+        while not (tmp_path / "c.npz").exists() and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, said = process.communicate()
+    finally:
+        process.kill()
     assert process.returncode == 130 and not out and said.decode().strip() == "bpttgraph: interrupted"
     assert {p.name for p in tmp_path.iterdir()} == {"t.txt", "c.npz"}
 

@@ -98,6 +98,7 @@ def defined(u: Unrolled, data: Mapping[str, Any], value: Any) -> None:
     places = outside(u, data)
     if places:
         raise BPTTError(f"on these numbers {places[0]} is not defined, or its derivative is not", "choose numbers inside its domain")
+    u.run(data, schedule=False).finite()
     raise BPTTError("on these numbers the loss or its gradient is not a finite number", "choose smaller weights or fewer steps")
 
 

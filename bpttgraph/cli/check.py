@@ -178,8 +178,10 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
     import numpy as np
 
     from ..homework.generic import visible
+    from ..recurrence.extent import check_nodes
 
     u = unroll(rec, _with_steps(rec, _Nothing, options))
+    check_nodes(u)  # whether mistakes show is seen on the graph
     data = u.instance(seed, batch)
     truth = visible(u, data)
     _write(path, truth.data)

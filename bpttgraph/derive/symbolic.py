@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BPTTError, Fault, nearest
+from ..errors import NOTHING, BPTTError, Fault, nearest
 from .adjoints import Adjoints
 from .alike import irregularity, refused
 from .derivation import Derivation
@@ -129,6 +129,8 @@ class SymbolicDerivation(Printed):
             if name in initial:
                 late = (v.step or 0) - u.steps.get(v.block, u.columns)
                 found.append(f"{v.base}[T+{late}]" if late > 0 else name)
+        if not found:
+            raise BPTTError(NOTHING.format(self.recurrence.title), "take a recurrence with a parameter")
         return found
 
     def __reduce__(self) -> Any:

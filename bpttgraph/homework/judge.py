@@ -103,7 +103,7 @@ def verify(
     # what we evaluate ourselves may be evaluated where everything shows; arrays were computed on the instance of the seed
     ours = not brought and bool(raw.text or raw.function)
     truth = visible(u, data) if ours else Truth(u, data)
-    _finite(truth)
+    truth.run.finite()
     hidden = faults(truth)
     serious = [sentence for bad, sentence in hidden if bad]
     if serious and not brought:
@@ -164,14 +164,6 @@ def _one_hot(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
             array = array.astype(int)
         found[key] = array
     return found
-
-
-def _finite(truth: Truth) -> None:
-    for name in truth.run.gradients:
-        if not np.all(np.isfinite(truth.value(name))):
-            raise BPTTError(
-                f"on this instance the true gradient by {name} is not a finite number", "choose smaller weights"
-            )
 
 
 def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:

@@ -335,6 +335,25 @@ class Run:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.sum(np.broadcast_to(value, self.batch or 1))[()]
 
+    def finite(self) -> Run:
+        """This run, if all that leads to the gradients is a number.
+
+        Raises:
+            BPTTError: naming the first value that is none, with its step, or the gradient.
+        """
+        quick = [self.loss, *self.gradients.values()]
+        if all(np.all(np.isfinite(a)) for a in quick):
+            return self
+        fix = "choose numbers on which every function is defined: smaller weights, fewer steps, or data of your own"
+        for name in self.u.order_of_names:
+            value = self.array(name)
+            if not np.all(np.isfinite(value)):
+                made = next((d.text for d in self.u.definitions if name.partition("[")[0] in d.bases), "")
+                what = "not a number" if np.any(np.isnan(value)) else "infinite"
+                raise BPTTError(f"{name} is {what} on these numbers" + (f", by {made}" if made else ""), fix)
+        name = next(n for n, g in self.gradients.items() if not np.all(np.isfinite(g)))
+        raise BPTTError(f"the gradient by {name} is not a finite number here, though all values are", fix)
+
     # -- reading ----------------------------------------------------------------------------------------------------------
 
     def array(self, name: str) -> Array:
@@ -376,6 +395,8 @@ class Run:
             rows = {row or 0: self.gradient(n.name or "") for row, n in self.u.leaves[name]}
             unread = np.zeros_like(next(iter(rows.values())))
             return np.stack([rows.get(row, unread) for row in range(slot.length)])
+        if name == self.u.total and all(name != head.name for head in self.u.heads):
+            return np.ones((), self._dtype)  # the loss by itself: the reverse pass begins behind it, at its summands
         node = self.u.node(name)
         return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
 
