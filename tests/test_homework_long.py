@@ -33,7 +33,7 @@ def test_a_wrong_answer_over_1000_steps_is_explained(answer: str, said: str) -> 
 def test_an_evaluation_makes_as_many_nodes_a_step_however_many_steps() -> None:
     def nodes(steps: int) -> int:
         formulas = Formulas(REC.unroll(steps), WITHOUT_RECURSION)
-        formulas.value("dE/dc", None)
+        formulas.value("dc")
         return formulas._nodes
 
     assert nodes(400) <= 2.1 * nodes(200)
