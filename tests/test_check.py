@@ -64,6 +64,15 @@ def test_a_function_that_swings_fast() -> None:
     assert all(f.error <= 1e-3 * abs(f.true) for f in differences)
 
 
+def test_a_gradient_that_vanishes_where_its_slope_does_not() -> None:
+    """E is cubic in s[0], which is 0: what the complex step leaves, h² times the third derivative, is no gradient."""
+    u = bg.recurrence("s[t] = W s[t-1] * s[t-1]; E[t] = dot(s[t], s[t-1])").unroll(1, sizes={"s": 2})
+    data = {"W": np.array([[0.5, -2.0], [1.0, 3.0]]), "s[0]": np.zeros(2)}
+    assert u.derive("s[0]").check(data).right
+    assert bg.verify(u, {"s[0]": np.zeros(2)}, data).right
+    assert not bg.verify(u, {"s[0]": np.array([0.0, 1e-20])}, data).right
+
+
 WRONG_RULES: list[tuple[str, Any]] = [
     ("tanh", (lambda y, x: 1.0 - y,)),
     ("tanh", (lambda y, x: 1.0 - primitives.square(x),)),

@@ -193,7 +193,7 @@ def _compare_whole(report: Report, series: list[Series], run: Run, scale: Array,
             measured[along.entries is None] = true
         elif measured:
             _agree(report, measured[along.entries is None][:count], true, ESTIMATE * estimate + 2 * bound, s.kept, what)
-        allowed = bound if s.analytic else bound + ESTIMATE * estimate
+        allowed = bound + ESTIMATE * estimate
         kept = np.repeat(s.kept, len(flat))
         report.findings.append(_entries(what, _oracle(s), given, true, one, index, unit, allowed, kept, s.unit))
 
@@ -223,7 +223,7 @@ def _compare_uses(
         bound, count = along.bound(bounds), len(along.directions)
         places = [() if along.entries is None else along.index(p, shape) for p in range(count)]
         index = [(t, k, *p) for t in losses for k in steps for p in places]
-        allowed = bound if s.analytic else bound + ESTIMATE * s.estimate
+        allowed = bound + ESTIMATE * s.estimate
         kept = np.broadcast_to(s.kept, s.value.shape).reshape(-1)
         report.findings.append(_entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit))
     if whole is None:
