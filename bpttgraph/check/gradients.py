@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..errors import BPTTError
+from ..recurrence.admission import real
 from ..recurrence.instance import outside
 from ..recurrence.unroll import no_collection
 from ..rounding import U
@@ -59,7 +60,7 @@ def check_gradients(
 
 def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] | None, triangle: bool) -> Report:
     given = "a generic random instance, seed 0" if data is None else "the data given"
-    data = u.instance(seed=0) if data is None else data
+    data = u.instance(seed=0) if data is None else real(data)
     run = u.tried(data)
     exact = u.run({k: _wide(v) for k, v in data.items()})
     defined(u, data, exact.loss)
@@ -85,6 +86,8 @@ def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] |
             given_of |= read_uses(run, uses, losses)
     unit = float(np.finfo(_real(run)).eps) / 2
     for name in names:
+        if np.all(np.isfinite(exact.gradient(name))) and not np.all(np.isfinite(radii[name][0])):
+            raise BPTTError(f"on this data the sum of the absolute values of all paths to {name} overflows", "choose smaller numbers")
         own = [s for s in series if s.name == name]
         _compare_whole(report, [s for s in own if s.steps is None], run, *radii[name], unit)
         _compare_uses(report, [s for s in own if s.steps is not None], run, given_of, radii_of, *radii[name], unit)
@@ -119,7 +122,7 @@ def _check_code(report: Report, derivation: Derivation, wrt: str, data: Mapping[
 
 def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> Report:
     u, name = cast("Unrolled", derivation.unrolled), derivation.wrt
-    data = u.instance(seed=0) if data is None else data
+    data = u.instance(seed=0) if data is None else real(data)
     report = check_gradients(u, [name], data)
     report.title = f"{u.recurrence.title}: derivation of dE/d{name}"
     readings = {}

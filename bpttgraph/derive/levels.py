@@ -178,9 +178,9 @@ def with_numbers(d: Derivation, data: Any, form: str, left: bool) -> str:
     from ..check import check_gradients
 
     data = d.unrolled.instance(seed=0) if data is None else data  # type: ignore[attr-defined]
+    right = bool(check_gradients(d.unrolled, [d.wrt], data, triangle=False))  # type: ignore[arg-type]
     run = d.unrolled.tried(data)  # type: ignore[attr-defined]
     values = summands(d.adjoints, run)[d.wrt]
-    right = bool(check_gradients(d.unrolled, [d.wrt], data, triangle=False))  # type: ignore[arg-type]
     total = sum(values[1:], values[0])
     own = bool(np.allclose(total, run.gradient(d.wrt), rtol=1e-10, atol=1e-12))
     mark = "✓" if right and own else "✗"

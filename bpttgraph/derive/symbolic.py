@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NOTHING, BPTTError, Fault, nearest
+from ..errors import NOTHING, BPTTError, Fault, expect, nearest
 from .adjoints import Adjoints
 from .alike import irregularity, refused
 from .derivation import Derivation
@@ -92,6 +92,7 @@ class SymbolicDerivation(Printed):
     ):
         from ..recurrence.truncation import parse_truncation
 
+        expect(wrt, str, "what is differentiated by", 'write the name of a variable, such as "W_hh", or "all"')
         loss = recurrence.choose(loss, reduce)
         self.recurrence, self.wrt, self.truncate = recurrence, wrt, truncate
         self.loss: Any = loss

@@ -10,12 +10,12 @@ import dataclasses
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from ..errors import BPTTError
-from ..recurrence import Recurrence
+from ..errors import BPTTError, expect
+from ..recurrence import Recurrence, Unrolled
 from . import conventions
 from .answers import Raw, read_answer, split_data, steps_of, to_answer
 from .comparing import digits_apart, radius_of, relaid, status_of
@@ -26,9 +26,6 @@ from .meant import inner, settle_alike, shaped
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
 from .quotients import recognised
 from .truth import Truth
-
-if TYPE_CHECKING:
-    from ..recurrence import Unrolled
 
 __all__ = ["judge", "verify"]
 
@@ -69,6 +66,9 @@ def verify(
         >>> verdict.parameters["b_y"].status
         'right'
     """
+    whole = "give bpttgraph.recurrence(…), bpttgraph.cell(…), or one unrolled"
+    expect(recurrence, (Recurrence, Unrolled), "what an answer is compared with", whole)
+    expect(data, (Mapping, type(None)), "data", "give a mapping from names to arrays, as u.instance() does")
     if profile is not None:
         from .profiled import unrolling
         from .profiled import verify as by_profile
@@ -166,6 +166,7 @@ def _one_hot(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+@np.errstate(all="ignore")  # numbers that were handed in may be of any size; what overflows fits nothing
 def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     """The verdict on an answer that is tied to the instance of `truth`, with or without causes."""
     oracle = truth.agree()

@@ -18,6 +18,7 @@ from ..check.directions import Directional, locate
 from ..check.readings import magnitude, read_gradients, rounding
 from ..errors import BPTTError, Fault
 from ..graph import needed
+from ..recurrence.admission import real
 from ..rounding import LAST, SAFETY, U, radius, rounding_error
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Truth:
 
     def __init__(self, u: Unrolled, data: Mapping[str, Any]):
         self.u = u
-        self.data = {k: _wide(v) for k, v in data.items()}
+        self.data = {k: _wide(v) for k, v in real(data).items()}
         self.run: Run = u.tried(self.data)
         self.alias: dict[str, Node] = {}  # other nodes whose adjoint is asked for, under names of the student's own
         self._read: dict[tuple[str, str], Array] = {}

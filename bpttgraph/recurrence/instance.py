@@ -39,6 +39,8 @@ def instance(u: Unrolled, seed: int = 0, batch: int | None = None) -> dict[str, 
     Raises:
         BPTTError: no instance was found on which every function is defined.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise BPTTError(f"seed={seed!r} is no seed", "give a whole number of at least 0")
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= 100_000):
         raise BPTTError(f"batch={batch!r} is not a number of examples", "write batch=3, or None for a single example")
     data = draw(u, seed, batch)

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from .latex import MAX_CHARACTERS, Source, Token, scan, words
 from .syntax import (
     Binary,
@@ -592,6 +592,7 @@ class Reader:
     """What the equations of one text share."""
 
     def __init__(self, text: str) -> None:
+        expect(text, str, "a recurrence", "write the equations as text, or a Python function of one step")
         if len(text) > MAX_CHARACTERS:
             start = Span(1, 0, 1)
             raise BPTTError(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autodiff import Backward, Plan, backward, evaluate, evaluate_absolute
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..graph import Node, leaf
 from ..primitives import batch_sum, expand
 from .admission import Admission, Admitted
@@ -377,6 +377,7 @@ class Run:
 
     def gradient(self, name: str) -> Array:
         """dE/d(name), in the shape in which `name` was given. `name` may be any variable, or a whole input sequence (`x`)."""
+        expect(name, str, "the name of a variable", 'write a name such as "W_hh"')
         slot = self.u.slots.get(name)
         if self._scheduled is not None and slot is not None and slot.role in ("parameter", "initial"):
             found = self._scheduled.gradient(name)
@@ -427,6 +428,7 @@ class Run:
         Uses before the first step (h[0] = V c) stand with those of step 1; uses in a total of one's own stand at the step of their
         sum, or with the last step (a in E = a sum_t E[t]).
         """
+        expect(name, str, "the name of a parameter", 'write a name such as "W_hh"')
         if name not in self.numbers.leaf_nodes:
             raise BPTTError(f"there is no parameter {name}", nearest(name, list(self.u.parameters)))
         return self.triangle(name)

@@ -14,7 +14,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from .. import primitives as P
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..graph import Graph, Node, Use, constant, leaf, needed
 from ..variables import Link, Variable, VariableGraph
 from .admission import Slot
@@ -497,6 +497,7 @@ class Unrolled:
 
     def node(self, name: str) -> Node:
         """The node of a named variable, such as `h[3]`."""
+        expect(name, str, "the name of a variable", 'write a name such as "h[3]"')
         if name not in self._nodes:
             raise BPTTError(f"there is no variable {name}", nearest(name, list(self._nodes)))
         return self._nodes[name]
@@ -741,8 +742,6 @@ class Unrolled:
         """
         from .instance import instance
 
-        if isinstance(seed, int) and seed < 0:
-            raise BPTTError(f"seed={seed} is no seed", "give a whole number of at least 0")
         check_numbers(self, batch if isinstance(batch, int) else None)
         return instance(self, seed, batch)
 
