@@ -43,6 +43,7 @@ class Mutant:
         line: the line of the derivation at stake. rank: how plain it is: of two names for the same thing the lower one is said.
         alone: whether it is left out of pairs. plain: whether it is done to one finished array, as a whole, so that it comes first.
         free: how many constants were read off the answer; numbers that they alone account for are no evidence.
+        every: whether the clause speaks of the whole answer, so that one right gradient beside it refutes it.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Mutant:
     alone: bool = False
     plain: bool = False
     free: int = 0
+    every: bool = False
 
     @property
     def signature(self) -> Any:
@@ -194,6 +196,11 @@ class Site:
     def targets(self) -> list[str]:
         """Parameters, in order of first appearance."""
         return list(self.u.parameters)
+
+    @cached_property
+    def leaves(self) -> list[str]:
+        """Parameters and initial states."""
+        return list(self.u._numbers.leaf_nodes)
 
     @cached_property
     def square(self) -> list[str]:
