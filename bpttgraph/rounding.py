@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 
 from .autodiff import evaluate_absolute, last_reads
+from .errors import BPTTError
 from .graph import Node, leaf, needed
 
-__all__ = ["LAST", "SAFETY", "U", "radius", "rounding_error"]
+__all__ = ["LAST", "SAFETY", "U", "bounded", "radius", "rounding_error"]
 
 Array = np.ndarray[Any, Any]
 
@@ -82,6 +83,16 @@ def radius(sigma: Any, scale: Any, value: Any, safety: float = SAFETY) -> Array:
             of all path products (`autodiff.evaluate_absolute`). value: the gradient.
     """
     return np.asarray(safety * sigma + np.minimum(scale, ARRANGEMENT * sigma) + LAST * np.abs(value))
+
+
+def bounded(name: str, value: Any, *sizes: Any) -> None:
+    """Refuse to judge where the gradient is a number and how far rounding carries it is none: on the way there, numbers overflow.
+
+    Raises:
+        BPTTError: one of `sizes` (S, the radius) is not finite, though `value` is.
+    """
+    if np.all(np.isfinite(value)) and not all(np.all(np.isfinite(s)) for s in sizes):
+        raise BPTTError(f"on this data the rounding of dE/d{name} has no bound, as numbers overflow on the way", "choose smaller numbers")
 
 
 def _shared(nodes: Sequence[Node]) -> set[Node]:

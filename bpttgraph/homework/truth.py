@@ -19,7 +19,7 @@ from ..check.readings import magnitude, read_gradients, rounding
 from ..errors import BPTTError, Fault
 from ..graph import needed
 from ..recurrence.admission import real
-from ..rounding import LAST, SAFETY, U, radius, rounding_error
+from ..rounding import LAST, SAFETY, U, bounded, radius, rounding_error
 
 if TYPE_CHECKING:
     from ..graph import Node
@@ -185,6 +185,8 @@ class Truth:
         if seed in self._agreed:
             return self._agreed[seed]
         names = list(self.run.numbers.leaf_nodes)
+        for name in names:
+            bounded(name, self.value(name), self.radius(name))
         oracle = Directional(self.u, names, self.run.leaves)
         kinked = any(distance <= SAFETY for _, distance in self._on_kink)
         summed = {n: self._summed(n, self.value(n)) for n in names}
