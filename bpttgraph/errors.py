@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from unicodedata import category
 
-__all__ = ["BPTTError", "Fault", "Span", "nearest", "visible"]
+__all__ = ["BPTTError", "Fault", "Span", "expect", "nearest", "visible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,9 @@ def _cut(text: str, most: int = 2_000) -> str:
     return text if len(text) <= most else f"{text[: most - 200]} … {text[-200:]}"
 
 
+NOTHING = "{} has neither parameters nor initial states: there is nothing to derive by"
+
+
 class Fault(BPTTError):
     """The program itself is wrong: readings that must agree do not. Nothing that the user wrote is at fault."""
 
@@ -92,6 +95,19 @@ def _hidden(sign: str, encoding: str = "utf-8") -> bool:
 def _escape(sign: str) -> str:
     units = sign.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def expect(value: object, kind: type | tuple[type, ...], what: str, hint: str) -> None:
+    """Refuse an argument of another type where it comes in, before something deep inside stumbles over it.
+
+    >>> expect(3, str, "the name of a cell", 'write cell("rnn")')
+    Traceback (most recent call last):
+      ...
+    bpttgraph.errors.BPTTError: the name of a cell cannot be 3 (int)
+      hint: write cell("rnn")
+    """
+    if not isinstance(value, kind):
+        raise BPTTError(f"{what} cannot be {repr(value)[:60]} ({type(value).__name__})", hint)
 
 
 def nearest(name: str, candidates: list[str] | tuple[str, ...], count: int = 3) -> str:

@@ -43,6 +43,36 @@ def test_a_derivation_checks_its_terms() -> None:
     assert any("terms at level local" in f.what for f in report.findings)
 
 
+@pytest.mark.parametrize("name", ["s[0]", "a", "b"])
+def test_an_initial_state_that_all_examples_share(name: str) -> None:
+    """No loss reads s, so there is no term: the formulas and the gradient by s[0] are zeros, of each example or of their sum."""
+    text = "z[t] = sigmoid(b); s[t] = sigmoid(a * s[t-1]); E[t] = squared_error(z[t], target[t])"
+    u = bg.recurrence(text).unroll(2, sizes={"s": 2, "z": 2})
+    data = u.instance(3, batch=3)
+    for start in (data["s[0]"], data["s[0]"][0]):
+        report = u.derive(name).check({**data, "s[0]": start})
+        assert report.right and any("matrix" in f.what for f in report.findings), str(report)
+
+
+def test_a_function_that_swings_fast() -> None:
+    """Steps that suit a unit are none too small for cos(100 w): the differences notice, take smaller ones, and find a wrong gradient."""
+    u = bg.recurrence("h[t] = cos(k * w * h[t-1]); E[t] = h[t]").unroll(3, sizes={"h": ()})
+    data = {"k": 100.0, "w": 0.7, "h[0]": 0.9}
+    report = u.derive("w").check(data)
+    differences = [f for f in report.findings if f.estimated]
+    assert report.right and differences, str(report)
+    assert all(f.error <= 1e-3 * abs(f.true) for f in differences)
+
+
+def test_a_gradient_that_vanishes_where_its_slope_does_not() -> None:
+    """E is cubic in s[0], which is 0: what the complex step leaves, h² times the third derivative, is no gradient."""
+    u = bg.recurrence("s[t] = W s[t-1] * s[t-1]; E[t] = dot(s[t], s[t-1])").unroll(1, sizes={"s": 2})
+    data = {"W": np.array([[0.5, -2.0], [1.0, 3.0]]), "s[0]": np.zeros(2)}
+    assert u.derive("s[0]").check(data).right
+    assert bg.verify(u, {"s[0]": np.zeros(2)}, data).right
+    assert not bg.verify(u, {"s[0]": np.array([0.0, 1e-20])}, data).right
+
+
 WRONG_RULES: list[tuple[str, Any]] = [
     ("tanh", (lambda y, x: 1.0 - y,)),
     ("tanh", (lambda y, x: 1.0 - primitives.square(x),)),

@@ -416,3 +416,14 @@ def test_classes_in_the_code_are_numbers_in_the_check() -> None:
     found = Report("")
     check_code(found, u, "W_xh", data, d.onehot)
     assert len(found.findings) == 1 and found.right
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_of_few_steps_the_last_may_be_the_first(steps: int) -> None:
+    """c[T-1] = c[0] for one step: both statements are about it, and the one about the last step counts."""
+    rec = bg.recurrence("c[t] = c[t-1]\nC[t] = dot(d, c[t-1])\nc[0] = d")
+    names: dict[str, Any] = {}
+    exec(rec.derive("d", loss="last").code(), names)
+    d = np.array([0.5, -2.0])
+    c = np.tile(d, (steps + 3, 1))
+    assert np.allclose(names["gradients"](steps, c, d)["d"], 2 * d)  # C = d·d

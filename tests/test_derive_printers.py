@@ -9,6 +9,7 @@ import pytest
 import sympy
 from hypothesis import given, settings, strategies as st
 
+import bpttgraph as bg
 from bpttgraph.core import primitives as op
 from bpttgraph.derive import evaluate, to_latex, to_mathml, to_text
 from bpttgraph.formulas import to_sympy
@@ -267,3 +268,16 @@ def test_functions_of_two_are_the_same_in_sympy(name: str) -> None:
     values = {sympy.Symbol(f"{n}_{i + 1}", real=True): x for n in "uv" for i, x in enumerate(VALUES[n])}
     want = {"maximum": np.maximum, "minimum": np.minimum}[name](VALUES["u"], VALUES["v"])
     np.testing.assert_allclose(np.array(list(to_sympy(e).subs(values)), float), want)
+
+
+@pytest.mark.parametrize("name", ["log_softmax", "leaky_relu"])
+def test_a_function_of_two_words_is_one_word(name: str) -> None:
+    """`log_softmax` must not be printed as a logarithm to the base softmax."""
+    d = bg.recurrence(f"L[t] = dot(a, {name}(z[t]))").unroll(1, sizes={"a": 2}).derive("a")
+    assert f"<mi>{name}</mi>" in d.mathml("local") and f'op("{name}")' in d.typst("local")
+    assert rf"\operatorname{{{name}}}".replace("_", r"\_") in d.latex("local")
+
+
+def test_the_entry_of_a_number_is_the_number() -> None:
+    d = bg.recurrence("s[t] = tanh([dot(v, s[t-1]) + b; dot(v, s[t-1])])").unroll(2).derive("b")
+    assert all(")_1" not in x.unicode() and "]_1" not in x.unicode() for x in d.factored_at("elements"))

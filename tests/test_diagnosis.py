@@ -226,3 +226,25 @@ def test_a_large_model_is_explained_in_stages() -> None:
     cause = d.explain(given, ["W_hh", "b_h"])["W_hh"]
     assert ("no-carry",) in cause.mistakes and cause.certainty == "exact"
     assert "table" not in vars(d)  # the gradients of all mistakes at once would not fit
+
+
+@pytest.mark.parametrize("factor, one, every", [
+    (2.0, "is doubled", "everything"), (-1.0, "is reversed", "every sign"), (0.5, "is halved", "everything"),
+])  # fmt: skip
+@pytest.mark.parametrize("text, sizes", [
+    ("h[t] = tanh(w*h[t-1] + u*x[t]); L[t] = h[t]*h[t]", None),
+    ("h[t] = tanh(w h[t-1] + u x[t]); L[t] = squared_error(h[t], target[t])", {"h": 3, "x": 2}),
+])  # fmt: skip
+def test_a_common_factor_is_said_of_all_only_if_all_are_off_by_it(text, sizes, factor, one, every):
+    u = bg.recurrence(text).unroll(5, sizes=sizes)
+    data = u.instance(seed=0)
+    g = dict(u.run(data).gradients)
+    assert list(g) == ["w", "u", "h[0]"]
+    for off in (["h[0]"], ["w"], ["w", "h[0]"], ["w", "u"]):
+        verdict = bg.verify(u, {n: factor * v if n in off else v for n, v in g.items()}, data)
+        assert list(verdict.wrong) == off
+        for n in off:
+            cause = verdict.parameters[n].cause
+            assert one in cause and f"∂E/∂{n}" in cause.partition(" if ")[2] and every not in cause
+    whole = bg.verify(u, {n: factor * v for n, v in g.items()}, data)
+    assert all(p.convention or every in p.cause for p in whole.parameters.values())

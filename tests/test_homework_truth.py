@@ -323,3 +323,31 @@ def test_ten_thousand_right_answers():
     accepted, refused = count_accepted(1, 10_000)
     print(f"\n{accepted} of 10000 right answers accepted; refused: {refused}")
     assert accepted == 10_000
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_terms_computed_alike_err_alike(seed):
+    """W h four times: their errors are the same and add up, at every step again. A right answer, by the complex step, is right."""
+    u = bg.recurrence("h[t] = sin(W h[t-1] + (W h[t-1] + W h[t-1]) + W h[t-1]); E[t] = dot(b, h[t])").unroll(6, sizes={"h": 4})
+    rng = np.random.default_rng(seed)
+    data = {"W": rng.normal(size=(4, 4)) * 0.8, "b": rng.normal(size=4), "h[0]": rng.normal(size=4)}
+
+    def loss(d):
+        h, total = d["h[0]"], 0
+        for _ in range(6):
+            p = d["W"] @ h
+            h = np.sin(p + (p + p) + p)
+            total = total + d["b"] @ h
+        return total
+
+    answer = {}
+    for name, array in data.items():
+        answer[name] = np.zeros(array.shape)
+        for place in np.ndindex(array.shape):
+            moved = array.astype(complex)
+            moved[place] += 1e-30j
+            answer[name][place] = loss({**data, name: moved}).imag * 1e30
+    assert bg.verify(u, answer, data=data).right
+    for name in answer:  # and the least of the wrong ones that matter is wrong
+        spoilt = answer[name] * (1 + 1e-8)
+        assert not bg.verify(u, {**answer, name: spoilt}, data=data).right

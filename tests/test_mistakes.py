@@ -56,6 +56,24 @@ def test_where_something_holds_no_data_or_is_read_by_nothing(text: str, batch: i
     assert not verdict.right and str(verdict)
 
 
+@pytest.mark.parametrize("text, sizes, blocked", [
+    ("[i[t]; o[t]] = D h[t-1] + d; h[t] = tanh(W i[t] + o[t])", {"i": 3, "o": 3, "d": (), "h": 3}, {"D"}),
+    ("[i[t]; o[t]] = G [h[t-1]; x[t]] + w; h[t] = tanh(a * i[t] + o[t])", {"i": (), "o": (), "w": (), "h": (), "x": 3}, {"G"}),
+    ("[i[t]; o[t]] = D^T h[t-1]; h[t] = tanh(W i[t] + o[t])", {"i": 2, "o": 2, "h": 2}, set()),
+    ("[i[t]; o[t]] = D^T h[t-1]; h[t] = tanh(W [i[t]; o[t]])", {"i": 2, "o": 2, "h": 4}, set()),
+    ("[i[t]; o[t]] = (D F) h[t-1] + b; h[t] = tanh(W i[t] + o[t])", {"i": 2, "o": 2, "h": 2, "D": (4, 3), "F": (3, 2)}, {"D", "b"}),
+])  # fmt: skip
+def test_only_parameters_with_the_rows_of_a_stack_have_blocks(text: str, sizes: dict, blocked: set[str]) -> None:
+    """Of a number added to all rows, or of a transposed matrix, no rows belong to one gate."""
+    u = bg.recurrence(text).unroll(3, sizes=sizes)
+    data = u.instance(1)
+    run = u.run(data)
+    trial = Trial(u, run)
+    assert set(trial.site.blocks) == blocked
+    trial([(m,) for m in mutants(trial.site)])
+    assert bg.verify(u, dict(run.gradients), data).right
+
+
 @pytest.mark.parametrize("name", HAND)
 def test_hand_written_passes_are_right_without_their_mistakes(name: str) -> None:
     u = bg.cell(name).unroll(5)

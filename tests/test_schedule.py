@@ -20,6 +20,7 @@ from bpttgraph.check import check_gradients
 from bpttgraph.schedule import Unsuited, instructions, passes, workspace
 from bpttgraph.schedule.plan import Plan
 from bpttgraph.schedule.proof import prove
+from bpttgraph.schedule.values import Value
 from bpttgraph.unrolled.trial import _small
 
 
@@ -436,7 +437,26 @@ def far_back(d: Numbers) -> Any:
     return total
 
 
+def read_at_other_steps(d: Numbers) -> Any:
+    """f and g share an operand, so they are rows of one product; both are read a step later."""
+    h, f, g, total = d["h[0]"], d["f[0]"], d["g[0]"], 0.0
+    for target in d["target"]:
+        h, f, g = np.tanh(f * g + d["B"] @ h), np.tanh(d["A"] @ h), np.tanh(d["C"] @ h)
+        total = total + squares(h, target)
+    return total
+
+
+def read_linear(d: Numbers) -> Any:
+    h, f, total = d["h[0]"], d["f[0]"], 0.0
+    for target in d["target"]:
+        h, f = d["B"] @ h + f, d["A"] @ h
+        total = total + squares(h, target)
+    return total
+
+
 BY_HAND = [
+    ("f[t] = A h[t-1]; h[t] = B h[t-1] + f[t-1]; " + SQUARES, {"h": 2}, 3, read_linear),
+    ("f[t] = tanh(A h[t-1]); g[t] = tanh(C h[t-1]); h[t] = tanh(f[t-1] * g[t-1] + B h[t-1]); " + SQUARES, {"h": 3}, 4, read_at_other_steps),
     ("h[t] = tanh([V h[t-1]; U x[t]]); " + SQUARES, {"h": 4, "x": 3}, 3,
      looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["U"] @ d["x"][t]])))),
     ("h[t] = tanh([b; V h[t-1]]); " + SQUARES, {"h": 4, "b": 1}, 3,
@@ -492,6 +512,17 @@ def test_by_hand(text: str, sizes: Any, steps: int, loss: Callable[[Numbers], An
                 expected = expected.sum(axis=0)
             for run in runs:
                 np.testing.assert_allclose(run.gradients[name], expected, rtol=1e-10, atol=1e-11, err_msg=name)
+
+
+@pytest.mark.parametrize("loss", ["last", (1, 3)])
+def test_the_losses_of_some_steps_read_rows_of_a_product(loss: Any) -> None:
+    u = bg.recurrence("f[t] = D s[t-1]; s[t] = A s[t-1] + f[t]; L[t] = dot(a, f[t])").unroll(3, loss=loss, sizes={"s": 2})
+    d = u.instance(1)
+    s, losses = d["s[0]"], {}
+    for t in (1, 2, 3):
+        f = d["D"] @ s
+        s, losses[t] = d["A"] @ s + f, d["a"] @ f
+    assert u.schedule.applies and u.run(d).loss == pytest.approx(sum(losses[t] for t in ((3,) if loss == "last" else loss)), rel=1e-13)
 
 
 # -- what stands between a fault of the schedule and a verdict -------------------------------------------------------------------------
@@ -653,8 +684,15 @@ def _twice(plan: Plan) -> None:
     plan.layout.stages.append(plan.layout.stages[-1])
 
 
+def _no_memory(plan: Plan) -> None:
+    read = next(v for s in plan.layout.stages for v in s.values if v.op == "read" and v.attrs["kind"] == "shift")
+    part = Value("take", [read.args[0]], {"start": 0, "stop": read.shape[0]}, read.shape, read.rows)
+    next(s for s in plan.layout.stages if read.args[0] in s.values).values.append(part)
+    read.args = (part, *read.args[1:])
+
+
 BAD_PLANS = [_swapped_stages, _backwards, _one_row, _overlapping, _other_shape, _other_rows, _no_initial_value, _two_initial_values,
-             _outside, _twice]  # fmt: skip
+             _outside, _twice, _no_memory]  # fmt: skip
 
 
 @pytest.mark.parametrize("spoil", BAD_PLANS, ids=[f.__name__.strip("_") for f in BAD_PLANS])

@@ -18,7 +18,7 @@ def arguments(u: bg.Unrolled, run: bg.Run, names: Any) -> list[Any]:
     for name, v in u.vgraph.variables.items():
         value = run.array(name)[0] if u.node(name).batched else run.array(name)
         if v.step is None:
-            given[python_name(name)] = value
+            given.setdefault(python_name(name), value)  # the total may be called as the losses are
         else:
             base = python_name(name.partition("[")[0])
             rows = given.setdefault(base, np.zeros((max(u.steps.values()) + 3, *value.shape)))
@@ -135,3 +135,69 @@ def test_printers_and_errors():
 def test_bad_input_is_named(wrt: str, options: dict[str, Any], message: str):
     with pytest.raises(BPTTError, match=message):
         bg.cell("rnn").derive(wrt, **options)
+
+
+W0, A0 = np.array([[0.3, -0.5], [0.7, 0.2]]), np.array([0.9, -0.4])
+
+
+def states(W: Any, first: Any, steps: int) -> list[Any]:
+    """tanh(W s), again and again, in plain NumPy, of complex numbers too."""
+    found = [first]
+    for _ in range(steps):
+        found.append(np.tanh(W @ found[-1]))
+    return found
+
+
+def by_complex_step(f: Any, at: Any) -> Any:
+    found = np.zeros(at.shape)
+    for i in np.ndindex(at.shape):
+        z = at.astype(complex)
+        z[i] += 1e-30j
+        found[i] = np.imag(f(z)) / 1e-30
+    return found
+
+
+START = np.array([0.5, -1.1])
+ALIKE: dict[str, tuple[str, Any, Any]] = {
+    "a loss that reads the step before, below a total": (
+        "s[t] = tanh(W s[t-1]); L[t] = silu(dot(a, s[t-1])); J = 2*sum_t L[t]", "every",
+        lambda W, a, T: 2 * sum(x / (1 + np.exp(-x)) for s in states(W, START, T)[:-1] for x in [a @ s])),
+    "chosen losses of a state called s[t+1]": (
+        "s[t+1] = tanh(W s[t]); L[t] = dot(a, s[t+1])", [1, 3],
+        lambda W, a, T: sum(a @ states(W, START, T)[t] for t in (1, 3))),
+    "the first state given by an equation": (
+        "s[t+1] = tanh(W s[t]); s[1] = v; L[t] = dot(a, s[t+1])", "every",
+        lambda W, a, T: sum(a @ s for s in states(W, START, T)[1:])),
+    "the first state is zero, and a loss reads it": (
+        "s[t+1] = tanh(W s[t] + v); s[1] = 0; L[t] = tanh(dot(a, s[t]))", "every",
+        lambda W, a, T: sum(np.tanh(a @ s) for s in _from_zero(W, T))),
+}  # fmt: skip
+
+
+def _from_zero(W: Any, steps: int) -> list[Any]:
+    found = [np.zeros(2)]
+    for _ in range(steps - 1):
+        found.append(np.tanh(W @ found[-1] + START))
+    return found
+
+
+@pytest.mark.parametrize("case", ALIKE)
+@pytest.mark.parametrize("wrt", ["W", "a"])
+def test_steps_that_are_alike_have_one_formula(case: str, wrt: str):
+    text, loss, f = ALIKE[case]
+    rec = bg.recurrence(text)
+    at = {"W": W0, "a": A0}
+    space: dict[str, Any] = {}
+    g = rec.derive(wrt, loss=loss, sizes={"s": 2})
+    exec(g.code(), space)
+    for T in (3, 4, 7):
+        u = rec.unroll(T, loss=loss, sizes={"s": 2})
+        data = {**u.instance(seed=0), **at}
+        data |= {k: START for k in ("s[0]", "s[1]", "v") if k in data}
+        run = u.run(data)
+        want = by_complex_step(lambda z, T=T: f(**{**at, wrt: z}, T=T), at[wrt])
+        got = space["gradients"](*arguments(u, run, inspect.signature(space["gradients"]).parameters))[wrt]
+        assert np.allclose(got, want, rtol=1e-12, atol=1e-13)
+        assert np.allclose(g.at(T).value_at("matrix", run), want, rtol=1e-12, atol=1e-13)
+        if "J" not in text:
+            assert np.allclose(g.closed_form.contributions(u, run).sum((0, 1)), want, rtol=1e-12, atol=1e-13)

@@ -23,6 +23,7 @@ def wide(value: Any) -> Any:
     return array.astype(np.float64) if array.dtype.kind == "f" else array
 
 
+@np.errstate(over="ignore")
 def entries(
     what: str,
     oracle: str,

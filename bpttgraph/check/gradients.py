@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..core.rounding import U
+from ..core.rounding import U, bounded
+from ..equations.admission import real
 from ..errors import BPTTError
 from ..unrolled.instance import outside
 from ..unrolled.nodes import no_collection
@@ -59,7 +60,7 @@ def check_gradients(
 
 def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] | None, triangle: bool) -> Report:
     given = "a generic random instance, seed 0" if data is None else "the data given"
-    data = u.instance(seed=0) if data is None else data
+    data = u.instance(seed=0) if data is None else real(data)
     run = u.tried(data)
     exact = u.run({k: wide(v) for k, v in data.items()})
     defined(u, data, exact.loss)
@@ -85,6 +86,7 @@ def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] |
             given_of |= read_uses(run, uses, losses)
     unit = float(np.finfo(_real(run)).eps) / 2
     for name in names:
+        bounded(name, exact.gradient(name), *radii[name])
         own = [s for s in series if s.name == name]
         _compare_whole(report, [s for s in own if s.steps is None], run, *radii[name], unit)
         _compare_uses(report, [s for s in own if s.steps is not None], run, given_of, radii_of, *radii[name], unit)
@@ -98,6 +100,7 @@ def defined(u: UnrolledGraph, data: Mapping[str, Any], value: Any) -> None:
     places = outside(Numbers(u), data)
     if places:
         raise BPTTError(f"on these numbers {places[0]} is not defined, or its derivative is not", "choose numbers inside its domain")
+    Numbers(u).run(data, schedule=False).finite()
     raise BPTTError("on these numbers the loss or its gradient is not a finite number", "choose smaller weights or fewer steps")
 
 
@@ -116,7 +119,7 @@ def _check_code(report: Report, derivation: Derivation, wrt: str, data: Mapping[
 
 def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> Report:
     u, name = cast("Unrolled", derivation.unrolled), derivation.wrt
-    data = u.instance(seed=0) if data is None else data
+    data = u.instance(seed=0) if data is None else real(data)
     report = check_gradients(u, [name], data)
     report.title = f"{u.recurrence.title}: derivation of dE/d{name}"
     readings = {}
@@ -129,8 +132,9 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
         truth, (scale, radius) = run.gradient(name), whole_radii(run, [name])[name]
     for what, value_of in readings.items():
         value = np.asarray(value_of(run))
-        # formulas are sums over the batch, also where each example has a gradient of its own
-        true, ones, allowed = (a.sum(axis=0) if a.ndim > value.ndim else a for a in (truth, scale, radius * U))
+        # a formula may be a sum over the batch where each example has a gradient of its own, and the other way round
+        rank = min(value.ndim, truth.ndim)
+        value, true, ones, allowed = (a.sum(axis=0) if a.ndim > rank else a for a in (value, truth, scale, radius * U))
         index = [tuple(int(i) for i in place) for place in np.ndindex(value.shape)]
         report.findings.append(entries(what, "the reverse pass", value, true, ones, index, U, allowed, None, ""))
     return report
@@ -184,7 +188,7 @@ def _compare_whole(report: Report, series: list[Series], run: Run, scale: Array,
             measured[along.entries is None] = true
         elif measured:
             _agree(report, measured[along.entries is None][:count], true, ESTIMATE * estimate + 2 * bound, s.kept, what)
-        allowed = bound if s.analytic else bound + ESTIMATE * estimate
+        allowed = bound + ESTIMATE * estimate
         kept = np.repeat(s.kept, len(flat))
         report.findings.append(entries(what, _oracle(s), given, true, one, index, unit, allowed, kept, s.unit))
 
@@ -214,7 +218,7 @@ def _compare_uses(
         bound, count = along.bound(bounds), len(along.directions)
         places = [() if along.entries is None else along.index(p, shape) for p in range(count)]
         index = [(t, k, *p) for t in losses for k in steps for p in places]
-        allowed = bound if s.analytic else bound + ESTIMATE * s.estimate
+        allowed = bound + ESTIMATE * s.estimate
         kept = np.broadcast_to(s.kept, s.value.shape).reshape(-1)
         report.findings.append(entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit))
     if whole is None:

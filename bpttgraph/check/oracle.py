@@ -32,6 +32,8 @@ Move = Mapping[tuple[str, "int | None"], Array]
 
 COMPLEX_STEP = 1e-30
 STENCIL = (2e-2, 1e-2, 5e-3, 2.5e-3)  # steps of the central differences, for data and directions of size one
+SMALLER = (1 / 32, 1 / 1024)  # times these, where a function swings so fast that the steps are none too small
+ROUGH = 1e-3  # of a derivative: an estimate above it says so
 NOISE = 4e-15  # of a loss, relative to the largest loss: what a difference quotient has left of rounding
 MOST_NUMBERS = 1 << 21  # in the stacked copies of the moved variables, at a time
 
@@ -188,12 +190,24 @@ class Probe:
         return np.stack([np.broadcast_to(o if o.ndim == 2 else o.reshape(1, -1), (count, self.batch)) for o in rows])
 
     def complex_step(self, moves: Sequence[Move]) -> Iterator[Measured]:
-        """For each move the derivatives of the losses along its directions: exact up to rounding."""
+        """For each move the derivatives of the losses along its directions: exact up to rounding.
+
+        A step h leaves a sixth of h² times the third derivative, which shows where the first one vanishes: values so small are
+        measured with a step shorter by a power of two, too. That changes no digit of a derivative, however small.
+        """
         for chunk in self._chunks(moves, 1):
             counts = [_rows(m) for m in chunk]
-            outputs = self.plan.results(self._moved(chunk, np.full((1, sum(counts)), 1j * COMPLEX_STEP)))
-            found = self._losses([np.imag(o) for o in outputs], sum(counts)) / COMPLEX_STEP
-            yield from _split(Measured(found, np.zeros(found.shape), np.ones(sum(counts), bool)), counts)
+            found = self._imaginary(chunk, sum(counts), COMPLEX_STEP)
+            estimate = np.zeros(found.shape)
+            largest = float(np.max(np.abs(found), where=np.isfinite(found), initial=1.0))
+            if np.any((found != 0) & (np.abs(found) < COMPLEX_STEP * largest)):
+                before, found = found, self._imaginary(chunk, sum(counts), COMPLEX_STEP / 2**20)
+                estimate = np.abs(found - before)
+            yield from _split(Measured(found, estimate, np.ones(sum(counts), bool)), counts)
+
+    def _imaginary(self, moves: Sequence[Move], count: int, step: float) -> Array:
+        outputs = self.plan.results(self._moved(moves, np.full((1, count), 1j * step)))
+        return self._losses([np.imag(o) for o in outputs], count) / step
 
     def differences(self, moves: Sequence[Move]) -> Iterator[Measured]:
         """For each move central differences with four steps, three times extrapolated (Richardson)."""
@@ -209,7 +223,19 @@ class Probe:
             yield from np.split(found, np.cumsum(counts)[:-1], axis=1)
 
     def _differences(self, moves: Sequence[Move]) -> Measured:
-        steps = np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
+        found, noise = self._quotients(moves, 1.0)
+        for factor in SMALLER:
+            if not np.any(found.estimate - noise > ROUGH * np.abs(found.value) + noise):
+                break
+            again, noise = self._quotients(moves, factor)
+            better = again.estimate < found.estimate
+            found.value = np.where(better, again.value, found.value)
+            found.estimate = np.where(better, again.estimate, found.estimate)
+        return found
+
+    def _quotients(self, moves: Sequence[Move], factor: float) -> tuple[Measured, Array]:
+        """Difference quotients with all steps times `factor`, and what rounding makes of them, (P, 1)."""
+        steps = factor * np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
         signed = np.concatenate([steps, -steps])
         crossed, unit = np.zeros(steps.shape[1], bool), ""
 
@@ -226,14 +252,14 @@ class Probe:
         outputs = self.plan.results(self._moved(moves, signed), look)
         rows = self._losses(outputs, signed.size).reshape(len(outputs), 2, *steps.shape, self.batch)
         table = list(np.moveaxis((rows[:, 0] - rows[:, 1]) / (2 * steps[..., None]), 1, 0))
-        noise = NOISE * np.max(np.abs(rows), where=np.isfinite(rows), initial=0.0) / steps[-1]
+        noise = NOISE * np.max(np.abs(rows), where=np.isfinite(rows), initial=0.0) / steps[-1][:, None]
         power, last = 4.0, table
         while len(table) > 1:
             last = table
             table = [(power * b - a) / (power - 1) for a, b in pairwise(table)]
             power *= 4
         # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an estimate should be
-        return Measured(table[0], np.abs(last[0] - last[1]) + noise[:, None], ~crossed, unit)
+        return Measured(table[0], np.abs(last[0] - last[1]) + noise, ~crossed, unit), noise
 
     def _lengths(self, move: Move) -> Array:
         """What makes a step of 0.02 a small one, for each direction: larger for large data, smaller for long directions."""

@@ -1,5 +1,5 @@
 """`python -m bpttgraph.cli` is the command line, too."""
 
-from ..__main__ import run
+from . import main
 
-run()
+raise SystemExit(main(prog_name="bpttgraph"))

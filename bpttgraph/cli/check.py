@@ -177,9 +177,11 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
     """Write the instance on which an answer may be computed."""
     import numpy as np
 
+    from ..equations.extent import check_nodes
     from ..homework.generic import visible
 
     u = unroll(rec, _with_steps(rec, _Nothing, options))
+    check_nodes(u)  # whether mistakes show is seen on the graph
     data = u.instance(seed, batch)
     truth = visible(u, data)
     _write(path, truth.data)

@@ -95,7 +95,7 @@ def draw(
         figure = rec.draw(**style)
     else:
         unrolled = unroll(rec, options)
-        t, k = ([whole(s, "term") for s in term.split(",")] + [None])[:2] if term else (None, None)
+        t, k = _term(term) if term else (None, None)
         if output is not None and output.suffix.lower() == ".html":
             _page(unrolled, wrt, theme, output, (t, k))
             return
@@ -120,6 +120,14 @@ def _expression(rec: Recurrence, at: tuple[str, ...], style: dict[str, Any]) -> 
     from ..show.drawing import expression
 
     return draw_graph(expression(rec, {k: _number(k, v) for k, v in pairs(at, "at").items()}), title=rec.title, **style)
+
+
+def _term(text: str) -> tuple[int, int | None]:
+    """`--term T` or `--term T,K`."""
+    t, *rest = (whole(s, "term") for s in text.split(","))
+    if len(rest) > 1:
+        raise BPTTError(f"--term {text} names more than a loss step and a step of use", "write --term 3,1")
+    return t, rest[0] if rest else None
 
 
 def _number(name: str, text: str) -> float:

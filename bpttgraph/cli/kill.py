@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import BPTTError
+from ..errors import BPTTError, Fault
 from ..machine.bounds import within
 from .common import load, shared, unroll
-from .status import WRONG
 from .terminal import busy, say
 
 if TYPE_CHECKING:
@@ -55,8 +54,9 @@ def kill(cells: tuple[str, ...], table: bool, every: bool, as_json: bool, **opti
             )
         else:
             _print_table(found)
-        if any(n.total["misnamed"] for n in found.values()):
-            raise SystemExit(WRONG)
+        misnamed = [n.examples[0] for n in found.values() if n.total["misnamed"]]
+        if misnamed:
+            raise Fault(f"a mistake was given another name: {misnamed[0]}", "report this")
         return
     if len(cells) != 1:
         raise BPTTError("the effects are those on one recurrence", "write bpttgraph kill rnn, or --table for several")
@@ -101,9 +101,7 @@ def _print_effects(rows: list[Effect], every: bool) -> None:
 
 def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]:
     from ..equations import cells as library
-    from ..homework.diagnosis import Diagnosis
-    from ..homework.kill import MOST_STEPS, concrete, naming
-    from ..homework.truth import Truth
+    from ..homework.kill import MOST_STEPS, concrete, naming, subject
 
     found: dict[str, Naming] = {}
     for name in cells or tuple(library()):
@@ -114,7 +112,7 @@ def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]
         with busy(f"naming the mistakes of {name}"):
             u = unroll(rec, options)
             within(u.columns, MOST_STEPS, "naming the mistakes over {} steps is out of reach", "take fewer --steps")
-            d = Diagnosis(Truth(u, u.instance(options["seed"], options["batch"])))
+            d = subject(u, u.instance(options["seed"], options["batch"]))
             found[name] = naming(d, options["digits"], options["pairs"], options["seed"])
     return found
 

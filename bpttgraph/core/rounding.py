@@ -22,16 +22,18 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import BPTTError
 from .autodiff import evaluate_absolute, last_reads
 from .graph import Node, leaf, needed
 
-__all__ = ["LAST", "SAFETY", "U", "radius", "rounding_error"]
+__all__ = ["LAST", "SAFETY", "U", "bounded", "radius", "rounding_error"]
 
 Array = np.ndarray[Any, Any]
 
 U = 2.0**-53
 # Linear operations that add numbers up, and so round; all others only move them about.
 _ADDING = ("add", "sub", "sum", "batch_sum", "cumsum")
+_CONTRACTING = ("matvec", "vecmat", "matmat", "dot")  # over the last axis of their first argument
 # Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.7 of the radius, also
 # where units are
 # saturated; a wider one would hide the last terms of a sequence that fades quickly.
@@ -41,6 +43,10 @@ SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of th
 # as long as it is not many standard deviations.
 ARRANGEMENT = 100.0
 LAST = 2.0  # and units in the last place of the value itself
+_TERMS = 8  # of a sum that are looked at for terms computed alike
+# Terms of a sum that round as if alone. Of more, the partial sums count: added up one after the other, each rounds once more, and they
+# are as large as the sum if the terms have one sign, or as a random walk if they do not.
+_SHORT = 64
 _FUNCTION = 4.0  # library functions (tanh, exp) and compounds (softmax) are good to a few units in the last place
 
 
@@ -61,6 +67,7 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: 
     error: dict[int, Any] = {}
     nodes = needed(outputs)
     reads = [[a.serial for a in n.args] for n in nodes]
+    shared = _shared(nodes)
     for node, spent in zip(nodes, last_reads(reads, [n.serial for n in outputs])):
         if node.op is None:
             # a number as NumPy has it, which divides by zero without a fuss
@@ -70,7 +77,7 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: 
             continue
         args = [value[a.serial] for a in node.args]
         value[node.serial] = values[node] if node in values else node.op.value(*args, **node.attrs)
-        error[node.serial] = _passed_on(node, args, value[node.serial], [error[a.serial] for a in node.args])
+        error[node.serial] = _passed_on(node, args, value[node.serial], [error[a.serial] for a in node.args], node in shared)
         for serial in spent:
             del value[serial], error[serial]
     return [np.broadcast_to(error[node.serial], np.shape(value[node.serial])) for node in outputs]
@@ -87,13 +94,48 @@ def radius(sigma: Any, scale: Any, value: Any, safety: float = SAFETY) -> Array:
     return np.asarray(safety * sigma + np.minimum(scale, ARRANGEMENT * sigma) + LAST * np.abs(value))
 
 
-def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any]) -> Any:
-    """The error of a node: that of its arguments passed on, and its own rounding. The number 0.0 is the error of what
-    is exact."""
+def bounded(name: str, value: Any, *sizes: Any) -> None:
+    """Refuse to judge where the gradient is a number and how far rounding carries it is none: on the way there, numbers overflow.
+
+    Raises:
+        BPTTError: one of `sizes` (S, the radius) is not finite, though `value` is.
+    """
+    if np.all(np.isfinite(value)) and not all(np.all(np.isfinite(s)) for s in sizes):
+        raise BPTTError(f"on this data the rounding of dE/d{name} has no bound, as numbers overflow on the way", "choose smaller numbers")
+
+
+def _shared(nodes: Sequence[Node]) -> set[Node]:
+    """Sums of which two terms are computed alike, as in `W h + (U h + W h)`: those err alike, so their errors add up, not the squares.
+
+    Nodes are compared by what they compute, and of a long sum only the last few terms are.
+    """
+    kinds: dict[Any, int] = {}
+    kind: dict[int, int] = {}
+    terms: dict[int, frozenset[int]] = {}
+    found = set()
+    for node in nodes:
+        args = tuple(kind[a.serial] for a in node.args)
+        what = node.serial if node.op is None else (node.op.name, repr(sorted(node.attrs.items())) if node.attrs else "", args)
+        own = kind[node.serial] = kinds.setdefault(what, len(kinds))
+        terms[node.serial] = frozenset([own])
+        if node.op is not None and node.op.name in ("add", "sub"):
+            a, b = (terms[x.serial] for x in node.args)
+            if a & b:
+                found.add(node)
+            if len(a) + len(b) <= _TERMS:
+                terms[node.serial] = a | b
+    return found
+
+
+def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any], shared: bool) -> Any:
+    """The error of a node: that of its arguments passed on, and its own rounding. The number 0.0 is the error of what is exact.
+
+    shared: whether it adds terms that err alike (`_shared`).
+    """
     assert node.op is not None
     op, attrs = node.op, node.attrs
     if op.kind == "bilinear" or op.name == "mul":
-        return _product(node, args, errors)
+        return _product(node, args, errors, y)
     if op.name in ("div", "ratio"):  # as for every elementwise function, but in an order that does not overflow
         below = np.where(args[1] == 0, 1.0, np.abs(args[1]))
         return _length(errors[0] / below, np.abs(y) * (errors[1] / below), y)
@@ -101,17 +143,20 @@ def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any]) -> Any:
         if all(type(e) is float for e in errors):
             moved: Any = 0.0
         elif op.name in ("add", "sub"):
-            moved = np.hypot(*errors)
+            moved = errors[0] + errors[1] if shared else np.hypot(*errors)
         elif op.name in _ADDING:
-            moved = _in_squares(node, errors[0])
+            moved = _in_squares(node, errors[0])[0]
         elif op.name == "neg":
             moved = errors[0]
         else:  # what only moves numbers about
             moved = op.value(*[np.broadcast_to(e, np.shape(a)) for e, a in zip(errors, args)], **attrs)
         if op.name not in _ADDING:
             return moved
-        own = np.hypot(*args) if op.name in ("add", "sub") else _in_squares(node, args[0])
-        return _length(own, y, moved)
+        if op.name in ("add", "sub"):
+            return _length(np.hypot(*args), y, moved)
+        own, terms = _in_squares(node, args[0])
+        more = max(0, terms - _SHORT)
+        return _length(own * (1 + more / 2) ** 0.5, y * (1 + more / 3) ** 0.5, moved)
     own = np.abs(y) * _FUNCTION
     for slot, e in enumerate(errors):
         if type(e) is float:
@@ -137,7 +182,7 @@ def _length(*parts: Any) -> Any:
     return result
 
 
-def _product(node: Node, args: Sequence[Any], errors: Sequence[Any]) -> Any:
+def _product(node: Node, args: Sequence[Any], errors: Sequence[Any], y: Any) -> Any:
     """The error of a product: (d + a)(e + b) in squares, where d and e are the errors of a and b.
 
     Both factors may be pure rounding (1 − h² of two saturated steps): then the product of their errors, in units of u,
@@ -153,15 +198,20 @@ def _product(node: Node, args: Sequence[Any], errors: Sequence[Any]) -> Any:
     total = node.op.value(a * a + d * d, b * b, **node.attrs)
     if type(e) is not float:
         total = total + node.op.value(a * a + U * U * d * d, np.broadcast_to(e * e, np.shape(b)), **node.attrs)
+    more = max(0, np.shape(args[0])[-1] - _SHORT) if node.op.name in _CONTRACTING else 0
+    if node.op.name == "batch_outer":
+        more = max(0, np.shape(args[0])[-2] - _SHORT)
+    if more:
+        total = total + (more / 2) * node.op.value(a * a, b * b, **node.attrs) + (more / 3) * _over(y, first * second) ** 2
     return np.sqrt(total) * _aligned(first * second, total)
 
 
-def _in_squares(node: Node, x: Any) -> Any:
-    """A sum of independent errors: of their squares, signs left out."""
+def _in_squares(node: Node, x: Any) -> tuple[Any, int]:
+    """A sum of independent errors: of their squares, signs left out; and of how many."""
     assert node.op is not None
     scale = _scale([x], node.args[0])
     total = node.op.value(np.square(_over(x, scale)), **node.attrs)
-    return np.sqrt(total) * _aligned(scale, total)
+    return np.sqrt(total) * _aligned(scale, total), np.size(x) // max(1, np.size(total))
 
 
 # Squares are scaled, so that none overflows or vanishes: for each of a stack of seeds apart, as the gradients of a

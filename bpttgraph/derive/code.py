@@ -17,11 +17,12 @@ from ..formulas.code_printer import CodePrinter
 from ..formulas.expr import Expr, Product, Tagged, Unit, split_sign, transpose
 from ..formulas.nodes import Shape
 from ..formulas.walk import SUM
-from .recursion import Recursion, names_of
+from .recursion import Recursion, names_of, steps_from
 from .recursions import Loop, Recursions
 
 __all__ = ["Code", "CodePrinter", "numpy_code", "python_name"]
 
+FEW = 6  # numbers of steps that are looked at
 WIDTH = 88  # of lists of names, and of sums
 
 
@@ -127,17 +128,29 @@ class _Writer:
         stop = self._bound(_shifted(last, -1 if down else 1))
         start = self._bound(first)
         out.append(f"for t in range({start}, {stop}, -1):" if down else f"for t in range({start}, {stop}):")
+        before: Recursion | None = None
         for r in own:
             printer.size = f"{self.names(r.key)}.shape[1]" if len(r.dims) == 1 else ""
             text = f"{printer.show(r.left)} = {self._text(r.terms, r.dims)}"
+            # of few steps, what is said of the last one may hold for the first as well: what comes first counts
+            met = before is not None and before.key == r.key and self._meet(before, r, down)
+            before, word = r, "elif" if met else "if"
             if r.first == r.last:
-                out += [f"    if t == {self._bound(r.first)}:", "        " + text]
+                out += [f"    {word} t == {self._bound(r.first)}:", "        " + text]
             elif (r.first, r.last) != (first, last):
                 low, high = (r.last, r.first) if down else (r.first, r.last)
-                out += [f"    if {self._bound(low)} <= t <= {self._bound(high)}:", "        " + text]
+                out += [f"    {word} {self._bound(low)} <= t <= {self._bound(high)}:", "        " + text]
             else:
                 out.append("    " + text)
         return out
+
+    def _meet(self, a: Recursion, b: Recursion, down: bool) -> bool:
+        """Whether two statements hold for one and the same step of some number of steps."""
+        for n in range(self.least, self.least + FEW):
+            (low, high), (other, end) = ((steps_from(r.last, n), steps_from(r.first, n))[:: 1 if down else -1] for r in (a, b))
+            if max(low, other) <= min(high, end):
+                return True
+        return False
 
     def _bound(self, text: str) -> str:
         return self.printer.step(text).replace("+", " + ").replace("-", " - ") if text.startswith("T") else text

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facade
 from ..core.variables import Link
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..formulas.expr import Expr, Partial, add, partial, tagged
 from ..formulas.layout import FORMS, latex_sum, mathml_sum, unicode_sum
 from ..formulas.notation import checked, in_notation
@@ -110,6 +110,7 @@ class Derivation:
     def __init__(
         self, unrolled: Unrolled, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: str | Iterable[str] = ()
     ):
+        expect(wrt, str, "what is differentiated by", 'write the name of a variable, such as "W_hh"')
         if wrt not in unrolled.vgraph.variables:
             raise BPTTError(
                 f"there is no variable {wrt} in this recurrence", nearest(wrt, list(unrolled.vgraph.variables))
@@ -199,19 +200,20 @@ class Derivation:
         return self._written(level, form, data, True, width)
 
     def _written(self, level: str, form: str, data: Any = None, left: bool = False, width: int | None = None) -> str:
-        forms = FORMS
-        if form not in forms:
-            raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(forms)))
+        expect(form, str, "a form of writing", f"write one of {', '.join(FORMS)}")
+        expect(level, str, "a level", f"write one of {', '.join(LEVELS)}")
+        if form not in FORMS:
+            raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(FORMS)))
         if level not in LEVELS:
             raise BPTTError(f'a derivation has no level "{level}"', nearest(level, list(LEVELS)))
         if level == "numbers":
             return with_numbers(self, data, form, left)
         if level == "elements":
             final = self.factored_at(level)[-1]
-            return forms[form](final.terms, final.left if left else None, width)
+            return FORMS[form](final.terms, final.left if left else None, width)
         terms, lead = self.exprs(level), self.left_side
         lead = in_notation(lead, self.notation, gradient=True)
-        return forms[form](in_notation(terms, self.notation), lead if left else None, width)
+        return FORMS[form](in_notation(terms, self.notation), lead if left else None, width)
 
     def sympy(self, level: str = "chain") -> Any:
         """The sum as a SymPy object; see `to_sympy` for its symbols."""

@@ -106,7 +106,7 @@ class Entries:
                 lead = [self._at(f, i, j) for f in factors if not f.shape]
                 return product(*lead, self._chain([f for f in factors if f.shape], i, j))
             case Apply(shape, op, args):
-                if op.notation == "hidden" and not args[0].shape:  # a number that stands for equal entries
+                if op.kind == "linear" and not args[0].shape:  # a number that stands for equal entries, or for the only one
                     return args[0]
                 if e.entrywise:
                     return Apply((), op, tuple(self._at(a, i, j) for a in args), e.attrs, ((),) * len(args))

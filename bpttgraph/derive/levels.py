@@ -177,9 +177,9 @@ def _as_matrix(value: Any, dims: tuple[int, ...]) -> Any:
 def with_numbers(d: Derivation, data: Any, form: str, left: bool) -> str:
     """Each summand of level `matrix` with its value, the sum, and the mark of the check: ✓ or ✗."""
     data = d.unrolled.instance(seed=0) if data is None else data  # type: ignore[attr-defined]
+    right = facade.certain(d.unrolled, d.wrt, data)
     run = d.unrolled.tried(data)  # type: ignore[attr-defined]
     values = summands(d.adjoints, run)[d.wrt]
-    right = facade.certain(d.unrolled, d.wrt, data)
     total = sum(values[1:], values[0])
     own = bool(np.allclose(total, run.gradient(d.wrt), rtol=1e-10, atol=1e-12))
     mark = "✓" if right and own else "✗"

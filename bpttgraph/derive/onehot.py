@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.variables import Variable
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..formulas.nodes import Column, Expr, Num, Product, Symbol, Unit
 
 __all__ = ["checked_classes", "classes_in", "in_classes"]
@@ -30,6 +30,7 @@ def checked_classes(onehot: str | Iterable[str], variables: Mapping[str, Variabl
     names = [n.strip() for n in onehot.split(",") if n.strip()] if isinstance(onehot, str) else list(onehot)
     known = {v.base: v for v in variables.values() if v.role in ("input", "target")}
     for name in names:
+        expect(name, str, "a name in onehot", 'write onehot="x", or "x, target"')
         if name not in known:
             raise BPTTError(f"onehot: there is no input or target {name}", nearest(name, list(known)) if known else "leave onehot out")
         if len(known[name].shape) != 1:

@@ -73,7 +73,8 @@ class Recursions:
         line = self.lines.setdefault(key, _Line(key, part.kind, self.block_of(part.of), dims, without_step(part.of)[0], members))
         line.parts[step or 0] = part
 
-    def _relative(self, pieces: list[Piece], step: int, block: str, letter: str = "t") -> tuple[Piece, ...]:
+    def _relative(self, pieces: list[Piece], step: int, block: str, letter: str = "t", along: bool = False) -> tuple[Piece, ...]:
+        """Pieces of a statement at `step`, relative to it; `along`: in a formula of the total, what stands at other steps moves, too."""
         change, last = rebased(letter, step), self.last[block]
 
         def rename(name: str) -> str:
@@ -85,7 +86,7 @@ class Recursions:
             return change(name)
 
         def within(name: str) -> str:  # a formula of the total may have names of any steps
-            return rename(name) if without_step(name)[1] == step else near(name, last)
+            return rename(name) if along or without_step(name)[1] == step else near(name, last)
 
         found = []
         for p in pieces:
@@ -108,15 +109,20 @@ class Recursions:
 
     def _generalise(self, line: _Line) -> None:
         last, middle = self.last[line.block], self.middle[line.block]
-        relative = {s: self._relative(p.pieces, s, line.block) for s, p in line.parts.items()}
-        general = relative.get(middle)
-        for s in sorted(relative):
-            there = Counter(p for p in general or () if self._exists(p, s))
-            if general is not None and 1 <= s <= last + 1 and Counter(relative[s]) == there:
-                line.steps.append(s)
-                line.general = general
-            else:
-                line.special[s] = self._absolute(line.parts[s], s, line.block)
+        best: list[int] = []
+        for along in (False, True):
+            # with J = sum_t L[t] and L[t] = silu(dot(a, h[t-1])), h[t-1] moves with L[t]; with J = sum_t L[t] h[1], h[1] stays
+            relative = {s: self._relative(p.pieces, s, line.block, along=along) for s, p in line.parts.items()}
+            general = relative.get(middle)
+            if general is not None:
+                found = [s for s in sorted(relative) if 1 <= s <= last + 1
+                         and Counter(relative[s]) == Counter(p for p in general if self._exists(p, s))]  # fmt: skip
+                if len(found) > len(best):
+                    best, line.general = found, general
+            if len(best) == len(relative):
+                break
+        line.steps = best
+        line.special = {s: self._absolute(p, s, line.block) for s, p in sorted(line.parts.items()) if s not in best}
 
     def _absolute(self, part: Part, step: int, block: str) -> tuple[Piece, ...]:
         """A statement of one step only, relative to T near the end, with numbers near the start."""

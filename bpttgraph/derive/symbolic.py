@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import facade
-from ..errors import BPTTError, Fault, nearest
+from ..errors import NOTHING, BPTTError, Fault, expect, nearest
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
 from ..formulas.layout import Printed, together
 from ..formulas.notation import checked
@@ -95,6 +95,7 @@ class SymbolicDerivation(Printed):
     ):
         from ..equations.truncation import parse_truncation
 
+        expect(wrt, str, "what is differentiated by", 'write the name of a variable, such as "W_hh", or "all"')
         loss = recurrence.choose(loss, reduce)
         self.recurrence, self.wrt, self.truncate = recurrence, wrt, truncate
         self.loss: Any = loss
@@ -107,7 +108,10 @@ class SymbolicDerivation(Printed):
         for r in recurrence.reads:
             delays[id(r.source)] = max(delays.get(id(r.source), 0), abs(r.delay or 0))
         self.reach = max(sum(delays.values()), 1)
-        n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, 2 * max(_listed(loss), default=0))
+        # the middle lies beyond all that a chosen loss reads: a state called c[t+1] stands later than the step that computes it
+        ahead = self.reach + max((d.offset for d in recurrence.every.values()), default=0)
+        chosen = [2 * (step + ahead) for step in _listed(loss)]
+        n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, *chosen)
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = self._everything() if wrt == "all" else [wrt]
         for given, name in zip(self.names, self._names_at(self.reference)):
@@ -129,6 +133,8 @@ class SymbolicDerivation(Printed):
             if name in initial:
                 late = (v.step or 0) - u.steps.get(v.block, u.columns)
                 found.append(f"{v.base}[T+{late}]" if late > 0 else name)
+        if not found:
+            raise BPTTError(NOTHING.format(self.recurrence.title), "take a recurrence with a parameter")
         return found
 
     def __reduce__(self) -> Any:

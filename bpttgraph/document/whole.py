@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..derive import Derivation
-from ..errors import BPTTError
+from ..errors import NOTHING, BPTTError
 from .blocks import Block, Heading, Math, Table, Text, formula, name, para
 from .gradient import derivation_blocks
 from .lines import listed, ratio, shape_words
@@ -31,7 +31,10 @@ ENTRIES = 24  # of a gradient that is printed in the table
 def everything(u: Unrolled) -> list[str]:
     """The parameters and the initial states, in order of appearance."""
     initial = [n.name for rows in u.leaves.values() for _, n in rows if n.role == "initial" and n.name]
-    return [*u.parameters, *initial]
+    found = [*u.parameters, *initial]
+    if not found:
+        raise BPTTError(NOTHING.format(u.recurrence.title), "take a recurrence with a parameter")
+    return found
 
 
 def whole_blocks(derivations: Sequence[Derivation], choice: Choice) -> list[Block]:

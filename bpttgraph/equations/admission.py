@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 
-__all__ = ["Admission", "Admitted", "Slot"]
+__all__ = ["Admission", "Admitted", "Slot", "real"]
 
 Array = np.ndarray[Any, Any]
 
@@ -72,6 +72,7 @@ class Admission:
         again = self._again(data)
         if again is not None:
             return again
+        expect(data, Mapping, "data", "give a mapping from names to arrays; u.instance() makes a complete example")
         slots = self.slots
         for key in data:
             if key not in slots and key not in self.unused:
@@ -139,7 +140,7 @@ class Admission:
 
     def _again(self, data: Mapping[str, Any]) -> Admitted | None:
         """Data of the same form as those before, as in training: only their numbers are new."""
-        if self._last is None or len(data) != len(self._last[0]):
+        if self._last is None or not isinstance(data, Mapping) or len(data) != len(self._last[0]):
             return None
         form, last = self._last
         found: dict[str, Array] = {}
@@ -152,7 +153,9 @@ class Admission:
                     return None
             else:
                 flat = array.ravel()
-                if not abs(flat.dot(flat)) < np.inf:
+                with np.errstate(over="ignore", invalid="ignore"):
+                    finite = abs(flat.dot(flat)) < np.inf
+                if not finite:
                     return None
             slot = self.slots[key]
             found[key] = array if not widened else array[None] if slot.length is None else array[:, None]
@@ -243,3 +246,16 @@ def _array(key: str, value: Any) -> Array:
             place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
             raise BPTTError(f"data: {key} holds {array[place]} at index {place}", "every number must be finite")
     return array
+
+
+def real(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data, which a verdict or a report takes as they are: there, complex numbers have no meaning.
+
+    Raises:
+        BPTTError: for complex numbers, or if this is no mapping.
+    """
+    expect(data, Mapping, "data", "give a mapping from names to arrays; u.instance() makes a complete example")
+    for key, value in data.items():
+        if np.iscomplexobj(value):
+            raise BPTTError(f"data: {key} holds complex numbers", "give real numbers")
+    return data

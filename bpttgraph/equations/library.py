@@ -22,7 +22,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..machine.files import read_text
 from .functions import canonical
 from .model import Recurrence, from_text
@@ -50,6 +50,7 @@ def _text(name: str) -> str:
 
 def _find(name: str) -> tuple[str, str, str]:
     """The title, the variant asked for, and the text of a cell of the library or of a file (a path that ends in .txt)."""
+    expect(name, str, "the name of a cell", 'write a name such as "rnn"; bpttgraph.cells() lists them')
     match = re.fullmatch(r"(.*\.txt)(?::([\w-]+))?", name)
     if match:
         path = Path(match[1])

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from itertools import pairwise
 
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut, trim
 from .names import Names, decide_steps, is_latex
@@ -25,6 +25,7 @@ class Reader:
     """What the equations of one text share."""
 
     def __init__(self, text: str) -> None:
+        expect(text, str, "a recurrence", "write the equations as text, or a Python function of one step")
         if len(text) > MAX_CHARACTERS:
             start = Span(1, 0, 1)
             raise BPTTError(

@@ -155,8 +155,14 @@ class Settings:
 
     def is_inside(self, d: Definition) -> bool:
         """Whether an equation for one step stands in the place of the one for every step."""
+        return d.bases[0] in self.recurrence.every and not self.is_initial(d)
+
+    def is_initial(self, d: Definition) -> bool:
+        """Whether an equation for one step gives a state before the first step or after the last: c[1] where the others
+        are c[t+1] = …"""
         every = self.recurrence.every.get(d.bases[0])
-        return every is not None and 1 <= self.fixed_step(d) - every.offset <= self.steps.get(d.block, self.columns)
+        step = self.fixed_step(d) - (every.offset if every is not None else 0)
+        return not 1 <= step <= self.steps.get(d.block, self.columns)
 
     @property
     def loss_weight(self) -> float:

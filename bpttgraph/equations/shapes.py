@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from ..errors import BPTTError, Span, nearest
+from ..errors import BPTTError, Span, expect, nearest
 from ..machine.bounds import within
 from .functions import FUNCTIONS
 from .syntax import Binary, Call, Expr, Name, Negate, Number, Reduce, Stack, Transposed
@@ -424,6 +424,7 @@ def _has_stack(e: Expr) -> bool:
 
 def _match_sizes(sizes: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     """Sizes by full name; `h` also means `encoder.h` and `decoder.h`."""
+    expect(sizes, Mapping, "sizes", 'write one size for all vectors, sizes=3, or sizes={"h": 3}')
     found: dict[str, Any] = {}
     for name, value in sizes.items():
         hits = [n for n in names if n == name] or [n for n in names if n.rpartition(".")[2] == name]

@@ -46,6 +46,7 @@ def folded(rec: Any) -> Any:
 
 
 def _graph() -> Any:
+    """The unrolled graph."""
     from .. import unrolled
 
     return unrolled
@@ -62,6 +63,7 @@ def derivation(u: Any, wrt: str, **options: Any) -> Derivation:
 
 
 def _formulas() -> Any:
+    """The chain rule."""
     from .. import derive
 
     return derive
@@ -111,6 +113,7 @@ def verified(g: Any, code: Any) -> Any:
 
 
 def _judge() -> Any:
+    """The check."""
     from .. import check
 
     return check

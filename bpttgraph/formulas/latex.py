@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from ..core.names import to_latex as name_to_latex
 from .expr import Apply, Expr, Num, Partial, Tagged
-from .walk import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer
+from .walk import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, is_word
 from .width import plain_number
 
 __all__ = ["LatexPrinter", "to_latex"]
@@ -81,8 +81,7 @@ class LatexPrinter(Printer):
             return "\\" + symbol
         if symbol in _SPECIAL:
             return _SPECIAL[symbol]
-        text = name_to_latex(symbol)
-        return self.word(symbol.replace("_", r"\_")) if symbol.replace("_", "").isascii() and _is_word(symbol) else text
+        return self.word(symbol.replace("_", r"\_")) if is_word(symbol) else name_to_latex(symbol)
 
     def call(self, function: str, args: list[str]) -> str:
         return function + self.brackets(", ".join(args))
@@ -122,13 +121,6 @@ class LatexPrinter(Printer):
         d = r"\mathrm{d} " if e.total else r"\partial "
         above = r"\partial^{+} " if e.immediate else d
         return rf"\frac{{{above}{name_to_latex(e.target)}}}{{{d}{name_to_latex(e.source)}}}"
-
-
-def _is_word(symbol: str) -> bool:
-    """A function of the rule table is a word set upright; a lecture's own φ or g₁ is a letter."""
-    from ..core.primitives import TABLE
-
-    return any(symbol in (p.symbol, p.name) for p in TABLE.values())
 
 
 def to_latex(e: Expr) -> str:

@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from ..core.names import to_mathml as name_to_mathml, to_unicode
 from .expr import Expr, Partial
-from .walk import ATOM, FRACTION, QUOTIENT, Printer
+from .walk import ATOM, FRACTION, QUOTIENT, Printer, is_word
 from .width import plain_number
 
 __all__ = ["MathMLPrinter", "attribute", "to_mathml"]
@@ -107,7 +107,7 @@ class MathMLPrinter(Printer):
     def function(self, symbol: str) -> str:
         if symbol == "1₊":
             return "<msub><mn>1</mn><mo>+</mo></msub>"
-        return self.word(symbol) if symbol.isalpha() and len(symbol) > 1 else name_to_mathml(symbol)
+        return self.word(symbol) if is_word(symbol) or (symbol.isalpha() and len(symbol) > 1) else name_to_mathml(symbol)
 
     def call(self, function: str, args: list[str]) -> str:
         return row(function, "<mo>&#x2061;</mo>", self.brackets("<mo>,</mo>".join(args)))

@@ -11,7 +11,7 @@ import re
 from dataclasses import fields, replace
 from typing import Any
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from .expr import Expr, Num, Partial, Symbol
 
 __all__ = ["NOTATIONS", "in_notation", "legend"]
@@ -26,6 +26,7 @@ _NAME = re.compile(r"((?:[^.\[\]]+\.)?)([^\[\].]+)(\[[^\[\]]+\])?", re.DOTALL)
 
 
 def checked(notation: str) -> str:
+    expect(notation, str, "a notation", f"write one of {', '.join(NOTATIONS)}")
     if notation not in NOTATIONS:
         raise BPTTError(f'there is no notation "{notation}"', nearest(notation, list(NOTATIONS)))
     return notation

@@ -10,7 +10,7 @@ from fractions import Fraction
 
 from ..core.names import _MARKS, _parse
 from .expr import Apply, Expr, Num, Partial, Tagged
-from .walk import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer
+from .walk import ATOM, FRACTION, POSTFIX, QUOTIENT, Printer, is_word
 from .width import plain_number
 
 __all__ = ["TypstPrinter", "name_to_typst", "to_typst"]
@@ -115,7 +115,7 @@ class TypstPrinter(Printer):
             return symbol
         if symbol == "1₊":
             return "bold(1)_(+)"
-        return self.word(symbol) if re.fullmatch(r"[A-Za-z]{2,}", symbol) else name_to_typst(symbol)
+        return self.word(symbol) if is_word(symbol) or re.fullmatch(r"[A-Za-z]{2,}", symbol) else name_to_typst(symbol)
 
     def call(self, function: str, args: list[str]) -> str:
         return f"{function} " + self.brackets(", ".join(args))

@@ -46,7 +46,7 @@ from .expr import (
 )  # fmt: skip
 from .width import width
 
-__all__ = ["ATOM", "FRACTION", "HADAMARD", "POSTFIX", "PRODUCT", "QUOTIENT", "SUM", "Printer"]
+__all__ = ["ATOM", "FRACTION", "HADAMARD", "POSTFIX", "PRODUCT", "QUOTIENT", "SUM", "Printer", "is_word"]
 
 # How strongly a construct holds together. An operand that holds less than its place demands gets brackets.
 SUM, QUOTIENT, HADAMARD, PRODUCT, FRACTION, POSTFIX, ATOM = 10, 15, 20, 30, 40, 50, 60
@@ -62,6 +62,12 @@ _SPELLED: dict[str, Callable[..., Expr]] = {
     "ylog": lambda y, a: hadamard(y, _on("log", a)),
     "above": lambda a, b: _on("step", subtract(a, b)),
 }
+
+
+def is_word(symbol: str) -> bool:
+    """A function of the rule table is a word, set upright and whole: `log_softmax` is no log to a base.
+    A lecture's own φ or g₁ is a name."""
+    return symbol.replace("_", "").isascii() and any(symbol in (p.symbol, p.name) for p in TABLE.values())
 
 
 def _settings(e: Apply) -> list[Expr]:

@@ -46,6 +46,10 @@ class Raw:
     ran: bool = False  # whether numbers are what a function returned on our instance
 
 
+def _empty(what: str) -> BPTTError:
+    return BPTTError(f"{what} is empty", "write a line for each gradient, such as dW_hh = sum_t outer(delta[t], h[t-1])")
+
+
 def read_answer(answer: Any) -> Raw:
     """What was handed in: a path, `file.py:function`, a function, formulas as text, or a mapping from names to arrays or formulas."""
     if isinstance(answer, Raw):
@@ -53,6 +57,8 @@ def read_answer(answer: Any) -> Raw:
     if isinstance(answer, Path):
         return _file(answer)
     if isinstance(answer, str):
+        if not answer.strip():
+            raise _empty("the answer")
         if "=" in answer or "\n" in answer:
             return Raw("formulas", text=answer)
         return Raw(answer, function=answer) if re.search(r"\.py:\w+$", answer) else _file(Path(answer))
@@ -72,7 +78,7 @@ def read_answer(answer: Any) -> Raw:
     if lines and numbers:
         raise BPTTError("an answer is either formulas or arrays", "hand them in one after the other")
     if not lines and not numbers:
-        raise BPTTError("the answer is empty", 'give {"W_hh": …}')
+        raise _empty("the answer")
     return Raw("formulas" if lines else "arrays", numbers, "\n".join(lines))
 
 
@@ -86,7 +92,10 @@ def _file(path: Path) -> Raw:
         return Raw(path.name, contents.given, data=data, settings=contents.settings)
     if kind in (".pkl", ".pickle", ".npy", ".pt", ".pth", ".mat", ".xlsx", ".ipynb"):
         raise BPTTError(f"{kind} files are not read", "save the arrays with numpy.savez (.npz), or as .json or .csv")
-    return Raw(path.name, text=decoded(read_bytes(path), path.name))
+    text = decoded(read_bytes(path), path.name)
+    if not text.strip():
+        raise _empty(path.name)
+    return Raw(path.name, text=text)
 
 
 def _inputs(u: Any) -> set[str]:

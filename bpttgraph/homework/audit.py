@@ -194,6 +194,8 @@ class _File:
                 name, mark, value = (part.strip() for part in line.partition(":"))
                 if not mark or name not in FIELDS:
                     raise self.error(number, f"unknown field {name[:40]!r}", nearest(name[:40], FIELDS))
+                if name in self.fields:
+                    raise self.error(number, f"{name} is there twice", "give each field once")
                 self.fields[name] = value
         if not self.sections["key"]:
             raise BPTTError(
@@ -301,7 +303,7 @@ class _File:
             value = np.full(shape, float(kind == "ones"))
         elif kind == "randint":
             assert rng is not None
-            if first[0] < 1 or first[0] != int(first[0]):
+            if not 1 <= first[0] <= MOST or first[0] != int(first[0]):
                 raise self.error(number, f"{draw[0][:60]} has no classes to choose from", "write  randint(5, 3, 4)")
             value = rng.randint(0, int(first[0]), size=shape)
         else:
@@ -365,6 +367,7 @@ class _File:
         values: dict[str, Array] = {}
         halves: dict[str, Array] = {}
         lines: list[Any] = []
+        lines_of: dict[str, Array] = {}  # by entry, the line that gave it
         for number, text, key, index, n in self._entries():
             name = name_of(key)
             if name is None or name not in shapes:
@@ -372,6 +375,7 @@ class _File:
             shape = shapes[name]
             if name not in values:
                 values[name], halves[name] = np.zeros(shape), np.full(shape, np.inf)
+                lines_of[name] = np.zeros(shape, int)
             try:
                 part = values[name][index].shape
             except IndexError:
@@ -383,6 +387,10 @@ class _File:
                     f"{text[:40]} has {given.size} numbers, but the shape there is {part}",
                     "give all of them, in order",
                 )
+            before = int(np.max(lines_of[name][index], initial=0))
+            if before:
+                raise self.error(number, f"{text[:40]} was given in line {before} already", "give each number once")
+            lines_of[name][index] = number
             values[name][index] = given
             halves[name][index] = 0.0 if n.half is None else n.half.reshape(part)
             lines.append((text, name, index))

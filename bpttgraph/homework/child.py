@@ -1,8 +1,7 @@
 """Running somebody's code in a child process: bounded time, memory and output, and nothing of it left behind.
 
-The child is the leader of a session of its own, and its whole process group is killed when it ends or when its time is over, so that
-no grandchild is waited for. It writes to files only, never to a pipe, and reads nothing. This keeps accidents from the checker; it does
-not keep hostile code from the machine.
+It is run as any other program (`children`), ends with us, and leaves its result in a file. This keeps accidents from the checker; it
+does not keep hostile code from the machine.
 """
 
 from __future__ import annotations
@@ -15,52 +14,37 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from ..errors import BPTTError
+from ..machine.children import TooMuchOutput, run_child
 
-__all__ = ["SECONDS", "bound", "read_result", "run_child"]
+__all__ = ["SECONDS", "bound", "read_result", "run_code"]
 
 SECONDS = 60.0
 MEMORY = 2 << 30  # bytes of data that a child may hold
-FILE = 100_000_000  # bytes of a file that it may write: its result, or what it prints as errors
+FILE = 100_000_000  # bytes of a file that it may write: its result
 TAIL = 4_000  # bytes of its errors that are looked at
 
 
-def run_child(code: str, words: Sequence[str], folder: Path, what: str, seconds: float = SECONDS) -> None:
+def run_code(code: str, words: Sequence[str], what: str, seconds: float = SECONDS) -> None:
     """Run `code` with `words` as arguments, to its end.
 
     Raises:
-        BPTTError: it did not end in time, or it failed; `what` and the last line of its errors are named.
+        BPTTError: it did not end in time, printed without end, or failed; `what` and the last line of its errors are named.
     """
-    with (folder / "errors").open("w+b") as errors:
-        child = subprocess.Popen(
-            [sys.executable, "-c", code, *words],
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
-        )  # fmt: skip
-        try:
-            status = child.wait(seconds)
-        except subprocess.TimeoutExpired:
-            fix = "give it a small instance, or look for an endless loop"
-            raise BPTTError(f"{what} did not end within {seconds:g} seconds", fix) from None
-        finally:
-            _kill(child)
-        lines = _tail(errors).strip().splitlines()
-        full = errors.seek(0, os.SEEK_END) >= FILE
-    if status:
+    try:
+        done = run_child([sys.executable, "-c", code, *words], seconds=seconds)
+    except subprocess.TimeoutExpired:
+        fix = "give it a small instance, or look for an endless loop"
+        raise BPTTError(f"{what} did not end within {seconds:g} seconds", fix) from None
+    except TooMuchOutput as error:
+        reason = f"it{str(error).removeprefix(sys.executable)}"
+        raise BPTTError(f"{what} failed: {reason}", "print less, and look for an endless loop") from None
+    if done.returncode:
+        lines = _plain(done.stderr[-TAIL:]).strip().splitlines()
+        status = done.returncode
         reason = lines[-1][:300] if lines else f"exit status {status}" if status > 0 else _signal(-status)
-        reason = f"it printed {FILE:,} bytes of errors" if full else reason
         raise BPTTError(f"{what} failed: {reason}", "run it by itself on the instance (--make-instance)")
-
-
-def _kill(child: subprocess.Popen[bytes]) -> None:
-    """End the child and all of its group."""
-    with contextlib.suppress(OSError):
-        if hasattr(os, "killpg"):
-            os.killpg(child.pid, signal.SIGKILL)
-    if child.poll() is None:
-        child.kill()
-    child.wait()
 
 
 def _signal(number: int) -> str:
@@ -68,11 +52,9 @@ def _signal(number: int) -> str:
     return names.get(signal.Signals(number), f"it was ended by {signal.Signals(number).name}")
 
 
-def _tail(file: BinaryIO) -> str:
-    """The end of a text, without control characters."""
-    file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
-    text = file.read(TAIL).decode("utf-8", "replace")
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in text)
+def _plain(said: bytes) -> str:
+    """A text without control characters."""
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in said.decode("utf-8", "replace"))
 
 
 def read_result(path: Path, what: str) -> bytes:

@@ -340,8 +340,10 @@ class Diagnosis:
         fitting = self._plain_first(
             wrong, rows, {n: fitting[n] & self._differs(n, values[n]) if n in wrong else fitting[n] for n in names}
         )
-        fit = np.stack([fitting[n] for n in names])
         against = np.stack([~fitting[n] & moves[n] for n in names]).sum(axis=0)
+        refuted = np.array([any(m.every for m in c) for c in rows]) & (against > 0)
+        fitting = {n: f & ~refuted for n, f in fitting.items()}
+        fit = np.stack([fitting[n] for n in names])
         count = fit.sum(axis=0)
         found: dict[str, list[Match]] = {}
         for name in wrong:

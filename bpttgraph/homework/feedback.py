@@ -42,6 +42,7 @@ def level(feedback: str) -> int:
     return LEVELS.index(feedback)
 
 
+@np.errstate(over="ignore")  # of an answer of any size
 def ratio(p: ParameterVerdict) -> np.ndarray[Any, Any]:
     """How many times its radius each entry is off."""
     return (
@@ -72,6 +73,7 @@ def worst_entries(p: ParameterVerdict, count: int = SHOWN) -> list[dict[str, Any
     ]  # fmt: skip
 
 
+@np.errstate(over="ignore")
 def measures(p: ParameterVerdict, scale: Any = None, unit: float = 2.0**-53) -> dict[str, Any]:
     """The customary measures, none of which decides anything here: they accept truncated BPTT."""
     a, b = p.given, p.true

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BPTTError, nearest
-from .child import FILE, SECONDS, bound, read_result, run_child
+from .child import FILE, SECONDS, bound, read_result, run_code
 from .differences import differences
 from .files import arrays_of
 
@@ -87,7 +87,7 @@ def run_file(
         keys = list(data)
         np.savez(Path(folder, "data.npz"), *[np.asarray(data[k]) for k in keys])
         words = [str(Path(path).resolve()), function, folder, "\n".join(keys), "\n".join(names)]
-        run_child(child, words, Path(folder), what, seconds)
+        run_code(child, words, what, seconds)
         made = arrays_of(what, read_result(Path(folder, "answer.npz"), what))
     try:
         order = [str(name) for name in json.loads(made.pop("arr_0").tobytes())]

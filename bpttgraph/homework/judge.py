@@ -10,12 +10,13 @@ import dataclasses
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..equations import Recurrence
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
+from ..unrolled import Unrolled
 from . import conventions
 from .answers import Raw, read_answer, split_data, steps_of, to_answer
 from .comparing import digits_apart, radius_of, relaid, status_of
@@ -26,9 +27,6 @@ from .meant import inner, settle_alike, shaped
 from .model import Answer, Cause, Given, ParameterVerdict, Verdict
 from .quotients import recognised
 from .truth import Truth
-
-if TYPE_CHECKING:
-    from ..unrolled import Unrolled
 
 __all__ = ["judge", "verify"]
 
@@ -69,6 +67,9 @@ def verify(
         >>> verdict.parameters["b_y"].status
         'right'
     """
+    whole = "give bpttgraph.recurrence(…), bpttgraph.cell(…), or one unrolled"
+    expect(recurrence, (Recurrence, Unrolled), "what an answer is compared with", whole)
+    expect(data, (Mapping, type(None)), "data", "give a mapping from names to arrays, as u.instance() does")
     if profile is not None:
         from .profiled import unrolling, verify as by_profile
 
@@ -102,7 +103,7 @@ def verify(
     # what we evaluate ourselves may be evaluated where everything shows; arrays were computed on the instance of the seed
     ours = not brought and bool(raw.text or raw.function)
     truth = visible(u, data) if ours else Truth(u, data)
-    _finite(truth)
+    truth.run.finite()
     hidden = faults(truth)
     serious = [sentence for bad, sentence in hidden if bad]
     if serious and not brought:
@@ -165,14 +166,7 @@ def _one_hot(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _finite(truth: Truth) -> None:
-    for name in truth.run.gradients:
-        if not np.all(np.isfinite(truth.value(name))):
-            raise BPTTError(
-                f"on this instance the true gradient by {name} is not a finite number", "choose smaller weights"
-            )
-
-
+@np.errstate(all="ignore")  # numbers that were handed in may be of any size; what overflows fits nothing
 def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
     """The verdict on an answer that is tied to the instance of `truth`, with or without causes."""
     oracle = truth.agree()

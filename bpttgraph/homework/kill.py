@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BPTTError
+from ..errors import NOTHING, BPTTError
 from ..machine.bounds import within
 from .diagnosis import Diagnosis
 from .mistakes import CATALOGUE, Mutant, compatible
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..equations import Recurrence
     from ..unrolled import Unrolled
 
-__all__ = ["KINDS", "Effect", "Naming", "concrete", "effects", "kill_table", "naming", "rounded"]
+__all__ = ["KINDS", "Effect", "Naming", "concrete", "effects", "kill_table", "naming", "rounded", "subject"]
 
 Array = np.ndarray[Any, Any]
 MOST_STEPS = 500  # at each of which every mistake is made, and compared at every later one
@@ -55,7 +55,20 @@ def kill_table(u: Unrolled, data: Mapping[str, Any]) -> list[Effect]:
     False
     """
     within(u.columns, MOST_STEPS, "a table of the mistakes over {} steps is out of reach", "take fewer --steps")
-    return effects(Diagnosis(Truth(u, data)))
+    return effects(subject(u, data))
+
+
+def subject(u: Unrolled, data: Mapping[str, Any]) -> Diagnosis:
+    """What mistakes can be made in: a recurrence with a gradient, on numbers on which it is one.
+
+    Raises:
+        BPTTError: there is nothing to derive by, or a value is no finite number.
+    """
+    truth = Truth(u, data)
+    if not truth.run.gradients:
+        raise BPTTError(NOTHING.format(u.recurrence.title), "take a recurrence with a parameter")
+    truth.run.finite()
+    return Diagnosis(truth)
 
 
 def effects(d: Diagnosis) -> list[Effect]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..machine.files import decoded
 from .layout import Layout, Sizes, layout
 
@@ -221,6 +221,7 @@ def profile(name: str) -> Profile:
     Raises:
         BPTTError: there is no such profile, or its file cannot be read; the line is named.
     """
+    expect(name, str, "the name of a profile", 'write a name such as "cs231n-rnn"')
     if name in profiles():
         return parse(name, (files(__package__) / "profiles" / f"{name}.txt").read_text(encoding="utf-8"))
     if not name.endswith(".txt"):

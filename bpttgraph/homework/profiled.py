@@ -53,7 +53,7 @@ def verify(
     """
     from . import verify as plain_verify
 
-    if isinstance(p, str):
+    if not isinstance(p, Profile):
         p = profile(p)
     raw = _read(answer)
     rest: dict[str, Any] = {"feedback": feedback, "certify": certify}

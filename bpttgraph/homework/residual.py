@@ -20,11 +20,12 @@ def constant_factor(given: Array, true: Array, tolerance: Array) -> float | None
     >>> constant_factor(np.array([2.0, 6.0]), np.array([1.0, 3.0]), np.full(2, 1e-9))
     2.0
     """
-    weight = 1.0 / np.maximum(tolerance, 1e-16 * max(float(np.abs(given).max(initial=0.0)), 1e-150)) ** 2
-    below = float(np.sum(weight * true * true))
-    if below == 0 or true.size < 2:
+    large, small = (float(np.abs(a).max(initial=0.0)) for a in (given, true))
+    if not (0 < large < np.inf and 0 < small < np.inf) or true.size < 2:
         return None
-    c = float(np.sum(weight * given * true)) / below
+    g, v = given / large, true / small  # whose squares neither overflow nor vanish
+    weight = 1.0 / np.maximum(tolerance / large, 1e-16) ** 2
+    c = float(np.sum(weight * g * v)) / float(np.sum(weight * v * v)) * (large / small)
     spread = abs(c) * 1e-3 + 1e-12
     return c if np.all(np.abs(given - c * true) <= 2 * tolerance) and abs(c - 1) > spread and c != 0 else None
 

@@ -46,11 +46,12 @@ def fit(contributions: Array, answer: Array, tolerance: Array) -> Fit | None:
     [[1.0, 0.0], [0.0, 1.0]]
     """
     t, k = contributions.shape[:2]
-    if max(t, k) > MOST_STEPS or answer.size < 2:
+    largest = float(np.abs(answer).max(initial=0.0))
+    if max(t, k) > MOST_STEPS or answer.size < 2 or not 0 < largest < np.inf:
         return None
     flat = contributions.reshape(t, k, -1)
     scale = np.abs(flat).max(axis=2)
-    pairs = np.argwhere(scale > 0)
+    pairs = np.argwhere(scale > np.finfo(float).tiny)  # what is smaller has not its digits
     if not len(pairs) or len(pairs) >= answer.size:  # as many constants as numbers always fit
         return None
     weight = 1.0 / np.maximum(tolerance.reshape(-1), 1e-300)
@@ -61,9 +62,10 @@ def fit(contributions: Array, answer: Array, tolerance: Array) -> Fit | None:
     condition = float(s[0] / s[-1]) if s[-1] > 0 else np.inf
     if condition > WORST_CONDITION:
         return None
-    y = answer.reshape(-1) * weight
+    y = answer.reshape(-1) / largest * weight  # squares of large numbers would overflow
     solution = vt.T @ ((u.T @ y) / s)
     residual = float(np.linalg.norm(matrix @ solution - y) / max(float(np.linalg.norm(y)), 1e-300))
+    solution *= largest
     noise = np.linalg.norm(tolerance.reshape(-1) * weight) / s[-1]
     norms = scale[pairs[:, 0], pairs[:, 1]]
     result = np.full((t, k), np.nan)

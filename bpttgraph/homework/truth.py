@@ -17,7 +17,8 @@ import numpy as np
 from ..check.directions import Directional, locate
 from ..check.readings import magnitude, read_gradients, rounding
 from ..core.graph import needed
-from ..core.rounding import LAST, SAFETY, U, radius, rounding_error
+from ..core.rounding import LAST, SAFETY, U, bounded, radius, rounding_error
+from ..equations.admission import real
 from ..errors import BPTTError, Fault
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Truth:
 
     def __init__(self, u: Unrolled, data: Mapping[str, Any]):
         self.u = u
-        self.data = {k: _wide(v) for k, v in data.items()}
+        self.data = {k: _wide(v) for k, v in real(data).items()}
         self.run: Run = u.tried(self.data)
         self.alias: dict[str, Node] = {}  # other nodes whose adjoint is asked for, under names of the student's own
         self._read: dict[tuple[str, str], Array] = {}
@@ -184,6 +185,8 @@ class Truth:
         if seed in self._agreed:
             return self._agreed[seed]
         names = list(self.run.numbers.leaf_nodes)
+        for name in names:
+            bounded(name, self.value(name), self.radius(name))
         oracle = Directional(self.u, names, self.run.leaves)
         kinked = any(distance <= SAFETY for _, distance in self._on_kink)
         summed = {n: self._summed(n, self.value(n)) for n in names}

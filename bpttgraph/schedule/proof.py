@@ -7,7 +7,7 @@ the plan:
 * `_operation`: every operation gets arrays that it is made for. Steps and examples stand in front of what a primitive
   works on, so
   values that meet must have the same rows, or none; a sum over rows wants rows; every shape is that of the rule table.
-* `_read`: a read of another step looks at rows that are there, or has a value for every row that is not.
+* `_read`: a read of another step looks at rows in the memory of its source that are there, or has a value for every row that is not.
 * `_order`: every value is computed once and before it is read: in a loop, rows that the loop has passed.
 * `_memory`: what lies side by side does not overlap, and one row of memory is enough only for what its own step reads.
 """
@@ -20,7 +20,7 @@ import numpy as np
 
 from .layout import Layout
 from .system import ONCE, Unsuited
-from .values import Stage, Value
+from .values import VIEWS, Stage, Value
 
 __all__ = ["prove"]
 
@@ -95,6 +95,8 @@ def _read(read: Value, layout: Layout) -> bool:
     """Whether every row of a read is a row of its source, an initial value, or zero."""
     source, *outer = read.args
     kind, delay, cut = read.attrs["kind"], read.attrs["delay"], read.attrs["cut"]
+    if source.op in (*VIEWS, "read", "full"):  # has no memory of its own
+        return False
     if source.rows is None or read.rows is None or source.shape != read.shape or layout.home(source) in layout.single:
         return False
     rows, own = source.rows.length, read.rows.length

@@ -392,7 +392,10 @@ def rebuild(
                 if not made.name and made.op != "full":
                     made.name = value.name
     for value in reads:
-        new[value].args = tuple(new[a] for a in value.args)
+        source, *outer = (new[a] for a in value.args)
+        if source.op in VIEWS:  # a pass has made it a part of another value: other steps need it in memory of its own
+            source = build.make("copy", [source], source.shape, source.rows, {"of": value.attrs["source"]})
+        new[value].args = (source, *outer)
     return {name: new[value] for name, value in outputs.items()}
 
 

@@ -40,6 +40,8 @@ def instance(numbers: Numbers, seed: int = 0, batch: int | None = None) -> dict[
     Raises:
         BPTTError: no instance was found on which every function is defined.
     """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise BPTTError(f"seed={seed!r} is no seed", "give a whole number of at least 0")
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= 100_000):
         raise BPTTError(f"batch={batch!r} is not a number of examples", "write batch=3, or None for a single example")
     u = numbers.u

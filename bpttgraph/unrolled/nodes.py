@@ -16,7 +16,7 @@ from ..equations.extent import check_nodes
 from ..equations.settings import Settings
 from ..equations.syntax import Expr, Index, Name, Reduce
 from ..equations.trees import names_in
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 
 __all__ = ["Head", "Nodes", "Place", "carries", "interior_edges", "no_collection"]
 
@@ -108,7 +108,7 @@ class Nodes:
             raise
         for base, value in named_parts(node, d.bases, self.settings.shapes):
             column = None if t is None else self._column(d, t, step)
-            role = "initial" if d.kind == "fixed" and step is not None and not 1 <= step <= self.settings.columns else "value"
+            role = "initial" if d.kind == "fixed" and self.settings.is_initial(d) else "value"
             self._register(value, base, step, d.block, column, role)
 
     def _column(self, d: Definition, t: int, step: int | None) -> int:
@@ -311,6 +311,7 @@ class Nodes:
 
     def node(self, name: str) -> Node:
         """The node of a named variable, such as `h[3]`."""
+        expect(name, str, "the name of a variable", 'write a name such as "h[3]"')
         if name not in self.nodes:
             raise BPTTError(f"there is no variable {name}", nearest(name, list(self.nodes)))
         return self.nodes[name]

@@ -17,7 +17,7 @@ from ..core.autodiff import Backward, Plan, backward, evaluate, evaluate_absolut
 from ..core.graph import Node, leaf
 from ..core.primitives import batch_sum, expand
 from ..equations.admission import Admission, Admitted
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from .nodes import no_collection
 
 if TYPE_CHECKING:
@@ -329,6 +329,25 @@ class Run:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.sum(np.broadcast_to(value, self.batch or 1))[()]
 
+    def finite(self) -> Run:
+        """This run, if all that leads to the gradients is a number.
+
+        Raises:
+            BPTTError: naming the first value that is none, with its step, or the gradient.
+        """
+        quick = [self.loss, *self.gradients.values()]
+        if all(np.all(np.isfinite(a)) for a in quick):
+            return self
+        fix = "choose numbers on which every function is defined: smaller weights, fewer steps, or data of your own"
+        for name in self.u.order_of_names:
+            value = self.array(name)
+            if not np.all(np.isfinite(value)):
+                made = next((d.text for d in self.u.definitions if name.partition("[")[0] in d.bases), "")
+                what = "not a number" if np.any(np.isnan(value)) else "infinite"
+                raise BPTTError(f"{name} is {what} on these numbers" + (f", by {made}" if made else ""), fix)
+        name = next(n for n, g in self.gradients.items() if not np.all(np.isfinite(g)))
+        raise BPTTError(f"the gradient by {name} is not a finite number here, though all values are", fix)
+
     # -- reading ----------------------------------------------------------------------------------------------------------
 
     def array(self, name: str) -> Array:
@@ -352,6 +371,7 @@ class Run:
 
     def gradient(self, name: str) -> Array:
         """dE/d(name), in the shape in which `name` was given. `name` may be any variable, or a whole input sequence (`x`)."""
+        expect(name, str, "the name of a variable", 'write a name such as "W_hh"')
         slot = self.u.slots.get(name)
         if self._scheduled is not None and slot is not None and slot.role in ("parameter", "initial"):
             found = self._scheduled.gradient(name)
@@ -370,6 +390,8 @@ class Run:
             rows = {row or 0: self.gradient(n.name or "") for row, n in self.u.leaves[name]}
             unread = np.zeros_like(next(iter(rows.values())))
             return np.stack([rows.get(row, unread) for row in range(slot.length)])
+        if name == self.u.total and all(name != head.name for head in self.u.heads):
+            return np.ones((), self._dtype)  # the loss by itself: the reverse pass begins behind it, at its summands
         node = self.u.node(name)
         return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
 
@@ -400,6 +422,7 @@ class Run:
         Uses before the first step (h[0] = V c) stand with those of step 1; uses in a total of one's own stand at the step of their
         sum, or with the last step (a in E = a sum_t E[t]).
         """
+        expect(name, str, "the name of a parameter", 'write a name such as "W_hh"')
         if name not in self.numbers.leaf_nodes:
             raise BPTTError(f"there is no parameter {name}", nearest(name, list(self.u.parameters)))
         return self.triangle(name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from .. import facade
 from ..equations.extent import check_numbers
 from ..equations.model import Recurrence
-from ..errors import BPTTError
 from .graph import UnrolledGraph
 
 if TYPE_CHECKING:
@@ -47,8 +46,6 @@ class Unrolled(UnrolledGraph):
         """
         from .instance import instance
 
-        if isinstance(seed, int) and seed < 0:
-            raise BPTTError(f"seed={seed} is no seed", "give a whole number of at least 0")
         check_numbers(self, batch if isinstance(batch, int) else None)
         return instance(self.numbers, seed, batch)
 

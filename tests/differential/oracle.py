@@ -17,7 +17,7 @@ from .data import draw
 from .trees import Case, Tree
 
 Array = np.ndarray[Any, Any]
-_erf = np.vectorize(math.erf, otypes=[float])
+_erfc = np.vectorize(math.erfc, otypes=[float])
 
 
 class World:
@@ -138,9 +138,12 @@ def _flat(x: Array) -> Array:
 
 
 def _phi(x: Array) -> Array:
-    """The normal distribution function; for an imaginary part so small that the first order is exact."""
+    """The normal distribution function, by erfc, as 1 + erf has no digits left far below zero.
+
+    For an imaginary part so small that the first order is exact.
+    """
     slope = np.exp(-(x.real**2) / 2) / math.sqrt(2 * math.pi)
-    return 0.5 * (1 + _erf(x.real / math.sqrt(2))) + (1j * x.imag * slope if np.iscomplexobj(x) else 0)
+    return 0.5 * _erfc(-x.real / math.sqrt(2)) + (1j * x.imag * slope if np.iscomplexobj(x) else 0)
 
 
 def _log_softmax(x: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import mpmath
 import numpy as np
 
 from .categories import differences
@@ -78,6 +79,13 @@ def test_wrong_numbers_are_differences() -> None:
                     s.case.equations[0].right.args[0]))), s.case.equations[1])))  # fmt: skip
     wrong.__dict__["rec"] = s.rec
     assert {d.category for d in differences(wrong.case, ["loss", "gradients", "triangle"], wrong)} == {"loss", "gradients", "triangle"}
+
+
+def test_gelu_keeps_its_digits_far_below_zero() -> None:
+    for x in (-5.0, -3.0, 0.5):
+        got, want = OPS["gelu"](np.array([[x + 1e-30j]]))[0, 0], mpmath.mpf(x) * mpmath.ncdf(x)
+        slope = mpmath.ncdf(x) + mpmath.mpf(x) * mpmath.npdf(x)
+        assert abs(got.real - want) < 1e-14 * abs(want) and abs(got.imag * 1e30 - slope) < 1e-14 * (abs(want) + abs(slope))
 
 
 def test_the_generator_covers_the_language() -> None:

@@ -43,6 +43,7 @@ class Mutant:
         line: the line of the derivation at stake. rank: how plain it is: of two names for the same thing the lower one is said.
         alone: whether it is left out of pairs. plain: whether it is done to one finished array, as a whole, so that it comes first.
         free: how many constants were read off the answer; numbers that they alone account for are no evidence.
+        every: whether the clause speaks of the whole answer, so that one right gradient beside it refutes it.
     """
 
     key: str
@@ -59,6 +60,7 @@ class Mutant:
     alone: bool = False
     plain: bool = False
     free: int = 0
+    every: bool = False
 
     @property
     def signature(self) -> Any:
@@ -196,6 +198,11 @@ class Site:
         return list(self.u.parameters)
 
     @cached_property
+    def leaves(self) -> list[str]:
+        """Parameters and initial states."""
+        return list(self.u.numbers.leaf_nodes)
+
+    @cached_property
     def square(self) -> list[str]:
         """Parameters whose gradient could be handed in transposed without anybody noticing the shape."""
         return [
@@ -212,7 +219,7 @@ class Site:
 
     @cached_property
     def blocks(self) -> dict[str, dict[str, slice]]:
-        """Parameters of a stacked equation -> the rows of each variable that is taken out of the stack."""
+        """Parameters of a stacked equation with as many rows as the stack -> the rows of each variable that is taken out of it."""
         found: dict[str, dict[str, slice]] = {}
         tops: dict[int, dict[str, slice]] = {}
         for e in self.places.edges:
@@ -220,11 +227,13 @@ class Site:
                 tops.setdefault(e.arg.serial, {})[e.base] = slice(e.node.attrs["start"], e.node.attrs["stop"])
         for serial, rows in tops.items():
             stack = [n for n in self.places.order if n.serial == serial]
+            height = max(r.stop for r in rows.values())
             while stack:
                 node = stack.pop()
                 if node.role == "parameter" and node.name:
-                    found[node.name] = rows
-                elif node.name is None and node.op is not None:
+                    if node.shape[:1] == (height,):  # not a number that is added to every row
+                        found[node.name] = rows
+                elif node.name is None and node.op is not None and node.op.name != "transpose":  # of Wᵀ these are columns
                     stack += node.args[:1] if node.op.kind == "bilinear" else node.args
         return found
 

@@ -287,4 +287,4 @@ def _column(g: Any) -> Any:
 def loss_factor(s: Site) -> Iterator[Mutant]:
     edges = [e for e in s.places.edges if e.op == "squared_error" and e.slot == 0]
     if edges:
-        yield Mutant("2", "", "the ½ of the squared error is forgotten: everything is doubled", factor(2.0, edges))
+        yield Mutant("2", "", "the ½ of the squared error is forgotten: everything is doubled", factor(2.0, edges), every=True)

@@ -194,9 +194,10 @@ def scale(s: Site) -> Iterator[Mutant]:
             "",
             clause,
             losses=np.full((n, 1), value * s.u.weight),
+            every=True,
             rank=0.0 if value not in (2.0, 0.5) else 1.0,
         )
-        for name in s.targets:
+        for name in s.leaves:
             after = only(name, lambda a, v=value: v * a)  # type: ignore[misc]
             text = clause.replace("everything", f"∂E/∂{name}").replace("every sign", f"the sign of ∂E/∂{name}")
             yield Mutant(f"{value:.6g}:{name}", "", text, after=after, rank=1.0, alone=True, line=("parameter", name))  # fmt: skip

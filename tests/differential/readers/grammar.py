@@ -77,7 +77,7 @@ class Unsized(LookupError):
 
 
 class Unit:
-    """A number times I, or a number times a column (or row) of ones, whose size the place decides."""
+    """A number times I, or a number times a column (or row) of ones, whose size the place decides; before a row also a column."""
 
     def __init__(self, kind: str, by: Any = 1.0):
         self.kind, self.by = kind, by
@@ -106,10 +106,14 @@ def _times(a: Any, b: Any) -> Any:
             return Unit(a.kind, a.by * b) if np.ndim(b) == 0 else a.by * b
         if a.kind == "ones" and len(b) == 1:
             raise Unsized("ones before a row")
-        return a.by * np.ones((1, len(b))) @ b if a.kind == "row" else a.by * np.ones((b.shape[1], 1)) @ b
+        if a.kind == "row":
+            return times(a.by, np.ones((1, len(b))) @ b)
+        return a.by * np.ones((b.shape[1], 1)) @ b
     if isinstance(b, Unit):
         if np.ndim(a) == 0 or b.kind == "I":
             return Unit(b.kind, a * b.by) if np.ndim(a) == 0 else a * b.by
+        if b.kind == "row" and a.shape[1] == 1:  # a column before 𝟏ᵀ: what follows says how long 𝟏 is
+            return Unit("row", a * b.by)
         return b.by * a @ np.ones((a.shape[1], 1))
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
@@ -135,7 +139,7 @@ def sized(a: Any) -> Any:
 def turned(a: Any) -> Any:
     if isinstance(a, Unit):
         return Unit({"I": "I", "ones": "row", "row": "ones"}[a.kind], a.by)
-    return np.transpose(a)
+    return np.transpose(a) if np.ndim(a) else a
 
 
 class Reader:
@@ -234,7 +238,7 @@ class Reader:
     @staticmethod
     def call(function: str, arguments: list[Formula]) -> Formula:
         if function == "diag":
-            return lambda v: np.diag(arguments[0](v)[:, 0])
+            return lambda v: np.diag(np.atleast_2d(arguments[0](v))[:, 0])
         return lambda v: FUNCTIONS[function](*[f(v) for f in arguments])
 
 

@@ -1,0 +1,106 @@
+"""What does not fit is refused at the door, in one sentence; numbers of any size are judged without a warning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bpttgraph as bg
+from bpttgraph.errors import BPTTError
+
+REC = bg.recurrence("h[t] = tanh(W h[t-1] + x[t]); h[0] = w; L[t] = dot(a, h[t])")
+U = REC.unroll(4, sizes={"h": 3})
+DATA = U.instance(seed=0)
+RUN = U.run(DATA)
+G = dict(RUN.gradients)
+STRANGE = (1.5, object(), b"x", [1, 2], {"a": object()})
+NO_TEXT = (None, 1, *STRANGE)
+DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
+    "verify: seed": ((1.5, "a", -1, True, float("nan"), [1]), lambda x: bg.verify(U, G, seed=x)),
+    "verify: batch": ((1.5, "a", 0, True), lambda x: bg.verify(U, G, batch=x)),
+    "verify: data": (([1, 2], "q.npz", 1, *STRANGE), lambda x: bg.verify(U, G, data=x)),
+    "verify: recurrence": (("h[t] = W h[t-1]", None, 1, *STRANGE), lambda x: bg.verify(x, G, data=DATA)),
+    "verify: recurrence of a profile": (("h", None, *STRANGE), lambda x: bg.verify(x, G, data=DATA, profile="cs231n-rnn")),
+    "verify: profile": ((1, *STRANGE), lambda x: bg.verify(U, G, data=DATA, profile=x)),
+    "verify: answer": ((None, 1, {}, "", *STRANGE), lambda x: bg.verify(U, x, data=DATA)),
+    "verify: feedback": (NO_TEXT, lambda x: bg.verify(U, G, data=DATA, feedback=x)),
+    "instance: seed": ((None, 1.5, "a", -1, True), lambda x: U.instance(x)),
+    "run": ((None, 1, "q.npz", [], *STRANGE), lambda x: U.run(x)),
+    "run: once more": ((1, [0] * len(DATA)), lambda x: (U.run(DATA), U.run(x))),
+    "check": ((1, "q.npz", [], *STRANGE), lambda x: U.derive("W").check(x)),
+    "numbers": ((1, "q.npz", [], *STRANGE), lambda x: U.derive("W").statement("numbers", "unicode", x)),
+    "recurrence": (NO_TEXT, bg.recurrence),
+    "cell": (NO_TEXT, bg.cell),
+    "derive": (NO_TEXT, U.derive),
+    "derive for any T": (NO_TEXT, REC.derive),
+    "gradient": (NO_TEXT, RUN.gradient),
+    "contributions": (NO_TEXT, RUN.contributions),
+    "jacobian": (NO_TEXT, lambda x: RUN.jacobian(x, "h[1]")),
+    "level": (NO_TEXT, lambda x: U.derive("W").statement(x)),
+    "form": (NO_TEXT, lambda x: U.derive("W").statement("matrix", x)),
+    "notation": (NO_TEXT, lambda x: U.derive("W", notation=x)),
+    "onehot": ((1, *STRANGE), lambda x: U.derive("W", onehot=x)),
+    "sizes": ((1.5, object(), b"x", "h"), lambda x: REC.unroll(3, sizes=x)),
+    "profile": (NO_TEXT, __import__("bpttgraph.homework.profile").homework.profile.profile),
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_does_not_fit_is_refused_at_the_door(door: str) -> None:
+    values, call = DOORS[door]
+    for value in values:
+        with pytest.raises(BPTTError) as refused:
+            call(value)
+        assert refused.value.message and refused.value.hint, value
+
+
+@pytest.mark.parametrize("name", ["W", "x", "w"])
+def test_complex_numbers_are_refused_where_they_mean_nothing(name: str) -> None:
+    data = {**DATA, name: DATA[name] + 1j}
+    for call in (
+        lambda: bg.verify(U, G, data=data),
+        lambda: U.derive("W").check(data),
+        lambda: U.derive("W").statement("numbers", "unicode", data),
+    ):
+        with pytest.raises(BPTTError, match=f"{name} holds complex numbers"):
+            call()
+    for answer in ({"W": G["W"] + 1j}, {"W": (G["W"] + 1j).tolist()}, lambda **_: {"W": G["W"] + 0j}):
+        with pytest.raises(BPTTError, match="not an array of"):
+            bg.verify(U, answer, data=DATA)
+    assert np.iscomplexobj(U.run(data).loss)  # a run takes them: for a complex step of one's own
+
+
+@pytest.mark.parametrize("size", [1e160, 1e200, 1e300, 1e308, 1e-300, 1e-320])
+def test_answers_of_any_size_are_judged(size: float) -> None:
+    entry = G["W"].copy()
+    entry[1, 1] = size
+    for answer in ({**G, "W": G["W"] * size}, {k: v * size for k, v in G.items()}, {"W": entry}):
+        verdict = bg.verify(U, answer, data=DATA)
+        assert "W" in verdict.wrong and verdict.report() and verdict.to_json()
+    if size > 1:
+        said = bg.verify(U, {k: v * size for k, v in G.items()}, data=DATA).parameters["W"].cause
+        assert f"multiplied by {size:.6g}" in said
+
+
+@pytest.mark.parametrize("size", [1e160, 1e200, 1e300])
+@pytest.mark.parametrize("name", ["x", "w", "a"])
+def test_data_of_any_size_is_run_and_judged(name: str, size: float) -> None:
+    data = {**DATA, name: DATA[name] * size}
+    U.run(DATA)  # what follows has the form of data admitted before
+    gradients = dict(U.run(data).gradients)
+    assert bg.verify(U, gradients, data=data).right
+    assert not bg.verify(U, {**gradients, "W": gradients["W"] * 1.5 + size}, data=data).right
+    assert U.derive("W").check(data).right
+
+
+@pytest.mark.parametrize("name, size", [("W", 1e160), ("W", 1e300), ("a", 1e308)])
+def test_where_rounding_has_no_bound_nothing_is_judged(name: str, size: float) -> None:
+    data = {**DATA, name: DATA[name] * size}
+    gradients = dict(U.run(data).gradients)
+    for call in (lambda: U.derive("W").check(data), lambda: bg.verify(U, gradients, data=data)):
+        with pytest.raises(BPTTError, match="overflow") as refused:
+            call()
+        assert "smaller" in str(refused.value.hint)
