@@ -633,7 +633,8 @@ cross_entropy = own("cross_entropy", _cross_entropy_value, _scalar,
                     domain=lambda y, target: (np.where(target != 0, y, 1.0), False))  # fmt: skip
 squared_error = own("squared_error", lambda y, target: 0.5 * np.sum((y - target) ** 2, axis=-1), _scalar,
                     lambda t, slot, e, y, target: dot(target - y, t) if slot else dot(y - target, t), "SE")  # fmt: skip
-norm = own("norm", _norm_value, _vector, lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t))
+norm = own("norm", _norm_value, _vector, lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t),
+           domain=lambda x: (_norm_value(x), True))  # fmt: skip
 largest = own("max", lambda x: np.max(np.real(x), axis=-1) if not np.iscomplexobj(x) else np.sum(x * _top_value(x), axis=-1), _vector,
               lambda t, slot, y, x: dot(top_mask(x), t))  # fmt: skip
 

@@ -427,3 +427,20 @@ def test_of_few_steps_the_last_may_be_the_first(steps: int) -> None:
     d = np.array([0.5, -2.0])
     c = np.tile(d, (steps + 3, 1))
     assert np.allclose(names["gradients"](steps, c, d)["d"], 2 * d)  # C = d·d
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "h[t] = h[t-1]/x[t]\nE[t] = h[t]*h[t]",
+        "h[t] = h[t-1]/x[t] + w*h[t-2]/x[t]\nE[t] = h[t]*h[t]",
+        "u[t] = norm(c[t-1])\nc[t] = W @ c[t-1]\nE[t] = u[t]*u[t]",
+        "h[t] = x[t]^h[t-1]\nE[t] = h[t]",
+        "r[t] = r[t+1]/x[t] + w*x[t]\nE[t] = r[t]*r[t]",
+        "L[t] = norm(relu(b))",
+    ],
+)
+def test_what_reads_zeros_beyond_the_last_step_is_left_out_there(text: str) -> None:
+    """Zeros stand beyond the last step, and 0 · (1/0) is no number; `code` compares what it prints with the reverse pass."""
+    code = bg.recurrence(text).derive("all").code()
+    assert "def gradients(" in code
