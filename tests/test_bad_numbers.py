@@ -102,7 +102,7 @@ def test_what_is_asked_too_much_of(
     assert result.exit_code == 2 and said in result.output and not list(tmp_path.iterdir())
 
 
-# -- answer keys -----------------------------------------------------------------------------------------------------------
+# -- answer keys -------------------------------------------------------------------------------------------------------
 
 KEY = """\
 cell: exp-trace
@@ -158,7 +158,7 @@ def test_entries_of_one_array_may_be_given_one_by_one(tmp_path: Path) -> None:
     assert result.exit_code == 1, result.output  # read, and wrong
 
 
-# -- long sums --------------------------------------------------------------------------------------------------------------
+# -- long sums ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("signs", ["one", "both"])

@@ -38,7 +38,7 @@ NAMES = {
 }
 
 
-# -- the files ----------------------------------------------------------------------------------------------------------------
+# -- the files ---------------------------------------------------------------------------------------------------------
 
 
 def test_every_cell_is_there_with_its_citation() -> None:
@@ -120,7 +120,7 @@ def test_a_binding_of_ones_own_goes_before_that_of_the_file() -> None:
     assert "tanh" in kinds
 
 
-# -- the complex step -----------------------------------------------------------------------------------------------------------
+# -- the complex step --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -140,7 +140,7 @@ def test_gradients_of_every_combination(name: str, batch: int | None, loss: str,
     assert_gradients(u, u.instance(17 * steps, batch))
 
 
-# -- the equations of the literature ----------------------------------------------------------------------------------------------
+# -- the equations of the literature -----------------------------------------------------------------------------------
 
 REFERENCES: list[tuple[str, str, Any, dict[str, Any]]] = [
     ("rnn-output-state", "y", ref.output_state, {}),
@@ -195,7 +195,7 @@ def test_the_canonical_network_by_hand(name: str, loss: str) -> None:
         np.testing.assert_allclose(run.gradients[key], value, rtol=1e-10, atol=1e-13, err_msg=key)
 
 
-# -- derivations ------------------------------------------------------------------------------------------------------------------
+# -- derivations -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -229,7 +229,7 @@ def test_path_counts(name: str, wrt: str) -> None:
     assert " ".join(found) == PATHS[name, wrt]
 
 
-# -- PyTorch ----------------------------------------------------------------------------------------------------------------------
+# -- PyTorch -----------------------------------------------------------------------------------------------------------
 
 
 def torch_agrees(cell: str, module: str, rows: dict[str, list[str]], states: list[str]) -> None:

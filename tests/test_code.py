@@ -83,7 +83,7 @@ def assert_printed(text: str, steps: int = 3, sizes: Any = None, loss: Any = "ev
     return code
 
 
-# -- the library and the language ----------------------------------------------------------------------------------------
+# -- the library and the language --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -173,7 +173,7 @@ def test_the_command_prints_what_it_has_run(text: str, tmp_path: Path) -> None:
     assert_gradients(code, u, u.instance(seed=4), everything(u))
 
 
-# -- what was wrong -------------------------------------------------------------------------------------------------------
+# -- what was wrong ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("text", "sizes"), [
@@ -236,7 +236,7 @@ def test_truncation_that_has_a_recursion(truncate: str) -> None:
     assert check_derivation(u.derive("U_f"), data).right
 
 
-# -- names ----------------------------------------------------------------------------------------------------------------
+# -- names -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("names", [
@@ -276,7 +276,7 @@ def test_the_table_gives_each_name_its_own_identifier() -> None:
     assert made[:3] == ["a", "alpha", "alpha_2"] and [NameTable(names)(n) for n in names] == made
 
 
-# -- helpers --------------------------------------------------------------------------------------------------------------
+# -- helpers -----------------------------------------------------------------------------------------------------------
 
 WHOLE = ("softmax", "log_softmax", "logsumexp", "top_mask", "norm", "cross_entropy", "squared_error", "max", "sum")
 EXTREME = np.array([-700.0, -40.0, -3.0, -0.5, 1e-9, 0.4, 2.0, 30.0, 700.0])
@@ -315,7 +315,7 @@ def test_functions_of_numpy_are_those_of_the_table(name: str) -> None:
     assert np.allclose(own(*args), value(*args), rtol=1e-14)
 
 
-# -- it is run, and only such code is run ---------------------------------------------------------------------------------
+# -- it is run, and only such code is run ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", [
@@ -427,3 +427,20 @@ def test_of_few_steps_the_last_may_be_the_first(steps: int) -> None:
     d = np.array([0.5, -2.0])
     c = np.tile(d, (steps + 3, 1))
     assert np.allclose(names["gradients"](steps, c, d)["d"], 2 * d)  # C = d·d
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "h[t] = h[t-1]/x[t]\nE[t] = h[t]*h[t]",
+        "h[t] = h[t-1]/x[t] + w*h[t-2]/x[t]\nE[t] = h[t]*h[t]",
+        "u[t] = norm(c[t-1])\nc[t] = W @ c[t-1]\nE[t] = u[t]*u[t]",
+        "h[t] = x[t]^h[t-1]\nE[t] = h[t]",
+        "r[t] = r[t+1]/x[t] + w*x[t]\nE[t] = r[t]*r[t]",
+        "L[t] = norm(relu(b))",
+    ],
+)
+def test_what_reads_zeros_beyond_the_last_step_is_left_out_there(text: str) -> None:
+    """Zeros stand beyond the last step, and 0 · (1/0) is no number; `code` compares what it prints with the reverse pass."""
+    code = bg.recurrence(text).derive("all").code()
+    assert "def gradients(" in code

@@ -248,3 +248,32 @@ def test_a_common_factor_is_said_of_all_only_if_all_are_off_by_it(text, sizes, f
             assert one in cause and f"∂E/∂{n}" in cause.partition(" if ")[2] and every not in cause
     whole = bg.verify(u, {n: factor * v for n, v in g.items()}, data)
     assert all(p.convention or every in p.cause for p in whole.parameters.values())
+
+
+@pytest.mark.parametrize("factor, own, link", [
+    (0.0, "is left at zero", "nothing is sent from"), (2.0, "is doubled", "is added twice"), (-1.0, "is reversed", "has the wrong sign"),
+])  # fmt: skip
+def test_what_makes_the_whole_answer_is_said_beside_what_each_array_is(factor, own, link):
+    """An encoder reached only through the decoder: all of its arrays are off by what is wrong between the two."""
+    u = bg.cell("seq2seq").unroll({"encoder": 4, "decoder": 3})
+    data = u.instance(seed=0)
+    g = dict(u.run(data).gradients)
+    encoder = [n for n in g if n.startswith("encoder.")]
+    verdict = bg.verify(u, {n: factor * v if n in encoder else v for n, v in g.items()}, data)
+    assert list(verdict.wrong) == encoder
+    for n in encoder:
+        first, _, behind = verdict.parameters[n].cause.partition("; all that is wrong is what you get if ")
+        assert f"∂E/∂{n}" in first.partition(" if ")[2] and own in first
+        assert "hᵈᵉᶜₜ back to hᵉⁿᶜₜ" in behind and link in behind
+    for some in (encoder[:1], encoder[:2], [*encoder, "decoder.W_hy"], list(g)):  # no one place does that
+        verdict = bg.verify(u, {n: factor * v if n in some else v for n, v in g.items()}, data)
+        assert not any("all that is wrong" in (p.cause or "") for p in verdict.parameters.values())
+
+
+@pytest.mark.parametrize("steps", [(4, 2), (1, 3), (3, 1)])
+@pytest.mark.parametrize("name, loss", [("seq2seq", "every"), ("seq2seq:feedback", "last")])
+def test_every_mistake_between_an_encoder_and_a_decoder_is_named(name, loss, steps):
+    u = bg.cell(name).unroll(dict(zip(("encoder", "decoder"), steps)), loss=loss)
+    found = naming(Diagnosis(Truth(u, u.instance(0))))
+    assert found.total["misnamed"] == found.total["not explained"] == found.total["hidden"] == 0, found.examples
+    assert found.total["exact"] > 100

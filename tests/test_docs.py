@@ -76,7 +76,7 @@ def test_python_blocks(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not runner.failures, "".join(report)
 
 
-# -- console blocks: `$ command`, continued by `> ` lines, then the output; `…` stands for anything ---------------------------
+# -- console blocks: `$ command`, continued by `> ` lines, then the output; `…` stands for anything --------------------
 
 
 def commands(block: Block) -> Iterator[tuple[str, str]]:
@@ -157,7 +157,7 @@ def test_wildcards() -> None:
     assert not matches("a", "a\nb")
 
 
-# -- links ------------------------------------------------------------------------------------------------------------------
+# -- links -------------------------------------------------------------------------------------------------------------
 
 
 def anchors(page: Path) -> set[str]:
@@ -205,7 +205,7 @@ def test_reading_order_names_what_is_there(name: str) -> None:
     assert place.exists() and (place.is_dir() or len(place.read_text(encoding="utf-8").splitlines()) > 5)
 
 
-# -- what is generated ----------------------------------------------------------------------------------------------------
+# -- what is generated -------------------------------------------------------------------------------------------------
 
 
 def generator() -> Any:

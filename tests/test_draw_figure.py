@@ -50,7 +50,7 @@ def test_networkx_has_every_node_and_edge_that_primitives_show() -> None:
         assert graph.has_edge(*m.ends) or m.ends[1] == u.total
 
 
-# -- engines on the PATH ----------------------------------------------------------------------------------------------------
+# -- engines on the PATH -----------------------------------------------------------------------------------------------
 
 PROGRAM = """#!{python}
 import sys

@@ -49,7 +49,7 @@ def truth(u, batch=None, seed=0):
     return data, dict(u.run(data).gradients)
 
 
-# -- formulas ---------------------------------------------------------------------------------------------------------------
+# -- formulas ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("text", [RNN, LATEX, CLOSED, RNN.replace("delta", "δ"), RNN + "delta[T+1] = 0"])
@@ -151,7 +151,7 @@ def test_work_is_bounded(rnn):
     assert time.process_time() - begin < 20
 
 
-# -- arrays -----------------------------------------------------------------------------------------------------------------
+# -- arrays ------------------------------------------------------------------------------------------------------------
 
 
 def test_npz_with_its_instance(rnn, tmp_path):
@@ -367,7 +367,7 @@ def test_a_file_that_is_not_there(rnn):
         bg.verify(rnn, "nowhere.npz")
 
 
-# -- functions --------------------------------------------------------------------------------------------------------------
+# -- functions ---------------------------------------------------------------------------------------------------------
 
 CODE = '''
 import numpy as np
@@ -469,7 +469,7 @@ def test_arrays_rounded_before_they_were_handed_in(how: str) -> None:
     assert exact.half is None and numbers_of(np.array([1.0, 0.5, -2.0]), "answer").half is None
 
 
-# -- factors of the chain rule, losses that are not asked for, adjoints that are wrong ------------------------------------------------
+# -- factors of the chain rule, losses that are not asked for, adjoints that are wrong ---------------------------------
 
 CHAIN = "dW_hh = sum_t sum_{k=1}^{t} (dE[t]/dh[t] @ prod_{j=k+1}^{t} dh[j]/dh[j-1] @ diag(1 - h[k]^2)).T @ h[k-1].T"
 

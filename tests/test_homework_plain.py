@@ -33,7 +33,7 @@ def noise(a, seed=0):
     return a * (1 + np.random.default_rng(seed).normal(size=np.shape(a)))
 
 
-# -- array by array --------------------------------------------------------------------------------------------------------------
+# -- array by array ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["W_hh", "W_xh", "b_h", "W_hy", "b_y"])
@@ -98,7 +98,7 @@ def test_known_factors_keep_their_names(rnn):
     assert "mean over the 5 loss steps" in causes(u, {**g, "b_h": g["b_h"] / 5}, data)["b_h"].text
 
 
-# -- constants and numbers -----------------------------------------------------------------------------------------------------------
+# -- constants and numbers ---------------------------------------------------------------------------------------------
 
 
 def test_a_number_is_no_evidence_for_a_factor():

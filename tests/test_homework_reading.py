@@ -37,7 +37,7 @@ def statuses(u, text, **options):
     return {n: p.status for n, p in bg.verify(u, text, **options).parameters.items()}
 
 
-# -- what is judged ------------------------------------------------------------------------------------------------------------
+# -- what is judged ----------------------------------------------------------------------------------------------------
 
 MISTAKES = [
     ("", ""),
@@ -229,7 +229,7 @@ def test_any_answer_ends_in_a_verdict_or_in_one_message():
     assert min(counts) > 20, counts
 
 
-# -- products over steps ---------------------------------------------------------------------------------------------------------
+# -- products over steps -----------------------------------------------------------------------------------------------
 
 PRODUCTS = {
     "dW": "outer(({}) * (1-h[k]^2), h[k-1])",
@@ -323,7 +323,7 @@ def test_a_number_is_no_vector(u):
             bg.verify(u, line)
 
 
-# -- powers ------------------------------------------------------------------------------------------------------------------------
+# -- powers ------------------------------------------------------------------------------------------------------------
 
 LINEAR = "h[t] = W h[t-1] + U x[t]\no[t] = V h[t]\nE[t] = squared_error(o[t], q[t])"
 
@@ -367,7 +367,7 @@ def test_steps_are_numbers_where_they_stand_alone():
     assert bg.verify(weighted, "dv = sum_t t*h[t] - sum_t (t-1)*h[t]").right
 
 
-# -- before the first step ---------------------------------------------------------------------------------------------------------
+# -- before the first step ---------------------------------------------------------------------------------------------
 
 SCALAR = "s[t] = tanh(w s[t-1] + v u[t] + b)\nE[t] = squared_error(s[t], q[t])"
 
@@ -418,7 +418,7 @@ def test_the_other_direction_ends_before_the_first_step():
     assert bg.verify(bg.recurrence(rec).unroll(5), text.replace("D.T m", "D m")).wrong == ("D", "F")
 
 
-# -- adjoints beside gradients -------------------------------------------------------------------------------------------------------
+# -- adjoints beside gradients -----------------------------------------------------------------------------------------
 
 LSTM = """
 i[t] = sigmoid(A_i u[t] + B_i y[t-1])

@@ -141,7 +141,7 @@ def test_the_radius_stays_small_in_large_models():
     assert truth.scale("U_f").max() * U > 1  # why u·S does not decide
 
 
-# -- generic instances --------------------------------------------------------------------------------------------------------
+# -- generic instances -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -191,7 +191,7 @@ def test_kinks_are_undecidable_and_named():
     assert not verdict.right and "relu" in str(verdict)
 
 
-# -- truncation shows -----------------------------------------------------------------------------------------------------------
+# -- truncation shows --------------------------------------------------------------------------------------------------
 
 SHORT = (
     "h[t] = tanh(W @ h[t-1] + U @ x[t] + b)\ny[t] = V @ h[t] + c\nE[t] = squared_error(y[t], target[t])\nE = sum_t E[t]"
@@ -256,7 +256,7 @@ def test_our_own_instances_keep_the_longest_path_in_sight():
     assert hidden_window(visible(u, data)) is None
 
 
-# -- right answers are accepted ---------------------------------------------------------------------------------------------------
+# -- right answers are accepted ----------------------------------------------------------------------------------------
 
 
 def right_answers(seed, count, sizes=(2, 12), steps=(3, 25)):

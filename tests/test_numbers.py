@@ -15,7 +15,7 @@ from bpttgraph.check import check_gradients
 RNN = bg.cell("rnn")
 
 
-# -- instances --------------------------------------------------------------------------------------------------------------------
+# -- instances ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -38,7 +38,7 @@ def test_what_is_no_batch(batch: Any) -> None:
         RNN.unroll(3).instance(batch=batch)
 
 
-# -- types ------------------------------------------------------------------------------------------------------------------------
+# -- types -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_complex_data_give_complex_numbers() -> None:
     assert (u.run(moved).loss - run.loss) / step == pytest.approx(run.gradients["W_hh"][0, 1], rel=1e-5)  # analytic
 
 
-# -- batches ------------------------------------------------------------------------------------------------------------------------
+# -- batches -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -124,7 +124,7 @@ def test_a_batch_that_only_one_part_sees() -> None:
     assert run.gradients["b[0]"].shape == (3,) and run.gradients["a[0]"].shape == (4, 2)
 
 
-# -- gradients of anything, Jacobians -------------------------------------------------------------------------------------------------
+# -- gradients of anything, Jacobians ----------------------------------------------------------------------------------
 
 
 def test_gradients_of_inputs_and_inner_variables() -> None:
@@ -204,7 +204,7 @@ def test_nothing_is_destroyed() -> None:
         np.testing.assert_array_equal(u.run(data).gradients[key], value)
 
 
-# -- admission ------------------------------------------------------------------------------------------------------------------------
+# -- admission ---------------------------------------------------------------------------------------------------------
 
 
 def changed(key: str, value: Any, batch: int | None = None) -> dict[str, Any]:
@@ -278,7 +278,7 @@ def test_what_data_may_look_like() -> None:
     assert_gradients(u, mixture)
 
 
-# -- random recurrences -----------------------------------------------------------------------------------------------------------------
+# -- random recurrences ------------------------------------------------------------------------------------------------
 
 STATES = ("p", "q", "r")
 
@@ -352,7 +352,7 @@ def test_random_recurrences(text: str, steps: int, size: int, batch: int | None,
             np.testing.assert_allclose(d.value(run), run.gradients[wrt], rtol=1e-8, atol=1e-10)
 
 
-# -- what holds no data, and what belongs to no step ----------------------------------------------------------------------------------
+# -- what holds no data, and what belongs to no step -------------------------------------------------------------------
 
 
 def moved_gradient(u: Any, data: dict[str, Any], key: str, loss: Any) -> Any:

@@ -199,7 +199,7 @@ def test_pytorch(kind, batched):
             assert not verify(p, made, data).right
 
 
-# -- functions in a process of their own -------------------------------------------------------------------------------------
+# -- functions in a process of their own -------------------------------------------------------------------------------
 
 
 def test_functions_from_a_file(tmp_path):
@@ -223,7 +223,7 @@ def test_functions_from_a_file(tmp_path):
         verify("cs231n-lstm", f"{mine}:LSTM.backward")
 
 
-# -- formulas, and profiles of one's own ---------------------------------------------------------------------------------------
+# -- formulas, and profiles of one's own -------------------------------------------------------------------------------
 
 
 def test_formulas_in_the_names_of_the_course():
@@ -385,7 +385,7 @@ def test_the_layout_keeps_what_it_cannot_know():
         layout("what ever: this")
 
 
-# -- as somebody would type it --------------------------------------------------------------------------------------------------
+# -- as somebody would type it -----------------------------------------------------------------------------------------
 
 
 def run(*words):

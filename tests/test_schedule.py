@@ -370,7 +370,7 @@ def test_checkpoints_want_real_numbers() -> None:
         u.run(data, memory="sqrt")
 
 
-# -- against recurrences written out by hand: nothing here is computed by the package ------------------------------------------------
+# -- against recurrences written out by hand: nothing here is computed by the package ----------------------------------
 
 Numbers = dict[str, Any]
 SQUARES = "E[t] = squared_error(h[t], target[t])"
@@ -525,7 +525,7 @@ def test_the_losses_of_some_steps_read_rows_of_a_product(loss: Any) -> None:
     assert u.schedule.applies and u.run(d).loss == pytest.approx(sum(losses[t] for t in ((3,) if loss == "last" else loss)), rel=1e-13)
 
 
-# -- what stands between a fault of the schedule and a verdict -------------------------------------------------------------------------
+# -- what stands between a fault of the schedule and a verdict ---------------------------------------------------------
 
 
 def _without_the_last_term(value: Any, ins: Any, out: Any, scratch: Any) -> Any:
@@ -625,7 +625,7 @@ def test_what_is_tried_is_small(text: str, options: Any, expected: tuple[int, in
     assert {k: len(s) for k, s in small.shapes.items()} == {k: len(s) for k, s in u.shapes.items()}
 
 
-# -- what is proved before a plan is run -----------------------------------------------------------------------------------------------
+# -- what is proved before a plan is run -------------------------------------------------------------------------------
 
 STACKED = "s[t] = tanh(A s[t-1] + B h[t-2]); h[t] = tanh([s[t-1]; V h[t-1]] + [b; U x[t]]); E[t] = squared_error(h[t], target[t])"
 
@@ -728,7 +728,7 @@ def test_memory_that_nothing_fills_shows(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.isnan(u.run(u.instance(0)).loss)
 
 
-# -- random recurrences of the differential tester: stacks, shared operands, values without a step, delays, blocks of batches ----------
+# -- random recurrences of the differential tester: stacks, shared operands, values without a step, delays, blocks of batches
 
 
 @pytest.mark.parametrize("start", range(0, 240, 12))

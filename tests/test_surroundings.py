@@ -207,7 +207,7 @@ def test_what_is_undecidable_is_neither_right_nor_wrong() -> None:
     assert end.value.code == 1
 
 
-# -- what reaches a terminal ---------------------------------------------------------------------------------------------
+# -- what reaches a terminal -------------------------------------------------------------------------------------------
 
 STEERING = "\x1b[2J\x07\x08\r\x7f\x9b31m\u202e\u2066\u200f\u2028\x00\udcff"
 
@@ -304,7 +304,7 @@ def test_progress_on_a_terminal_escapes_names(monkeypatch: pytest.MonkeyPatch) -
     assert "\x07" not in shown and "\x1b]0" not in shown and "[red]a\\u001b]0;title\\u0007" in shown and "[red]b\\u0007" in shown
 
 
-# -- bounds --------------------------------------------------------------------------------------------------------------
+# -- bounds ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

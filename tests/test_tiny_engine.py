@@ -37,7 +37,7 @@ def near(a: Any, b: Any, tolerance: float = 1e-10) -> bool:
     return np.shape(a) == np.shape(b) and np.allclose(a, b, rtol=tolerance, atol=tolerance)
 
 
-# -- random programs: one text of instructions, run by either engine, or by NumPy on complex numbers ------------------------------
+# -- random programs: one text of instructions, run by either engine, or by NumPy on complex numbers -------------------
 
 TINY = SimpleNamespace(tanh=tiny.tanh, sin=tiny.sin, cos=tiny.cos, exp=tiny.exp, log=tiny.log, total=tiny.sum_to)
 NUMPY = SimpleNamespace(tanh=np.tanh, sin=np.sin, cos=np.cos, exp=np.exp, log=np.log, total=np.sum)  # bg's Tensors, too
@@ -205,7 +205,7 @@ def test_third_derivatives() -> None:
     assert thrice(tiny.grad, lambda x: f(TINY, x))(0.7).value == close(ours, rel=1e-10)
 
 
-# -- what the page promises ------------------------------------------------------------------------------------------------
+# -- what the page promises --------------------------------------------------------------------------------------------
 
 
 def test_a_derivative_inside_a_derivative_is_not_confused() -> None:
@@ -272,7 +272,7 @@ def test_what_a_function_does_not_depend_on() -> None:
     assert tiny.grad(lambda x: x)(2.0).value == 1.0
 
 
-# -- backpropagation through time --------------------------------------------------------------------------------------------
+# -- backpropagation through time --------------------------------------------------------------------------------------
 
 
 def unrolled(data: Any, step: Callable[..., Any] | None = None) -> Any:
@@ -326,7 +326,7 @@ def test_uses_are_numbered_before_and_after_the_reverse_pass() -> None:
     assert [(n.number, n.step) for n in u.parameters["W_hh"].uses] == list(first.values())
 
 
-# -- the file and the page ---------------------------------------------------------------------------------------------------
+# -- the file and the page ---------------------------------------------------------------------------------------------
 
 
 def test_it_is_small_and_imports_only_numpy() -> None:
@@ -363,7 +363,7 @@ def test_the_page_shows_the_whole_file_in_order() -> None:
     assert "".join(shown()) == FILE.read_text(encoding="utf-8")
 
 
-# -- the exercises have solutions ------------------------------------------------------------------------------------------------
+# -- the exercises have solutions --------------------------------------------------------------------------------------
 
 
 def test_exercise_1_two_entries() -> None:

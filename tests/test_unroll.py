@@ -13,7 +13,7 @@ import bpttgraph as bg
 NET = "h[t] = tanh(W h[t-1] + U x[t] + b); y[t] = softmax(V h[t] + c); E[t] = cross_entropy(y[t], target[t])"
 
 
-# -- options --------------------------------------------------------------------------------------------------------------------
+# -- options -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_what_the_language_can_say(text: str) -> None:
         assert_gradients(u, u.instance(3, batch))
 
 
-# -- bad input -------------------------------------------------------------------------------------------------------------------
+# -- bad input ---------------------------------------------------------------------------------------------------------
 
 RNN = bg.cell("rnn")
 BAD: dict[str, tuple[Any, str, str]] = {
@@ -306,7 +306,7 @@ def test_bad_input(name: str) -> None:
     assert str(caught.value).count("hint: ") == 1
 
 
-# -- size --------------------------------------------------------------------------------------------------------------------------
+# -- size --------------------------------------------------------------------------------------------------------------
 
 
 def test_ten_thousand_steps_are_linear() -> None:
@@ -349,7 +349,7 @@ def test_a_misspelt_function_is_pointed_out() -> None:
     assert bg.recurrence("h[t] = phi(W h[t-1] + x[t])").notes == ()
 
 
-# -- states before step 0, and first steps of inputs -----------------------------------------------------------------------------
+# -- states before step 0, and first steps of inputs -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def _coefficient(x: Any, k: int) -> Any:
     return x[k] if len(x) > k else arb(0)
 
 
-# -- the values of the primitives, for arrays of series -------------------------------------------------------------------
+# -- the values of the primitives, for arrays of series ----------------------------------------------------------------
 
 
 def _each(function: Callable[[Any], Any]) -> Callable[..., Array]:

@@ -139,7 +139,7 @@ class Probe:
                 made = kept(made + change, node)
             new[node.serial] = made
 
-    # -- evaluation -----------------------------------------------------------------------------------------------------
+    # -- evaluation ----------------------------------------------------------------------------------------------------
 
     def _chunks(self, moves: Sequence[Move], copies: int) -> Iterator[list[Move]]:
         """Moves that are evaluated together: as many as memory allows, if each is stacked so many times."""

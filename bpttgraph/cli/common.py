@@ -67,7 +67,7 @@ def shared(*names: str) -> Option:
     return decorate
 
 
-# -- reading the arguments -----------------------------------------------------------------------------------------------
+# -- reading the arguments ---------------------------------------------------------------------------------------------
 
 
 def pairs(values: tuple[str, ...], option: str) -> dict[str, str]:

@@ -54,8 +54,7 @@ def _shape_by_running(value: Callable[..., Any]) -> Callable[..., Shape]:
     return lambda *shapes, **attrs: tuple(np.shape(value(*[np.broadcast_to(0.0, s) for s in shapes], **attrs)))
 
 
-# -- elementwise
-# -----------------------------------------------------------------------------------------------------------
+# -- elementwise -------------------------------------------------------------------------------------------------------
 
 
 def _logaddexp_value(a: Any, b: Any) -> Any:
@@ -154,8 +153,7 @@ select = elementwise(
 )
 as_number: Primitive = elementwise("as_number", lambda m: np.asarray(m, bool) * 1.0, None, symbol="1")
 
-# -- complex numbers: linear over the reals only. A cotangent g of y pairs with a change v as Re(g·v).
-# -----------------------
+# -- complex numbers: linear over the reals only. A cotangent g of y pairs with a change v as Re(g·v). -----------------
 
 real: Primitive = linear("real", lambda x: np.real(x), lambda s: s, lambda g, slot, node: real(g), "Re", analytic=False)
 imag = linear("imag", lambda x: np.imag(x), lambda s: s, lambda g, slot, node: -1j * real(g), "Im", analytic=False)
@@ -171,8 +169,7 @@ cast: Primitive = linear(
 )
 
 
-# -- rearrangements
-# ----------------------------------------------------------------------------------------------------------
+# -- rearrangements ----------------------------------------------------------------------------------------------------
 
 
 def _permute_value(x: Any, order: tuple[int, ...]) -> Any:
@@ -266,8 +263,7 @@ cumsum: Primitive = linear(
 )
 
 
-# -- einsum: linear in each argument, transposed by exchanging the argument's letters with those of the result
-# ------------------
+# -- einsum: linear in each argument, transposed by exchanging the argument's letters with those of the result ---------
 
 
 class EveryArgument:

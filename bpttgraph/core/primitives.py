@@ -195,8 +195,7 @@ def own(name: str, value: Callable[..., Any], shape: Any, tangent: Any, symbol: 
     return _add(Primitive(name, "own", value, shape, tangent, symbol or name, "call", **more))
 
 
-# -- linear: sums, copies and rearrangements
-# -----------------------------------------------------------------------------
+# -- linear: sums, copies and rearrangements ---------------------------------------------------------------------------
 
 
 def _expand_value(x: Any, shape: Shape, rank: int) -> Any:
@@ -385,8 +384,7 @@ def sum_to(g: Any, target: Any) -> Any:
     return g
 
 
-# -- bilinear: products
-# --------------------------------------------------------------------------------------------------
+# -- bilinear: products ------------------------------------------------------------------------------------------------
 
 
 def last(x: Any) -> Any:
@@ -507,8 +505,7 @@ def matmul(a: Any, b: Any) -> Any:
     return chosen(a, b)
 
 
-# -- elementwise
-# -----------------------------------------------------------------------------------------------------------
+# -- elementwise -------------------------------------------------------------------------------------------------------
 
 
 def _quick(name: str) -> Callable[[Any], Any]:
@@ -727,8 +724,7 @@ def _shortened(name: str, args: Sequence[Node]) -> Node | None:
     return None
 
 
-# -- own kinds: what has a derivative of its own shape
-# ------------------------------------------------------------------------
+# -- own kinds: what has a derivative of its own shape -----------------------------------------------------------------
 
 
 def _shifted(x: Any) -> Any:
@@ -795,7 +791,13 @@ squared_error = own(
     lambda t, slot, e, y, target: dot(target - y, t) if slot else dot(y - target, t),
     "SE",
 )
-norm = own("norm", _norm_value, _vector, lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t))
+norm = own(
+    "norm",
+    _norm_value,
+    _vector,
+    lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t),
+    domain=lambda x: (_norm_value(x), True),
+)
 largest = own(
     "max",
     lambda x: np.max(np.real(x), axis=-1) if not np.iscomplexobj(x) else np.sum(x * _top_value(x), axis=-1),
@@ -804,8 +806,7 @@ largest = own(
 )
 
 
-# -- abstract functions: they print, they have derivatives, they have no numbers
-# ------------------------------------------------
+# -- abstract functions: they print, they have derivatives, they have no numbers ---------------------------------------
 
 
 def _no_number(name: str) -> Callable[..., Any]:

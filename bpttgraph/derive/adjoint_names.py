@@ -27,14 +27,14 @@ def adjoint_name(name: str, loss: str = "") -> str:
 
 
 def delta_name(name: str, loss: str = "") -> str:
-    """The name of the adjoint of the pre-activation of a variable.
+    """The name of the adjoint of the pre-activation of a variable. The number of a layer stands with the δ.
 
-    >>> delta_name("h[2]"), delta_name("h1[t]"), delta_name("decoder.y[1]")
-    ('δ_h[2]', 'δ1_h[t]', 'decoder.δ_y[1]')
+    >>> delta_name("h[2]"), delta_name("h1[t]"), delta_name("decoder.y[1]"), delta_name("k2")
+    ('δ_h[2]', 'δ1_h[t]', 'decoder.δ_y[1]', 'δ_k2')
     """
     block, base, step = _split(name)
     match = re.fullmatch(r"([^\W\d_]+)([\u0300-\u036f\u20d7]*)(\d*)(.*)", unicodedata.normalize("NFD", base), re.DOTALL)
-    made = f"δ{match[2]}{match[3]}_{match[1]}{match[4]}" if match else f"δ_{base}"
+    made = f"δ{match[2]}{match[3]}_{match[1]}{match[4]}" if match and step else f"δ_{base}"
     return _prefix(block, loss) + made + step
 
 

@@ -15,7 +15,8 @@ from ..formulas.code_helpers import definitions
 from ..formulas.code_names import NameTable, python_name, quoted
 from ..formulas.code_printer import CodePrinter
 from ..formulas.expr import Expr, Product, Tagged, Unit, split_sign, transpose
-from ..formulas.nodes import Shape
+from ..formulas.nodes import Apply, Divide, Num, Power, Shape
+from ..formulas.steps import symbols_of
 from ..formulas.walk import SUM
 from .recursion import Recursion, names_of, steps_from
 from .recursions import Loop, Recursions
@@ -131,17 +132,21 @@ class _Writer:
         before: Recursion | None = None
         for r in own:
             printer.size = f"{self.names(r.key)}.shape[1]" if len(r.dims) == 1 else ""
-            text = f"{printer.show(r.left)} = {self._text(r.terms, r.dims)}"
+            left, beyond = printer.show(r.left), {x: n for x in r.terms if (n := _beyond(r, x, down))}
+            lines = [f"{left} = {self._text(tuple(x for x in r.terms if x not in beyond), r.dims)}"]
+            for x, n in beyond.items():
+                place = f"t <= {self._bound(_shifted('T', -n))}" if down else f"t >= {1 + n}"
+                lines += [f"if {place}:", f"    {left} += {self._text((x,), r.dims)}"]
             # of few steps, what is said of the last one may hold for the first as well: what comes first counts
             met = before is not None and before.key == r.key and self._meet(before, r, down)
             before, word = r, "elif" if met else "if"
             if r.first == r.last:
-                out += [f"    {word} t == {self._bound(r.first)}:", "        " + text]
+                out += [f"    {word} t == {self._bound(r.first)}:", *["        " + x for x in lines]]
             elif (r.first, r.last) != (first, last):
                 low, high = (r.last, r.first) if down else (r.first, r.last)
-                out += [f"    {word} {self._bound(low)} <= t <= {self._bound(high)}:", "        " + text]
+                out += [f"    {word} {self._bound(low)} <= t <= {self._bound(high)}:", *["        " + x for x in lines]]
             else:
-                out.append("    " + text)
+                out += ["    " + x for x in lines]
         return out
 
     def _meet(self, a: Recursion, b: Recursion, down: bool) -> bool:
@@ -208,6 +213,35 @@ class _Writer:
             if isinstance(one, Unit):
                 return f"{name}[{place.format(self.printer.show(one.arg))}] {'-' if sign < 0 else '+'}= {self.printer.show(other)}"
         return None
+
+
+def _beyond(r: Recursion, term: Expr, down: bool) -> int:
+    """At how many steps a term must be left out: it reads rows of zeros there, and is not defined of zero (1/x[t+1], log).
+
+    The adjoint that it multiplies is zero there, and so would it be, but for NumPy 0 · ∞ is no number.
+    """
+    first = r.first
+    outside = int(first[1:] or 0) if down and first.startswith("T") else 1 - int(first) if not down and first.isdigit() else None
+    if outside is None:
+        return 0
+    reach, todo = 0, [term]
+    while todo:
+        e: object = todo.pop()
+        undefined: object = None
+        if isinstance(e, Divide):
+            undefined = e.bottom
+        elif isinstance(e, Power):
+            undefined = None if isinstance(e.exponent, Num) and e.exponent.value > 0 else e
+        elif isinstance(e, Apply) and e.op.domain is not None:
+            undefined = e.args
+        for x in symbols_of(undefined):
+            ahead = re.search(r"\[t([+-]\d+)\]$", x.name)
+            reach = max(reach, (1 if down else -1) * int(ahead[1]) if ahead else 0)
+        if isinstance(e, tuple):
+            todo.extend(e)
+        elif isinstance(e, Expr):
+            todo.extend(getattr(e, f) for f in e.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
+    return max(0, reach + outside) and reach
 
 
 def _plain_length(block: str) -> str:

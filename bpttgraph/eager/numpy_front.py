@@ -61,8 +61,7 @@ def _is_complex(x: Any) -> bool:
     return bool(np.iscomplexobj(raw(x)))
 
 
-# -- elementwise that need more than a rule
-# --------------------------------------------------------------------------------------
+# -- elementwise that need more than a rule ----------------------------------------------------------------------------
 
 
 def absolute(x: Any) -> Any:
@@ -103,8 +102,7 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, 
     return A.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 
-# -- sums and their like
-# -------------------------------------------------------------------------------------------------------
+# -- sums and their like -----------------------------------------------------------------------------------------------
 
 
 def sum_(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
@@ -256,8 +254,7 @@ def cross_entropy(logits: Any, target: Any) -> Any:
     return -P.dot(P.log_softmax(logits), t)
 
 
-# -- products
-# -------------------------------------------------------------------------------------------------------------------
+# -- products ----------------------------------------------------------------------------------------------------------
 
 
 def matmul(a: Any, b: Any) -> Any:
@@ -354,8 +351,7 @@ def _index_into(x: Any, key: Any) -> Any:
     return A.getitem(x, key=_index(key))
 
 
-# -- rearrangements
-# ----------------------------------------------------------------------------------------------------------------
+# -- rearrangements ----------------------------------------------------------------------------------------------------
 
 
 def reshape(x: Any, *shape: Any, newshape: Any = None, order: str = "C", **more: Any) -> Any:
@@ -621,8 +617,7 @@ def astype(x: Any, dtype: Any, **_: Any) -> Any:
     return x if kind == origin else A.cast(x, dtype=kind, origin=origin)
 
 
-# -- making Tensors
-# ----------------------------------------------------------------------------------------------------------------
+# -- making Tensors ----------------------------------------------------------------------------------------------------
 
 
 def array(data: Any, dtype: Any = None, **_: Any) -> Any:
@@ -663,8 +658,7 @@ def copy(x: Any, **_: Any) -> Any:
     return P.identity(x)
 
 
-# -- the tables
-# --------------------------------------------------------------------------------------------------------------------
+# -- the tables --------------------------------------------------------------------------------------------------------
 
 UFUNCS: dict[Any, Callable[..., Any]] = {
     np.add: P.add,

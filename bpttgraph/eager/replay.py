@@ -72,8 +72,7 @@ class Replay:
         self.leaves: tuple[Tensor, ...] = tuple(n for n in nodes if n.op is None and not n.is_constant)  # type: ignore[misc]
         self._build(nodes, node)
 
-    # -- the plan
-    # -------------------------------------------------------------------------------------------------------
+    # -- the plan ------------------------------------------------------------------------------------------------------
 
     def _build(self, nodes: Sequence[Any], output: Any) -> None:
         terms, inlined = _sums(nodes, output)
@@ -132,8 +131,7 @@ class Replay:
             groups = [group for _, group in found]
             self._levels.append((_Stretch(groups[0].start, groups[-1].stop, bounds), groups))
 
-    # -- running
-    # --------------------------------------------------------------------------------------------------------
+    # -- running -------------------------------------------------------------------------------------------------------
 
     def __call__(self, values: Any = None) -> tuple[Any, Array]:
         """The value of the program and its gradient by all leaves.

@@ -503,8 +503,7 @@ class Tensor(Node):
     def __contains__(self, item: object) -> bool:
         return bool(np.any(self.data == raw(item)))
 
-    # -- what would lose the derivative
-    # -----------------------------------------------------------------------------------
+    # -- what would lose the derivative --------------------------------------------------------------------------------
 
     def __float__(self) -> float:
         if self.is_constant and self.size == 1:
@@ -598,8 +597,7 @@ class Tensor(Node):
                 value.named(name)
         self.latest = A.put(self, value, key=index)
 
-    # -- derivatives
-    # ----------------------------------------------------------------------------------------------------
+    # -- derivatives ---------------------------------------------------------------------------------------------------
 
     def backward(self, grad: Any = None) -> None:
         """Fill `grad` of every Tensor that this one was computed from: the derivative of this Tensor by it.
@@ -626,8 +624,7 @@ class Tensor(Node):
         """The same value as a constant without a history."""
         return _constant(self.data)
 
-    # -- methods
-    # ----------------------------------------------------------------------------------------------------------
+    # -- methods -------------------------------------------------------------------------------------------------------
 
     # The commonest methods, and all others by `__getattr__`.
     tanh, relu, sigmoid = _unary(P.tanh), _unary(P.relu), _unary(P.sigmoid)
@@ -697,8 +694,7 @@ def detach(x: Any) -> Any:
     return x.detach() if isinstance(x, Tensor) else x
 
 
-# -- the reverse pass on numbers
-# ---------------------------------------------------------------------------------------------
+# -- the reverse pass on numbers ---------------------------------------------------------------------------------------
 
 
 def reverse_values(

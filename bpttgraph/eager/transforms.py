@@ -28,8 +28,7 @@ from .tensor import Tensor, _constant, _recorded, _seed, reverse_values
 
 __all__ = ["grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "linearize", "trace", "value_and_grad", "vjp"]
 
-# -- trees: dicts, lists and tuples of arrays
-# ------------------------------------------------------------------------------------
+# -- trees: dicts, lists and tuples of arrays --------------------------------------------------------------------------
 
 
 def leaves(tree: Any) -> list[Any]:
@@ -78,8 +77,7 @@ def _numeric(x: Any) -> bool:
     return np.asarray(x).dtype.kind in "fciu"
 
 
-# -- calling the function
-# -----------------------------------------------------------------------------------------------------------
+# -- calling the function ----------------------------------------------------------------------------------------------
 
 
 def _fresh(x: Any, name: str | None) -> Tensor:
@@ -243,8 +241,7 @@ def _argnums(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
     return tuple(argnums), False
 
 
-# -- the transformations
-# ----------------------------------------------------------------------------------------------------------------
+# -- the transformations -----------------------------------------------------------------------------------------------
 
 
 def value_and_grad(

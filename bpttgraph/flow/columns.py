@@ -134,8 +134,7 @@ class Columns:
                 stack += sources.get(name, [])
         return found
 
-    # -- derivatives within a column
-    # --------------------------------------------------------------------------------------
+    # -- derivatives within a column -----------------------------------------------------------------------------------
 
     def derivative(
         self, outputs: Sequence[str], inputs: Sequence[str], before: Sequence[str], seeds: Array

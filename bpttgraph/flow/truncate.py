@@ -209,8 +209,7 @@ def _state_size(u: Unrolled) -> int:
     return sum(int(np.prod(v.shape)) for v in steps)
 
 
-# -- randomised
-# -----------------------------------------------------------------------------------------------------------
+# -- randomised --------------------------------------------------------------------------------------------------------
 
 
 def randomised(
@@ -249,8 +248,7 @@ def variance(u: Unrolled, data: Mapping[str, Any], name: str, cut: float) -> flo
     return float(np.sum(((1.0 - cut) ** -shared - 1.0) * (parts @ parts.T)))
 
 
-# -- forward mode
-# -----------------------------------------------------------------------------------------------------------
+# -- forward mode ------------------------------------------------------------------------------------------------------
 
 
 def rtrl(u: Unrolled, data: Mapping[str, Any], name: str) -> Array:

@@ -205,7 +205,7 @@ class _File:
     def error(self, number: int, message: str, fix: str) -> BPTTError:
         return BPTTError(f"{self.path.name}, line {number}: {message}", fix)
 
-    # -- the recurrence -----------------------------------------------------------------------------------------------------
+    # -- the recurrence ------------------------------------------------------------------------------------------------
 
     def audited(self) -> Audit:
         chosen = [f for f in ("profile", "cell") if f in self.fields] + (
@@ -248,7 +248,7 @@ class _File:
             loss = [self._whole("loss", part.strip()) for part in loss.split(",")]
         return {"loss": loss, "truncate": self.fields.get("truncate"), "reduce": self.fields.get("reduce", "sum")}
 
-    # -- the instance ---------------------------------------------------------------------------------------------------------
+    # -- the instance --------------------------------------------------------------------------------------------------
 
     def _instance(self) -> dict[str, Array]:
         found: dict[str, Array] = {}
@@ -338,7 +338,7 @@ class _File:
             raise self.error(number, f"{name[:60]} is no .npz, .json or .csv file", "save the arrays with numpy.savez")
         return path
 
-    # -- the key ----------------------------------------------------------------------------------------------------------------
+    # -- the key -------------------------------------------------------------------------------------------------------
 
     def _entries(self) -> Iterator[tuple[int, str, str, tuple[Any, ...], Numbers]]:
         """Each line of the key: number, text, name, index and numbers."""

@@ -115,7 +115,7 @@ def _squared(u: Unrolled) -> bool:
     )
 
 
-# -- gate blocks ------------------------------------------------------------------------------------------------------------
+# -- gate blocks -------------------------------------------------------------------------------------------------------
 
 
 def blocks_of(u: Unrolled) -> dict[str, tuple[str, ...]]:
@@ -148,7 +148,7 @@ def _orders(gates: Sequence[str]) -> Iterator[Convention]:
         yield Convention(f"gate order {', '.join(short[k] for k in order)} instead of {', '.join(short)}", apply)
 
 
-# -- the one that fits -------------------------------------------------------------------------------------------------------
+# -- the one that fits -------------------------------------------------------------------------------------------------
 
 Fits = Callable[[str, Array, Array], bool]
 Found = dict[str, Convention]

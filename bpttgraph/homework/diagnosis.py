@@ -53,6 +53,7 @@ class Match:
     aliases: tuple[Combination, ...] = ()
     sure: bool = True  # whether more digits agree than chance could have made agree
     against: int = 0  # how many parameters of the answer it would have changed otherwise
+    behind: tuple[Match, ...] = ()  # what would make all of the answer so, where each array has a cause of its own
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -148,7 +149,7 @@ class Diagnosis:
         except BPTTError:  # a recurrence that cannot be unrolled otherwise has no reference
             return None
 
-    # -- comparing ------------------------------------------------------------------------------------------------------
+    # -- comparing -----------------------------------------------------------------------------------------------------
 
     def tolerance(self, given: Given) -> Array:
         """How far the digits given and the rounding of a right computation may be off, entry by entry."""
@@ -182,7 +183,7 @@ class Diagnosis:
         found = np.sort(np.concatenate(digits))[::-1]
         return float(np.sum(np.maximum(found[free:], 0.0)))
 
-    # -- explaining ------------------------------------------------------------------------------------------------------
+    # -- explaining ----------------------------------------------------------------------------------------------------
 
     def explain(self, answer: Answer, wrong: Sequence[str]) -> dict[str, Cause]:
         given = {
@@ -337,9 +338,9 @@ class Diagnosis:
         """
         names = list(given)
         moves = {n: self._moves(given[n], values[n]) for n in names}
-        fitting = self._plain_first(
-            wrong, rows, {n: fitting[n] & self._differs(n, values[n]) if n in wrong else fitting[n] for n in names}
-        )
+        fitting = {n: fitting[n] & self._differs(n, values[n]) if n in wrong else fitting[n] for n in names}
+        behind = self._behind(wrong, rows, fitting)
+        fitting = self._plain_first(wrong, rows, fitting)
         against = np.stack([~fitting[n] & moves[n] for n in names]).sum(axis=0)
         refuted = np.array([any(m.every for m in c) for c in rows]) & (against > 0)
         fitting = {n: f & ~refuted for n, f in fitting.items()}
@@ -362,8 +363,23 @@ class Diagnosis:
             sure = bool(weight >= np.log10(max(tried, 1)) + DOUBT)
             if sure or len(rows[0]) == 1:  # a pair that chance may have produced is no explanation at all
                 matches = self._merged([rows[i] for i in hits], explained)
-                found[name] = [replace(m, sure=sure, against=-best[1]) for m in matches]
+                found[name] = [
+                    replace(
+                        m, sure=sure, against=-best[1], behind=behind if all(c.plain for c in m.combination) else ()
+                    )
+                    for m in matches
+                ]
         return found
+
+    def _behind(
+        self, wrong: Sequence[str], rows: Sequence[Combination], fitting: Mapping[str, Array]
+    ) -> tuple[Match, ...]:
+        """The mistakes at one place each of which makes the whole answer, unless a common factor of all does."""
+        hits = [rows[int(i)] for i in np.flatnonzero(np.all(list(fitting.values()), axis=0))]
+        if any(m.every for hit in hits for m in hit):
+            return ()
+        hits = [hit for hit in hits if not any(m.plain for m in hit)]
+        return tuple(self._merged(hits, tuple(wrong))) if hits else ()
 
     def _plain_first(
         self, wrong: Sequence[str], rows: Sequence[Combination], fitting: Mapping[str, Array]
@@ -482,7 +498,7 @@ class Diagnosis:
         stages = ([p[2] for p in pairs[i : i + size]] for i in range(0, len(pairs), size))
         return self._by_stages(given, wrong, trial, stages)
 
-    # -- the triangle ----------------------------------------------------------------------------------------------------
+    # -- the triangle --------------------------------------------------------------------------------------------------
 
     def _fit(self, given: Given) -> Fit | None:
         if given.name not in self.u.parameters or given.value.size < 2 or len(self.u.steps) > 1:
@@ -505,7 +521,7 @@ class Diagnosis:
                     return text, weights
         return None
 
-    # -- words -----------------------------------------------------------------------------------------------------------
+    # -- words ---------------------------------------------------------------------------------------------------------
 
     def _cause(self, name: str, given: Given, matches: list[Match], found: Fit | None) -> Cause:
         shown = _shown(name)
@@ -514,8 +530,8 @@ class Diagnosis:
             return self._without_match(name, given, found, coefficients)
         matches = [self._relevant(m, given) for m in matches]
         best = min(matches, key=lambda m: m.rank)
-        others = [alias for m in matches for alias in m.aliases]
-        mistakes = (*(m.keys for m in matches), *(tuple(m.key for m in alias) for alias in others))
+        others = [alias for m in (*matches, *best.behind) for alias in m.aliases]
+        mistakes = (*(m.keys for m in (*matches, *best.behind)), *(tuple(m.key for m in alias) for alias in others))
         entry = CATALOGUE.get(best.combination[0].entry)
         lesson = (
             " ".join(dict.fromkeys(CATALOGUE[m.entry].lesson for m in best.combination if m.entry in CATALOGUE))
@@ -524,7 +540,7 @@ class Diagnosis:
         )
         edges = tuple(dict.fromkeys(e for m in best.combination for e in m.edges))
         if len(matches) == 1 and best.sure:
-            text = f"{shown} is exactly what you get if {best.clause}{_also(best)}."
+            text = f"{shown} is exactly what you get if {best.clause}{_also(best)}{_behind(best)}."
             missing = missing_line(self.u, best.combination[0].line)
             return Cause("exact", text, mistakes, lesson, missing, edges, coefficients)
         if len(matches) == 1:
@@ -587,3 +603,9 @@ def _also(match: Match) -> str:
     ]
     own = any(m.entry == "truncated" for m in match.combination)
     return f"; that is BPTT truncated to {windows[0]}" if windows and not own and ":" in windows[0] else ""
+
+
+def _behind(match: Match) -> str:
+    """What would make all of the answer so."""
+    clauses = [m.clause + _also(m) for m in match.behind]
+    return f"; all that is wrong is what you get if {', or if '.join(clauses)}" if clauses else ""

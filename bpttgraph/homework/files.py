@@ -106,7 +106,7 @@ def _sorted(source: str, found: dict[str, Any]) -> Contents:
     return contents
 
 
-# -- npz ------------------------------------------------------------------------------------------------------------------
+# -- npz ---------------------------------------------------------------------------------------------------------------
 
 
 def _npz(source: str, file: BinaryIO) -> dict[str, Array]:
@@ -180,7 +180,7 @@ def _npy(what: str, stream: Any, allowed: int) -> Array:
     return np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-# -- text -----------------------------------------------------------------------------------------------------------------
+# -- text --------------------------------------------------------------------------------------------------------------
 
 
 class _Typed(str):
@@ -242,7 +242,7 @@ def _csv(source: str, text: str) -> dict[str, Any]:
     return {name: found[0] if len(found) == 1 else found for name, found in rows.items()}
 
 
-# -- numbers --------------------------------------------------------------------------------------------------------------
+# -- numbers -----------------------------------------------------------------------------------------------------------
 
 
 def numbers_of(value: Any, what: str) -> Numbers:

@@ -283,7 +283,7 @@ class Formulas:
                         stack.append(there)
         return False
 
-    # -- expressions ----------------------------------------------------------------------------------------------------
+    # -- expressions ---------------------------------------------------------------------------------------------------
 
     def _go(self, e: Expr, bound: Mapping[str, int]) -> Value:
         """The value of an expression. Recursion is over the expression, whose depth the parser bounds."""
@@ -483,7 +483,7 @@ class Formulas:
                               f"sum over it, sum_{index.variable} …, or define the left side at [{index.variable}]")  # fmt: skip
         return base + index.offset
 
-    # -- names ----------------------------------------------------------------------------------------------------------
+    # -- names ---------------------------------------------------------------------------------------------------------
 
     def _name(self, e: Name, bound: Mapping[str, int]) -> Value:
         base, step = _key(e), None if e.index is None else self._step(e.index, bound, e, 0)

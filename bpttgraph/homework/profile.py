@@ -117,7 +117,7 @@ class Profile:
         """Whether gradients are what they are, without a sign or a mean."""
         return all(self._one(field, "1") == "1" for field in ("factor", "factor parameters"))
 
-    # -- instances --------------------------------------------------------------------------------------------------------
+    # -- instances -----------------------------------------------------------------------------------------------------
 
     def unroll(self, steps: int | None = None, **options: Any) -> Unrolled:
         """The recurrence with numbers for what the course's arrays have no axis for: `# array a: 1`."""
@@ -189,7 +189,7 @@ class Profile:
             )
         return array.astype(int)
 
-    # -- names ------------------------------------------------------------------------------------------------------------
+    # -- names ---------------------------------------------------------------------------------------------------------
 
     def array_of(self, key: str) -> str | None:
         """The array by which a gradient of this name is taken: dWx, dE/dWx, grad_Wx, deltaWx or Wx.grad.

@@ -50,8 +50,7 @@ class _Words:
                 for arg in value.args:
                     self.uses[arg] = self.uses.get(arg, 0) + 1
 
-    # -- names
-    # ----------------------------------------------------------------------------------------------------------------
+    # -- names ---------------------------------------------------------------------------------------------------------
 
     def name(self, value: Value) -> str:
         """How a value is called where it is read."""
@@ -117,8 +116,7 @@ class _Words:
             return _INFIX[value.op].format(*args)
         return f"{value.op}({', '.join(map(_bare, args))})"
 
-    # -- passages
-    # -------------------------------------------------------------------------------------------------------------
+    # -- passages ------------------------------------------------------------------------------------------------------
 
     def passage(self, stages: list[Stage], waits: str) -> list[str]:
         """One pass: its loops, and between them what is computed for all steps at once."""

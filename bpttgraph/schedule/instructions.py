@@ -162,8 +162,7 @@ def _copy(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> lis
     return [(np.copyto, (out, ins[0]))]
 
 
-# -- class numbers (see `lookups`)
-# ---------------------------------------------------------------------------------------------------
+# -- class numbers (see `lookups`) -------------------------------------------------------------------------------------
 
 
 def _one_hot(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:

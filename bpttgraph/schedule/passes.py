@@ -99,8 +99,7 @@ def hoist(found: Values) -> Values:
     return rebuild(found, change)
 
 
-# -- products with a common operand
-# -----------------------------------------------------------------------------------------------
+# -- products with a common operand ------------------------------------------------------------------------------------
 
 
 def _weights(value: Value) -> bool:
@@ -218,8 +217,7 @@ def _concat(build: Build, parts: list[Value]) -> Value:
     )
 
 
-# -- the same operation on all parts
-# ----------------------------------------------------------------------------------------------
+# -- the same operation on all parts -----------------------------------------------------------------------------------
 
 
 def lift(found: Values) -> Values:

@@ -123,8 +123,7 @@ class System:
         self.reverse = {name for name, node in found.items() if node is not None}
         self.equations |= {name: node for name, node in found.items() if node is not None}
 
-    # -- what is left to the plain interpreter
-    # ------------------------------------------------------------------------------
+    # -- what is left to the plain interpreter -------------------------------------------------------------------------
 
     def _refuse(self) -> None:
         u, rec = self.u, self.rec
@@ -172,8 +171,7 @@ class System:
                     grew = True
         return found
 
-    # -- the equations of the forward pass
-    # ----------------------------------------------------------------------------------
+    # -- the equations of the forward pass -----------------------------------------------------------------------------
 
     def _offset(self, key: str) -> int:
         return self.every[key].offset if key in self.every else 0
@@ -283,8 +281,7 @@ class System:
             self.domains[name] = ONCE
         return name
 
-    # -- losses
-    # -------------------------------------------------------------------------------------------------------------
+    # -- losses --------------------------------------------------------------------------------------------------------
 
     def _find_losses(self) -> tuple[str, ...]:
         losses = tuple(self.rec.losses) or (self._generic(),)
@@ -319,8 +316,7 @@ class System:
         self.equations[base], self.domains[base], self.offsets[base] = total, rows, self.u.generic_offset
         return base
 
-    # -- the reverse pass
-    # ---------------------------------------------------------------------------------------------------
+    # -- the reverse pass ----------------------------------------------------------------------------------------------
 
     def leaves(self, name: str) -> list[Node]:
         """The leaves of an equation, in order of their first use."""

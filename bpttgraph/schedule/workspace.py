@@ -73,8 +73,7 @@ class Workspace:
         # a value outside the steps that is not among the data is read at no step that counts: it stays zero
         self._entries = [entry for entry in entries if entry[0] in plan.slots]
 
-    # -- memory
-    # ---------------------------------------------------------------------------------------------------------------
+    # -- memory --------------------------------------------------------------------------------------------------------
 
     def _type(self, value: Value) -> Any:
         return np.dtype(np.intp) if value.op == "given" and "index" in value.attrs else self.dtype
@@ -151,8 +150,7 @@ class Workspace:
         self._fixed[value] = found
         return found
 
-    # -- program
-    # --------------------------------------------------------------------------------------------------------------
+    # -- program -------------------------------------------------------------------------------------------------------
 
     def _whole_stage(self, value: Value, program: list[Instruction]) -> None:
         """A value for all its rows at once."""
@@ -313,8 +311,7 @@ class Workspace:
             source = read.attrs["cut"][0] + row
         return self._row(read.args[0], source)
 
-    # -- running
-    # --------------------------------------------------------------------------------------------------------------
+    # -- running -------------------------------------------------------------------------------------------------------
 
     @property
     def in_use(self) -> bool:

@@ -56,8 +56,7 @@ def detailed(u: Unrolled, detail: str, fold: Fold = "auto") -> tuple[VariableGra
     return graph, Data()
 
 
-# -- only what is drawn
-# ---------------------------------------------------------------------------------------------------
+# -- only what is drawn ------------------------------------------------------------------------------------------------
 
 
 def shown(u: Unrolled, fold: Fold = "auto") -> VariableGraph:
@@ -109,8 +108,7 @@ def shown(u: Unrolled, fold: Fold = "auto") -> VariableGraph:
     return VariableGraph(u.recurrence.title, variables, tuple(links), dict(u.steps), u.conventions)
 
 
-# -- fewer nodes
-# ----------------------------------------------------------------------------------------------------------
+# -- fewer nodes -------------------------------------------------------------------------------------------------------
 
 
 def _without(graph: VariableGraph, gone: set[str], note: str) -> VariableGraph:
@@ -164,8 +162,7 @@ def _levels(variables: dict[str, Variable], links: Iterable[Link]) -> dict[str, 
     return out
 
 
-# -- what stands in the nodes
-# ---------------------------------------------------------------------------------------------
+# -- what stands in the nodes ------------------------------------------------------------------------------------------
 
 
 def _equation(u: Unrolled, name: str) -> Label | None:
@@ -201,8 +198,7 @@ def _operation(u: Unrolled, name: str) -> Label | None:
     return Label(f"<mrow>{to_mathml(name)}<mo>=</mo>{mathml}</mrow>", title, f"{to_latex(name)} = {tex}", "", title)
 
 
-# -- every primitive
-# ------------------------------------------------------------------------------------------------------
+# -- every primitive ---------------------------------------------------------------------------------------------------
 
 
 def _primitives(u: Unrolled) -> VariableGraph:

@@ -116,8 +116,7 @@ class Trainer:
         sizes = {source: V, "target": V} | dict.fromkeys(self.rec.states, self.settings.hidden)
         return sizes
 
-    # -- learning
-    # ----------------------------------------------------------------------------------------------------------
+    # -- learning ------------------------------------------------------------------------------------------------------
 
     def learn(self, iterations: int, total: int | None = None, report: Callable[[Trainer], None] | None = None) -> None:
         """Learn from so many more chunks. `total` is where the schedule of the learning rate ends.
@@ -172,8 +171,7 @@ class Trainer:
             count += x.size
         return bits / count
 
-    # -- using
-    # ----------------------------------------------------------------------------------------------------------------
+    # -- using ---------------------------------------------------------------------------------------------------------
 
     def sample(self, length: int, start: str = "", temperature: float = 1.0, seed: int = 0) -> str:
         """Text that the model writes, after reading `start`. A low temperature writes what is likely, a high one what
@@ -215,8 +213,7 @@ class Trainer:
             if link.target == head.name and link.source.partition("[")[0] != "target"
         )
 
-    # -- keeping
-    # ----------------------------------------------------------------------------------------------------------------
+    # -- keeping -------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint; the one before stays until the new one is whole."""

@@ -283,7 +283,7 @@ class Run:
     def gradients(self) -> Mapping[str, Array]:
         return _Gradients(self)
 
-    # -- the plain evaluation of the unrolled graph ---------------------------------------------------------------------
+    # -- the plain evaluation of the unrolled graph --------------------------------------------------------------------
 
     @property
     def _real(self) -> Any:
@@ -348,7 +348,7 @@ class Run:
         name = next(n for n, g in self.gradients.items() if not np.all(np.isfinite(g)))
         raise BPTTError(f"the gradient by {name} is not a finite number here, though all values are", fix)
 
-    # -- reading ----------------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------------
 
     def array(self, name: str) -> Array:
         """The value with the batch in front, `(B, *shape)`; `(*shape)` for what does not depend on the example."""

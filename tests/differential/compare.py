@@ -84,7 +84,7 @@ class Subject:
     def plain(self) -> Any:
         return self.u.run(self.data, schedule=False)
 
-    # -- derivatives by the complex step ----------------------------------------------------------------------------------
+    # -- derivatives by the complex step -------------------------------------------------------------------------------
 
     @cached_property
     def differentiable(self) -> list[str]:
@@ -165,7 +165,7 @@ def _short(a: Array) -> str:
     return text if len(text) < 90 else text[:87] + "..."
 
 
-# -- the categories -----------------------------------------------------------------------------------------------------
+# -- the categories ----------------------------------------------------------------------------------------------------
 
 
 def compare_loss(s: Subject, run: Any = None) -> str | None:

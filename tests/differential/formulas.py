@@ -32,7 +32,7 @@ def total(s: Subject, key: str) -> Array:
     return found if found.ndim == len(s.case.shapes[key.partition("[")[0]]) else found.sum(0)
 
 
-# -- Jacobians and paths --------------------------------------------------------------------------------------------------
+# -- Jacobians and paths -----------------------------------------------------------------------------------------------
 
 
 def place(key: str) -> tuple[str, Any]:
@@ -85,7 +85,7 @@ def compare_paths(s: Subject) -> str | None:
     return None
 
 
-# -- formulas -------------------------------------------------------------------------------------------------------------
+# -- formulas ----------------------------------------------------------------------------------------------------------
 
 
 def compare_levels(s: Subject) -> str | None:
@@ -161,7 +161,7 @@ def compare_closed(s: Subject) -> str | None:
     return None
 
 
-# -- printed code ---------------------------------------------------------------------------------------------------------
+# -- printed code ------------------------------------------------------------------------------------------------------
 
 
 def arguments(s: Subject, code: Any, example: int) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def compare_code_all(s: Subject) -> str | None:
     return None if s.case.steps < g.least else run_code(s, g.printed(), s.leaf_keys)
 
 
-# -- verdicts -------------------------------------------------------------------------------------------------------------
+# -- verdicts ----------------------------------------------------------------------------------------------------------
 
 
 def compare_check(s: Subject) -> str | None:

@@ -41,7 +41,7 @@ class Generator:
         self.letters = iter(["W", "U", "V", "A", "D", "F", "G", "K", "M", "N", "P", "Q", "R", "B", "S", "X"])
         self.small = iter(["b", "a", "d", "w", "v", "p", "q", "e", "a1", "b1", "a2", "b2", "a3", "b3", "a4", "b4"])
 
-    # -- names and leaves -------------------------------------------------------------------------------------------------
+    # -- names and leaves ----------------------------------------------------------------------------------------------
 
     def dim(self) -> int:
         return self.r.choice(self.pool)
@@ -91,7 +91,7 @@ class Generator:
             return num(self.r.choice((0.5, 2, 1, -1.5, 0.25))) if shape == () and self.chance(0.25) else self.parameter(shape)
         return self.input(shape)
 
-    # -- expressions ------------------------------------------------------------------------------------------------------
+    # -- expressions ---------------------------------------------------------------------------------------------------
 
     def tree(self, shape: Shape, depth: int) -> Tree:
         if depth <= 0:
@@ -248,7 +248,7 @@ class Generator:
             return call("diag", self.vector(shape[:1], depth - 1))
         return call("outer", self.vector(shape[:1], depth - 1), self.vector(shape[1:], depth - 1))
 
-    # -- the recurrence ---------------------------------------------------------------------------------------------------
+    # -- the recurrence ------------------------------------------------------------------------------------------------
 
     def case(self) -> Case:
         r = self.r

@@ -130,7 +130,7 @@ class World:
         return found
 
 
-# -- the functions, on arrays (P, B, *shape) ------------------------------------------------------------------------------
+# -- the functions, on arrays (P, B, *shape) ---------------------------------------------------------------------------
 
 
 def _flat(x: Array) -> Array:

@@ -11,7 +11,7 @@ from .operands import line_of, put_operand
 from .places import Edge
 from .reverse import Change, Pull, Rewrite
 
-# -- matrices ---------------------------------------------------------------------------------------------------------------------
+# -- matrices ----------------------------------------------------------------------------------------------------------
 
 
 def _matrix_edges(s: Site) -> dict[str, list[Edge]]:
@@ -122,7 +122,7 @@ def _leads(node: Node, serial: int, s: Site) -> bool:
     return False
 
 
-# -- the other convention -------------------------------------------------------------------------------------------------------------
+# -- the other convention ----------------------------------------------------------------------------------------------
 
 
 @entry(

@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 Results = Mapping[str, Array]
 
 
-# -- the sum over the uses of a parameter ---------------------------------------------------------------------------------------------
+# -- the sum over the uses of a parameter ------------------------------------------------------------------------------
 
 
 def _steps(edges: list[Edge]) -> list[int]:
@@ -104,7 +104,7 @@ def double_counting(s: Site) -> Iterator[Mutant]:
                      weights=np.maximum(t[:, None] - t[None, :] + 1.0, 0.0))  # fmt: skip
 
 
-# -- truncation ------------------------------------------------------------------------------------------------------------------------
+# -- truncation --------------------------------------------------------------------------------------------------------
 
 
 @entry(
@@ -160,7 +160,7 @@ def _border(e: Edge, low: int) -> bool:
     return min(e.column or 0, other) <= low < max(e.column or 0, other)
 
 
-# -- losses and examples ---------------------------------------------------------------------------------------------------------------
+# -- losses and examples -----------------------------------------------------------------------------------------------
 
 
 @entry(

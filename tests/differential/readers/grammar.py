@@ -273,7 +273,8 @@ def placed(item: Item, steps: Mapping[str, int]) -> Item:
         return str(steps[m[1]] + int(m[2] or 0)) if m[1] in steps else m[0]
 
     head, _, last = item[2].rpartition(",")
-    return (item[0], item[1], (head + "," if head else "") + re.sub(r"([A-Za-z])([+-]\d+)?", number, last), item[3])
+    below = re.sub(r"(?<![A-Za-z])([A-Za-z])(?![A-Za-z])([+-]\d+)?", number, last)
+    return (item[0], item[1], (head + "," if head else "") + below, item[3])
 
 
 def evaluate(items: Items, values: Values) -> Any:
