@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from bpttgraph.core.array_primitives import EveryArgument
+from bpttgraph.core.arrays import EveryArgument
 from bpttgraph.core.graph import Node, leaf
 from bpttgraph.core.primitives import TABLE, Primitive
 from bpttgraph.derive.read import formula

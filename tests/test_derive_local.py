@@ -8,7 +8,7 @@ from bpttgraph.core.autodiff import evaluate as run_graph
 from bpttgraph.core.graph import Node, leaf
 from bpttgraph.derive import equation, evaluate, local_jacobian, to_text
 from bpttgraph.derive.local import numeric_jacobian
-from bpttgraph.formulas import to_sympy
+from bpttgraph.formulas.to_sympy import to_sympy
 
 W, U, b = leaf("W", (3, 3)), leaf("U", (3, 2)), leaf("b", (3,))
 h, x, s, c, M = leaf("h", (3,)), leaf("x", (2,)), leaf("s"), leaf("c", (3,)), leaf("M", (3, 5))

@@ -12,7 +12,6 @@ from hypothesis import given, settings, strategies as st
 import bpttgraph as bg
 from bpttgraph.core import primitives as op
 from bpttgraph.derive import evaluate, to_latex, to_mathml, to_text
-from bpttgraph.formulas import to_sympy
 from bpttgraph.formulas.expr import (
     Apply,
     Expr,
@@ -36,6 +35,7 @@ from bpttgraph.formulas.expr import (
     tagged,
     transpose,
 )
+from bpttgraph.formulas.to_sympy import to_sympy
 
 SCALARS, VECTORS, MATRICES = ("a", "b"), ("u", "v"), ("M", "N")
 VALUES = {

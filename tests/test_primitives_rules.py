@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import bpttgraph as bg
-from bpttgraph.core import array_primitives as A, primitives as P
+from bpttgraph.core import arrays as A, primitives as P
 from bpttgraph.core.autodiff import backward, evaluate
 from bpttgraph.core.graph import constant, leaf
 from bpttgraph.core.primitives import TABLE, Primitive

@@ -70,11 +70,10 @@ def pushforward(node: Node, tangents: Sequence[Node | None]) -> Node | None:
     op, parts = node.op, []
     if op.joint:
         # linear in all arguments together: the operation itself, applied to the changes
-        if op.name not in ("add", "sub") or not any(t is None for t in tangents):
+        if op.signs is None or not any(t is None for t in tangents):
             return op(*[t if t is not None else a.zeros() for t, a in zip(tangents, node.args)], **node.attrs)
-        (only,) = [(i, t) for i, t in enumerate(tangents) if t is not None]
-        sign = -only[1] if op.name == "sub" and only[0] == 1 else only[1]
-        return expand(sign, shape=node.shape)
+        (only,) = [t if sign > 0 else -t for t, sign in zip(tangents, op.signs) if t is not None]
+        return expand(only, shape=node.shape)
     for slot, t in enumerate(tangents):
         if t is None:
             continue

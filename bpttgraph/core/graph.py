@@ -22,91 +22,18 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from .. import facade
+from .primitive import Primitive, Traced, operation
 
 if TYPE_CHECKING:
     import networkx
 
-    from .primitives import Primitive
 
 __all__ = ["Edge", "Graph", "Node", "Traced", "Use", "constant", "leaf", "needed"]
 
 _serial = count()
-
-
-class Traced:
-    """Anything that a primitive can be applied to symbolically: it records instead of computing.
-
-    The operators are spelled once, here, so that a derivative rule such as `1 - y * y` reads the same for every reader.
-    """
-
-    __slots__ = ()
-    priority = 0  # who records when kinds meet: a Tensor (1) before a Node (0)
-
-    def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Any:
-        raise NotImplementedError
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        raise NotImplementedError
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        # `array + node` and `np.tanh(node)` must come to the rule table, never to NumPy's elementwise loop
-        return facade.numpy_call(ufunc, method, inputs, options)
-
-    def __add__(self, other: Any) -> Any:
-        return _table().add(self, other)
-
-    def __radd__(self, other: Any) -> Any:
-        return _table().add(other, self)
-
-    def __sub__(self, other: Any) -> Any:
-        return _table().sub(self, other)
-
-    def __rsub__(self, other: Any) -> Any:
-        return _table().sub(other, self)
-
-    def __mul__(self, other: Any) -> Any:
-        return _table().mul(self, other)
-
-    def __rmul__(self, other: Any) -> Any:
-        return _table().mul(other, self)
-
-    def __truediv__(self, other: Any) -> Any:
-        return _table().div(self, other)
-
-    def __rtruediv__(self, other: Any) -> Any:
-        return _table().div(other, self)
-
-    def __pow__(self, other: Any) -> Any:
-        return _table().power(self, other)
-
-    def __rpow__(self, other: Any) -> Any:
-        return _table().power(other, self)
-
-    def __neg__(self) -> Any:
-        return _table().neg(self)
-
-    def __matmul__(self, other: Any) -> Any:
-        return _table().matmul(self, other)
-
-    def __rmatmul__(self, other: Any) -> Any:
-        return _table().matmul(other, self)
-
-    @property
-    def T(self) -> Any:
-        return _table().transpose(self)
-
-
-@cache
-def _table() -> Any:
-    from . import primitives  # the table imports this module, so it cannot be imported above
-
-    return primitives
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +84,7 @@ class Node(Traced):
         self.serial = next(_serial)
 
     def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
-        return op.node(tuple(a if isinstance(a, Node) else constant(a) for a in args), attrs)
+        return applied(op, tuple(a if isinstance(a, Node) else constant(a) for a in args), attrs)
 
     @property
     def is_constant(self) -> bool:
@@ -171,7 +98,7 @@ class Node(Traced):
 
     def zeros(self) -> Node:
         """No change of this node."""
-        return _table().expand(constant(0.0), shape=self.shape)
+        return operation("expand")(constant(0.0), shape=self.shape)
 
     def times(self, partial: Any) -> Any:
         """This cotangent or tangent times a partial derivative."""
@@ -196,6 +123,19 @@ class Node(Traced):
         if self.is_constant:
             return f"{self.attrs['value']}"
         return f"{self.op.name if self.op else 'leaf'}#{self.serial}"
+
+
+def applied(op: Primitive, args: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
+    """The node of an operation. What changes nothing (0 + x, 1·x) makes none: a derivative is as short as one by hand."""
+    for one, other, neutral in zip(args, args[::-1], op.neutral if len(args) == 2 else ()):
+        if neutral is not None and one.is_constant and one.shape == () and one.attrs["value"] == neutral:
+            return other
+    shape = op.shape_of(*[a.shape for a in args], **attrs)
+    if op.kind == "elementwise" or (op.signs is not None and len(args) == 2):
+        args = tuple(
+            a if a.is_constant or len(a.shape) == len(shape) else operation("expand")(a, shape=shape) for a in args
+        )
+    return Node(op, args, attrs, shape, not op.unbatching and any(a.batched for a in args))
 
 
 def leaf(name: str, shape: tuple[int, ...] = (), *, batched: bool = False, role: str = "input") -> Node:

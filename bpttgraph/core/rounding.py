@@ -77,7 +77,9 @@ def rounding_error(outputs: Sequence[Node], values: Mapping[Node, Any], inputs: 
             continue
         args = [value[a.serial] for a in node.args]
         value[node.serial] = values[node] if node in values else node.op.value(*args, **node.attrs)
-        error[node.serial] = _passed_on(node, args, value[node.serial], [error[a.serial] for a in node.args], node in shared)
+        error[node.serial] = _passed_on(
+            node, args, value[node.serial], [error[a.serial] for a in node.args], node in shared
+        )
         for serial in spent:
             del value[serial], error[serial]
     return [np.broadcast_to(error[node.serial], np.shape(value[node.serial])) for node in outputs]
@@ -101,7 +103,10 @@ def bounded(name: str, value: Any, *sizes: Any) -> None:
         BPTTError: one of `sizes` (S, the radius) is not finite, though `value` is.
     """
     if np.all(np.isfinite(value)) and not all(np.all(np.isfinite(s)) for s in sizes):
-        raise BPTTError(f"on this data the rounding of dE/d{name} has no bound, as numbers overflow on the way", "choose smaller numbers")
+        raise BPTTError(
+            f"on this data the rounding of dE/d{name} has no bound, as numbers overflow on the way",
+            "choose smaller numbers",
+        )
 
 
 def _shared(nodes: Sequence[Node]) -> set[Node]:
@@ -115,7 +120,11 @@ def _shared(nodes: Sequence[Node]) -> set[Node]:
     found = set()
     for node in nodes:
         args = tuple(kind[a.serial] for a in node.args)
-        what = node.serial if node.op is None else (node.op.name, repr(sorted(node.attrs.items())) if node.attrs else "", args)
+        what = (
+            node.serial
+            if node.op is None
+            else (node.op.name, repr(sorted(node.attrs.items())) if node.attrs else "", args)
+        )
         own = kind[node.serial] = kinds.setdefault(what, len(kinds))
         terms[node.serial] = frozenset([own])
         if node.op is not None and node.op.name in ("add", "sub"):
@@ -202,7 +211,9 @@ def _product(node: Node, args: Sequence[Any], errors: Sequence[Any], y: Any) -> 
     if node.op.name == "batch_outer":
         more = max(0, np.shape(args[0])[-2] - _SHORT)
     if more:
-        total = total + (more / 2) * node.op.value(a * a, b * b, **node.attrs) + (more / 3) * _over(y, first * second) ** 2
+        total = (
+            total + (more / 2) * node.op.value(a * a, b * b, **node.attrs) + (more / 3) * _over(y, first * second) ** 2
+        )
     return np.sqrt(total) * _aligned(first * second, total)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import array_primitives as A, primitives as P
+from ..core import arrays as A, primitives as P
 from ..errors import BPTTError, nearest
 from .tensor import Tensor, _constant, _foreign, _index, _lift, raw, stop_gradient
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import array_primitives as A, primitives as P
+from ..core import arrays as A, primitives as P
 from ..core.autodiff import vjp_rule
 from ..core.graph import Node, Traced, _serial
 from ..core.primitives import Primitive, sum_to
@@ -633,7 +633,7 @@ class Tensor(Node):
     @property
     def T(self) -> Any:
         if len(self.shape) == 2:
-            return self.record(P._transpose, (self,), _NO_ATTRS)
+            return self.record(P.transposed, (self,), _NO_ATTRS)
         return self if self.ndim < 2 else A.permute(self, order=tuple(range(-1, -self.ndim - 1, -1)))
 
     def __getattr__(self, name: str) -> Any:
@@ -807,7 +807,7 @@ def _reverse_arrays(
                 continue
             node = found[serial]
             value, op, args = node.value, node.op, node.args
-            if g.__class__ is Products and op is not P._transpose:
+            if g.__class__ is Products and op is not P.transposed:
                 g = g.array()
                 summed.add(serial)
             if wanted is None or serial in wanted:

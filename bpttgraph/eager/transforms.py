@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core import array_primitives as A, primitives as P
+from ..core import arrays as A, primitives as P
 from ..core.autodiff import backward, forward
 from ..core.graph import Graph, Node, _serial, needed
 from ..errors import BPTTError

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import BPTTError
 from .graph import Node
-from .primitives import (
+from .lecture import (
     Primitive,
     Shape,
     _choose,
