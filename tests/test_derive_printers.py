@@ -229,7 +229,7 @@ def on(name: str, *args: str, **settings: float) -> Expr:
         (on("leaky_relu", "a", slope=0.2), "leaky_relu(a, 0.2)", None),
         (on("above", "a", "b"), "1₊(a − b)", r"\mathbf{1}_{+}\left(a - b\right)"),
         (product(on("ylog", "a", "b"), symbol("c")), "(a log(b)) c", None),
-        (stack(symbol("u", (2,)), Apply((1, 1), op._reshape, (symbol("a"),), (("rank", 0), ("shape", (1,))), ((),))), "[u; a]", None),
+        (stack(symbol("u", (2,)), Apply((1, 1), op.TABLE["reshape"], (symbol("a"),), (("rank", 0), ("shape", (1,))), ((),))), "[u; a]", None),
     ],
 )
 def test_as_a_person_writes(e: Expr, text: str, latex: str | None):
