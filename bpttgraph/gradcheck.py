@@ -19,7 +19,7 @@ import numpy as np
 
 from .autodiff import Plan, backward
 from .check.report import Finding, Report
-from .errors import BPTTError
+from .errors import BPTTError, expect
 from .graph import Node, needed
 from .primitives import TABLE
 from .tensor import Tensor, _recorded
@@ -354,6 +354,8 @@ def check_grads(
     True
     """
     args = args if isinstance(args, tuple) else (args,)
+    for value, kind in ((order, int), (modes, list | tuple)):
+        expect(value, kind, "order and modes of check_grads", 'write order=2, modes=("fwd", "rev")')
     if order < 1 or not modes or any(m not in ("fwd", "rev") for m in modes):
         raise BPTTError(f"check_grads: order={order!r}, modes={modes!r}", 'write order=2, modes=("fwd", "rev")')
     report = Report(

@@ -24,7 +24,7 @@ import numpy as np
 from . import array_primitives as A
 from . import primitives as P
 from .autodiff import vjp_rule
-from .errors import BPTTError
+from .errors import BPTTError, expect
 from .graph import Node, Traced, _serial
 from .primitives import Primitive, sum_to
 from .products import Cotangent, Products, multiplied
@@ -410,6 +410,7 @@ class Tensor(Node):
 
     def named(self, name: str) -> Tensor:
         """Give this value a name (`"h[3]"`) for graphs and messages; returns itself."""
+        expect(name, str, "the name of a tensor", 'write a text, such as "h[3]"')
         self.name = self.base = name
         head, bracket, tail = name.partition("[")
         if bracket and tail[:-1].isdigit():

@@ -19,7 +19,7 @@ import numpy as np
 from . import array_primitives as A
 from . import primitives as P
 from .autodiff import backward, forward
-from .errors import BPTTError
+from .errors import BPTTError, expect
 from .graph import Graph, Node, _serial, needed
 from .numpy_front import array as _array
 from .numpy_front import stack
@@ -336,6 +336,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, **kwargs: Any) -> tu
     """
     if not isinstance(primals, tuple):
         primals, tangents = (primals,), (tangents,)
+    expect(tangents, list | tuple, "the tangents of several arguments", "give a tuple with one for each argument")
     value, push = linearize(f, *primals, **kwargs)
     return value, push(*tangents)
 

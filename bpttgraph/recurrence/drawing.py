@@ -12,7 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from .. import primitives as P
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..graph import Graph, leaf, needed
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def picture(
     from ..draw import GRADIENT_VIEWS, VIEWS, draw, draw_network
     from .detail import detailed
 
+    expect(view, str | None, "view", f"write one of {', '.join(VIEWS)}")
     if view in VIEWS and view != "forward" and detail is not None:
         raise BPTTError(f"view={view!r} has no levels of detail", "leave detail out, or draw view='forward'")
     if view == "cell":

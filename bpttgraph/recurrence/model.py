@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BPTTError, nearest, visible
+from ..errors import BPTTError, expect, nearest, visible
 from .functions import ALIASES, FUNCTIONS, LOSSES, canonical
 from .language import parse, parse_binding
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Program, Reduce, Stack, Transposed
@@ -131,6 +131,7 @@ class Recurrence:
         self.conventions = conventions
         self.program = program
         self.blocks = program.blocks
+        expect({} if let is None else let, Mapping, "let", 'bind functions by name, such as let={"phi": "tanh"}')
         self.let = dict(let or {})
         notes = list(program.notes)
         folded, fold_notes, self.folded_steps = _fold_steps(list(program.equations))
@@ -414,6 +415,7 @@ class Recurrence:
         Raises:
             BPTTError: another choice than that of the total, or the mean of a total of one's own.
         """
+        loss = loss.tolist() if hasattr(loss, "tolist") else loss  # of NumPy
         own = self.counted
         if loss == self.EACH or own == "every":
             return "every" if loss == self.EACH else loss
