@@ -238,8 +238,8 @@ TABLE: tuple[Breakage, ...] = (
         "norm's derivative at zero",
         'term',
         'bpttgraph/primitives.py',
-        'dot(ratio(x, expand(last(y), shape=x.shape)), t))',
-        'dot(div(x, expand(last(y), shape=x.shape)), t))',
+        'dot(ratio(x, expand(last(y), shape=x.shape)), t)',
+        'dot(div(x, expand(last(y), shape=x.shape)), t)',
         ('tests/test_tensor.py::test_subgradients',),
     ),
     Breakage(
