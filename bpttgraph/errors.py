@@ -8,6 +8,7 @@ itself: two of its own readings contradict each other. The command line makes a 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import UnionType
 from unicodedata import category
 
 __all__ = ["BPTTError", "Fault", "Span", "expect", "nearest", "visible"]
@@ -97,7 +98,7 @@ def _escape(sign: str) -> str:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
 
 
-def expect(value: object, kind: type | tuple[type, ...], what: str, hint: str) -> None:
+def expect(value: object, kind: type | tuple[type, ...] | UnionType, what: str, hint: str) -> None:
     """Refuse an argument of another type where it comes in, before something deep inside stumbles over it.
 
     >>> expect(3, str, "the name of a cell", 'write cell("rnn")')

@@ -17,6 +17,7 @@ DATA = U.instance(seed=0)
 RUN = U.run(DATA)
 G = dict(RUN.gradients)
 STRANGE = (1.5, object(), b"x", [1, 2], {"a": object()})
+PAIR = np.array([2.5, 1j])
 NO_TEXT = (None, 1, *STRANGE)
 DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
     "verify: seed": ((1.5, "a", -1, True, float("nan"), [1]), lambda x: bg.verify(U, G, seed=x)),
@@ -44,6 +45,20 @@ DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
     "notation": (NO_TEXT, lambda x: U.derive("W", notation=x)),
     "onehot": ((1, *STRANGE), lambda x: U.derive("W", onehot=x)),
     "sizes": ((1.5, object(), b"x", "h"), lambda x: REC.unroll(3, sizes=x)),
+    "let": ((1, "phi", [1, 2], b"x", PAIR), lambda x: bg.recurrence("h[t] = phi(W h[t-1])", let=x)),
+    "steps": ((None, 1.5, "a", *STRANGE), lambda x: REC.derive("W").at(steps=x)),
+    "loss": (([1.5], [2.0], ["a"], PAIR, object(), {"a": 1}), lambda x: U.recurrence.unroll(4, loss=x)),
+    "truncate": ((1.5, PAIR, [4], object()), lambda x: REC.unroll(4, truncate=x)),
+    "inputs": ((*NO_TEXT, PAIR), lambda x: REC.unroll(4, inputs=x)),
+    "reduce": ((*NO_TEXT, PAIR), lambda x: REC.unroll(4, reduce=x)),
+    "memory": ((*NO_TEXT, PAIR), lambda x: U.run(DATA, memory=x)),
+    "view": ((1, *STRANGE, PAIR), lambda x: U.draw(view=x)),
+    "picture": (NO_TEXT, lambda x: U.draw().save(x)),
+    "values": (NO_TEXT, lambda x: RUN.values[x]),
+    "order": ((None, 1.5, "a", PAIR, *STRANGE), lambda x: bg.check_grads(np.sin, 1.0, order=x)),
+    "modes": ((None, 1, "fwd", PAIR, *STRANGE), lambda x: bg.check_grads(np.sin, 1.0, modes=x)),
+    "name of a tensor": ((1, *STRANGE), lambda x: bg.tensor(1.0, name=x)),
+    "tangents": ((None, 1.0, object()), lambda x: bg.jvp(np.multiply, (1.0, 2.0), x)),
     "profile": (NO_TEXT, __import__("bpttgraph.homework.profile").homework.profile.profile),
 }
 
@@ -55,6 +70,11 @@ def test_what_does_not_fit_is_refused_at_the_door(door: str) -> None:
         with pytest.raises(BPTTError) as refused:
             call(value)
         assert refused.value.message and refused.value.hint, value
+
+
+def test_steps_with_a_loss_may_be_an_array() -> None:
+    for loss in (np.array([2, 4]), [np.int64(2), 4], range(2, 5, 2), "2,4"):
+        assert REC.unroll(4, loss=loss).loss_steps == (2, 4)
 
 
 @pytest.mark.parametrize("name", ["W", "x", "w"])

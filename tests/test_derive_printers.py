@@ -229,7 +229,14 @@ def on(name: str, *args: str, **settings: float) -> Expr:
         (on("leaky_relu", "a", slope=0.2), "leaky_relu(a, 0.2)", None),
         (on("above", "a", "b"), "1₊(a − b)", r"\mathbf{1}_{+}\left(a - b\right)"),
         (product(on("ylog", "a", "b"), symbol("c")), "(a log(b)) c", None),
-        (stack(symbol("u", (2,)), Apply((1, 1), op.TABLE["reshape"], (symbol("a"),), (("rank", 0), ("shape", (1,))), ((),))), "[u; a]", None),
+        (
+            stack(
+                symbol("u", (2,)),
+                Apply((1, 1), op.TABLE["reshape"], (symbol("a"),), (("rank", 0), ("shape", (1,))), ((),)),
+            ),
+            "[u; a]",
+            None,
+        ),
     ],
 )
 def test_as_a_person_writes(e: Expr, text: str, latex: str | None):
@@ -245,7 +252,12 @@ FUNCTIONS = {
     "clip": lambda x, low=-1.0, high=0.5: np.clip(x, low, high), "softmax": lambda x: np.exp(x) / np.exp(x).sum(),
     "sum": np.sum, "logsumexp": lambda x: np.log(np.exp(x).sum()), "norm": lambda x: np.sqrt((x**2).sum()),
 }  # fmt: skip
-SETTINGS = {"leaky_relu": {"slope": 0.3}, "elu": {"alpha": 0.7}, "clip": {"low": -0.8, "high": 0.6}, "sum": {"axes": (-1,)}}
+SETTINGS = {
+    "leaky_relu": {"slope": 0.3},
+    "elu": {"alpha": 0.7},
+    "clip": {"low": -0.8, "high": 0.6},
+    "sum": {"axes": (-1,)},
+}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -257,7 +269,9 @@ def test_functions_are_the_same_in_sympy(name: str) -> None:
     x = np.array([-1.7, 0.4, -0.3, 2.1]) if name not in ("log", "sqrt") else np.array([1.7, 0.4, 0.3, 2.1])
     names = [sympy.Symbol(f"v_{i + 1}", real=True) for i in range(4)]
     shape = (4, 1) if function.kind == "elementwise" or name == "softmax" else ()
-    found = to_sympy(Apply(shape, function, (symbol("v", (4,)),), tuple(sorted(attrs.items())), ((4,),))).subs(dict(zip(names, x)))
+    found = to_sympy(Apply(shape, function, (symbol("v", (4,)),), tuple(sorted(attrs.items())), ((4,),))).subs(
+        dict(zip(names, x))
+    )
     got = np.array(list(found) if shape else [found], float)
     np.testing.assert_allclose(got, np.atleast_1d(FUNCTIONS[name](x, **given)), rtol=1e-12, atol=1e-15)
 

@@ -243,3 +243,14 @@ def test_long_lists_of_names_are_broken_in_code():
     head, end = code[: code.index("):")], code[code.index("return") :]
     assert max(map(len, (head + end).splitlines())) <= 88 and head.count("\n") > 4
     assert "def gradients(T, W_hh, W_hy, h, target, y):" in bg.cell("rnn").derive("W_hh").code()
+
+
+@pytest.mark.parametrize(("right", "mark"), [(True, "✓"), (False, "✗")])
+def test_the_mark_says_what_the_verdict_says(right: bool, mark: str) -> None:
+    u = bg.cell("rnn").unroll(2)
+    report = check_gradients(u, ["W_hh"])
+    if not right:
+        report.broken = "the oracles disagree"
+    state = "right" if right else "wrong"
+    shown = re.findall(r'<p class="verdict (\w+)"><span class="mark" aria-hidden="true">(.)</span>', build(u, "W_hh", report).html)
+    assert (state, mark) in shown and all(m == {"right": "✓", "wrong": "✗"}.get(s, "–") for s, m in shown)

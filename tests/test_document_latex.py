@@ -147,3 +147,9 @@ def test_a_talk_is_short_and_keeps_steps_whole() -> None:
         firsts, lasts = zip(*[(f.blocks[0], f.blocks[-1]) for f in frames if f.blocks])
         parted = [a for a, b in zip(lasts, firsts[1:]) if isinstance(a, Para) and isinstance(b, Display)]
         assert parted == [] and len(frames) > 10
+
+
+def test_no_dollar_of_a_text_opens_a_formula() -> None:
+    for escaped in (text("5$ and $x$"), code("5$ and $x$")):
+        assert not re.search(r"(?<!\\)\$", escaped) and "\\(" not in escaped
+    assert text("5$ and $x$") == r"5\$ and \$x\$"

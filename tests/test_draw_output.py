@@ -388,3 +388,18 @@ def test_a_png_where_integers_have_32_bits(monkeypatch: pytest.MonkeyPatch) -> N
     wide = figure.png
     monkeypatch.setattr(raster, "np", NarrowNumPy())
     assert raster.write_png(figure.layout) == wide
+
+
+def test_dot_shows_entities_as_they_stand() -> None:
+    """Graphviz reads `&lt;` in a label as `<`: an ampersand of ours is an entity itself."""
+    from bpttgraph.draw.dot import _quote
+
+    assert _quote("a&lt;b & c") == '"a&amp;lt;b &amp; c"'
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arrows_in_dot_point_from_what_is_read_to_what_reads(name: str) -> None:
+    graph = sample(name, 3)
+    lines = re.findall(r'^ *"([^"]+)" -> "([^"]+)" \[', draw(graph).dot, re.MULTILINE)
+    links = {(link.source, link.target) for link in graph.links}
+    assert lines and {(a, b) for a, b in lines if a != b} <= links and len(links) > len({(b, a) for a, b in links} & links)

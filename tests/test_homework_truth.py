@@ -12,6 +12,7 @@ import pytest
 import bpttgraph as bg
 from bpttgraph.check.directions import Directional, locate
 from bpttgraph.core import primitives
+from bpttgraph.core.rounding import radius
 from bpttgraph.homework.generic import faults, hidden_window, visible
 from bpttgraph.homework.truth import Truth, U
 
@@ -351,3 +352,20 @@ def test_terms_computed_alike_err_alike(seed):
     for name in answer:  # and the least of the wrong ones that matter is wrong
         spoilt = answer[name] * (1 + 1e-8)
         assert not bg.verify(u, {**answer, name: spoilt}, data=data).right
+
+
+def test_the_last_place_of_a_value_from_both_sides():
+    """Where nothing else rounds, the next number is right, and the one after the next is wrong."""
+    for value in (1.0, 1.25, 3.9, -7e-9):
+        allowed = U * radius(0.0, 0.0, value)
+        near = np.nextafter(value, 2 * value)
+        far = np.nextafter(np.nextafter(near, 2 * value), 2 * value)
+        assert abs(near - value) <= allowed < abs(far - value)
+
+
+def test_another_arrangement_from_both_sides():
+    """A sum in another order may lose u·S beyond what ours rounds, but no more than a hundred standard deviations of it."""
+    sigma, value = 2.0, 0.0
+    ours = radius(sigma, 0.0, value)
+    assert ours + 0.99 * 50 <= radius(sigma, 50.0, value) < ours + 1.01 * 50
+    assert ours + 99 * sigma <= radius(sigma, 1e9, value) < ours + 101 * sigma

@@ -22,7 +22,7 @@ from ..core.graph import Node, needed
 from ..core.primitives import TABLE
 from ..eager.tensor import Tensor, _recorded
 from ..eager.transforms import _Call, _numeric, jvp, leaves, rebuild, vjp
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from .report import Finding, Report
 
 __all__ = ["check_grads", "gradcheck"]
@@ -354,6 +354,8 @@ def check_grads(
     True
     """
     args = args if isinstance(args, tuple) else (args,)
+    for value, kind in ((order, int), (modes, list | tuple)):
+        expect(value, kind, "order and modes of check_grads", 'write order=2, modes=("fwd", "rev")')
     if order < 1 or not modes or any(m not in ("fwd", "rev") for m in modes):
         raise BPTTError(f"check_grads: order={order!r}, modes={modes!r}", 'write order=2, modes=("fwd", "rev")')
     report = Report(

@@ -95,7 +95,7 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
     "pdf needs the extra bpttgraph[typst]).",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random instance on which the check runs.")
-@click.option("--batch", type=click.IntRange(1, 10_000), help="Check on a batch of so many examples.")
+@click.option("--batch", type=click.IntRange(max=10_000), help="Check on a batch of so many examples.")
 def derive(
     source: str,
     wrt: tuple[str, ...],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fractions import Fraction
 from functools import cached_property
@@ -371,6 +371,7 @@ class SymbolicDerivation(Printed):
         Raises:
             Fault: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
+        expect(steps, int | Mapping, "steps", "write steps=3")
         u = self.unrolled(steps)
         names = self.read_in(u)
         if not names:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from ..machine.files import write
 from .dot import write_dot
 from .engines import render_svg
@@ -135,6 +135,7 @@ class Figure:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture; the ending of the name says which format. Nothing half-written is ever left behind."""
+        expect(path, str | os.PathLike, "the name of a picture", 'write a file name, such as "rnn.svg"')
         target = Path(path)
         suffix = target.suffix.lower()
         if suffix not in (".svg", ".png", ".pdf", ".dot", ".tikz", ".tex"):

@@ -29,7 +29,7 @@ from ..core import arrays as A, primitives as P
 from ..core.autodiff import vjp_rule
 from ..core.graph import Node, Traced, _serial
 from ..core.primitives import Primitive, sum_to
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from .products import Cotangent, Products, multiplied
 
 __all__ = ["PromotionNote", "Tensor", "detach", "no_grad", "reverse_values", "stop_gradient", "tensor"]
@@ -416,6 +416,7 @@ class Tensor(Node):
 
     def named(self, name: str) -> Tensor:
         """Give this value a name (`"h[3]"`) for graphs and messages; returns itself."""
+        expect(name, str, "the name of a tensor", 'write a text, such as "h[3]"')
         self.name = self.base = name
         head, bracket, tail = name.partition("[")
         if bracket and tail[:-1].isdigit():

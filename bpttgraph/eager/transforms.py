@@ -22,7 +22,7 @@ import numpy as np
 from ..core import arrays as A, primitives as P
 from ..core.autodiff import backward, forward
 from ..core.graph import Graph, Node, _serial, needed
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from .numpy_front import array as _array, stack
 from .tensor import Tensor, _constant, _recorded, _seed, reverse_values
 
@@ -339,6 +339,7 @@ def jvp(f: Callable[..., Any], primals: Any, tangents: Any, **kwargs: Any) -> tu
     """
     if not isinstance(primals, tuple):
         primals, tangents = (primals,), (tangents,)
+    expect(tangents, list | tuple, "the tangents of several arguments", "give a tuple with one for each argument")
     value, push = linearize(f, *primals, **kwargs)
     return value, push(*tangents)
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import facade
-from ..errors import BPTTError, visible
+from ..errors import BPTTError, expect, visible
 from .binding import bind, fold_steps
 from .definitions import Definition, Read, components
 from .functions import FUNCTIONS, LOSSES
@@ -65,6 +65,7 @@ class Recurrence:
         self.conventions = conventions
         self.program = program
         self.blocks = program.blocks
+        expect({} if let is None else let, Mapping, "let", 'bind functions by name, such as let={"phi": "tanh"}')
         self.let = dict(let or {})
         notes = list(program.notes)
         folded, fold_notes, self.folded_steps = fold_steps(list(program.equations))
@@ -348,6 +349,7 @@ class Recurrence:
         Raises:
             BPTTError: another choice than that of the total, or the mean of a total of one's own.
         """
+        loss = loss.tolist() if hasattr(loss, "tolist") else loss  # of NumPy
         own = self.counted
         if loss == self.EACH or own == "every":
             return "every" if loss == self.EACH else loss

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property, partial
+from operator import index
 from typing import Any
 
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from .definitions import Component, Definition, components
 from .model import Recurrence
 from .shapes import infer
@@ -58,6 +59,8 @@ class Settings:
         self.inputs, self.reduce, self.given_sizes = inputs, reduce, sizes
         self.steps = self._read_steps(steps)
         self.truncation: Truncation | None = parse_truncation(truncate)
+        for what, given in (("inputs", inputs), ("reduce", reduce)):
+            expect(given, str, what, f'write {what}="{"every" if what == "inputs" else "sum"}"')
         if inputs not in ("every", "first", "feedback"):
             raise BPTTError(f"inputs={inputs!r} is not known", 'write "every", "first" or "feedback"')
         if reduce not in ("sum", "mean"):
@@ -103,7 +106,7 @@ class Settings:
         if loss == "last":
             return (last,)
         try:
-            steps = sorted({int(s) for s in loss}) if not isinstance(loss, str | int) else [int(s) for s in str(loss).split(",")]
+            steps = sorted({index(s) for s in loss}) if not isinstance(loss, str | int) else [int(s) for s in str(loss).split(",")]
         except (TypeError, ValueError):
             raise BPTTError(f"loss={loss!r} is not a choice of steps", 'write "every", "last", or steps such as [2, 3]') from None
         bad = [s for s in steps if not 1 <= s <= last]

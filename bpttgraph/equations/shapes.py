@@ -383,7 +383,7 @@ def infer(
     solver = _Solver(text)
     for name in names:
         solver.name(name)
-    given = _match_sizes(sizes or {}, [n for n in names if n not in scalars])
+    given = _match_sizes({} if sizes is None else sizes, [n for n in names if n not in scalars])
     for name, value in given.items():
         if isinstance(value, int):
             cell = _Shape([_Size(value, (f"{name} has size {value}", None))], (f"{name} is a vector of size {value}", None))

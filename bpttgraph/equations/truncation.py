@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 
 __all__ = ["Truncation", "parse_truncation"]
 
@@ -63,7 +63,10 @@ def parse_truncation(value: str | int | None) -> Truncation | None:
     >>> parse_truncation("8;4").text
     'BPTT(8; 4): every 4 steps the last 4 losses are sent back over 8 steps'
     """
-    if value is None or value == "none":
+    if value is None:
+        return None
+    expect(value, str | int, "truncate", 'write "sliding:4", "chunk:4", "8;4", "one-step" or "carousel"')
+    if value == "none":
         return None
     text = str(value).strip()
     if text.isdigit():

@@ -207,7 +207,7 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
     n = sum(prod(u.shapes[name]) for name in u.recurrence.states)
     what = f"the Jacobians of {u.columns:,} steps, {n:,}×{n:,} each, and their products are {{}} numbers"
     within(4 * u.columns * n**2, MOST_NUMBERS, what, "measure fewer steps or smaller states")
-    run = u.run(u.instance(seed=0) if data is None else data).finite()
+    run = u.run(u.instance(seed=0) if data is None else data)
     if u.truncation is not None:
         note = ["the full gradient is measured; truncation does not apply to ∂h_t/∂h_k"]
     else:
@@ -230,6 +230,9 @@ def _measure(run: Run, direction: int, wrt: Sequence[str] | None, notes: list[st
     steps = np.zeros((count - 1, n, n))
     for i in range(1, count):
         steps[i - 1, : sizes[i], : sizes[i - 1]] = columns.jacobian(interfaces[i], interfaces[i - 1], interfaces[i - 1])
+    if not np.all(np.isfinite(steps)):
+        run.finite()
+        raise BPTTError("a Jacobian of a step is not a finite number", "choose numbers on which every function is defined")
     names = _parameters(columns, wrt, count, notes)
     norms, rows, row_logs, (product, logs) = _walk(columns, interfaces, steps)
     contributions = _contributions(columns, interfaces, rows, row_logs, names)

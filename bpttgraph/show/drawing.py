@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import primitives as P
 from ..core.graph import Graph, leaf, needed
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 
 if TYPE_CHECKING:
     from ..draw.data import Data, Term
@@ -41,6 +41,7 @@ def picture(
     from ..draw import GRADIENT_VIEWS, VIEWS, draw, draw_network
     from .detail import detailed
 
+    expect(view, str | None, "view", f"write one of {', '.join(VIEWS)}")
     if view in VIEWS and view != "forward" and detail is not None:
         raise BPTTError(f"view={view!r} has no levels of detail", "leave detail out, or draw view='forward'")
     if view == "cell":

@@ -188,6 +188,7 @@ class Numbers:
         dtype = admitted.dtype
         found: Scheduled | Checkpointed | None = None
         # Complex numbers serve the check by complex step, which must share nothing with what it checks.
+        expect(memory, str, "memory", 'write memory="all" or memory="sqrt"')
         if memory not in ("all", "sqrt"):
             raise BPTTError(f"memory={memory!r} is not known", 'write memory="all" or memory="sqrt"')
         if memory == "sqrt" and dtype.kind == "c":
@@ -237,6 +238,7 @@ class _Values(Mapping[str, Array]):
         return name in self._run.u.nodes
 
     def __getitem__(self, name: str) -> Array:
+        expect(name, str, "the name of a value", 'write a text, such as values["h[2]"]')
         return self._run._outside(name)
 
 

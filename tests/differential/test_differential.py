@@ -25,6 +25,8 @@ RIGHT = (
     r"recurrence has chains of states that feed each other, so it has no single product of Jacobians",
     r"is a matrix, so that no matrix is its derivative by the one before",
     r"^the steps are not alike, so that no formula holds for every number of them: m\[t\] = sum_\{k=1\}\^\{t\}",
+    # a total of one's own that does more than add: its sum is no sum of steps any more. Honest, but it could be done
+    r"^the steps are not alike, so that no formula holds for every number of them: .* reads several steps in one formula$",
 )
 
 # of the sweeps, each of another kind: chosen losses of states called c[t+1] (with and without memory), a copied state, rounding
