@@ -444,3 +444,54 @@ def test_what_reads_zeros_beyond_the_last_step_is_left_out_there(text: str) -> N
     """Zeros stand beyond the last step, and 0 · (1/0) is no number; `code` compares what it prints with the reverse pass."""
     code = bg.recurrence(text).derive("all").code()
     assert "def gradients(" in code
+
+
+def _divided(T: int, h1: Any, x: Any) -> tuple[Any, Any]:
+    h = np.zeros(T + 8, complex)
+    h[1] = h1
+    for t in range(1, T + 1):
+        h[t + 1] = h[t] / x[t]
+    return {"h": h}, (h[2 : T + 2] ** 2).sum()
+
+
+def _divided_two_before(T: int, h1: Any, x: Any) -> tuple[Any, Any]:
+    h = np.zeros(T + 8, complex)
+    h[:2] = 0.7, h1
+    for t in range(1, T + 1):
+        h[t + 1] = h[t - 1] / x[t]
+    return {"h": h}, (h[1 : T + 1] ** 2).sum()
+
+
+def _logarithm(T: int, w: Any, x: Any) -> tuple[Any, Any]:
+    h = np.zeros(T + 8, complex)
+    h[1] = 0.4
+    for t in range(1, T + 1):
+        h[t + 1] = np.tanh(w * h[t])
+    return {"h": h, "C": np.log(h + 2), "w": w}, np.log(h[2 : T + 2] + 2).sum()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+@pytest.mark.parametrize(
+    ("text", "by", "forward"),
+    [
+        ("h[t+1] = h[t]/x[t]\nE[t] = h[t+1]*h[t+1]", "h[1]", _divided),
+        ("h[t+1] = h[t-1]/x[t]\nE[t] = h[t]*h[t]", "h[1]", _divided_two_before),
+        ("h[t+1] = tanh(w*h[t])\nC[t] = log(h[t+1]+2)", "w", _logarithm),
+    ],
+)
+def test_what_counts_is_said_by_the_adjoint(text: str, by: str, forward: Any, steps: int) -> None:
+    """h[t+1] stands one step behind the last, and is no row of zeros: left out is what a row of zeros of the adjoints multiplies.
+
+    The oracle is the complex step.
+    """
+    x = np.zeros(steps + 8)
+    x[1 : steps + 1] = np.linspace(0.5, 1.5, steps)
+    values, _ = forward(steps, 0.3, x)
+    want = np.imag(forward(steps, 0.3 + 1e-30j, x)[1]) / 1e-30
+    printed = bg.recurrence(text).derive(by).printed()
+    names: dict[str, Any] = {}
+    exec(printed.text, names)
+    real = {"x": x, **{n: np.real(v) for n, v in values.items()}}
+    with np.errstate(all="ignore"):
+        got = names["gradients"](**dict.fromkeys(printed.lengths, steps), **{a: real[n] for a, n in printed.arguments.items()})
+    assert np.allclose(got[by], want, rtol=1e-12)

@@ -201,3 +201,22 @@ def test_steps_that_are_alike_have_one_formula(case: str, wrt: str):
         assert np.allclose(g.at(T).value_at("matrix", run), want, rtol=1e-12, atol=1e-13)
         if "J" not in text:
             assert np.allclose(g.closed_form.contributions(u, run).sum((0, 1)), want, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_a_layer_written_backwards_starts_at_the_last_step(steps: int) -> None:
+    """r[t-1] = w r[t]: the data are r[T], for any T; by hand E = Σ_t (w^(T-t) r[T])², so that dE/dr[T] = 2 r[T] Σ w^(2(T-t))."""
+    rec = bg.recurrence("r[t-1] = w*r[t]\nE[t] = r[t]*r[t]")
+    g = rec.derive("all")
+    assert [r.key for r in g.recursions if r.kind == "gradient"] == ["w", "r[T]"]
+    w, end = 0.8, -1.5
+    r = np.zeros(steps + 8)
+    r[: steps + 1] = end * w ** np.arange(steps, -1.0, -1)
+    names: dict[str, Any] = {}
+    exec(g.code(), names)
+    got, ahead = names["gradients"](steps, r, w), np.arange(steps)
+    assert np.allclose(got["r[T]"], 2 * end * (w ** (2 * ahead)).sum())
+    assert np.allclose(got["w"], end**2 * (2 * ahead * w ** np.maximum(2 * ahead - 1, 0)).sum())
+    u = rec.unroll(steps)
+    report = u.derive(f"r[{steps}]").check(u.instance(seed=0))
+    assert report.right and any("printed" in f.what for f in report.findings)

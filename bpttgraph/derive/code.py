@@ -9,14 +9,14 @@ h[-1], stands where Python finds it: in the last row.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..formulas.code_helpers import definitions
 from ..formulas.code_names import NameTable, python_name, quoted
 from ..formulas.code_printer import CodePrinter
 from ..formulas.expr import Expr, Product, Tagged, Unit, split_sign, transpose
-from ..formulas.nodes import Apply, Divide, Num, Power, Shape
-from ..formulas.steps import symbols_of
+from ..formulas.nodes import Add, Apply, Divide, Num, Power, Shape, Symbol
 from ..formulas.walk import SUM
 from .recursion import Recursion, names_of, steps_from
 from .recursions import Loop, Recursions
@@ -62,6 +62,10 @@ class _Writer:
         self.recursions, self.function, self.least = recursions, function, least
         self.statements = recursions.statements
         self.variables = recursions.adjoints.paths.variables
+        self.steps: dict[str, list[int]] = {}  # of each sequence
+        for v in self.variables.values():
+            if v.step is not None:
+                self.steps.setdefault(v.base, []).append(v.step)
         self.blocks = [b for b in recursions.last if b]
         inputs = self._inputs()
         self.names = NameTable(inputs, [function, *map(_plain_length, self.blocks)])
@@ -132,11 +136,10 @@ class _Writer:
         before: Recursion | None = None
         for r in own:
             printer.size = f"{self.names(r.key)}.shape[1]" if len(r.dims) == 1 else ""
-            left, beyond = printer.show(r.left), {x: n for x in r.terms if (n := _beyond(r, x, down))}
-            lines = [f"{left} = {self._text(tuple(x for x in r.terms if x not in beyond), r.dims)}"]
-            for x, n in beyond.items():
-                place = f"t <= {self._bound(_shifted('T', -n))}" if down else f"t >= {1 + n}"
-                lines += [f"if {place}:", f"    {left} += {self._text((x,), r.dims)}"]
+            left, places = printer.show(r.left), [self._place(r, x, down) for x in r.terms]
+            lines = [f"{left} = {self._text(tuple(x for x, place in zip(r.terms, places) if not place), r.dims)}"]
+            for x, place in zip(r.terms, places):
+                lines += [f"if {place}:", f"    {left} += {self._text((x,), r.dims)}"] if place else []
             # of few steps, what is said of the last one may hold for the first as well: what comes first counts
             met = before is not None and before.key == r.key and self._meet(before, r, down)
             before, word = r, "elif" if met else "if"
@@ -156,6 +159,63 @@ class _Writer:
             if max(low, other) <= min(high, end):
                 return True
         return False
+
+    def _place(self, r: Recursion, term: Expr, down: bool) -> str:
+        """Where a term counts, if not everywhere: beyond the last adjoint that it reads it is zero, but for NumPy 0 · (1/0) is no number.
+
+        That happens where what it divides by, say, stands beyond the last step, too, in a row of zeros.
+        """
+
+        def end(name: str) -> str | None:
+            """The last t (upwards: the first) for which a name such as x[t+1] stands at a step that is there."""
+            match, steps = re.fullmatch(r"(.*)\[t([+-]\d+)?\]", name), self._steps(name)
+            if match is None or not steps:
+                return None
+            return _shifted(self.recursions.place((max if down else min)(steps), r.block), -int(match[2] or 0))
+
+        until = self._until(term, end, down)
+        ends = [x for n in _undefined(term) if (x := end(n)) is not None]
+        if until is None or not self._passes(r.first, until, down) or not any(self._passes(r.first, x, down) for x in ends):
+            return ""
+        return f"t <= {self._bound(until)}" if down else f"t >= {self._bound(until)}"
+
+    def _many(self, r: Recursion, term: Expr) -> str:
+        """For how many steps a term of an initial state counts, if not for any number: the same for h[1], with dh[3] x[2] in it."""
+
+        def fewest(name: str) -> str | None:
+            base, _, step = name[:-1].rpartition("[")
+            steps = self._steps(name)
+            if not steps or not base:
+                return None
+            low, high = (self.recursions.place(x, r.block) for x in (min(steps), max(steps)))
+            there = (n for n in range(self.least, self.least + FEW) if steps_from(low, n) <= steps_from(step, n) <= steps_from(high, n))
+            return str(next(there, self.least))
+
+        until = self._until(term, fewest, False)
+        if until is None or int(until) <= self.least or all(int(fewest(n) or 0) <= self.least for n in _undefined(term)):
+            return ""
+        return f"{_plain_length(r.block)} >= {until}"
+
+    def _steps(self, name: str) -> Iterable[int]:
+        """Where there are values of a sequence, or adjoints, in the unrolling that is read as symbolic."""
+        base = name.rpartition("[")[0]
+        return self.recursions.lines[base].parts if base in self.recursions.lines else self.steps.get(base, ())
+
+    def _until(self, e: object, end: Callable[[str], str | None], upper: bool) -> str | None:
+        """The bound of a term that is zero beyond the ends of the adjoints in it; None if it has none."""
+        if isinstance(e, Symbol):
+            return end(e.name) if e.name.rpartition("[")[0] in self.recursions.lines else None
+        parts = [self._until(x, end, upper) for x in (e.terms if isinstance(e, Add) else _parts(e))]
+        found = [x for x in parts if x is not None]
+        if not found or (isinstance(e, Add) and None in parts):
+            return None
+        # a product is zero with one of its factors, a sum only with all
+        return (max if isinstance(e, Add) == upper else min)(found, key=_rank)
+
+    def _passes(self, first: str, end: str, down: bool) -> bool:
+        """Whether a loop that starts at `first` starts beyond `end`, for some number of steps."""
+        each = [(steps_from(first, n), steps_from(end, n)) for n in range(self.least, self.least + FEW)]
+        return any(a > b if down else a < b for a, b in each)
 
     def _bound(self, text: str) -> str:
         return self.printer.step(text).replace("+", " + ").replace("-", " - ") if text.startswith("T") else text
@@ -195,11 +255,15 @@ class _Writer:
     def _initial(self, name: str, r: Recursion, terms: tuple[Expr, ...]) -> list[str]:
         """The gradient by an initial state: one statement."""
         zero = f"np.zeros_like({self.printer.name(r.of)})"
-        if not terms:
-            return [f"{name} = {zero}"]
-        text = self._text(terms, r.dims)
-        plain = all(self.printer.read(t).form != "scalar" for t in terms) or not r.dims
-        return [f"{name} = {text}"] if plain else [f"{name} = {zero}", f"{name} += {text}"]
+        later = {x: many for x in terms if (many := self._many(r, x))}
+        at_once = tuple(x for x in terms if x not in later)
+        plain = at_once and (all(self.printer.read(t).form != "scalar" for t in at_once) or not r.dims)
+        lines = [] if plain else [f"{name} = {zero}"]
+        if at_once:
+            lines.append(f"{name} {'' if plain else '+'}= {self._text(at_once, r.dims)}")
+        for many in dict.fromkeys(later.values()):
+            lines += [f"if {many}:", f"    {name} += {self._text(tuple(x for x in terms if later.get(x) == many), r.dims)}"]
+        return lines
 
     def _one_line(self, e: Expr, name: str) -> str | None:
         """A summand δ 𝐞ᵀ adds to one column only, 𝐞 δᵀ to one row: that statement; None for all else."""
@@ -215,33 +279,23 @@ class _Writer:
         return None
 
 
-def _beyond(r: Recursion, term: Expr, down: bool) -> int:
-    """At how many steps a term must be left out: it reads rows of zeros there, and is not defined of zero (1/x[t+1], log).
+def _parts(e: object) -> list[object]:
+    """What a formula is made of."""
+    if isinstance(e, tuple):
+        return list(e)
+    return [getattr(e, f) for f in e.__dataclass_fields__ if f not in ("shape", "op", "attrs")] if isinstance(e, Expr) else []
 
-    The adjoint that it multiplies is zero there, and so would it be, but for NumPy 0 · ∞ is no number.
-    """
-    first = r.first
-    outside = int(first[1:] or 0) if down and first.startswith("T") else 1 - int(first) if not down and first.isdigit() else None
-    if outside is None:
-        return 0
-    reach, todo = 0, [term]
-    while todo:
-        e: object = todo.pop()
-        undefined: object = None
-        if isinstance(e, Divide):
-            undefined = e.bottom
-        elif isinstance(e, Power):
-            undefined = None if isinstance(e.exponent, Num) and e.exponent.value > 0 else e
-        elif isinstance(e, Apply) and e.op.domain is not None:
-            undefined = e.args
-        for x in symbols_of(undefined):
-            ahead = re.search(r"\[t([+-]\d+)\]$", x.name)
-            reach = max(reach, (1 if down else -1) * int(ahead[1]) if ahead else 0)
-        if isinstance(e, tuple):
-            todo.extend(e)
-        elif isinstance(e, Expr):
-            todo.extend(getattr(e, f) for f in e.__dataclass_fields__ if f not in ("shape", "op", "attrs"))
-    return max(0, reach + outside) and reach
+
+def _undefined(e: object) -> Iterator[str]:
+    """The names in a formula that must not be zero, or may not: divisors, powers, arguments of functions such as the logarithm."""
+    if isinstance(e, Divide):
+        yield from names_of(e.bottom)
+    elif isinstance(e, Power) and not (isinstance(e.exponent, Num) and e.exponent.value > 0):
+        yield from names_of(e)
+    elif isinstance(e, Apply) and e.op.domain is not None:
+        yield from names_of(e.args)
+    for part in _parts(e):
+        yield from _undefined(part)
 
 
 def _plain_length(block: str) -> str:

@@ -15,7 +15,7 @@ from ..errors import NOTHING, BPTTError, Fault, expect, nearest
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
 from ..formulas.layout import Printed, together
 from ..formulas.notation import checked
-from ..formulas.steps import at_steps, fill, renamed, substituted, symbols_of
+from ..formulas.steps import at_steps, fill, renamed, step_text, substituted, symbols_of
 from ..machine.notebooks import bundle
 from .adjoints import Adjoints
 from .alike import irregularity, refused
@@ -26,6 +26,7 @@ from .recursions import Recursions
 from .stacked import stacks
 
 if TYPE_CHECKING:
+    from ..core.variables import Variable
     from ..equations import Recurrence
     from ..unrolled import Unrolled
     from .closed import ClosedForm
@@ -51,8 +52,7 @@ def symbolic_of(u: Any, wrt: str, notation: str = "pascanu", onehot: Iterable[st
     loss: Any = (
         "every" if u.loss_steps == tuple(range(1, last + 1)) else "last" if u.loss_steps == (last,) else u.loss_steps
     )
-    beyond = v.step - u.steps[v.block if v.block in u.steps else None] if v is not None and v.step is not None else 0
-    name = f"{v.base}[T+{beyond}]" if v is not None and beyond > 0 else wrt
+    name = _general(u, v) if v is not None and v.step is not None else wrt
     truncate = u.truncation.name if u.truncation else None
     found: SymbolicDerivation = u.recurrence.derive(
         name, loss, truncate=truncate, sizes=u.given_sizes, inputs=u.inputs, reduce=u.reduce, notation=notation, onehot=onehot
@@ -125,14 +125,13 @@ class SymbolicDerivation(Printed):
         )
 
     def _everything(self) -> list[str]:
-        """The parameters, then the initial states; one after the last step is called r[T+1]."""
+        """The parameters, then the initial states; one at the end of time is called r[T+1], or r[T] of r[t-1] = w*r[t]."""
         u = self.reference
         initial = {n.name or "" for rows in u.leaves.values() for _, n in rows if n.role == "initial"}
         found = list(u.parameters)
         for name, v in u.vgraph.variables.items():
             if name in initial:
-                late = (v.step or 0) - u.steps.get(v.block, u.columns)
-                found.append(f"{v.base}[T+{late}]" if late > 0 else name)
+                found.append(_general(u, v))
         if not found:
             raise BPTTError(NOTHING.format(self.recurrence.title), "take a recurrence with a parameter")
         return found
@@ -293,10 +292,8 @@ class SymbolicDerivation(Printed):
             if r.kind == "terminal" or r.summed:
                 continue
             n = last[r.block]
-            low, high = sorted((steps_from(r.first, n), steps_from(r.last, n)))
-            if steps_from(r.first, n) < steps_from(r.last, n) and self._downward(r):
-                continue  # an empty range, such as T−1 … 1 for T = 1
-            for s in range(low, high + 1):
+            low, high = (steps_from(x, n) for x in ((r.last, r.first) if self._downward(r) else (r.first, r.last)))
+            for s in range(low, high + 1):  # an empty range, such as T−1 … 1 for T = 1, is none
                 values = {"t": s, "T": n}
                 name = f"{r.key}[{s}]"
                 if name not in made:
@@ -397,6 +394,13 @@ class SymbolicDerivation(Printed):
 
     def __repr__(self) -> str:
         return f"<SymbolicDerivation ∂E/∂{self.wrt} of {self.recurrence.title}, loss at {self.loss} step>"
+
+
+def _general(u: Any, v: Variable) -> str:
+    """What an initial state is called for any number of steps: h[0], but r[T+1] where all others of its name come before it."""
+    made = [x.step or 0 for x in u.vgraph.variables.values() if x.base == v.base and x.role != "initial"]
+    step, last = v.step or 0, u.steps[v.block if v.block in u.steps else None]
+    return f"{v.base}[{step_text('T', step - last)}]" if made and step > max(made) else v.name
 
 
 def _without(e: Expr, zero: set[str], keys: set[str]) -> Expr | None:
