@@ -136,6 +136,11 @@ def sized(a: Any) -> Any:
     return a
 
 
+def rowed(a: Any) -> Any:
+    """What has rows and columns: a number stands for a vector of one entry, as `times` leaves it, whose only entry has the index 1."""
+    return np.atleast_2d(sized(a))
+
+
 def turned(a: Any) -> Any:
     if isinstance(a, Unit):
         return Unit({"I": "I", "ones": "row", "row": "ones"}[a.kind], a.by)
@@ -196,15 +201,15 @@ class Reader:
             return lambda v: turned(f(v))
         if item[0] == "rows":
             one = item[1] == item[2]  # one row of a column is a number
-            return lambda v: (lambda a: a[0, 0] if one and a.shape[1] == 1 else a)(sized(f(v))[item[1] - 1 : item[2]])
+            return lambda v: (lambda a: a[0, 0] if one and a.shape[1] == 1 else a)(rowed(f(v))[item[1] - 1 : item[2]])
         inner = [Reader(i).whole() for i in (item[1] if item[0] == "at" else [item[1]])]
         if item[0] == "^":
             return lambda v: f(v) ** inner[0](v)
         if item[0] == "column":
-            return lambda v: sized(f(v))[:, [int(inner[0](v)) - 1]]
+            return lambda v: rowed(f(v))[:, [int(inner[0](v)) - 1]]
 
         def entry(v: Values) -> Any:
-            value, place = sized(f(v)), [int(i(v)) - 1 for i in inner]
+            value, place = rowed(f(v)), [int(i(v)) - 1 for i in inner]
             return value[place[0], place[1] if len(place) > 1 else 0]
 
         return entry
