@@ -178,3 +178,35 @@ def test_a_sum_over_many_examples_one_after_the_other(signs: str) -> None:
 def test_many_examples_are_no_fault() -> None:
     u = bg.cell("rnn").unroll(3)
     assert u.derive("W_hh").check(u.instance(0, batch=20_000)).right
+
+
+# -- powers, files and instances ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["h[t] = w*h[t-1]^(10^400)", "h[t] = w*h[t-1]^(9^9^9^9)", "h[t] = w*2^(10^20)*h[t-1]", "h[t] = (w*h[t-1]+9)^(10^3)"],
+)
+def test_a_power_that_is_too_large_is_not_called_a_wrong_derivation(text: str) -> None:
+    result = run("derive", "-", "--wrt", "w", text=text)
+    assert result.exit_code == 2 and "h[1] is infinite on these numbers" in result.output and "WRONG" not in result.output
+
+
+@pytest.mark.parametrize("answer", ["", " "])
+def test_an_answer_without_a_name(answer: str) -> None:
+    result = run("check", "rnn", "--answer", answer)
+    assert result.exit_code == 2 and "--answer names no file" in result.output
+
+
+def test_no_instance_is_written_on_which_nothing_can_be_computed(tmp_path: Path) -> None:
+    result = run("check", "-", "--make-instance", tmp_path / "i.npz", text=INFINITE)
+    assert result.exit_code == 2 and "h[1] is infinite" in result.output and not list(tmp_path.iterdir())
+
+
+def test_a_model_whose_numbers_are_none_writes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("to be or not to be " * 9)
+    text = "h[t] = exp(exp(exp(W h[t-1] + U x[t] + 9)))\ny[t] = V h[t]\nE[t] = cross_entropy(y[t], target[t])"
+    words = ["train", "-", "--text", tmp_path / "t.txt", "--iterations", 3, "--steps", 5, "--hidden", 4]
+    result = run(*words, "--log", tmp_path / "log.csv", text=text)
+    assert result.exit_code == 2 and "the loss is no number any more at iteration 1" in result.output
+    assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import wrong_backprop
+from click.testing import CliRunner
 
 import bpttgraph as bg
-from bpttgraph.homework.kill import concrete, kill_table
+from bpttgraph.cli import main
+from bpttgraph.homework.kill import concrete, kill_table, naming, subject
 from bpttgraph.homework.mistakes import CATALOGUE, Trial, mutants
 
 HAND = {"rnn": wrong_backprop.rnn, "lstm": wrong_backprop.lstm, "gru": wrong_backprop.gru}
@@ -156,3 +158,25 @@ def test_every_mistake_of_lstm_is_tried_in_no_time() -> None:
     trial = Trial(u, run)
     trial([(m,) for m in mutants(trial.site)])
     assert time.perf_counter() - start < 5  # 0.1 s on an idle core
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+def test_one_step_has_no_mistakes_between_steps(name: str) -> None:
+    """What can be made is named; that the rest is not in the table is said."""
+    u = bg.cell(name).unroll(1)
+    found = naming(subject(u, u.instance()))
+    assert not found.total["misnamed"] and "use-forgotten" not in found.counts
+    for steps, said in ((1, True), (2, False)):
+        done = CliRunner().invoke(main, ["kill", "--table", name, "--steps", str(steps)])
+        assert done.exit_code == 0 and ("mistakes between steps are not in the table" in done.stderr) is said
+
+
+def test_the_table_makes_few_passes_however_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass makes up to 2,048 mistakes at once: a pass for each by itself takes minutes over 400 steps."""
+    from bpttgraph.homework.mistakes.reverse import Reverse
+
+    passes, plain = [], Reverse.__call__
+    monkeypatch.setattr(Reverse, "__call__", lambda self, rows, *more: passes.append(len(rows)) or plain(self, rows, *more))
+    u = bg.cell("rnn").unroll(200)
+    assert len(kill_table(u, u.instance(0))) > 400
+    assert len(passes) <= 12 and sum(passes) <= 40 * 200

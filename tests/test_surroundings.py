@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 import bpttgraph as bg
 from bpttgraph.cli import main, status, terminal
 from bpttgraph.errors import BPTTError, Fault, visible
+from bpttgraph.homework.child import die_with_parent
 
 ROOT = Path(__file__).parent.parent
 PROGRAM = [sys.executable, "-m", "bpttgraph"]
@@ -30,7 +31,9 @@ def run(*args: object, text: str | bytes | None = None) -> Result:
 
 
 def start(*args: str, **options: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*PROGRAM, *args], cwd=ROOT, env={**ENVIRONMENT, **options.pop("env", {})}, **options)
+    """The program; it ends with these tests, however they end."""
+    env = {**ENVIRONMENT, **options.pop("env", {})}
+    return subprocess.Popen([*PROGRAM, *args], cwd=ROOT, env=env, preexec_fn=die_with_parent, **options)
 
 
 # -- how a command ends ------------------------------------------------------------------------------------------------
@@ -38,7 +41,7 @@ def start(*args: str, **options: Any) -> subprocess.Popen[bytes]:
 
 def test_an_interrupt_ends_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("to be or not to be " * 40)
-    words = ["train", "rnn", "--text", str(tmp_path / "t.txt"), "--iterations", "100000", "--every", "5"]
+    words = ["train", "rnn", "--text", str(tmp_path / "t.txt"), "--iterations", "20000", "--every", "5"]
     process = start(*words, "--checkpoint", str(tmp_path / "c.npz"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
         while not (tmp_path / "c.npz").exists() and process.poll() is None:

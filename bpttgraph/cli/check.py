@@ -85,6 +85,8 @@ def check(
         raise BPTTError(
             "there is no answer to check", "give --answer FILE, or --make-instance FILE.npz to get an instance"
         )
+    if made is None and not (answer or "").strip():
+        raise BPTTError("--answer names no file", "write --answer FILE")
     _look(made, picture, certify, feedback)
     notes: tuple[str, ...] = ()
     if profile is not None:
@@ -184,6 +186,7 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
     check_nodes(u)  # whether mistakes show is seen on the graph
     data = u.instance(seed, batch)
     truth = visible(u, data)
+    truth.run.finite()
     _write(path, truth.data)
     if any(not np.array_equal(truth.data[key], value) for key, value in data.items()):
         say(

@@ -112,6 +112,8 @@ def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]
         with busy(f"naming the mistakes of {name}"):
             u = unroll(rec, options)
             within(u.columns, MOST_STEPS, "naming the mistakes over {} steps is out of reach", "take fewer --steps")
+            if u.columns == 1:
+                say(f"note: {name}: mistakes between steps are not in the table, as there is one step only", err=True)
             d = subject(u, u.instance(options["seed"], options["batch"]))
             found[name] = naming(d, options["digits"], options["pairs"], options["seed"])
     return found
@@ -138,6 +140,8 @@ def _print_table(found: dict[str, Naming]) -> None:
         for k in keys:
             say(f"{k:<{wide}}" + "".join(f"{x:>{size}}" for x in cells[k]))
     for name, n in found.items():
+        if n.total["hidden"]:
+            say(f"{name}: {n.total['hidden']} mistakes do not show on this instance, so nobody can name them; more --steps show more")
         for text in n.examples[:5]:
             say(f"misnamed in {name}: {text}")
 

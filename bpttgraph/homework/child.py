@@ -18,7 +18,7 @@ from pathlib import Path
 from ..errors import BPTTError
 from ..machine.children import TooMuchOutput, run_child
 
-__all__ = ["SECONDS", "bound", "read_result", "run_code"]
+__all__ = ["SECONDS", "bound", "die_with_parent", "read_result", "run_code"]
 
 SECONDS = 60.0
 MEMORY = 2 << 30  # bytes of data that a child may hold
@@ -83,7 +83,7 @@ def bound() -> None:
 
     The parent keeps the time, but a parent that is killed cannot: the child's own processor time ends, and on Linux it dies with it.
     """
-    _die_with_parent()
+    die_with_parent()
     try:
         import resource
     except ImportError:  # a system without limits: time alone is bounded
@@ -99,7 +99,7 @@ def bound() -> None:
                 resource.setrlimit(number, (limit, limit))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to kill this process when its parent ends, however it ends."""
     if sys.platform != "linux":
         return
