@@ -124,3 +124,21 @@ def test_where_rounding_has_no_bound_nothing_is_judged(name: str, size: float) -
         with pytest.raises(BPTTError, match="overflow") as refused:
             call()
         assert "smaller" in str(refused.value.hint)
+
+
+@pytest.mark.parametrize("size", [1e-290, 1e-300])
+def test_gradients_too_small_for_the_complex_step_are_no_fault_of_ours(size: float) -> None:
+    u = bg.cell("lstm").unroll(3)
+    data = u.instance(0)
+    data["dE_dh"] = data["dE_dh"] * size  # so that every gradient is as small
+    gradients = dict(u.run(data).gradients)
+    assert bg.verify(u, gradients, data=data).right
+    assert "W_i" in bg.verify(u, {**gradients, "W_i": 2 * gradients["W_i"]}, data=data).wrong
+
+
+@pytest.mark.parametrize("size", [1e20, 1e160, 1e300])
+def test_whole_numbers_too_large_for_a_class_are_numbers(size: float) -> None:
+    u = bg.cell("rnn").unroll(3)
+    data = u.instance(0, batch=3)
+    data["x"] = np.round(data["x"] * size)
+    assert bg.verify(u, dict(u.run(data).gradients), data=data).right

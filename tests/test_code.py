@@ -495,3 +495,11 @@ def test_what_counts_is_said_by_the_adjoint(text: str, by: str, forward: Any, st
     with np.errstate(all="ignore"):
         got = names["gradients"](**dict.fromkeys(printed.lengths, steps), **{a: real[n] for a, n in printed.arguments.items()})
     assert np.allclose(got[by], want, rtol=1e-12)
+
+
+def test_an_instance_on_which_numbers_overflow_is_not_the_one_that_is_tried() -> None:
+    """2^h soon leaves the range of floats; `code` compares what it prints on numbers that are numbers."""
+    rec = bg.recurrence("h[t] = 2^(a*h[t-1] + b)\nE[t] = h[t]")
+    assert "def gradients(" in rec.derive("all").code()
+    with pytest.raises(BPTTError, match="numbers overflow, so the printed code cannot be tried"):
+        bg.recurrence("h[t] = exp(exp(exp(w*h[t-1] + 9)))\nE[t] = h[t]").derive("w").code()

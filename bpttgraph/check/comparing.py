@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BPTTError
-from .oracle import COMPLEX_STEP
+from .oracle import UNDERFLOW
 from .report import Finding
 
 __all__ = ["COMPLEX", "DIFFERENCES", "UNDERFLOW", "entries", "wide"]
@@ -15,7 +15,6 @@ __all__ = ["COMPLEX", "DIFFERENCES", "UNDERFLOW", "entries", "wide"]
 Array = np.ndarray[Any, Any]
 COMPLEX = "the complex step"
 DIFFERENCES = "central differences"
-UNDERFLOW = float(np.finfo(float).tiny) / COMPLEX_STEP  # below, the imaginary parts of the complex step are no full numbers
 
 
 def wide(value: Any) -> Any:

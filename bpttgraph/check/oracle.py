@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from ..unrolled import Unrolled
     from ..unrolled.nodes import Head
 
-__all__ = ["COMPLEX_STEP", "Measured", "Move", "Probe"]
+__all__ = ["COMPLEX_STEP", "UNDERFLOW", "Measured", "Move", "Probe"]
 
 Array = np.ndarray[Any, Any]
 Move = Mapping[tuple[str, "int | None"], Array]
 """Directions (P, size) in which variables move together, by (name, step of the use); the step None moves all uses."""
 
 COMPLEX_STEP = 1e-30
+UNDERFLOW = float(np.finfo(float).tiny) / COMPLEX_STEP  # below, the imaginary parts of the complex step are no full numbers
 STENCIL = (2e-2, 1e-2, 5e-3, 2.5e-3)  # steps of the central differences, for data and directions of size one
 SMALLER = (1 / 32, 1 / 1024)  # times these, where a function swings so fast that the steps are none too small
 ROUGH = 1e-3  # of a derivative: an estimate above it says so

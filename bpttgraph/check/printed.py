@@ -7,6 +7,7 @@ example alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["check_code", "code_arguments", "code_findings", "one_example", "printed_gradients", "verified"]
 Array = np.ndarray[Any, Any]
+SEEDS = 20  # instances that are tried
 
 
 def one_example(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -110,15 +112,29 @@ def verified(g: SymbolicDerivation, code: Code) -> Code:
 
     Raises:
         Fault: if it does not.
+        BPTTError: no random instance was found on which there are numbers to compare.
     """
     from ..derive.onehot import classes_in
 
     u = g.example(code.least)
-    data = classes_in(u.instance(seed=0), g.onehot)
+    data = classes_in(_finite_instance(u), g.onehot)
     for finding in code_findings(code, u, data, g.onehot):
         if not finding.right:
             raise Fault(_wrong(finding), "nothing is known about the recursions either")
     return code
+
+
+def _finite_instance(u: Unrolled) -> dict[str, Any]:
+    """A random instance on which no number overflows: 2^h[t-1] soon does."""
+    for seed in range(SEEDS):
+        data = u.instance(seed=seed)
+        with suppress(BPTTError):
+            u.numbers.run(data, schedule=False).finite()
+            return data
+    raise BPTTError(
+        f"on {SEEDS} random instances numbers overflow, so the printed code cannot be tried",
+        "scale the equations, so that their values stay of order one",
+    )
 
 
 def _wrong(f: Finding) -> str:

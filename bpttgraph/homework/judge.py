@@ -159,7 +159,7 @@ def _one_hot(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
             and slot.classes
             and array.dtype.kind == "f"
             and array.shape[1:] != slot.shape
-            and np.all(array == np.round(array))
+            and np.all((array == np.round(array)) & (np.abs(array) < 2**53))
         ):
             array = array.astype(int)
         found[key] = array
