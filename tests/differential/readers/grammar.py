@@ -95,7 +95,8 @@ def times(a: Any, b: Any) -> Any:
 
 
 def _times(a: Any, b: Any) -> Any:
-    if any(isinstance(x, float) and x == 0 for x in (a, b)):  # an adjoint beyond the last step is 0, of any shape
+    # an adjoint beyond the last step is printed as 0, of any shape; a number of NumPy that happens to be 0 is a number
+    if any(type(x) is float and x == 0 for x in (a, b)):
         return 0.0
     if isinstance(a, Unit) and isinstance(b, Unit):
         if a.kind == "I" or b.kind == "I":
