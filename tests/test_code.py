@@ -503,3 +503,13 @@ def test_an_instance_on_which_numbers_overflow_is_not_the_one_that_is_tried() ->
     assert "def gradients(" in rec.derive("all").code()
     with pytest.raises(BPTTError, match="numbers overflow, so the printed code cannot be tried"):
         bg.recurrence("h[t] = exp(exp(exp(w*h[t-1] + 9)))\nE[t] = h[t]").derive("w").code()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_of_several_statements_about_one_step_the_first_counts(steps: int) -> None:
+    rec = bg.recurrence("s[t] = s[t-1]\nC[t] = max(s[t-3])\ns[0] = d")
+    names: dict[str, Any] = {}
+    exec(rec.derive("d").code(), names)
+    d = np.array([0.5, 2.0])
+    s = np.tile(d, (steps + 7, 1))
+    assert np.allclose(names["gradients"](steps, d, s)["d"], [0.0, max(0, steps - 2)])  # s[0], s[1], … are read from step 3 on

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from ..formulas.code_helpers import definitions
 from ..formulas.code_names import NameTable, python_name, quoted
@@ -133,7 +134,7 @@ class _Writer:
         stop = self._bound(_shifted(last, -1 if down else 1))
         start = self._bound(first)
         out.append(f"for t in range({start}, {stop}, -1):" if down else f"for t in range({start}, {stop}):")
-        before: Recursion | None = None
+        chained = ""
         for r in own:
             printer.size = f"{self.names(r.key)}.shape[1]" if len(r.dims) == 1 else ""
             left, places = printer.show(r.left), [self._place(r, x, down) for x in r.terms]
@@ -141,8 +142,8 @@ class _Writer:
             for x, place in zip(r.terms, places):
                 lines += [f"if {place}:", f"    {left} += {self._text((x,), r.dims)}"] if place else []
             # of few steps, what is said of the last one may hold for the first as well: what comes first counts
-            met = before is not None and before.key == r.key and self._meet(before, r, down)
-            before, word = r, "elif" if met else "if"
+            word = "elif" if r.key == chained else "if"
+            chained = r.key if self._overlap([x for x in own if x.key == r.key], down) else ""
             if r.first == r.last:
                 out += [f"    {word} t == {self._bound(r.first)}:", *["        " + x for x in lines]]
             elif (r.first, r.last) != (first, last):
@@ -152,11 +153,11 @@ class _Writer:
                 out += ["    " + x for x in lines]
         return out
 
-    def _meet(self, a: Recursion, b: Recursion, down: bool) -> bool:
-        """Whether two statements hold for one and the same step of some number of steps."""
+    def _overlap(self, same: list[Recursion], down: bool) -> bool:
+        """Whether two statements about an adjoint hold for one and the same step of some number of steps."""
         for n in range(self.least, self.least + FEW):
-            (low, high), (other, end) = ((steps_from(r.last, n), steps_from(r.first, n))[:: 1 if down else -1] for r in (a, b))
-            if max(low, other) <= min(high, end):
+            spans = [(steps_from(r.last, n), steps_from(r.first, n))[:: 1 if down else -1] for r in same]
+            if any(max(a[0], b[0]) <= min(a[1], b[1]) for a, b in combinations(spans, 2)):
                 return True
         return False
 

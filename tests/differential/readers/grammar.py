@@ -128,7 +128,8 @@ def meet(function: Callable[..., Any], a: Any, b: Any) -> Any:
     a, b = (x.like(y) if isinstance(x, Unit) else x for x, y in ((a, b), (b, a)))
     if np.ndim(a) == 2 == np.ndim(b) and np.shape(a) != np.shape(b):
         raise ValueError(f"shapes {np.shape(a)} and {np.shape(b)} meet entry by entry")
-    return function(a, b)
+    found = function(a, b)
+    return float(found) if type(a) is float and type(b) is float else found
 
 
 def sized(a: Any) -> Any:
