@@ -417,3 +417,28 @@ def test_the_work_grows_like_the_number_of_steps(job: str) -> None:
         assert found.right, str(found)
         calls[steps] = count
     assert calls[450] <= 3**1.1 * calls[150]
+
+def test_errors_that_reach_a_sum_by_several_ways_are_measured() -> None:
+    """Right gradients of an unruly recurrence (NumPy and the complex step alone) are right; ten radii off, they are wrong."""
+    from bpttgraph.check.readings import measured, whole_radii
+
+    u = bg.recurrence("c[t] = cos(W @ c[t-1] - V @ [c[t-1]; c[t-1]] + W @ x[t]); E[t] = sum(c[t])").unroll(9, sizes=4)
+    beyond = 0
+    for seed in range(10):
+        data = {k: v * 3 if k in "WV" else v for k, v in u.instance(seed).items()}
+        W = np.repeat(data["W"][None].astype(complex), 16, axis=0)
+        W.reshape(16, 16)[np.arange(16), np.arange(16)] += 1e-30j
+        c, loss = np.repeat(data["c[0]"][None], 16, axis=0), np.zeros(16, complex)
+        for x in data["x"]:
+            wc, wx, vc = (np.einsum("...ij,...j->...i", m, v) for m, v in ((W, c), (W, x), (data["V"], np.concatenate([c, c], 1))))
+            c = np.cos(wc - vc + wx)
+            loss += c.sum(axis=1)
+        true = np.imag(loss).reshape(4, 4) / 1e-30
+        run = u.run(data)
+        analysed, seen = (whole_radii(run, ["W"], read)["W"][1] * 2.0**-53 for read in (None, measured))
+        assert np.all(seen >= analysed * (1 - 1e-12))
+        beyond += bool(np.any(np.abs(true - run.gradient("W")) > analysed))
+        assert bg.verify(u, {"dW": true}, data).right, seed
+        assert check_gradients(u, ["W"], data).right, seed
+        assert not bg.verify(u, {"dW": run.gradient("W") + 10 * seen}, data).right, seed
+    assert beyond, "no right gradient lies beyond the analysis, so the measurement is not needed"

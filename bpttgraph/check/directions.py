@@ -39,8 +39,13 @@ class Directional:
         self.analytic = all(p.analytic for p in self.probes)
         self.oracle = "the complex step" if self.analytic else "central differences"
 
-    def along(self, directions: Mapping[str, Array]) -> tuple[Array, Array]:
-        """Derivatives (K,) along K directions, `(K, *shape)` by name, and the oracle's own estimate of its error."""
+    def along(self, directions: Mapping[str, Array], scale: float = 1.0) -> tuple[Array, Array]:
+        """Derivatives (K,) along K directions, `(K, *shape)` by name, and the oracle's own estimate of its error.
+
+        `scale`: what the steps of differences are multiplied by; the complex step knows none.
+        """
+        for p in self.probes:
+            p.scale = scale
         move: Move = {(name, None): d.reshape(len(d), -1) for name, d in directions.items()}
         with np.errstate(all="ignore"):
             found = [m for p in self.probes for m in (p.complex_step([move]) if self.analytic else p.differences([move]))]

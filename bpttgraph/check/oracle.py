@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -19,12 +20,13 @@ import numpy as np
 
 from ..core.autodiff import Plan
 from ..core.graph import Node, leaf, needed
+from ..core.rounding import SAFETY, U, measured_error
 
 if TYPE_CHECKING:
     from ..unrolled import Unrolled
     from ..unrolled.nodes import Head
 
-__all__ = ["COMPLEX_STEP", "UNDERFLOW", "Measured", "Move", "Probe"]
+__all__ = ["COMPLEX_STEP", "FINER", "UNDERFLOW", "Measured", "Move", "Probe"]
 
 Array = np.ndarray[Any, Any]
 Move = Mapping[tuple[str, "int | None"], Array]
@@ -35,6 +37,8 @@ UNDERFLOW = float(np.finfo(float).tiny) / COMPLEX_STEP  # below, the imaginary p
 STENCIL = (2e-2, 1e-2, 5e-3, 2.5e-3)  # steps of the central differences, for data and directions of size one
 SMALLER = (1 / 32, 1 / 1024)  # times these, where a function swings so fast that the steps are none too small
 ROUGH = 1e-3  # of a derivative: an estimate above it says so
+# times these, if differences are all that contradicts: a loss of few steps may swing faster still
+FINER = (1.0, 1 / 64, 1 / 4096, 2.0**-18)
 NOISE = 4e-15  # of a loss, relative to the largest loss: what a difference quotient has left of rounding
 MOST_NUMBERS = 1 << 21  # in the stacked copies of the moved variables, at a time
 
@@ -63,8 +67,10 @@ class Probe:
         leaves: arrays of the leaves, batch in front, in float64.
 
     Attributes:
-        analytic: whether every operation takes complex numbers.
+        analytic: whether every operation takes complex numbers. scale: what the steps of differences are multiplied by.
     """
+
+    scale = 1.0
 
     def __init__(self, u: Unrolled, names: Iterable[str], heads: Sequence[Head], cut: Any, leaves: Mapping[Node, Array]):
         self.u, self.heads = u, heads
@@ -236,7 +242,7 @@ class Probe:
 
     def _quotients(self, moves: Sequence[Move], factor: float) -> tuple[Measured, Array]:
         """Difference quotients with all steps times `factor`, and what rounding makes of them, (P, 1)."""
-        steps = factor * np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
+        steps = self.scale * factor * np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
         signed = np.concatenate([steps, -steps])
         crossed, unit = np.zeros(steps.shape[1], bool), ""
 
@@ -253,7 +259,8 @@ class Probe:
         outputs = self.plan.results(self._moved(moves, signed), look)
         rows = self._losses(outputs, signed.size).reshape(len(outputs), 2, *steps.shape, self.batch)
         table = list(np.moveaxis((rows[:, 0] - rows[:, 1]) / (2 * steps[..., None]), 1, 0))
-        noise = NOISE * np.max(np.abs(rows), where=np.isfinite(rows), initial=0.0) / steps[-1][:, None]
+        lost = NOISE * np.max(np.abs(rows), where=np.isfinite(rows), initial=0.0)
+        noise = (lost if self.scale == 1 else max(lost, self._noise)) / steps[-1][:, None]
         power, last = 4.0, table
         while len(table) > 1:
             last = table
@@ -261,6 +268,13 @@ class Probe:
             power *= 4
         # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an estimate should be
         return Measured(table[0], np.abs(last[0] - last[1]) + noise, ~crossed, unit), noise
+
+    @cached_property
+    def _noise(self) -> float:
+        """What rounding makes of a loss, measured: where gradients are large, it is more than its last place."""
+        with np.errstate(all="ignore"):
+            errors = measured_error([self.u.node(h.name) for h in self.heads], self.values)
+        return SAFETY * U * float(max(np.nanmax(e, initial=0.0) for e in errors))
 
     def _lengths(self, move: Move) -> Array:
         """What makes a step of 0.02 a small one, for each direction: larger for large data, smaller for long directions."""

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.rounding import U
 from ..errors import BPTTError, Fault
 from .comparing import entries, wide
-from .readings import whole_radii
+from .readings import Reading, settled, whole_radii
 from .report import Finding, Report
 
 if TYPE_CHECKING:
@@ -95,9 +95,13 @@ def code_findings(code: Code, u: Unrolled, data: Mapping[str, Any], onehot: froz
     example = {key: wide(value) for key, value in one_example(u, data).items()}
     run = u.numbers.run(example, schedule=False)
     found = printed_gradients(code, u, run, onehot)
-    readings = whole_radii(run, found)
     what = f"dE/d{{}} by the printed NumPy code ({len(code.text.splitlines())} lines)"
-    return [_compared(what.format(name), run.gradient(name), value, *readings[name]) for name, value in found.items()]
+
+    def compared(errors: Reading) -> list[Finding]:
+        radii = whole_radii(run, found, errors)
+        return [_compared(what.format(name), run.gradient(name), value, *radii[name]) for name, value in found.items()]
+
+    return settled(compared)
 
 
 def _compared(what: str, truth: Array, value: Array, scale: Array, radius: Array) -> Finding:

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.autodiff import evaluate_absolute
-from ..core.rounding import radius, rounding_error
+from ..core.rounding import measured_error, radius, rounding_error
 
 if TYPE_CHECKING:
     from ..core.graph import Node
     from ..unrolled import Run
+    from .report import Finding
 
-__all__ = ["Reading", "Use", "magnitude", "radii_of_uses", "read_gradients", "read_uses", "rounding", "whole_radii"]
+__all__ = ["Reading", "Use", "magnitude", "measured", "radii_of_uses", "read_gradients", "read_uses", "rounding", "settled", "whole_radii"]
+
+SEEN = 2.0  # times the analysis: below that, a measurement of few runs says nothing new
 
 Array = np.ndarray[Any, Any]
 Reading = Callable[[Sequence[Any], Mapping[Any, Any]], list[Any]]
@@ -36,6 +39,18 @@ def rounding(inputs: float = 0.0) -> Reading:
     return lambda nodes, given: rounding_error(nodes, given, inputs)
 
 
+def measured(nodes: Sequence[Any], given: Mapping[Any, Any]) -> list[Any]:
+    """The standard deviation of the rounding, measured where it is larger than the analysis says (`core.rounding.measured_error`)."""
+    pairs = zip(rounding_error(nodes, given), measured_error(nodes, given))
+    return [np.where(seen > SEEN * told, seen, told) for told, seen in pairs]
+
+
+def settled(compare: Callable[[Reading], list[Finding]]) -> list[Finding]:
+    """What a comparison finds; where something is just beyond its radius, with the rounding measured."""
+    found = compare(rounding())
+    return compare(measured) if any(f.doubtful for f in found) else found
+
+
 def read_gradients(run: Run, targets: Mapping[str, Node], read: Reading) -> dict[str, Array]:
     """A reading of the gradients by some variables, each in the shape of the gradient."""
     numbers = run.numbers
@@ -48,10 +63,10 @@ def read_gradients(run: Run, targets: Mapping[str, Node], read: Reading) -> dict
     }
 
 
-def whole_radii(run: Run, names: Iterable[str]) -> dict[str, tuple[Array, Array]]:
-    """S and the radius of the gradients by some variables, in units of u."""
+def whole_radii(run: Run, names: Iterable[str], errors: Reading | None = None) -> dict[str, tuple[Array, Array]]:
+    """S and the radius of the gradients by some variables, in units of u; `errors` reads the rounding (`rounding()`)."""
     targets = {name: run.u.node(name) for name in names}
-    sizes, sigmas = (read_gradients(run, targets, read) for read in (magnitude(run), rounding()))
+    sizes, sigmas = (read_gradients(run, targets, read) for read in (magnitude(run), errors or rounding()))
     return {n: (sizes[n], radius(sigmas[n], sizes[n], run.gradient(n))) for n in targets}
 
 
@@ -71,8 +86,10 @@ def read_uses(run: Run, uses: Iterable[Use], losses: Sequence[int], read: Readin
     return result
 
 
-def radii_of_uses(run: Run, uses: Iterable[Use], losses: Sequence[int]) -> dict[Use, tuple[Array, Array]]:
+def radii_of_uses(
+    run: Run, uses: Iterable[Use], losses: Sequence[int], errors: Reading | None = None
+) -> dict[Use, tuple[Array, Array]]:
     """S and the radius, in units of u, of what `read_uses` reads."""
     wanted = list(uses)
-    values, sizes, sigmas = (read_uses(run, wanted, losses, read) for read in (None, magnitude(run), rounding()))
+    values, sizes, sigmas = (read_uses(run, wanted, losses, read) for read in (None, magnitude(run), errors or rounding()))
     return {use: (sizes[use], radius(sigmas[use], sizes[use], values[use])) for use in wanted}

@@ -8,6 +8,8 @@ from typing import Any
 
 __all__ = ["Finding", "Report"]
 
+CLOSE = 1e4  # radii: what is off by more is wrong however rounding is counted
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -39,6 +41,11 @@ class Finding:
     undecidable: int = 0
     note: str = ""
     estimated: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it is wrong by so little that the radius itself is to be looked at once more."""
+        return not self.right and self.units < CLOSE * self.radius
 
     @property
     def place(self) -> str:
@@ -84,6 +91,11 @@ class Report:
     @property
     def right(self) -> bool:
         return bool(self.findings) and not self.broken and all(f.right for f in self.findings)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the rounding is to be measured before anything is called wrong."""
+        return bool(self.broken) or any(f.doubtful for f in self.findings)
 
     @property
     def worst(self) -> Finding:

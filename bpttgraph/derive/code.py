@@ -129,10 +129,8 @@ class _Writer:
         down, printer = loop.direction < 0, self.printer
         printer.block = loop.block
         out: list[str] = []
-        first = sorted((_rank(r.first) for r in own), reverse=down)[0][1]
-        last = sorted((_rank(r.last) for r in own), reverse=not down)[0][1]
-        stop = self._bound(_shifted(last, -1 if down else 1))
-        start = self._bound(first)
+        first, last = self._farthest([r.first for r in own], down), self._farthest([r.last for r in own], not down)
+        start, stop = self._extreme(first, 0, down), self._extreme(last, -1 if down else 1, not down)
         out.append(f"for t in range({start}, {stop}, -1):" if down else f"for t in range({start}, {stop}):")
         chained = ""
         for r in own:
@@ -146,12 +144,26 @@ class _Writer:
             chained = r.key if self._overlap([x for x in own if x.key == r.key], down) else ""
             if r.first == r.last:
                 out += [f"    {word} t == {self._bound(r.first)}:", *["        " + x for x in lines]]
-            elif (r.first, r.last) != (first, last):
+            elif ([r.first], [r.last]) != (first, last):
                 low, high = (r.last, r.first) if down else (r.first, r.last)
                 out += [f"    {word} {self._bound(low)} <= t <= {self._bound(high)}:", *["        " + x for x in lines]]
             else:
                 out += ["    " + x for x in lines]
         return out
+
+    def _farthest(self, steps: list[str], up: bool) -> list[str]:
+        """The largest (or the smallest) step of some; of T−1 and 3 both, as for T = 3 the one is larger and for T = 5 the other."""
+        found: dict[str, None] = {}
+        for n in range(self.least, self.least + FEW):
+            ranked = sorted({_rank(s) for s in steps}, reverse=up)
+            values = [steps_from(text, n) for _, text in ranked]
+            found[ranked[values.index((max if up else min)(values))][1]] = None
+        return list(found)
+
+    def _extreme(self, steps: list[str], by: int, up: bool) -> str:
+        """A bound of a loop: the largest or the smallest of `steps`, shifted."""
+        texts = [self._bound(_shifted(s, by)) for s in steps]
+        return texts[0] if len(texts) == 1 else f"{'max' if up else 'min'}({', '.join(texts)})"
 
     def _overlap(self, same: list[Recursion], down: bool) -> bool:
         """Whether two statements about an adjoint hold for one and the same step of some number of steps."""

@@ -35,7 +35,7 @@ _MODULES = {
     "math": frozenset(["erf", "erfc"]),
 }  # fmt: skip
 _IMPORTED: dict[str, ModuleType] = {"numpy": np, "math": math}
-_BUILTINS = {"range": range, "sum": sum}
+_BUILTINS = {"range": range, "sum": sum, "max": max, "min": min}
 
 
 def admit(text: str) -> None:

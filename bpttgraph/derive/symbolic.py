@@ -113,7 +113,7 @@ class SymbolicDerivation(Printed):
         chosen = [2 * (step + ahead) for step in _listed(loss)]
         n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, *chosen)
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
-        self.names = self._everything() if wrt == "all" else [wrt]
+        self.names = self._everything(self.reference) if wrt == "all" else [wrt]
         for given, name in zip(self.names, self._names_at(self.reference)):
             if name not in self.reference.vgraph.variables:
                 raise BPTTError(f"there is no variable {given} in this recurrence",
@@ -124,9 +124,8 @@ class SymbolicDerivation(Printed):
             self._first._factors, names, self.weight, onehot=self._first.onehot, alike=frozenset(_alike(self._first.paths))
         )
 
-    def _everything(self) -> list[str]:
+    def _everything(self, u: Any) -> list[str]:
         """The parameters, then the initial states; one at the end of time is called r[T+1], or r[T] of r[t-1] = w*r[t]."""
-        u = self.reference
         initial = {n.name or "" for rows in u.leaves.values() for _, n in rows if n.role == "initial"}
         found = list(u.parameters)
         for name, v in u.vgraph.variables.items():
@@ -165,7 +164,8 @@ class SymbolicDerivation(Printed):
         if self.least == 1:
             return found
         # if nothing else differs, it is only the gradient by an initial state
-        alone = all("[" in name and name in self._names_at(self.reference) for wrong in self._wrong.values() for name in wrong)
+        initial = {name for n, wrong in self._wrong.items() for name in {*self._names_at(self.reference), *self._only_at(n)}}
+        alone = all("[" in name and name in initial for wrong in self._wrong.values() for name in wrong)
         return tuple(replace(r, condition=f"T ≥ {self.least}") if r.kind == "gradient" and ("[" in r.of or not alone) else r
                      for r in found)  # fmt: skip
 
@@ -270,7 +270,7 @@ class SymbolicDerivation(Printed):
                 one = len(self.recurrence.abstract) == 1
                 raise BPTTError(f"{functions} {'is' if one else 'are'} abstract: there is no code without numbers",
                                 f'bind: --let {self.recurrence.abstract[0]}=tanh on the command line, let={{…}} in Python')  # fmt: skip
-            self._printed[name] = facade.verified(self, numpy_code(self._recursions, name, self.least))
+            self._printed[name] = facade.verified(self, numpy_code(self._recursions, name, max([self.least, *_listed(self.loss)])))
         return self._printed[name]
 
     def example(self, least: int = 1) -> Any:
@@ -341,7 +341,12 @@ class SymbolicDerivation(Printed):
         )
         want = self._without_zeros({p.name: [fill(x.expr, {}) for x in p.pieces] for p in adjoints.parts})
         got = self.instantiate(steps)
-        return [name for name, terms in want.items() if Counter(got.get(name, ())) != Counter(terms)]
+        differ = [name for name, terms in want.items() if Counter(got.get(name, ())) != Counter(terms)]
+        return [*differ, *self._only_at(steps)]
+
+    def _only_at(self, steps: Any) -> list[str]:
+        """The initial states that the loss of few steps reads, but not that of many."""
+        return [n for n in self._everything(self.unrolled(steps)) if n not in self.names] if self.wrt == "all" else []
 
     @property
     def end(self) -> Symbol:

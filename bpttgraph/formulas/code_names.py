@@ -13,7 +13,7 @@ from .code_helpers import HELPERS
 
 __all__ = ["NameTable", "gradient_name", "python_name", "quoted"]
 
-RESERVED = frozenset(["np", "math", "range", "sum", "t", "T", *HELPERS])
+RESERVED = frozenset(["np", "math", "range", "sum", "max", "min", "t", "T", *HELPERS])
 """What means something else in the printed code."""
 
 _LETTERS = {letter: name for name, letter in _GREEK.items()}

@@ -32,6 +32,8 @@ def status_of(truth: Truth, g: Given) -> tuple[Any, Array]:
     if g.value.shape != true.shape:
         return None, radius
     error = np.abs(g.value - true)
+    if not np.all(error <= radius) and truth.doubts(error, radius):
+        radius = radius_of(truth, g)
     if g.half is None:
         return ("right" if np.all(error <= radius) else None), radius
     known = np.isfinite(

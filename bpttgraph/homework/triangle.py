@@ -42,7 +42,7 @@ def fit(contributions: Array, answer: Array, tolerance: Array) -> Fit | None:
 
     >>> c = np.zeros((2, 2, 4)); c[0, 0], c[1, 0], c[1, 1] = [1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 1]
     >>> found = fit(c, np.array([1.0, 0.0, 1.0, 1.0]), np.full(4, 1e-9))
-    >>> np.nan_to_num(found.coefficients).round(6).tolist()
+    >>> (np.nan_to_num(found.coefficients).round(6) + 0.0).tolist()
     [[1.0, 0.0], [0.0, 1.0]]
     """
     t, k = contributions.shape[:2]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..check.oracle import COMPLEX_STEP, Probe
-from ..check.readings import radii_of_uses, whole_radii
+from ..check.readings import Reading, radii_of_uses, whole_radii
 from ..check.series import Along, Series, measure
 from ..core.autodiff import evaluate
 
@@ -45,8 +45,8 @@ def within(value: Array, truth: Array, radius: Array | float) -> bool:
     return bool(np.all(np.abs(np.ravel(value) - np.ravel(truth)) <= np.ravel(radius)))
 
 
-def by_use(u: Unrolled, name: str, run: Run) -> Measured:
-    """Measure ∂E/∂name on a run of one example, and for a parameter each (t, k) of its triangle."""
+def by_use(u: Unrolled, name: str, run: Run, errors: Reading | None = None) -> Measured:
+    """Measure ∂E/∂name on a run of one example, and for a parameter each (t, k) of its triangle; `errors` reads the rounding."""
     node = u.node(name)
     along = Along(int(np.prod(node.shape)), np.arange(int(np.prod(node.shape))))
     steps = sorted({max(use.step, 1) for use in node.uses if use.step is not None}) if node.role == "parameter" else []
@@ -55,13 +55,13 @@ def by_use(u: Unrolled, name: str, run: Run) -> Measured:
     with np.errstate(all="ignore"):
         for heads, cut in u.numbers.groups():
             measure(Probe(u, [name], heads, cut, run.leaves), [whole, uses])
-    radii = radii_of_uses(run, [(name, k) for k in steps], losses) if steps else {}
+    radii = radii_of_uses(run, [(name, k) for k in steps], losses, errors) if steps else {}
     cells = {
         (t, k): (uses.value[i, j], UNIT * np.ravel(radii[name, k][1][i]))
         for i, t in enumerate(losses)
         for j, k in enumerate(steps)
     }
-    _, radius = whole_radii(run, [name])[name]
+    _, radius = whole_radii(run, [name], errors)[name]
     return Measured(whole.value.sum(axis=1), UNIT * np.ravel(radius), cells)
 
 

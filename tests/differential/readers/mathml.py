@@ -85,8 +85,8 @@ def _element(e: ET.Element) -> Items:
     if tag in ("math", "mtd", "mphantom"):
         return _elements(children)
     if tag == "mfrac":
-        mark = "".join(children[0].itertext())[:1]
-        if children[0].tag == "mrow" and (mark == "∂" or (mark == "d" and children[0][0].get("mathvariant") == "normal")):
+        mark = "".join(children[0][0].itertext())[:1] if children[0].tag == "mrow" and len(children[0]) == 2 else ""
+        if mark == "∂" or ("".join(children[0][0].itertext() if mark else "") == "d" and children[0][0].get("mathvariant") == "normal"):
             total = mark == "d"
             immediate = children[0][0].tag == "msup"
             names = [_elements([c[1]])[0] for c in children]
