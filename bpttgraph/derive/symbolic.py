@@ -102,6 +102,7 @@ class SymbolicDerivation(Printed):
         self.notation = checked(notation)
         self.truncation = parse_truncation(truncate)
         self._printed: dict[str, Code] = {}
+        self._unrolled: dict[Any, Unrolled] = {}
         self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs, "reduce": reduce}
         # over how many steps a path may run without passing a variable twice; what is farther from both ends by one more read is general
         delays: dict[int, int] = {}
@@ -324,7 +325,10 @@ class SymbolicDerivation(Printed):
 
     def unrolled(self, steps: Any) -> Unrolled:
         """The recurrence with the same losses, sizes and truncation over a number of steps."""
-        return self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+        key = tuple(sorted(steps.items())) if isinstance(steps, dict) else steps
+        if key not in self._unrolled:
+            self._unrolled[key] = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+        return self._unrolled[key]
 
     def read_in(self, u: Unrolled) -> list[str]:
         """What is differentiated by, as far as an unrolling reads it: with h[t-2] alone, one step does not read h[0]."""

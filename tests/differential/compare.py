@@ -53,7 +53,8 @@ class Subject:
     @cached_property
     def values(self) -> dict[str, Array]:
         """Every value by its name in the package, (1, B or 1, *shape)."""
-        return self.world.everything()
+        with np.errstate(all="ignore"):
+            return self.world.everything()
 
     @cached_property
     def losses(self) -> dict[int, Array]:
@@ -69,8 +70,8 @@ class Subject:
 
     @cached_property
     def size(self) -> float:
-        """The size of the largest value."""
-        return max([1.0, *[float(np.abs(v).max(initial=0)) for v in self.values.values()]])
+        """The size of the largest value that is a number: 2^h soon overflows where no loss reads it."""
+        return max([1.0, *[float(np.abs(v).max(initial=0, where=np.isfinite(v))) for v in self.values.values()]])
 
     @cached_property
     def loss(self) -> float:
