@@ -93,8 +93,10 @@ def growth(largest: int, target: Path | None) -> None:
         if "MiB" in found["rows"][0]:
             found["memory_exponent"] = exponent(found, "MiB")
         results.append(found)
-        click.echo(f"{found['what']}: time grows as {found['by']}^{found['exponent']:.2f}" + (
-            f", memory as {found['by']}^{found['memory_exponent']:.2f}" if "memory_exponent" in found else ""))  # fmt: skip
+        click.echo(
+            f"{found['what']}: time grows as {found['by']}^{found['exponent']:.2f}"
+            + (f", memory as {found['by']}^{found['memory_exponent']:.2f}" if "memory_exponent" in found else "")
+        )
         for row in found["rows"]:
             click.echo(
                 "  " + "   ".join(f"{k} {v:>10.2f}" if isinstance(v, float) else f"{k} {v:>6}" for k, v in row.items())

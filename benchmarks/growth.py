@@ -65,7 +65,11 @@ def growth(largest: int = 10_000) -> Iterator[dict[str, Any]]:
     }
     checks = ("check", "verdict")
     for name, job in jobs.items():
-        sizes = steps[2:] or steps[-1:] if name.startswith(checks) else [n for n in (10, 30, 100, 300, 1000) if n <= largest]
+        sizes = (
+            steps[2:] or steps[-1:]
+            if name.startswith(checks)
+            else [n for n in (10, 30, 100, 300, 1000) if n <= largest]
+        )
         rows = []
         for T in sizes:
             start = time.process_time()
@@ -122,8 +126,16 @@ def start_up() -> dict[str, float]:
 
     work = Work("rnn", 100, 65, 25, 1)
     data = work.data()
-    given = {"x": data["x"][:, 0], "target": data["target"][:, 0], "W_xh": data["W"], "W_hh": data["U"], "b_h": data["b"],
-             "W_hy": data["W_hy"], "b_y": data["b_y"], "h[0]": data["h0"][0]}  # fmt: skip
+    given = {
+        "x": data["x"][:, 0],
+        "target": data["target"][:, 0],
+        "W_xh": data["W"],
+        "W_hh": data["U"],
+        "b_h": data["b"],
+        "W_hy": data["W_hy"],
+        "b_y": data["b_y"],
+        "h[0]": data["h0"][0],
+    }
 
     def first() -> Any:
         u = bg.recurrence(EQUATIONS["rnn"]).unroll(25, sizes={"x": 65, "h": 100, "y": 65})

@@ -38,8 +38,8 @@ BLOCK = 2e-3  # seconds
 def interleaved(calls: Mapping[str, Callable[[], Any]], seconds: float = 2.0) -> dict[str, float]:
     """Median time of each call in seconds: all take turns, round after round, until each has had `seconds` or 5 rounds.
 
-    A turn is a block of calls of at least 2 ms together, as in training, where one call follows another; a single call of some
-    microseconds would measure how far the others have emptied the caches.
+    A turn is a block of calls of at least 2 ms together, as in training, where one call follows another; a single call
+    of some microseconds would measure how far the others have emptied the caches.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
     repeats = {}
@@ -65,7 +65,8 @@ def timed(call: Callable[[], Any], rounds: int = 5) -> float:
 
 
 def compare(work: Work, only: tuple[str, ...] = (), seconds: float = 2.0) -> dict[str, Any]:
-    """One work, ours and every installed peer: medians in milliseconds, the first call, and the largest disagreement of gradients."""
+    """One work, ours and every installed peer: medians in milliseconds, the first call, and the largest disagreement of
+    gradients."""
     data = work.data()
     calls, first, off, missing = {}, {}, {}, []
     if installed(("torch",)):
@@ -95,11 +96,17 @@ def compare(work: Work, only: tuple[str, ...] = (), seconds: float = 2.0) -> dic
     medians = {name: 1e3 * t for name, t in interleaved(calls, seconds).items()}
     tape = {name: n for name in calls if (n := recorded(name, work, data)) is not None}
     return {
-        "work": work.name, "ms": medians, "first_ms": first, "disagreement": off, "operations": tape, "missing": missing,
-    }  # fmt: skip
+        "work": work.name,
+        "ms": medians,
+        "first_ms": first,
+        "disagreement": off,
+        "operations": tape,
+        "missing": missing,
+    }
 
 
 def fit(sizes: list[int], values: list[float]) -> float:
-    """The exponent of growth: the slope of log(value) over log(size), by least squares on the larger half of the sizes."""
+    """The exponent of growth: the slope of log(value) over log(size), by least squares on the larger half of the
+    sizes."""
     half = len(sizes) // 2
     return float(np.polyfit(np.log(sizes[half:]), np.log(values[half:]), 1)[0])

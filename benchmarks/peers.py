@@ -1,4 +1,5 @@
-"""The peers: each makes, from a work and its data, a function without arguments that returns the loss and all gradients.
+"""The peers: each makes, from a work and its data, a function without arguments that returns the loss and all
+gradients.
 
 Gradients are a mapping with the names and shapes of `Work.data`: W, U, b, W_hy, b_y, h0 (and c0).
 """
@@ -58,7 +59,7 @@ def plain(work: Work, data: Mapping[str, Array]) -> Call:
     return ours(work, data, schedule=False)
 
 
-# -- hand-written NumPy ------------------------------------------------------------------------------------------------------
+# -- hand-written NumPy ------------------------------------------------------------------------------------------------
 
 
 def _sigmoid(z: Array) -> Array:
@@ -142,7 +143,8 @@ def textbook(work: Work, data: Mapping[str, Array]) -> Call:
 
 
 def products(work: Work, data: Mapping[str, Array]) -> Call:
-    """The matrix products alone, in the best arrangement known: a lower bound for NumPy, with no gradients to compare."""
+    """The matrix products alone, in the best arrangement known: a lower bound for NumPy, with no gradients to
+    compare."""
     W, U, W_hy = data["W"], data["U"], data["W_hy"]
     T, B, H = work.T, work.B, work.H
     x = data["x"].reshape(T * B, work.V)
@@ -164,7 +166,7 @@ def products(work: Work, data: Mapping[str, Array]) -> Call:
     return call
 
 
-# -- PyTorch -------------------------------------------------------------------------------------------------------------------
+# -- PyTorch -----------------------------------------------------------------------------------------------------------
 
 
 def _torch_loop(work: Work, data: Mapping[str, Array]) -> tuple[dict[str, Any], Callable[[], Any]]:
@@ -231,7 +233,7 @@ def torch_fused(work: Work, data: Mapping[str, Array]) -> Call:
     return call
 
 
-# -- JAX, HIPS autograd, MyGrad ----------------------------------------------------------------------------------------------------
+# -- JAX, HIPS autograd, MyGrad ----------------------------------------------------------------------------------------
 
 
 def jax_scan(work: Work, data: Mapping[str, Array]) -> Call:

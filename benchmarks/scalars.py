@@ -1,4 +1,5 @@
-"""Scalar programs: a ReLU RNN written with single numbers, by micrograd, by our eager Tensors, and replayed on vectors."""
+"""Scalar programs: a ReLU RNN written with single numbers, by micrograd, by our eager Tensors, and replayed on
+vectors."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def network(number: Any, units: int, steps: int) -> tuple[Any, list[Any]]:
 
 
 def compare_scalars(units: int = 16, steps: int = 50, rounds: int = 7) -> dict[str, Any]:
-    """Milliseconds for building the loss and all its derivatives (micrograd, eager) and for running it again (replay)."""
+    """Milliseconds for building the loss and all its derivatives (micrograd, eager) and for running it again
+    (replay)."""
     found: dict[str, Any] = {}
 
     def work() -> None:

@@ -1,4 +1,5 @@
-"""Training throughput: min-char-rnn's set-up by our trainer and by textbook NumPy, gradient for gradient at the first iteration."""
+"""Training throughput: min-char-rnn's set-up by our trainer and by textbook NumPy, gradient for gradient at the first
+iteration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The works: a character model (one-hot input of V, softmax cross entropy at each step) for a cell, and its weights and data."""
+"""The works: a character model (one-hot input of V, softmax cross entropy at each step) for a cell, and its weights and
+data."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ GATES = "ifog"
 
 @dataclass(frozen=True)
 class Work:
-    """A cell at a size: hidden units H, symbols V, steps T, examples B. Arrays: x (T, B, V), target (T, B), h0 and c0 (B, H)."""
+    """A cell at a size: hidden units H, symbols V, steps T, examples B. Arrays: x (T, B, V), target (T, B), h0 and c0
+    (B, H)."""
 
     cell: str
     H: int
@@ -44,7 +46,8 @@ class Work:
         return f"{self.cell} H={self.H} V={self.V} T={self.T} B={self.B}"
 
     def data(self) -> dict[str, Array]:
-        """Weights with the gates stacked in the order i, f, o, g: W (4H, V), U (4H, H), b (4H,); for the RNN one block."""
+        """Weights with the gates stacked in the order i, f, o, g: W (4H, V), U (4H, H), b (4H,); for the RNN one
+        block."""
         rng = np.random.default_rng(0)
         rows = self.H * (4 if self.cell == "lstm" else 1)
         symbols = rng.integers(0, self.V, size=(self.T + 1, self.B))

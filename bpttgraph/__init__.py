@@ -1,6 +1,7 @@
 """bpttgraph: from a lecture's recurrence to its unrolled graph, its chain-rule derivation and its gradient.
 
-The public face: names, nothing else. Every name is loaded on first use, so that `import bpttgraph` costs next to nothing.
+The public face: names, nothing else. Every name is loaded on first use, so that `import bpttgraph` costs next to
+nothing.
 
 >>> import bpttgraph as bg
 >>> u = bg.cell("rnn").unroll(steps=3)

@@ -1,4 +1,5 @@
-"""Where the program starts: `bpttgraph`, and `python -m bpttgraph`. An interrupt while it loads ends as quietly as a later one."""
+"""Where the program starts: `bpttgraph`, and `python -m bpttgraph`. An interrupt while it loads ends as quietly as a
+later one."""
 
 from __future__ import annotations
 

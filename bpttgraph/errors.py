@@ -1,8 +1,10 @@
-"""One kind of error for everything that a user can get wrong, one for what we got wrong, and `visible` for text of strangers.
+"""One kind of error for everything that a user can get wrong, one for what we got wrong, and `visible` for text of
+strangers.
 
-`BPTTError` says what is wrong, where (the line of the text with a caret under it), and one fix. The command line turns it
-into a message on stderr and exit status 2; nothing else in the project is raised for bad input. `Fault` is for the program
-itself: two of its own readings contradict each other. The command line makes a report of it, with exit status 3.
+`BPTTError` says what is wrong, where (the line of the text with a caret under it), and one fix. The command line turns
+it into a message on stderr and exit status 2; nothing else in the project is raised for bad input. `Fault` is for the
+program itself: two of its own readings contradict each other. The command line makes a report of it, with exit status
+3.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ class Fault(BPTTError):
 
 
 def visible(text: str, encoding: str = "utf-8") -> str:
-    """The text with escapes for what steers a terminal or turns its direction of reading, and for what `encoding` cannot hold.
+    """The text with escapes for what steers a terminal or turns its direction of reading, and for what `encoding`
+    cannot hold.
 
     Lines and tabs stay. The escapes are JSON's, so that JSON remains JSON, with the same content.
 

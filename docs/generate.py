@@ -1,12 +1,15 @@
 """Writes the generated parts of the documentation: tables of cells, functions and options, and the pictures.
 
-Run `python docs/generate.py`. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test keeps the parts fresh.
+Run `python docs/generate.py`. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test keeps the
+parts fresh.
 """
 
 from __future__ import annotations
 
 import re
+from inspect import cleandoc
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 DOCS = Path(__file__).parent
@@ -97,9 +100,9 @@ def options() -> str:
         arguments = [p for p in command.params if isinstance(p, click.Argument)]
         names = [(p.metavar or (p.name or "").upper()).strip("[]") for p in arguments]
         usage = " ".join(n if p.required else f"[{n}]" for n, p in zip(names, arguments))
-        parts.append(
-            f"## bpttgraph {name}\n\n`bpttgraph {' '.join([name, usage]).strip()}`\n\n{(command.help or '').strip()}\n"
-        )
+        said = cleandoc(command.help or "").split("\n\n")  # \b marks lines that stay as they are
+        text = "\n\n".join(indent(p.lstrip("\b\n"), "    ") if p.startswith("\b") else p for p in said)
+        parts.append(f"## bpttgraph {name}\n\n`bpttgraph {' '.join([name, usage]).strip()}`\n\n{text}\n")
         rows = []
         for p in command.params:
             if isinstance(p, click.Option):

@@ -1,4 +1,5 @@
-"""Writes docs/reference/mistakes.md from the catalogue of mistakes itself: each entry with an instance in a cell that has one.
+"""Writes docs/reference/mistakes.md from the catalogue of mistakes itself: each entry with an instance in a cell that
+has one.
 
 Run `python docs/generate_mistakes.py` after a change of the catalogue; a test compares.
 """
@@ -14,14 +15,14 @@ PLACE = Path(__file__).parent / "reference" / "mistakes.md"
 SHOWN_IN = ("rnn", "lstm", "gru", "lstm-fused", "lstm-peephole")
 HEAD = """# The catalogue of mistakes
 
-Every way in which a hand-derived gradient is known to go wrong, printed by `docs/generate_mistakes.py` from the catalogue itself.
-An entry is a rewrite of the backward graph and is looked for in any recurrence; {doc}`../explanation/wrong-gradients` says how.
-The table counts the places where it can be made in each cell, unrolled over 5 steps with a loss at every step; the example
-completes "… is exactly what you get if …".
+Every way in which a hand-derived gradient is known to go wrong, printed by `docs/generate_mistakes.py` from the
+catalogue itself. An entry is a rewrite of the backward graph and is looked for in any recurrence;
+{doc}`../explanation/wrong-gradients` says how. The table counts the places where it can be made in each cell,
+unrolled over 5 steps with a loss at every step; the example completes "… is exactly what you get if …".
 
-Pairs of mistakes are tried as well. Weightings of the pairs (t, k) that no entry lists are found by the coefficient triangle,
-constant factors by comparison with the truth. Not here: an upstream array changed in place (the gradient is right then, the
-number that it is compared with is wrong).
+Pairs of mistakes are tried as well. Weightings of the pairs (t, k) that no entry lists are found by the coefficient
+triangle, constant factors by comparison with the truth. Not here: an upstream array changed in place (the gradient is
+right then, the number that it is compared with is wrong).
 
 """
 

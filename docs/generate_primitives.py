@@ -1,4 +1,5 @@
-"""Writes docs/reference/primitives.md from the rule table itself: each rule is applied to symbols, and what comes out is printed.
+"""Writes docs/reference/primitives.md from the rule table itself: each rule is applied to symbols, and what comes out
+is printed.
 
 Run `python docs/generate_primitives.py` after a change of the table; a test compares.
 """
@@ -25,12 +26,15 @@ KINDS = {
 }
 HEAD = """# Primitives
 
-The rule table, `bpttgraph.core.primitives.TABLE`, printed by `docs/generate_primitives.py` from the table itself. Every derivative stands
-there once; reverse mode, forward mode, second derivatives and the formulas of a derivation are made from that one statement.
+The rule table, `bpttgraph.core.primitives.TABLE`, printed by `docs/generate_primitives.py` from the table itself.
+Every derivative stands there once; reverse mode, forward mode, second derivatives and the formulas of a derivation
+are made from that one statement.
 """
 SETTINGS: dict[str, dict[str, Any]] = {
-    "clip": {"low": -1.0, "high": 1.0}, "power": {"exponent": 3.0}, "nan_to_num": {"nan": 0.0, "posinf": None, "neginf": None},
-}  # fmt: skip
+    "clip": {"low": -1.0, "high": 1.0},
+    "power": {"exponent": 3.0},
+    "nan_to_num": {"nan": 0.0, "posinf": None, "neginf": None},
+}
 
 
 def _print(node: Any) -> str:

@@ -1,7 +1,8 @@
-"""Explosion and clipping: one unit over 50 steps has a cliff in its loss; clipping shortens the step that would fall off it.
+"""Explosion and clipping: one unit over 50 steps has a cliff in its loss; clipping shortens the step that would fall
+off it.
 
-The unit is h[t] = sigmoid(w h[t-1] + b), after R. Pascanu, T. Mikolov, Y. Bengio (2013), figure 6.
-Expected: along w the slope of the loss jumps by some orders of magnitude within a short stretch. Clipping by the global norm keeps the
+The unit is h[t] = sigmoid(w h[t-1] + b), after R. Pascanu, T. Mikolov, Y. Bengio (2013), figure 6. Expected: along w
+the slope of the loss jumps by some orders of magnitude within a short stretch. Clipping by the global norm keeps the
 direction, clipping by value turns it.
 
 Run: python examples/cliff.py [FOLDER]
@@ -26,7 +27,8 @@ w = np.linspace(3.0, 7.0, 401)
 losses, slopes = cliff(u, data, "w", w)
 steep = int(np.argmax(np.abs(slopes)))
 print(
-    f"the slope is {abs(slopes[steep]):.3g} at w = {w[steep]:.2f} and {np.median(np.abs(slopes)):.2g} in the middle of all places"
+    f"the slope is {abs(slopes[steep]):.3g} at w = {w[steep]:.2f} and {np.median(np.abs(slopes)):.2g} in the middle of"
+    " all places"
 )
 
 gradients = {name: u.run({**data, "w": w[steep]}).gradients[name] for name in ("w", "b")}

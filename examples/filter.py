@@ -1,7 +1,8 @@
-"""The Elman net with identity functions is a linear filter of infinite impulse response (lecture: "a non-linear IIR filter").
+"""The Elman net with identity functions is a linear filter of infinite impulse response (lecture: "a non-linear IIR
+filter").
 
-h[t] = W_1 x[t] + W_2 h[t-1], y[t] = W_3 h[t] with one unit is y[t] = w_3 w_1 x[t] + w_2 y[t-1]: a first-order IIR filter, whose impulse
-response is compared with `scipy.signal.lfilter`, if SciPy is installed, and with w_3 w_1 w_2^t.
+h[t] = W_1 x[t] + W_2 h[t-1], y[t] = W_3 h[t] with one unit is y[t] = w_3 w_1 x[t] + w_2 y[t-1]: a first-order IIR
+filter, whose impulse response is compared with `scipy.signal.lfilter`, if SciPy is installed, and with w_3 w_1 w_2^t.
 Expected: the same numbers; and the same, with two units, as the sum of two such filters.
 
 Run: python examples/filter.py [FOLDER]

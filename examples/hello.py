@@ -1,6 +1,7 @@
 """A character language model: training raises p("hello") and lowers p("htktt").
 
-Expected: before training both words are about as likely as any five letters; afterwards "hello" needs a few bits and "htktt" many more.
+Expected: before training both words are about as likely as any five letters; afterwards "hello" needs a few bits and
+"htktt" many more.
 
 Run: python examples/hello.py [FOLDER]   (about 5 seconds)
 """
@@ -29,7 +30,8 @@ def watch(model: Trainer) -> None:
 model = bg.train(text, "char-lm", iterations=601, hidden=24, steps=16, scale=0.1, report=watch)
 for word, bits in points.items():
     print(
-        f'p("{word}") = {2 ** -bits[0]:.1e} before, {2 ** -bits[-1]:.1e} after: {"rises" if bits[-1] < bits[0] else "falls"}'
+        f'p("{word}") = {2 ** -bits[0]:.1e} before, {2 ** -bits[-1]:.1e} after:'
+        f" {'rises' if bits[-1] < bits[0] else 'falls'}"
     )
 lines = [
     Series(f'"{word}"', [20 * i for i in range(len(bits))], [-b * 0.30103 for b in bits])

@@ -1,7 +1,8 @@
-"""Long-range dependence: the first symbol decides the last, over a gap of g steps. Where does the RNN fail and the LSTM not?
+"""Long-range dependence: the first symbol decides the last, over a gap of g steps. Where does the RNN fail and the LSTM
+not?
 
-Expected: both learn a short gap; over a long one the tanh network stays near guessing (1 bit) while the LSTM, its forget gates open,
-still learns.
+Expected: both learn a short gap; over a long one the tanh network stays near guessing (1 bit) while the LSTM, its
+forget gates open, still learns.
 
 Run: python examples/long_range.py [FOLDER]   (about 50 seconds)
 """

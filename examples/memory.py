@@ -27,7 +27,8 @@ for mu in (0.5, 0.9):
     run = trace.run({**trace.instance(), "μ": np.array([mu])})
     kernel = np.array([run.jacobian(f"x̄[{T}]", f"x[{T - s}]").item() for s in range(T)])
     print(
-        f"μ = {mu}: kernel differs from (1 − μ) μ^s by at most {np.max(np.abs(kernel - (1 - mu) * mu ** np.arange(T))):.1e}"
+        f"μ = {mu}: kernel differs from (1 − μ) μ^s by at most"
+        f" {np.max(np.abs(kernel - (1 - mu) * mu ** np.arange(T))):.1e}"
     )
     lines.append(Series(f"μ = {mu}", list(range(T)), kernel.tolist()))
 line_chart("The kernel of an exponential trace", "steps ago", "weight", lines).save(folder / "kernel.svg")

@@ -1,6 +1,7 @@
 """A student's own NumPy forward pass of an LSTM over arrays: traced into a graph, drawn, and its gradient checked.
 
-One thing had to change: `np.zeros(...)` got `like=x`, so that the arrays can hold what has a derivative. It still runs on plain arrays.
+One thing had to change: `np.zeros(...)` got `like=x`, so that the arrays can hold what has a derivative. It still runs
+on plain arrays.
 Run: python examples/trace_student_lstm.py [folder]
 """
 

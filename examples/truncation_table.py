@@ -1,4 +1,5 @@
-"""Truncated BPTT is several different gradients: the pairs (t, k) that each keeps, and its distance from the full gradient.
+"""Truncated BPTT is several different gradients: the pairs (t, k) that each keeps, and its distance from the full
+gradient.
 
 Run: python examples/truncation_table.py [FOLDER]
 """

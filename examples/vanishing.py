@@ -1,7 +1,7 @@
 """Vanishing and exploding gradients, and what ReLU, LSTM and GRU change, on the same data at three spectral radii.
 
-Expected: with tanh the gradient vanishes also at radius 1, for the units saturate; the identity-initialised ReLU network keeps it at
-exactly radius^distance as long as a unit is on; an LSTM keeps it better the larger its forget bias.
+Expected: with tanh the gradient vanishes also at radius 1, for the units saturate; the identity-initialised ReLU
+network keeps it at exactly radius^distance as long as a unit is on; an LSTM keeps it better the larger its forget bias.
 
 Run: python examples/vanishing.py [FOLDER]   (about 10 seconds)
 """

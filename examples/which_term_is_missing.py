@@ -1,4 +1,5 @@
-"""A student's dE/dW_hh is wrong. Which terms are missing? Fit it on the triangle of contributions and compare with known masks.
+"""A student's dE/dW_hh is wrong. Which terms are missing? Fit it on the triangle of contributions and compare with
+known masks.
 
 Run: python examples/which_term_is_missing.py [FOLDER]
 """

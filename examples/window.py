@@ -1,9 +1,10 @@
 """Truncated BPTT cannot learn what lies farther back than its window.
 
-The task: a symbol at the first step, then noise; at the last step, eight later, name the symbol. The networks begin without any weight
-from the symbol to their units, so writing it down must be learned; only how far the gradient goes back differs.
-Expected: with a window of fewer than nine steps the use of W_xh at the first step gets no gradient at all, and the network guesses
-(1 bit); with nine it learns the task.
+The task: a symbol at the first step, then noise; at the last step, eight later, name the symbol. The networks begin
+without any weight from the symbol to their units, so writing it down must be learned; only how far the gradient goes
+back differs.
+Expected: with a window of fewer than nine steps the use of W_xh at the first step gets no gradient at all, and the
+network guesses (1 bit); with nine it learns the task.
 
 Run: python examples/window.py [FOLDER]   (about 20 seconds)
 """

@@ -34,6 +34,7 @@ test = sample(np.random.default_rng(5), 200)
 run = found.run(steps, test)
 written = np.stack([np.argmax(run.values[f"decoder.y[{t}]"], axis=-1) for t in range(1, n + 1)])
 print(
-    f"{100 * np.mean(np.all(written == test['decoder.target'], axis=0)):.1f} % of 200 new strings written backwards without a mistake"
+    f"{100 * np.mean(np.all(written == test['decoder.target'], axis=0)):.1f} % of 200 new strings written backwards"
+    " without a mistake"
 )
 np.savetxt(folder / "losses.csv", found.losses)

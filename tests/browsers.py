@@ -170,10 +170,19 @@ class Chromium(Browser):
 
     def __init__(self, home: Path, size: tuple[int, int] = (1400, 1000)):
         super().__init__(
-            [str(FOUND["chromium"]), "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-             "--remote-debugging-port=0", f"--user-data-dir={home}", f"--window-size={size[0]},{size[1]}", "about:blank"],
+            [
+                str(FOUND["chromium"]),
+                "--headless=new",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--remote-debugging-port=0",
+                f"--user-data-dir={home}",
+                f"--window-size={size[0]},{size[1]}",
+                "about:blank",
+            ],
             r"DevTools listening on (ws://\S+)",
-        )  # fmt: skip
+        )
         target = self.call("Target.createTarget", {"url": "about:blank"})["targetId"]
         self.session = self.call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
         self.loaded = False
@@ -237,10 +246,16 @@ class Firefox(Browser):
 
     def __init__(self, home: Path, size: tuple[int, int] = (1400, 1000)):
         home.mkdir(parents=True, exist_ok=True)
-        quiet = {"datareporting.policy.dataSubmissionEnabled": "false", "app.update.disabledForTesting": "true",
-                 "browser.startup.homepage_override.mstone": '"ignore"', "network.captive-portal-service.enabled": "false",
-                 "network.connectivity-service.enabled": "false", "browser.safebrowsing.update.enabled": "false",
-                 "services.settings.server": '"data:,"', "remote.active-protocols": "1"}  # fmt: skip
+        quiet = {
+            "datareporting.policy.dataSubmissionEnabled": "false",
+            "app.update.disabledForTesting": "true",
+            "browser.startup.homepage_override.mstone": '"ignore"',
+            "network.captive-portal-service.enabled": "false",
+            "network.connectivity-service.enabled": "false",
+            "browser.safebrowsing.update.enabled": "false",
+            "services.settings.server": '"data:,"',
+            "remote.active-protocols": "1",
+        }
         (home / "user.js").write_text("".join(f'user_pref("{k}", {v});\n' for k, v in quiet.items()))
         super().__init__(
             [str(FOUND["firefox"]), "--headless", "--no-remote", "--profile", str(home), "--remote-debugging-port=0",

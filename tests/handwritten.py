@@ -1,7 +1,8 @@
-"""Backward passes written by hand with NumPy, as a student would hand them in: right answers that share no code with the project.
+"""Backward passes written by hand with NumPy, as a student would hand them in: right answers that share no code with
+the project.
 
-Each takes an instance (data by name, with or without a batch) and returns gradients by name, computed in the type of the data. They
-differ in arrangement: one example at a time, matrices of a batch, sums at the end as one product.
+Each takes an instance (data by name, with or without a batch) and returns gradients by name, computed in the type of
+the data. They differ in arrangement: one example at a time, matrices of a batch, sums at the end as one product.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A second, naive engine for scalars and vectors: a hundred lines that share nothing with ours.
 
-Every value keeps, for each leaf that it depends on, its whole Jacobian as a matrix, computed forwards while it is made. Wasteful, without
-a graph, a tape or a reverse pass, and so simple that it can be checked by reading it.
+Every value keeps, for each leaf that it depends on, its whole Jacobian as a matrix, computed forwards while it is made.
+Wasteful, without a graph, a tape or a reverse pass, and so simple that it can be checked by reading it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ Array = np.ndarray[Any, Any]
 
 
 class Naive:
-    """`value` is a scalar or vector as an array; `by[leaf]` its Jacobian, (entries of the value, entries of the leaf)."""
+    """`value` is a scalar or vector as an array; `by[leaf]` its Jacobian, (entries of the value, entries of the
+    leaf)."""
 
     def __init__(self, value: Any, by: dict[str, Array] | None = None):
         self.value = np.asarray(value, float)
@@ -28,7 +29,7 @@ class Naive:
         made.by = {name: np.eye(made.value.size)}
         return made
 
-    # -- the two ways to make a value -------------------------------------------------------------------------------
+    # -- the two ways to make a value ----------------------------------------------------------------------------------
 
     def _through(self, value: Any, jacobian: Array) -> Naive:
         """A function of this value alone, with its Jacobian."""

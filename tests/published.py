@@ -155,7 +155,8 @@ class Paper:
 
 
 def mutants(e: Any) -> Iterator[Expr]:
-    """The tree spoilt at one place: a term or a factor of ∘ missing, a sign turned, a transpose missing, a step off by one."""
+    """The tree spoilt at one place: a term or a factor of ∘ missing, a sign turned, a transpose missing, a step off by
+    one."""
     if isinstance(e, tuple):
         for i, x in enumerate(e):
             for m in mutants(x):

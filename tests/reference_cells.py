@@ -1,7 +1,8 @@
-"""Forward and backward equations of the cells, written by hand in NumPy from the published formulas: no rule table, no graph.
+"""Forward and backward equations of the cells, written by hand in NumPy from the published formulas: no rule table, no
+graph.
 
-Each function takes the data of one example and upstream gradients `up[t-1]` = ∂E_t/∂(output of step t), and returns the outputs
-`(T, n)` and the gradients by name. `fed(t)` below is what arrives at an output from its own loss.
+Each function takes the data of one example and upstream gradients `up[t-1]` = ∂E_t/∂(output of step t), and returns the
+outputs `(T, n)` and the gradients by name. `fed(t)` below is what arrives at an output from its own loss.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def rnn(
     act: Callable[[Any], Any] = np.tanh,
     slope: Callable[[Any], Any] = lambda h: 1 - h * h,
 ) -> Any:
-    """The canonical RNN with softmax and cross entropy (Goodfellow et al. 2016, equations 10.17 to 10.28): loss, outputs, gradients."""
+    """The canonical RNN with softmax and cross entropy (Goodfellow et al. 2016, equations 10.17 to 10.28): loss,
+    outputs, gradients."""
     steps = len(d["x"])
     h, y, loss = [d["h[0]"]], [], 0.0
     for t in range(steps):
@@ -183,10 +185,11 @@ def leaky(d: Data, up: Any) -> Answer:
 
 
 def lstm(d: Data, up: Any, forget: str = "own", squash: str = "tanh", carousel: bool = False) -> Answer:
-    """The LSTM family in the form of Greff et al. 2017, appendix, full gradient; peepholes where the data has p_i, p_f, p_o.
+    """The LSTM family in the form of Greff et al. 2017, appendix, full gradient; peepholes where the data has p_i, p_f,
+    p_o.
 
-    `forget`: "own", "none" (1997) or "coupled" (f = 1 − i). `carousel`: the truncated rule of 1997, in which no error passes from
-    the gates' and the cell's inputs back to the outputs of the step before.
+    `forget`: "own", "none" (1997) or "coupled" (f = 1 − i). `carousel`: the truncated rule of 1997, in which no error
+    passes from the gates' and the cell's inputs back to the outputs of the step before.
     """
     gates = ["i", "o", "g"] + (["f"] if forget == "own" else [])
     peep = "p_i" in d

@@ -24,7 +24,10 @@ DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
     "verify: batch": ((1.5, "a", 0, True), lambda x: bg.verify(U, G, batch=x)),
     "verify: data": (([1, 2], "q.npz", 1, *STRANGE), lambda x: bg.verify(U, G, data=x)),
     "verify: recurrence": (("h[t] = W h[t-1]", None, 1, *STRANGE), lambda x: bg.verify(x, G, data=DATA)),
-    "verify: recurrence of a profile": (("h", None, *STRANGE), lambda x: bg.verify(x, G, data=DATA, profile="cs231n-rnn")),
+    "verify: recurrence of a profile": (
+        ("h", None, *STRANGE),
+        lambda x: bg.verify(x, G, data=DATA, profile="cs231n-rnn"),
+    ),
     "verify: profile": ((1, *STRANGE), lambda x: bg.verify(U, G, data=DATA, profile=x)),
     "verify: answer": ((None, 1, {}, "", *STRANGE), lambda x: bg.verify(U, x, data=DATA)),
     "verify: feedback": (NO_TEXT, lambda x: bg.verify(U, G, data=DATA, feedback=x)),

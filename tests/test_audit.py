@@ -138,7 +138,8 @@ def test_other_keys(tmp_path, mistake):
 
 
 def test_arrays_beside_the_key(tmp_path):
-    """A key of whole arrays in a file, on an instance in another file; a cell of the library; equations of one's own."""
+    """A key of whole arrays in a file, on an instance in another file; a cell of the library; equations of one's
+    own."""
     u = bg.cell("rnn").unroll(4)
     data = u.instance(3)
     g = u.run(data).gradients
@@ -236,9 +237,13 @@ def test_files_that_are_no_keys(tmp_path):
         assert result.exit_code == 2 and message in result.stderr
     text = SCALAR.read_text()
     for old, new, message in [
-        ("steps: 2", "steps: 0", "at least 1 step"), ("loss: last", "loss: 7", "loss step 7"), ("w_y = 40\n", "", "w_y is missing"),
-        ("dw =", "dw[0] =", "is outside of the shape ()"), ("h[0] = 0.5", "h[0] = 1e999", "too large"), ("tanh(", "tanh((", "line"),
-    ]:  # fmt: skip
+        ("steps: 2", "steps: 0", "at least 1 step"),
+        ("loss: last", "loss: 7", "loss step 7"),
+        ("w_y = 40\n", "", "w_y is missing"),
+        ("dw =", "dw[0] =", "is outside of the shape ()"),
+        ("h[0] = 0.5", "h[0] = 1e999", "too large"),
+        ("tanh(", "tanh((", "line"),
+    ]:
         (tmp_path / "key.txt").write_text(text.replace(old, new))
         result = run(tmp_path / "key.txt")
         assert result.exit_code == 2 and message in result.stderr, result.stderr

@@ -1,4 +1,5 @@
-"""Numbers that are none, recurrences without a gradient, answers without content: one message, and never the status of a wrong answer."""
+"""Numbers that are none, recurrences without a gradient, answers without content: one message, and never the status of
+a wrong answer."""
 
 from __future__ import annotations
 
@@ -180,16 +181,23 @@ def test_many_examples_are_no_fault() -> None:
     assert u.derive("W_hh").check(u.instance(0, batch=20_000)).right
 
 
-# -- powers, files and instances ---------------------------------------------------------------------------------------------
+# -- powers, files and instances ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "text",
-    ["h[t] = w*h[t-1]^(10^400)", "h[t] = w*h[t-1]^(9^9^9^9)", "h[t] = w*2^(10^20)*h[t-1]", "h[t] = (w*h[t-1]+9)^(10^3)"],
+    [
+        "h[t] = w*h[t-1]^(10^400)",
+        "h[t] = w*h[t-1]^(9^9^9^9)",
+        "h[t] = w*2^(10^20)*h[t-1]",
+        "h[t] = (w*h[t-1]+9)^(10^3)",
+    ],
 )
 def test_a_power_that_is_too_large_is_not_called_a_wrong_derivation(text: str) -> None:
     result = run("derive", "-", "--wrt", "w", text=text)
-    assert result.exit_code == 2 and "h[1] is infinite on these numbers" in result.output and "WRONG" not in result.output
+    assert (
+        result.exit_code == 2 and "h[1] is infinite on these numbers" in result.output and "WRONG" not in result.output
+    )
 
 
 @pytest.mark.parametrize("answer", ["", " "])

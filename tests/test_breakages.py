@@ -1,4 +1,5 @@
-"""The table of breakages does not rot: every text and every test is there, the page shows the table; the slow test does it all."""
+"""The table of breakages does not rot: every text and every test is there, the page shows the table; the slow test does
+it all."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ def test_what_is_broken_is_there(b: Breakage) -> None:
     """The old text stands exactly once in its file, and with the new one the file is still a program."""
     text = (ROOT / b.file).read_text(encoding="utf-8")
     many = len(b.found(text))
-    assert many == 1, f"{b.file} has the text {many} times: change `old` in tests/breakages.py as the code changed, then --write"
+    assert many == 1, (
+        f"{b.file} has the text {many} times: change `old` in tests/breakages.py as the code changed, then --write"
+    )
     assert b.old != b.new and b.kind in KINDS
     if b.file.endswith(".py"):
         compiled = ast.parse(b.broken(text))
@@ -31,7 +34,9 @@ def test_the_tests_that_catch_them_exist() -> None:
         for test in b.tests:
             file, _, name = test.partition("::")
             name = re.sub(r"\[.*", "", name)
-            assert re.search(rf"^def {re.escape(name)}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), test
+            assert re.search(rf"^def {re.escape(name)}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), (
+                test
+            )
 
 
 def test_names_are_unique_and_every_kind_occurs() -> None:

@@ -1,4 +1,5 @@
-"""The picture of a cause: what the answer leaves out is crossed out at its place, and the triangle shows what it counts."""
+"""The picture of a cause: what the answer leaves out is crossed out at its place, and the triangle shows what it
+counts."""
 
 from __future__ import annotations
 

@@ -87,9 +87,9 @@ def test_gate_orders_of_the_fused_lstm_differ_by_a_permutation_of_rows(order: st
 def test_adding_a_cell_needs_no_python(tmp_path: Path) -> None:
     path = tmp_path / "damped.txt"
     path.write_text(
-        "# title: Damped network\n# source: nobody, 2026\n# convention: damped by {what}\n# suggest: φ = tanh\n"
-        "# variant fixed: {d} = 0.5\n# variant fixed: {what} = a half\n# variant learned: {d} = γ\n# variant learned: {what} = γ\n"
-        "h[t] = {d} * h[t-1] + φ(U @ x[t])\n",
+        "# title: Damped network\n# source: nobody, 2026\n# convention: damped by {what}\n# suggest: φ = tanh\n#"
+        " variant fixed: {d} = 0.5\n# variant fixed: {what} = a half\n# variant learned: {d} = γ\n# variant learned:"
+        " {what} = γ\nh[t] = {d} * h[t-1] + φ(U @ x[t])\n",
         encoding="utf-8",
     )
     fixed, learned = bg.cell(str(path)), bg.cell(f"{path}:learned")
@@ -208,7 +208,8 @@ def test_the_terms_of_a_derivation_sum_to_the_gradient(name: str) -> None:
         np.testing.assert_allclose(d.value(run), run.gradients[wrt], rtol=1e-10, atol=1e-13)
 
 
-PATHS = {  # symbolic-tools, section 3.3: number of paths for the loss of the last step and of every step, T = 3, 5, 8, 12
+# symbolic-tools, section 3.3: number of paths for the loss of the last step and of every step, T = 3, 5, 8, 12
+PATHS = {
     ("rnn", "W_hh"): "3/6 5/15 8/36 12/78",
     ("deep-rnn:2", "U1"): "6/10 15/35 36/120 78/364",
     ("deep-rnn:3", "U1"): "10/15 35/70 120/330 364/1365",

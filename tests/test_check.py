@@ -1,4 +1,5 @@
-"""The check: right gradients pass, wrong ones are rejected, however small the missing term; and it says what it found."""
+"""The check: right gradients pass, wrong ones are rejected, however small the missing term; and it says what it
+found."""
 
 from __future__ import annotations
 
@@ -45,7 +46,8 @@ def test_a_derivation_checks_its_terms() -> None:
 
 @pytest.mark.parametrize("name", ["s[0]", "a", "b"])
 def test_an_initial_state_that_all_examples_share(name: str) -> None:
-    """No loss reads s, so there is no term: the formulas and the gradient by s[0] are zeros, of each example or of their sum."""
+    """No loss reads s, so there is no term: the formulas and the gradient by s[0] are zeros, of each example or of
+    their sum."""
     text = "z[t] = sigmoid(b); s[t] = sigmoid(a * s[t-1]); E[t] = squared_error(z[t], target[t])"
     u = bg.recurrence(text).unroll(2, sizes={"s": 2, "z": 2})
     data = u.instance(3, batch=3)
@@ -55,7 +57,8 @@ def test_an_initial_state_that_all_examples_share(name: str) -> None:
 
 
 def test_a_function_that_swings_fast() -> None:
-    """Steps that suit a unit are none too small for cos(100 w): the differences notice, take smaller ones, and find a wrong gradient."""
+    """Steps that suit a unit are none too small for cos(100 w): the differences notice, take smaller ones, and find a
+    wrong gradient."""
     u = bg.recurrence("h[t] = cos(k * w * h[t-1]); E[t] = h[t]").unroll(3, sizes={"h": ()})
     data = {"k": 100.0, "w": 0.7, "h[0]": 0.9}
     report = u.derive("w").check(data)
@@ -264,7 +267,8 @@ TOTALS = [
 @pytest.mark.parametrize("text", TOTALS)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_parameter_in_the_total_has_a_radius(text: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No step uses it there, so no triangle gives its size; its gradient has one all the same, and it is a narrow one."""
+    """No step uses it there, so no triangle gives its size; its gradient has one all the same, and it is a narrow
+    one."""
     u = bg.recurrence(text).unroll(3)
     data = u.instance(seed)
     report = check_gradients(u, None, data)
@@ -418,8 +422,10 @@ def test_the_work_grows_like_the_number_of_steps(job: str) -> None:
         calls[steps] = count
     assert calls[450] <= 3**1.1 * calls[150]
 
+
 def test_errors_that_reach_a_sum_by_several_ways_are_measured() -> None:
-    """Right gradients of an unruly recurrence (NumPy and the complex step alone) are right; ten radii off, they are wrong."""
+    """Right gradients of an unruly recurrence (NumPy and the complex step alone) are right; ten radii off, they are
+    wrong."""
     from bpttgraph.check.readings import measured, whole_radii
 
     u = bg.recurrence("c[t] = cos(W @ c[t-1] - V @ [c[t-1]; c[t-1]] + W @ x[t]); E[t] = sum(c[t])").unroll(9, sizes=4)
@@ -430,7 +436,9 @@ def test_errors_that_reach_a_sum_by_several_ways_are_measured() -> None:
         W.reshape(16, 16)[np.arange(16), np.arange(16)] += 1e-30j
         c, loss = np.repeat(data["c[0]"][None], 16, axis=0), np.zeros(16, complex)
         for x in data["x"]:
-            wc, wx, vc = (np.einsum("...ij,...j->...i", m, v) for m, v in ((W, c), (W, x), (data["V"], np.concatenate([c, c], 1))))
+            wc, wx, vc = (
+                np.einsum("...ij,...j->...i", m, v) for m, v in ((W, c), (W, x), (data["V"], np.concatenate([c, c], 1)))
+            )
             c = np.cos(wc - vc + wx)
             loss += c.sum(axis=1)
         true = np.imag(loss).reshape(4, 4) / 1e-30

@@ -88,7 +88,8 @@ def test_bad_input(answer, words, message, tmp_path, monkeypatch):
 
 
 def test_it_is_quick(answer):
-    """A formula answer for the vanilla RNN in under 2 s, start-up included: processor time, since other tests run beside this one."""
+    """A formula answer for the vanilla RNN in under 2 s, start-up included: processor time, since other tests run
+    beside this one."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", "bpttgraph", "check", "rnn", "--answer", answer], capture_output=True, check=False

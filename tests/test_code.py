@@ -37,7 +37,11 @@ def arguments(code: Code, u: bg.Unrolled, run: bg.Run) -> dict[str, Any]:
     """Sequences as arrays whose row t is step t, with room beyond the last step, and before the first at the end."""
     given: dict[str, Any] = {name: u.steps[block or None] for name, block in code.lengths.items()}
     for argument, base in code.arguments.items():
-        values = {v.step: run.array(n)[0] if u.node(n).batched else run.array(n) for n, v in u.vgraph.variables.items() if v.base == base}
+        values = {
+            v.step: run.array(n)[0] if u.node(n).batched else run.array(n)
+            for n, v in u.vgraph.variables.items()
+            if v.base == base
+        }
         if set(values) <= {None}:
             given[argument] = values[None]
             continue
@@ -95,7 +99,9 @@ def test_every_cell_prints_code_that_is_the_gradient(name: str) -> None:
     data = u.instance(seed=place)
     report = check_derivations([u.derive(w) for w in names], data, whole=True)
     assert report.right, str(report)
-    assert {f.what.partition(" ")[0] for f in report.findings if "printed NumPy code" in f.what} == {f"dE/d{w}" for w in names}
+    assert {f.what.partition(" ")[0] for f in report.findings if "printed NumPy code" in f.what} == {
+        f"dE/d{w}" for w in names
+    }
     shown = symbolic_text(Choice(u, report, detail="full", data=data, symbolic=True), names, whole=True)
     printed = "\n".join(line[2:] for line in shown.partition("NumPy code:\n")[2].splitlines())
     code = symbolic_of(u, "all").printed("backward")
@@ -119,17 +125,27 @@ def test_every_cell_and_every_gradient_alone(name: str, loss: str) -> None:
 
 CALLS = {"leaky_relu": "leaky_relu({}, 0.2)", "elu": "elu({}, 0.7)", "clip": "clip({}, -0.3, 0.4)"}
 OTHERS = {
-    "max": ["h[t] = tanh(W h[t-1] + U x[t]); E[t] = max(h[t]) * max(b, sum(x[t]))", "h[t] = max(0, W h[t-1] + U x[t])",
-            "h[t] = max(W h[t-1], tanh(U x[t]))"],
-    "min": ["h[t] = tanh(W h[t-1] + U x[t]); E[t] = min(h[t]) + min(b, sum(h[t]))", "h[t] = min(0.3, W h[t-1] + U x[t])"],
+    "max": [
+        "h[t] = tanh(W h[t-1] + U x[t]); E[t] = max(h[t]) * max(b, sum(x[t]))",
+        "h[t] = max(0, W h[t-1] + U x[t])",
+        "h[t] = max(W h[t-1], tanh(U x[t]))",
+    ],
+    "min": [
+        "h[t] = tanh(W h[t-1] + U x[t]); E[t] = min(h[t]) + min(b, sum(h[t]))",
+        "h[t] = min(0.3, W h[t-1] + U x[t])",
+    ],
     "dot": ["h[t] = tanh(dot(b, h[t-1]) * (W h[t-1]) + U x[t]); E[t] = dot(h[t], h[t])"],
-    "cross_entropy": ["h[t] = tanh(W h[t-1] + x[t]); y[t] = softmax(V h[t] + b); E[t] = cross_entropy(y[t], target[t])",
-                      "h[t] = tanh(W h[t-1] + x[t]); E[t] = cross_entropy(softmax(V h[t]), softmax(b + h[t]))"],
-    "squared_error": ["h[t] = tanh(W h[t-1] + x[t]); E[t] = squared_error(V h[t], target[t]) + squared_error(a, sum(h[t]))"],
+    "cross_entropy": [
+        "h[t] = tanh(W h[t-1] + x[t]); y[t] = softmax(V h[t] + b); E[t] = cross_entropy(y[t], target[t])",
+        "h[t] = tanh(W h[t-1] + x[t]); E[t] = cross_entropy(softmax(V h[t]), softmax(b + h[t]))",
+    ],
+    "squared_error": [
+        "h[t] = tanh(W h[t-1] + x[t]); E[t] = squared_error(V h[t], target[t]) + squared_error(a, sum(h[t]))"
+    ],
     "outer": ["h[t] = tanh(outer(h[t-1], u) @ w + U x[t]); E[t] = dot(v, h[t])"],
     "diag": ["h[t] = tanh(diag(d) @ h[t-1] + diag(x[t]) @ w); E[t] = dot(v, diag(h[t]) @ d)"],
     "concat": ["h[t] = tanh(W concat(h[t-1], x[t], a)); E[t] = dot(v, concat(h[t], b))"],
-}  # fmt: skip
+}
 
 
 def texts_of(function: str) -> list[str]:
@@ -139,7 +155,9 @@ def texts_of(function: str) -> list[str]:
     inside = "1 + sigmoid({})" if function in ("log", "sqrt") else "{}"
     f = call.format(inside)
     if FUNCTIONS[function].shape == "reduce":
-        return [f"h[t] = tanh({f.format('h[t-1]')} * (W h[t-1]) + U x[t]); E[t] = {f.format('h[t]')} * {f.format('V h[t]')}"]
+        return [
+            f"h[t] = tanh({f.format('h[t-1]')} * (W h[t-1]) + U x[t]); E[t] = {f.format('h[t]')} * {f.format('V h[t]')}"
+        ]
     return [f"h[t] = tanh({f.format('W h[t-1] + U x[t]')}); E[t] = dot(v, {f.format('h[t]')})",
             f"h[t] = {f.format('0.5 * (W h[t-1]) + U x[t]')}; E[t] = sigmoid(dot(b, h[t]))"]  # fmt: skip
 
@@ -150,15 +168,28 @@ def test_every_function_of_the_language(function: str) -> None:
         assert_printed(text)
 
 
-@pytest.mark.parametrize("inner", [
-    "2^(W h[t-1])", "(W h[t-1])^2", "(W h[t-1])^3", "(1 + sigmoid(W h[t-1]))^a", "h[t-1] / (2 + sigmoid(b))", "a / (2 + norm(h[t-1]))",
-    "-(W.T @ h[t-1])", "W.T @ (W h[t-1])", "a * b - h[t-1] * (W h[t-1])", "[tanh(p); W_2 h[t-1]]",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "2^(W h[t-1])",
+        "(W h[t-1])^2",
+        "(W h[t-1])^3",
+        "(1 + sigmoid(W h[t-1]))^a",
+        "h[t-1] / (2 + sigmoid(b))",
+        "a / (2 + norm(h[t-1]))",
+        "-(W.T @ h[t-1])",
+        "W.T @ (W h[t-1])",
+        "a * b - h[t-1] * (W h[t-1])",
+        "[tanh(p); W_2 h[t-1]]",
+    ],
+)
 def test_operators(inner: str) -> None:
     assert_printed(f"h[t] = tanh({inner} + U x[t]); E[t] = dot(v, h[t])")
 
 
-@pytest.mark.parametrize("text", ["rnn", "h[t] = max(0, W h[t-1] + U x[t]); E[t] = gelu(dot(v, h[t]))", "h[t] = elu(2^(W h[t-1]) + w')"])
+@pytest.mark.parametrize(
+    "text", ["rnn", "h[t] = max(0, W h[t-1] + U x[t]); E[t] = gelu(dot(v, h[t]))", "h[t] = elu(2^(W h[t-1]) + w')"]
+)
 def test_the_command_prints_what_it_has_run(text: str, tmp_path: Path) -> None:
     source = text
     if "=" in text:
@@ -213,7 +244,7 @@ def test_totals_of_ones_own(text: str) -> None:
 
 def test_what_no_loss_reads_is_zero() -> None:
     code = assert_printed("h[t] = tanh(w*h[t-1] + a*c[t-1]); c[t] = tanh(u*c[t-1]); E[t] = 2 + b", sizes=1)
-    assert 'dh_0 = np.zeros_like(h[0])' in code.text
+    assert "dh_0 = np.zeros_like(h[0])" in code.text
 
 
 def test_the_mean_and_chosen_steps() -> None:
@@ -222,7 +253,9 @@ def test_the_mean_and_chosen_steps() -> None:
     assert_printed(text, steps=4, loss=[2, 3])
     # every statement is one for a single step, and is computed after what it reads in that step
     assert_printed("g[t] = min(c[t-1], d); c[t] = A g[t]; E[t] = dot(d, g[t])", steps=3, loss=[1, 2, 3])
-    assert_printed("u[t] = U h[t-1] + b; h[t] = tanh(d * h[t-1] + V u[t]); E[t] = norm(U h[t-1] + u[t])", steps=3, loss=[3])
+    assert_printed(
+        "u[t] = U h[t-1] + b; h[t] = tanh(d * h[t-1] + V u[t]); E[t] = norm(U h[t-1] + u[t])", steps=3, loss=[3]
+    )
 
 
 @pytest.mark.parametrize("truncate", ["one-step", "carousel"])
@@ -239,10 +272,21 @@ def test_truncation_that_has_a_recursion(truncate: str) -> None:
 # -- names -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", [
-    ("np", "range", "math"), ("dh", "delta_h", "dW"), ("δ", "delta", "δ_h"), ("w_prime", "w'", "W"), ("lambda", "λ", "def"),
-    ("x_max", "above", "step"), ("dot_prod", "len", "int"), ("gradients", "backward", "T_x"), ("φ", "phi", "φ'"), ("ж", "é", "e"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("np", "range", "math"),
+        ("dh", "delta_h", "dW"),
+        ("δ", "delta", "δ_h"),
+        ("w_prime", "w'", "W"),
+        ("lambda", "λ", "def"),
+        ("x_max", "above", "step"),
+        ("dot_prod", "len", "int"),
+        ("gradients", "backward", "T_x"),
+        ("φ", "phi", "φ'"),
+        ("ж", "é", "e"),
+    ],
+)
 def test_names_never_collide(names: tuple[str, ...]) -> None:
     a, b, c = names
     text = f"h[t] = max(0, {a} * h[t-1] + {b} * x[t]) + tanh({c} * h[t-1]); E[t] = sigmoid({c} * h[t])"
@@ -253,11 +297,17 @@ def test_names_never_collide(names: tuple[str, ...]) -> None:
     assert assert_printed(text, sizes=1).text == code.text
 
 
-@pytest.mark.parametrize(("text", "names"), [
-    ("h[t] = tanh(t * h[t-1] + T * x[t]); E[t] = v*h[t]", ["t", "T"]),
-    ("dh[t] = tanh(w * dh[t-1] + h[t-1]); h[t] = sigmoid(dh[t] + v); E[t] = dh[t] * h[t]", ["w", "v"]),
-    ("delta_h[t] = tanh(w * delta_h[t-1] + delta_h[t-1] * h[t-1]); h[t] = tanh(v * delta_h[t]); E[t] = h[t]", ["w", "v"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("h[t] = tanh(t * h[t-1] + T * x[t]); E[t] = v*h[t]", ["t", "T"]),
+        ("dh[t] = tanh(w * dh[t-1] + h[t-1]); h[t] = sigmoid(dh[t] + v); E[t] = dh[t] * h[t]", ["w", "v"]),
+        (
+            "delta_h[t] = tanh(w * delta_h[t-1] + delta_h[t-1] * h[t-1]); h[t] = tanh(v * delta_h[t]); E[t] = h[t]",
+            ["w", "v"],
+        ),
+    ],
+)
 def test_variables_called_like_adjoints_and_steps(text: str, names: list[str]) -> None:
     try:
         rec = bg.recurrence(text)
@@ -318,15 +368,41 @@ def test_functions_of_numpy_are_those_of_the_table(name: str) -> None:
 # -- it is run, and only such code is run ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [
-    "import os", "import numpy", "from numpy import tanh", "import numpy as os", "x = open('f')", "x = np.load('f')", "x = np.lib",
-    "x = ().__class__", "x = np.tanh.__globals__", "exec('1')", "x = __import__('os')", "def f(x):\n    return lambda: x",
-    "x = [y for y in np.ones(3)]", "with a as b:\n    pass", "while True:\n    pass", "def f(x):\n    global y\n    return y",
-    "x = np.ones(3).tofile('f')", "class A:\n    pass", "x = (lambda: 1)()", "x = f'{1}'", "try:\n    pass\nfinally:\n    pass",
-    "x = np.ones(3)[0](1)",
-    "import math\nx = math.exit",
-    "def __f(x):\n    return x", "x = y", "def f(:\n", "\0", "async def f(x):\n    return x", "raise x", "del x",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os",
+        "import numpy",
+        "from numpy import tanh",
+        "import numpy as os",
+        "x = open('f')",
+        "x = np.load('f')",
+        "x = np.lib",
+        "x = ().__class__",
+        "x = np.tanh.__globals__",
+        "exec('1')",
+        "x = __import__('os')",
+        "def f(x):\n    return lambda: x",
+        "x = [y for y in np.ones(3)]",
+        "with a as b:\n    pass",
+        "while True:\n    pass",
+        "def f(x):\n    global y\n    return y",
+        "x = np.ones(3).tofile('f')",
+        "class A:\n    pass",
+        "x = (lambda: 1)()",
+        "x = f'{1}'",
+        "try:\n    pass\nfinally:\n    pass",
+        "x = np.ones(3)[0](1)",
+        "import math\nx = math.exit",
+        "def __f(x):\n    return x",
+        "x = y",
+        "def f(:\n",
+        "\0",
+        "async def f(x):\n    return x",
+        "raise x",
+        "del x",
+    ],
+)
 def test_other_code_is_not_run(text: str) -> None:
     with pytest.raises(Fault, match="it is not run"):
         running.admit(text)
@@ -344,11 +420,19 @@ def test_all_printed_code_is_admitted_and_nothing_else_is_in_its_reach() -> None
 
 
 FAULTS = [
-    (r"delta_h\[t\+1\]", "delta_h[t]"), (r"W_hh\.T", "W_hh"), (r"h\[t-1\]\)", "h[t])"), (r"1 - h\[t\]\*\*2", "1 + h[t]**2"),
-    (r" \+ W_hh.*", ""), (r"y\[t\] - target\[t\]", "target[t] - y[t]"), (r"range\(1, T \+ 1\)", "range(1, T)"),
-    (r"dW_hh \+= ", "dW_hh = 0 * dW_hh + "), (r"range\(T, 0, -1\)", "range(T, 1, -1)"), (r"np\.outer\((.*), (.*)\)", r"np.outer(\2, \1)"),
-    (r"\*\*2", "**3"), (r"np\.zeros_like\(W_hh\)", "np.zeros_like(W_hh) + 1e-9"),
-]  # fmt: skip
+    (r"delta_h\[t\+1\]", "delta_h[t]"),
+    (r"W_hh\.T", "W_hh"),
+    (r"h\[t-1\]\)", "h[t])"),
+    (r"1 - h\[t\]\*\*2", "1 + h[t]**2"),
+    (r" \+ W_hh.*", ""),
+    (r"y\[t\] - target\[t\]", "target[t] - y[t]"),
+    (r"range\(1, T \+ 1\)", "range(1, T)"),
+    (r"dW_hh \+= ", "dW_hh = 0 * dW_hh + "),
+    (r"range\(T, 0, -1\)", "range(T, 1, -1)"),
+    (r"np\.outer\((.*), (.*)\)", r"np.outer(\2, \1)"),
+    (r"\*\*2", "**3"),
+    (r"np\.zeros_like\(W_hh\)", "np.zeros_like(W_hh) + 1e-9"),
+]
 
 
 @pytest.mark.parametrize(("old", "new"), FAULTS)
@@ -441,7 +525,8 @@ def test_of_few_steps_the_last_may_be_the_first(steps: int) -> None:
     ],
 )
 def test_what_reads_zeros_beyond_the_last_step_is_left_out_there(text: str) -> None:
-    """Zeros stand beyond the last step, and 0 · (1/0) is no number; `code` compares what it prints with the reverse pass."""
+    """Zeros stand beyond the last step, and 0 · (1/0) is no number; `code` compares what it prints with the reverse
+    pass."""
     code = bg.recurrence(text).derive("all").code()
     assert "def gradients(" in code
 
@@ -480,7 +565,8 @@ def _logarithm(T: int, w: Any, x: Any) -> tuple[Any, Any]:
     ],
 )
 def test_what_counts_is_said_by_the_adjoint(text: str, by: str, forward: Any, steps: int) -> None:
-    """h[t+1] stands one step behind the last, and is no row of zeros: left out is what a row of zeros of the adjoints multiplies.
+    """h[t+1] stands one step behind the last, and is no row of zeros: left out is what a row of zeros of the adjoints
+    multiplies.
 
     The oracle is the complex step.
     """
@@ -493,7 +579,9 @@ def test_what_counts_is_said_by_the_adjoint(text: str, by: str, forward: Any, st
     exec(printed.text, names)
     real = {"x": x, **{n: np.real(v) for n, v in values.items()}}
     with np.errstate(all="ignore"):
-        got = names["gradients"](**dict.fromkeys(printed.lengths, steps), **{a: real[n] for a, n in printed.arguments.items()})
+        got = names["gradients"](
+            **dict.fromkeys(printed.lengths, steps), **{a: real[n] for a, n in printed.arguments.items()}
+        )
     assert np.allclose(got[by], want, rtol=1e-12)
 
 
@@ -512,4 +600,5 @@ def test_of_several_statements_about_one_step_the_first_counts(steps: int) -> No
     exec(rec.derive("d").code(), names)
     d = np.array([0.5, 2.0])
     s = np.tile(d, (steps + 7, 1))
-    assert np.allclose(names["gradients"](steps, d, s)["d"], [0.0, max(0, steps - 2)])  # s[0], s[1], … are read from step 3 on
+    # s[0], s[1], … are read from step 3 on
+    assert np.allclose(names["gradients"](steps, d, s)["d"], [0.0, max(0, steps - 2)])

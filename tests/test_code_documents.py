@@ -65,7 +65,11 @@ def from_html(d: Document) -> str:
 
 
 def from_markdown(d: Document) -> str:
-    return next(m[2] for m in re.finditer(r"^(`{3,})\w*\n(.*?)\n\1$", d.markdown, re.DOTALL | re.MULTILINE) if "def backward(" in m[2])
+    return next(
+        m[2]
+        for m in re.finditer(r"^(`{3,})\w*\n(.*?)\n\1$", d.markdown, re.DOTALL | re.MULTILINE)
+        if "def backward(" in m[2]
+    )
 
 
 def from_typst(d: Document) -> str:
@@ -84,7 +88,8 @@ _GREEK = {r"\delta": "δ", r"\gamma": "γ", r"\mu": "μ"}
 def untex(text: str) -> str:
     """What TeX would set: spaces, characters by number, letters by name."""
     text = text.replace(r"\strut", "").replace("~", " ").replace(r"\ ", " ")
-    text = re.sub(r"\\char(\d+)\\allowbreak\{\}", lambda m: chr(int(m[1])), text)  # a number ends where no digit follows
+    # a number ends where no digit follows
+    text = re.sub(r"\\char(\d+)\\allowbreak\{\}", lambda m: chr(int(m[1])), text)
     text = re.sub(r"\\ensuremath\{(\\\w+)\}", lambda m: _GREEK[m[1]], text)
     return re.sub(r"\\=\{(\w)\}", "\\1\u0304", text)
 
@@ -102,7 +107,9 @@ def from_beamer(d: Document) -> str:
     """Code that is too long for a frame goes on in the next."""
     parts = listings(d.beamer)
     first = next(i for i, text in enumerate(parts) if "import numpy" in text)
-    last = next(i for i, text in enumerate(parts) if i >= first and re.search(r"^    (return \{.*\}|\})$", text, re.MULTILINE))
+    last = next(
+        i for i, text in enumerate(parts) if i >= first and re.search(r"^    (return \{.*\}|\})$", text, re.MULTILINE)
+    )
     return "\n".join(parts[first : last + 1])
 
 

@@ -1,7 +1,7 @@
 """The printer of NumPy code against the evaluator of formulas, on random trees: columns, rows, matrices, sizes of one.
 
-The evaluator keeps every value as a matrix; the printed code has one-dimensional arrays for columns and rows. They share nothing
-but the tree.
+The evaluator keeps every value as a matrix; the printed code has one-dimensional arrays for columns and rows. They
+share nothing but the tree.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ class Trees:
     def own(self, shape: tuple[int, ...], depth: int) -> Expr:
         r, c = shape
         if r == c and self.pick(0, 1):
-            return self.pick(lambda: diag(self.tree((r, 1), depth - 1), r), lambda: product(self.leaf(()), identity((r,))))()
+            return self.pick(
+                lambda: diag(self.tree((r, 1), depth - 1), r), lambda: product(self.leaf(()), identity((r,)))
+            )()
         if r > 1 and self.pick(0, 1):
             return stack(self.tree((1, c), depth - 1), self.tree((r - 1, c), depth - 1))
         if self.pick(0, 1):
@@ -163,9 +165,15 @@ def test_a_printer_says_what_it_lacks():
 
     a, h = symbol("a"), symbol("h", (3,))
     pieces = [
-        (num(2), "a number"), (add(a, a), "a sum"), (neg(a), "a minus sign"), (product(a, h), "a product"), (diag(h, 3), "a word"),
-        (identity((3,)), "the unit matrix"), (transpose(h), "a transpose"), (rows(h, 0, 2), "some rows"),
-    ]  # fmt: skip
+        (num(2), "a number"),
+        (add(a, a), "a sum"),
+        (neg(a), "a minus sign"),
+        (product(a, h), "a product"),
+        (diag(h, 3), "a word"),
+        (identity((3,)), "the unit matrix"),
+        (transpose(h), "a transpose"),
+        (rows(h, 0, 2), "some rows"),
+    ]
     for e, what in pieces:
         with pytest.raises(BPTTError, match=f"a Half does not write {what}"):
             Half().show(e)

@@ -69,10 +69,19 @@ def trees() -> tuple[st.SearchStrategy, st.SearchStrategy, st.SearchStrategy]:
             st.builds(lambda x, y: stack(rows(x, 0, 1), rows(y, 1, 2)), v, v),
         )  # fmt: skip
         matrix = m | st.one_of(
-            st.builds(add, m, m), st.builds(subtract, m, m), st.builds(product, m, m), m.map(neg), m.map(transpose),
-            st.builds(outer, v, v), st.builds(lambda x: diag(x, 2), v), st.builds(product, s, m),
-            st.builds(hadamard, m, m), st.builds(subtract, st.just(num(1)), m), st.builds(lambda x: power(x, num(2)), m), m.map(tanh),
-        )  # fmt: skip
+            st.builds(add, m, m),
+            st.builds(subtract, m, m),
+            st.builds(product, m, m),
+            m.map(neg),
+            m.map(transpose),
+            st.builds(outer, v, v),
+            st.builds(lambda x: diag(x, 2), v),
+            st.builds(product, s, m),
+            st.builds(hadamard, m, m),
+            st.builds(subtract, st.just(num(1)), m),
+            st.builds(lambda x: power(x, num(2)), m),
+            m.map(tanh),
+        )
     return scalar, vector, matrix
 
 
@@ -245,13 +254,27 @@ def test_as_a_person_writes(e: Expr, text: str, latex: str | None):
 
 
 FUNCTIONS = {
-    "tanh": np.tanh, "exp": np.exp, "sin": np.sin, "cos": np.cos, "abs": np.abs, "sign": np.sign, "relu": lambda x: np.maximum(x, 0),
-    "log": lambda x: np.log(np.abs(x)), "sqrt": lambda x: np.sqrt(np.abs(x)), "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "step": lambda x: (x > 0) * 1.0, "softplus": lambda x: np.log(1 + np.exp(x)), "silu": lambda x: x / (1 + np.exp(-x)),
-    "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x), "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x)),
-    "clip": lambda x, low=-1.0, high=0.5: np.clip(x, low, high), "softmax": lambda x: np.exp(x) / np.exp(x).sum(),
-    "sum": np.sum, "logsumexp": lambda x: np.log(np.exp(x).sum()), "norm": lambda x: np.sqrt((x**2).sum()),
-}  # fmt: skip
+    "tanh": np.tanh,
+    "exp": np.exp,
+    "sin": np.sin,
+    "cos": np.cos,
+    "abs": np.abs,
+    "sign": np.sign,
+    "relu": lambda x: np.maximum(x, 0),
+    "log": lambda x: np.log(np.abs(x)),
+    "sqrt": lambda x: np.sqrt(np.abs(x)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "step": lambda x: (x > 0) * 1.0,
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x),
+    "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(x)),
+    "clip": lambda x, low=-1.0, high=0.5: np.clip(x, low, high),
+    "softmax": lambda x: np.exp(x) / np.exp(x).sum(),
+    "sum": np.sum,
+    "logsumexp": lambda x: np.log(np.exp(x).sum()),
+    "norm": lambda x: np.sqrt((x**2).sum()),
+}
 SETTINGS = {
     "leaky_relu": {"slope": 0.3},
     "elu": {"alpha": 0.7},

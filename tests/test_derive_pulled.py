@@ -1,4 +1,5 @@
-"""Equations that no Jacobian matrix describes: their adjoints are formulas all the same, and the numbers are the complex step's."""
+"""Equations that no Jacobian matrix describes: their adjoints are formulas all the same, and the numbers are the
+complex step's."""
 
 from typing import Any
 
@@ -10,7 +11,10 @@ import bpttgraph as bg
 
 SYSTEMS: list[tuple[str, Any]] = [
     ("h[t] = diag(d) @ h[t-1] + U x[t]; E[t] = squared_error(h[t], target[t])", None),
-    ("h[t] = tanh(V h[t-1] + U x[t]); y[t] = (V U) h[t]; E[t] = squared_error(y[t], target[t])", {"h": 3, "x": 3, "y": 3}),
+    (
+        "h[t] = tanh(V h[t-1] + U x[t]); y[t] = (V U) h[t]; E[t] = squared_error(y[t], target[t])",
+        {"h": 3, "x": 3, "y": 3},
+    ),
     ("h[t] = tanh((V @ U) * h[t-1]); E[t] = dot(b, h[t] @ c)", {"h": (2, 2), "V": (2, 3)}),
     ("H[t] = tanh(A @ H[t-1] + outer(x[t], u)); y[t] = H[t] @ u; E[t] = squared_error(y[t], target[t])", {"H": (2, 3)}),
     ("h[t] = tanh(W (W h[t-1]) + U x[t]); E[t] = norm(h[t])", {"h": 3, "x": 2}),

@@ -136,7 +136,8 @@ def test_the_triangle_finds_what_the_catalogue_does_not_list() -> None:
 
 
 def test_contributions_that_are_too_much_alike_tell_nothing() -> None:
-    """Two pairs of steps that contribute the same but for the ninth digit: their weights are noise, and no triangle is shown."""
+    """Two pairs of steps that contribute the same but for the ninth digit: their weights are noise, and no triangle is
+    shown."""
     rng = np.random.default_rng(0)
     c = np.zeros((2, 2, 6))
     c[0, 0], c[1, 1] = rng.normal(size=(2, 6))
@@ -250,9 +251,14 @@ def test_a_common_factor_is_said_of_all_only_if_all_are_off_by_it(text, sizes, f
     assert all(p.convention or every in p.cause for p in whole.parameters.values())
 
 
-@pytest.mark.parametrize("factor, own, link", [
-    (0.0, "is left at zero", "nothing is sent from"), (2.0, "is doubled", "is added twice"), (-1.0, "is reversed", "has the wrong sign"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "factor, own, link",
+    [
+        (0.0, "is left at zero", "nothing is sent from"),
+        (2.0, "is doubled", "is added twice"),
+        (-1.0, "is reversed", "has the wrong sign"),
+    ],
+)
 def test_what_makes_the_whole_answer_is_said_beside_what_each_array_is(factor, own, link):
     """An encoder reached only through the decoder: all of its arrays are off by what is wrong between the two."""
     u = bg.cell("seq2seq").unroll({"encoder": 4, "decoder": 3})

@@ -1,4 +1,5 @@
-"""The README and the documentation: every example runs, every link leads somewhere, generated parts are fresh, Sphinx is content."""
+"""The README and the documentation: every example runs, every link leads somewhere, generated parts are fresh, Sphinx
+is content."""
 
 from __future__ import annotations
 
@@ -251,7 +252,14 @@ def test_sphinx_builds(tmp_path: Path) -> None:
 
 
 SAME = [  # what the reference of the equation language says about notations, as texts that mean the same
-    ["h[t] = W h[t-1]", "h_t = W h_{t-1}", "hₜ = W hₜ₋₁", "h^t = W h^{t-1}", "h^{(t)} = W h^{(t-1)}", "h^{<t>} = W h^{<t-1>}"],
+    [
+        "h[t] = W h[t-1]",
+        "h_t = W h_{t-1}",
+        "hₜ = W hₜ₋₁",
+        "h^t = W h^{t-1}",
+        "h^{(t)} = W h^{(t-1)}",
+        "h^{<t>} = W h^{<t-1>}",
+    ],
     ["h[t] = W_hh x[t]", "h_t = W_{hh} x_t", "h_t = W_{h,h} x_t", r"\mathbf{h}_t = \boldsymbol{W}_{hh} x_t"],
     ["h[t] = θ(x[t])", r"h_t = \theta(x_t)"],
     ["ŷ[t] = x̄[t]", r"\hat{y}_t = \bar{x}_t"],
@@ -270,10 +278,22 @@ SAME = [  # what the reference of the equation language says about notations, as
     ["a[t] = 1/2 x", "a[t] = (1/2) x"],
     ["a[t] = -b c", "a[t] = -(b c)"],
     ["a[t] = h[t] - 1", "a[t] = h_t-1"],
-    ["a[t] = b\nc[t] = d", "a[t] = b; c[t] = d", "a[t] = b, c[t] = d", r"\begin{aligned} a_t &= b \\ c_t &= d \end{aligned}"],
-    ["a[t] = b + c", "a[t] = b +\n c", "a[t] = b\n + c", "a[t] = b + c  # note", r"a_t = b + c \quad (4)", r"a_t = b + c \tag{4}"],
+    [
+        "a[t] = b\nc[t] = d",
+        "a[t] = b; c[t] = d",
+        "a[t] = b, c[t] = d",
+        r"\begin{aligned} a_t &= b \\ c_t &= d \end{aligned}",
+    ],
+    [
+        "a[t] = b + c",
+        "a[t] = b +\n c",
+        "a[t] = b\n + c",
+        "a[t] = b + c  # note",
+        r"a_t = b + c \quad (4)",
+        r"a_t = b + c \tag{4}",
+    ],
     ["a[t] = b", r"f = 1 \Rightarrow a_t = b", r"a_t = b \in [0, 1]^{m \times n}"],
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("group", SAME, ids=lambda g: g[0])

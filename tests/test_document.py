@@ -252,5 +252,7 @@ def test_the_mark_says_what_the_verdict_says(right: bool, mark: str) -> None:
     if not right:
         report.broken = "the oracles disagree"
     state = "right" if right else "wrong"
-    shown = re.findall(r'<p class="verdict (\w+)"><span class="mark" aria-hidden="true">(.)</span>', build(u, "W_hh", report).html)
+    shown = re.findall(
+        r'<p class="verdict (\w+)"><span class="mark" aria-hidden="true">(.)</span>', build(u, "W_hh", report).html
+    )
     assert (state, mark) in shown and all(m == {"right": "✓", "wrong": "✗"}.get(s, "–") for s, m in shown)

@@ -162,9 +162,11 @@ WIDE = {
     "product": "<mo>&#x2062;</mo>".join(["<msub><mi>abcd</mi><mi>t</mi></msub>"] * 40),
     "sum": "<mo>+</mo>".join(["<mi>abcd</mi>"] * 40),
     "fraction": "<mfrac><mrow>" + "<mi>abcd</mi><mo>+</mo>" * 30 + "<mi>e</mi></mrow><mi>f</mi></mfrac>",
-    "matrix": '<mrow><mo stretchy="true">[</mo><mtable><mtr>'
-    + "<mtd><mi>abcd</mi></mtd>" * 40
-    + '</mtr></mtable><mo stretchy="true">]</mo></mrow>',
+    "matrix": (
+        '<mrow><mo stretchy="true">[</mo><mtable><mtr>'
+        + "<mtd><mi>abcd</mi></mtd>" * 40
+        + '</mtr></mtable><mo stretchy="true">]</mo></mrow>'
+    ),
 }
 WIDE["brackets"] = (
     f'<msup><mrow><mo stretchy="true">[</mo>{WIDE["sum"]}<mo stretchy="true">]</mo></mrow><mi>T</mi></msup>'

@@ -1,4 +1,5 @@
-"""Free-form graphs: every node and edge once, values and gradients in the nodes, `dot` for large ones, ours without it."""
+"""Free-form graphs: every node and edge once, values and gradients in the nodes, `dot` for large ones, ours without
+it."""
 
 from __future__ import annotations
 

@@ -34,8 +34,9 @@ def test_a_notebook_gets_svg_and_text_and_more_if_it_asks() -> None:
 
 def test_source_is_loaded_when_asked_for() -> None:
     code = (
-        "import sys; from draw_graphs import sample; from bpttgraph.draw import draw; f = draw(sample('rnn', 1)); f.svg\n"
-        "assert 'graphviz' not in sys.modules; s = f.source; assert s.source.rstrip() == f.dot.rstrip(); print(type(s))"
+        "import sys; from draw_graphs import sample; from bpttgraph.draw import draw; f = draw(sample('rnn', 1));"
+        " f.svg\nassert 'graphviz' not in sys.modules; s = f.source; assert s.source.rstrip() == f.dot.rstrip();"
+        " print(type(s))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parent)
     assert done.stdout.strip() == "<class 'graphviz.sources.Source'>", done.stderr

@@ -18,9 +18,15 @@ from bpttgraph.errors import BPTTError
 
 SVG = "{http://www.w3.org/2000/svg}"
 PICTURES: list[tuple[str, dict[str, Any]]] = [
-    ("rnn", {}), ("rnn", {"view": "backward"}), ("rnn", {"detail": "equations"}), ("lstm", {}), ("lstm", {"view": "cell"}),
-    ("lstm", {"detail": "variables"}), ("gru", {"detail": "variables"}), ("gru", {"view": "cell"}),
-]  # fmt: skip
+    ("rnn", {}),
+    ("rnn", {"view": "backward"}),
+    ("rnn", {"detail": "equations"}),
+    ("lstm", {}),
+    ("lstm", {"view": "cell"}),
+    ("lstm", {"detail": "variables"}),
+    ("gru", {"detail": "variables"}),
+    ("gru", {"view": "cell"}),
+]
 
 
 def size(layout: Layout) -> tuple[float, float]:

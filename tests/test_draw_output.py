@@ -358,7 +358,8 @@ def test_a_rectangle_is_filled_as_any_polygon_is() -> None:
 
 
 class NarrowNumPy:
-    """NumPy as on a platform whose integers have 32 bits: places are int32, and what counts or repeats takes nothing wider."""
+    """NumPy as on a platform whose integers have 32 bits: places are int32, and what counts or repeats takes nothing
+    wider."""
 
     def __getattr__(self, name: str) -> object:
         return {"intp": np.int32}.get(name) or getattr(np, name)
@@ -402,4 +403,6 @@ def test_arrows_in_dot_point_from_what_is_read_to_what_reads(name: str) -> None:
     graph = sample(name, 3)
     lines = re.findall(r'^ *"([^"]+)" -> "([^"]+)" \[', draw(graph).dot, re.MULTILINE)
     links = {(link.source, link.target) for link in graph.links}
-    assert lines and {(a, b) for a, b in lines if a != b} <= links and len(links) > len({(b, a) for a, b in links} & links)
+    assert (
+        lines and {(a, b) for a, b in lines if a != b} <= links and len(links) > len({(b, a) for a, b in links} & links)
+    )

@@ -21,8 +21,11 @@ def figures() -> list[tuple[str, Figure]]:
     data = u.instance()
     views = [(v, u.draw(v, wrt="U_f", data=data)) for v in ("backward", "paths", "contributions")]
     a = bg.tensor(2.0, "a")
-    more = [("expression", bg.draw_graph((a * 3.0 + a) ** 2)), ("primitives", u.draw(detail="primitives", theme="print")),
-            ("slide", u.draw(detail="equations", fit="slide"))]  # fmt: skip
+    more = [
+        ("expression", bg.draw_graph((a * 3.0 + a) ** 2)),
+        ("primitives", u.draw(detail="primitives", theme="print")),
+        ("slide", u.draw(detail="equations", fit="slide")),
+    ]
     return [
         *more,
         ("hostile", draw(hostile_graph())),

@@ -1,4 +1,5 @@
-"""Truncation compared: bias, cost, memory; randomised truncation without bias; real-time recurrent learning; clipping."""
+"""Truncation compared: bias, cost, memory; randomised truncation without bias; real-time recurrent learning;
+clipping."""
 
 from __future__ import annotations
 
@@ -57,7 +58,8 @@ def test_what_passes_a_random_border_is_said_with_its_factor() -> None:
 
 
 def test_randomised_truncation_has_no_bias() -> None:
-    """The mean of all outcomes, each with its probability, is the full gradient; so is their variance the one computed."""
+    """The mean of all outcomes, each with its probability, is the full gradient; so is their variance the one
+    computed."""
     u = bg.cell("rnn").unroll(4)
     data = u.instance(seed=0)
     triangle, full = u.run(data).contributions("W_hh"), u.run(data).gradients["W_hh"]
@@ -109,7 +111,8 @@ def test_clipping_survives_squares_that_overflow() -> None:
 
 
 def test_the_cliff_of_one_unit() -> None:
-    """A unit h = σ(w h + b) over 50 steps: the loss jumps where the slope is largest, and the slope is that of the loss."""
+    """A unit h = σ(w h + b) over 50 steps: the loss jumps where the slope is largest, and the slope is that of the
+    loss."""
     rec = bg.recurrence("h[t] = sigmoid(w * h[t-1] + b)\nE[t] = squared_error(h[t], target[t])")
     u = rec.unroll(50, loss="last", sizes=1)
     data = {"w": 0.0, "b": -3.0, "h[0]": 0.5, "target": np.full(50, 0.7)}

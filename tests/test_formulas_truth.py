@@ -1,6 +1,7 @@
 """Formulas against plain NumPy: every level, the recursions and the closed form of systems that once came out wrong.
 
-Each system stands beside a NumPy function of its own that computes the loss of one example; the truth is the complex step through it.
+Each system stands beside a NumPy function of its own that computes the loss of one example; the truth is the complex
+step through it.
 """
 
 from collections.abc import Callable
@@ -143,27 +144,51 @@ SYSTEMS: dict[str, Row] = {
     "sigmoid of a product": ("g[t] = tanh(W x[t]); E[t] = sigmoid(dot(w, g[t]))", {}, sigmoid_of_dot),
     "scalar losses": (
         "h[t] = tanh(a*h[t-1] + x[t]); E[t] = sigmoid(m[t]*h[t]); L[t] = softplus(h[t]*m[t]); J[t] = log(1 + h[t]^2)",
-        {"sizes": {"h": (), "x": (), "m": ()}}, scalar_losses),
+        {"sizes": {"h": (), "x": (), "m": ()}},
+        scalar_losses,
+    ),
     "without data": ("h[t] = tanh(w*h[t-1]); z[t] = x[t] + b; E[t] = dot(c, z[t]) + dot(c, h[t])", {}, without_data),
     "two steps back": (
-        "h[t] = sin(sigmoid(W (h[t-2] + x[t]))); y[t] = softmax(W h[t]); E[t] = cross_entropy(y[t], target[t]); J[t] = dot(b, h[t])",
-        {"loss": "last"}, two_back),
-    "three steps back": ("h[t] = tanh(W h[t-3] + x[t]); E[t] = squared_error(h[t] + a*h[t-1], target[t])", {}, three_back),
+        (
+            "h[t] = sin(sigmoid(W (h[t-2] + x[t]))); y[t] = softmax(W h[t]); E[t] = cross_entropy(y[t], target[t]);"
+            " J[t] = dot(b, h[t])"
+        ),
+        {"loss": "last"},
+        two_back,
+    ),
+    "three steps back": (
+        "h[t] = tanh(W h[t-3] + x[t]); E[t] = squared_error(h[t] + a*h[t-1], target[t])",
+        {},
+        three_back,
+    ),
     "first states": (
         "h[t] = tanh(W h[t-1] + V h[t-2] + U h[t-3]); E[t] = dot(c, h[t]); h[0] = 0; h[-1] = h0; h[-2] = tanh(h0)",
-        {"sizes": {"h": 3}}, first_states),
+        {"sizes": {"h": 3}},
+        first_states,
+    ),
     "without a step": ("k = exp(a); h[t] = tanh(k*h[t-1]); E[t] = 0.5*dot(b, h[t])", {"reduce": "mean"}, without_step),
     "first state and loss": (
-        "h[t] = tanh(x[t]*h[t-1] + a); E[t] = sigmoid(h[t]*h[t-1]*a); h[0] = a", {"sizes": {"h": (), "x": (), "a": ()}}, shared_first),
-    "matrices": ("h[t] = diag(d) @ h[t-1] + U x[t] + outer(h[t-1], x[t]) @ x[t]; y[t] = (V A) h[t]; E[t] = dot(c, y[t])",
-        {"sizes": {"h": 3, "y": 2, "V": (2, 4)}}, matrices),
+        "h[t] = tanh(x[t]*h[t-1] + a); E[t] = sigmoid(h[t]*h[t-1]*a); h[0] = a",
+        {"sizes": {"h": (), "x": (), "a": ()}},
+        shared_first,
+    ),
+    "matrices": (
+        "h[t] = diag(d) @ h[t-1] + U x[t] + outer(h[t-1], x[t]) @ x[t]; y[t] = (V A) h[t]; E[t] = dot(c, y[t])",
+        {"sizes": {"h": 3, "y": 2, "V": (2, 4)}},
+        matrices,
+    ),
     "unpacked": (
-        "[u[t]; v[t]] = W x[t]; h[t] = tanh(u[t]*h[t-1]); s[t] = dot(b, v[t]); E[t] = log(1 + dot(c, h[t]) * s[t]^2 + s[t]^4)",
-        {"sizes": {"u": 3, "v": 2}}, unpacked),
+        (
+            "[u[t]; v[t]] = W x[t]; h[t] = tanh(u[t]*h[t-1]); s[t] = dot(b, v[t]); E[t] = log(1 + dot(c, h[t]) * s[t]^2"
+            " + s[t]^4)"
+        ),
+        {"sizes": {"u": 3, "v": 2}},
+        unpacked,
+    ),
     "chosen steps": ("h[t] = tanh(W h[t-1]); E[t] = squared_error(sin(b) + h[t], x[t])", {"loss": [1, 3]}, alternating),
     "read late": ("h[t] = tanh(W h[t-2] + a); L[t] = sigmoid(2*dot(d, h[t-2]) + w)", {}, read_late),
     "min and max": ("h[t] = tanh(W h[t-1] + x[t]); E[t] = tanh(min(h[t])); L[t] = b*max(h[t])", {}, of_a_min),
-}  # fmt: skip
+}
 
 
 def truth(data: Data, keys: list[str], batch: int | None, loss: Callable[[Data], Any]) -> Data:
@@ -172,8 +197,10 @@ def truth(data: Data, keys: list[str], batch: int | None, loss: Callable[[Data],
     def total(d: Data) -> Any:
         if batch is None:
             return loss(d)
-        lead = {k: (1 if k in sequences else 0) for k in d if k not in parameters}
-        return sum(loss({k: np.take(v, i, axis=lead[k]) if k in lead else v for k, v in d.items()}) for i in range(batch))
+        lead = {k: 1 if k in sequences else 0 for k in d if k not in parameters}
+        return sum(
+            loss({k: np.take(v, i, axis=lead[k]) if k in lead else v for k, v in d.items()}) for i in range(batch)
+        )
 
     parameters = {k for k in keys if "[" not in k}
     sequences = {k for k in data if k not in parameters and "[" not in k}
@@ -338,7 +365,10 @@ def test_a_step_with_its_own_equation() -> None:
         u = rec.unroll(steps)
         run = u.run(u.instance(seed=steps), schedule=False)
         assert close(recursions_value(g, u, run), run.gradient("W"))
-    assert [str(r).partition("    for ")[2] for r in g.recursions if r.key == "δ_h" and r.kind == "delta"] == ["t = T, …, 3", "t = 1"]
+    assert [str(r).partition("    for ")[2] for r in g.recursions if r.key == "δ_h" and r.kind == "delta"] == [
+        "t = T, …, 3",
+        "t = 1",
+    ]
     with pytest.raises(BPTTError, match=r"h\[2\] = W c stands beside the equation of the other steps"):
         _ = g.closed_form
 
@@ -361,7 +391,9 @@ def test_what_too_few_steps_do_not_read() -> None:
 
 
 def test_terminal_conditions_of_longer_delays() -> None:
-    lines = [str(r) for r in bg.recurrence("h[t] = tanh(W h[t-2] + V h[t-3]); E[t] = dot(b, h[t])").derive("W").recursions]
+    lines = [
+        str(r) for r in bg.recurrence("h[t] = tanh(W h[t-2] + V h[t-3]); E[t] = dot(b, h[t])").derive("W").recursions
+    ]
     assert lines[:3] == ["δ_h[T+1] = 0", "δ_h[T+2] = 0", "δ_h[T+3] = 0"]
     assert "h̄ₜ = b\n   + Wᵀ δ_h[t+2]\n   + Vᵀ δ_h[t+3]    for t = T, …, 1" in lines
 
@@ -380,7 +412,11 @@ def test_letters_that_equations_use_are_not_used_again(options: dict[str, Any]) 
             before, h = h, np.tanh(d["k"] * h + d["j"] * d["T"])
             s = np.tanh(d["R"] @ s + d["r"] * before * h)
             losses[t] = d["b"] @ s
-        chosen = {"last": [4]}.get(options.get("loss", ""), [1, 2, 3, 4]) if not isinstance(options.get("loss"), list) else [1, 3]
+        chosen = (
+            {"last": [4]}.get(options.get("loss", ""), [1, 2, 3, 4])
+            if not isinstance(options.get("loss"), list)
+            else [1, 3]
+        )
         total = sum(losses[t] for t in chosen)
         return total / len(chosen) if "reduce" in options else total
 

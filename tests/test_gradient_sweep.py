@@ -1,8 +1,8 @@
 """Every cell × every parameter and initial state × T × loss: all levels are the gradient, within what rounding may do.
 
-The truth is the complex step, which shares no derivative rule with anything here. The allowance is the error that rounding
-may make (`rounding_error`, entry by entry), never a relative tolerance: it is far below any term of the triangle, so that
-truncated backpropagation could not pass.
+The truth is the complex step, which shares no derivative rule with anything here. The allowance is the error that
+rounding may make (`rounding_error`, entry by entry), never a relative tolerance: it is far below any term of the
+triangle, so that truncated backpropagation could not pass.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def check_levels(t: Truth, w: str, levels: tuple[str, ...]) -> None:
 
 
 def general(t: Truth, w: str) -> str:
-    """The name for any number of steps: r[4], the state before the first of a layer that runs backwards, is r[T+1] for T = 3."""
+    """The name for any number of steps: r[4], the state before the first of a layer that runs backwards, is r[T+1] for
+    T = 3."""
     v = t.u.vgraph.variables[w]
     late = (v.step or 0) - t.u.steps[v.block]
     return f"{v.base}[T+{late}]" if late > 0 else w

@@ -46,7 +46,10 @@ def test_a_parameter_is_one_node_with_numbered_uses() -> None:
 
 
 def test_names_are_stable() -> None:
-    code = "import bpttgraph as bg; g = bg.cell('lstm').unroll(2).graph; print([(e.source, e.target, e.slot) for e in g.edges])"
+    code = (
+        "import bpttgraph as bg; g = bg.cell('lstm').unroll(2).graph; print([(e.source, e.target, e.slot) for e in"
+        " g.edges])"
+    )
     runs = [
         subprocess.run(
             [sys.executable, "-c", code],

@@ -1,4 +1,5 @@
-"""Other libraries' own tests, run against us: fetched as pinned source packages when this test runs, nothing of theirs kept here."""
+"""Other libraries' own tests, run against us: fetched as pinned source packages when this test runs, nothing of theirs
+kept here."""
 
 from __future__ import annotations
 
@@ -15,16 +16,38 @@ import pytest
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-FILES = ("test_graphs", "test_jacobian", "test_numpy", "test_scalar_ops", "test_binary_ops", "test_truediv", "test_ufunc_dispatch")
+FILES = (
+    "test_graphs",
+    "test_jacobian",
+    "test_numpy",
+    "test_scalar_ops",
+    "test_binary_ops",
+    "test_truediv",
+    "test_ufunc_dispatch",
+)
 EXPECTED = {
-    "test_assignment_raises_error": "assignment into an array must raise there; here it is recorded and has a derivative",
+    "test_assignment_raises_error": (
+        "assignment into an array must raise there; here it is recorded and has a derivative"
+    ),
     "test_cast_to_int": "compares a dtype with the function that casts; here a cast is x.astype(np.int64)",
 }
 
 
 def fetch(package: str, place: Path) -> Path:
     """The unpacked source distribution of a package."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", ":all:", "--dest", str(place), package]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--dest",
+        str(place),
+        package,
+    ]
     if subprocess.run(command, capture_output=True, text=True).returncode:
         pytest.skip(f"{package} cannot be downloaded here")
     (archive,) = place.glob("*.tar.gz")
@@ -39,7 +62,9 @@ def run(folder: Path, *paths: Path) -> dict[str, str]:
     report = folder / "report.xml"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     command = [sys.executable, "-m", "pytest", "-q", "-W", "ignore", "-p", "no:cacheprovider", "-c", os.devnull]
-    subprocess.run([*command, "--rootdir", str(folder), f"--junitxml={report}", str(folder)], env=environment, capture_output=True)
+    subprocess.run(
+        [*command, "--rootdir", str(folder), f"--junitxml={report}", str(folder)], env=environment, capture_output=True
+    )
     outcome = {}
     for case in ElementTree.parse(report).iter("testcase"):
         kinds = {child.tag for child in case}
@@ -54,7 +79,9 @@ def test_hips_autograd(tmp_path: Path) -> None:
     folder = tmp_path / "tests"
     folder.mkdir()
     for name in (*FILES, "numpy_utils", "conftest"):
-        (folder / f"{name}.py").write_text((source / "tests" / f"{name}.py").read_text(encoding="utf-8"), encoding="utf-8")
+        (folder / f"{name}.py").write_text(
+            (source / "tests" / f"{name}.py").read_text(encoding="utf-8"), encoding="utf-8"
+        )
     outcome = run(folder, HERE / "hips_adapter", HERE.parent)
     failed = {name.rpartition(".")[2] for name, how in outcome.items() if how == "failed"}
     assert len(outcome) == 202
@@ -64,10 +91,11 @@ def test_hips_autograd(tmp_path: Path) -> None:
     assert sum(how == "passed" for how in outcome.values()) == 200 - without_xarray >= 180
 
 
-# Their tests compare with torch, of which these few names are enough; enough to need no torch: its derivatives come from dual numbers.
-MICROGRAD = '''
+# Their tests compare with torch, of which these few names are enough; enough to need no torch: its derivatives come
+# from dual numbers.
+MICROGRAD = """
 from bpttgraph import tensor as Value
-'''
+"""
 TORCH = '''
 class Tensor:
     """Just enough of a second engine: dual numbers, one forward pass for each leaf that is asked for."""
@@ -115,6 +143,8 @@ def test_micrograd(tmp_path: Path) -> None:
     (folder / "micrograd" / "__init__.py").write_text("")
     (folder / "micrograd" / "engine.py").write_text(MICROGRAD)
     (folder / "torch.py").write_text(TORCH)
-    (folder / "test_engine.py").write_text((source / "test" / "test_engine.py").read_text(encoding="utf-8"), encoding="utf-8")
+    (folder / "test_engine.py").write_text(
+        (source / "test" / "test_engine.py").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     outcome = run(folder, folder, HERE.parent)
     assert list(outcome.values()) == ["passed", "passed"], outcome

@@ -66,7 +66,8 @@ def test_terminal_condition_written_out(rnn):
 
 
 def test_there_is_nothing_after_the_last_step():
-    """Where a recursion has a summand that belongs to no step, such as a constant upstream gradient, it must still end at T."""
+    """Where a recursion has a summand that belongs to no step, such as a constant upstream gradient, it must still end
+    at T."""
     u = bg.recurrence("h[t] = W @ h[t-1] + U @ x[t]; E[t] = dot(v, h[t])").unroll(4, sizes={"h": 3, "x": 2})
     data = u.instance(0)
     assert bg.verify(u, "d[t] = v + W.T @ d[t+1]; dW = sum_t outer(d[t], h[t-1])", data).right
@@ -100,7 +101,10 @@ def test_only_deltas(rnn):
 def test_upstream_gradients_are_data():
     u = bg.cell("rnn-traditional" if "rnn-traditional" in bg.cells() else "elman").unroll(4)
     rec = bg.recurrence("h[t] = tanh(W @ h[t-1] + U @ x[t] + b)").unroll(4)
-    text = "d[t] = (1-h[t]^2) * (dE/dh[t] + W.T @ d[t+1])\ndW = sum_t d[t] @ h[t-1].T\ndU = sum_t d[t] @ x[t].T\ndb = sum_t d[t]"
+    text = (
+        "d[t] = (1-h[t]^2) * (dE/dh[t] + W.T @ d[t+1])\ndW = sum_t d[t] @ h[t-1].T\ndU = sum_t d[t] @ x[t].T\ndb ="
+        " sum_t d[t]"
+    )
     assert u is not None and bg.verify(rec, text).right
 
 
@@ -170,7 +174,11 @@ def test_npz_in_the_order_of_fortran(rnn, tmp_path):
     """Columns one after the other in the file: square matrices, which their shape does not give away, too."""
     data, g = truth(rnn, seed=4)
     path = tmp_path / "a.npz"
-    np.savez(path, **{f"data/{k}": np.asfortranarray(v) for k, v in data.items()}, **{k: np.asfortranarray(v) for k, v in g.items()})
+    np.savez(
+        path,
+        **{f"data/{k}": np.asfortranarray(v) for k, v in data.items()},
+        **{k: np.asfortranarray(v) for k, v in g.items()},
+    )
     assert {p.status for p in bg.verify(rnn, path).parameters.values()} == {"right"}
 
 
@@ -421,8 +429,13 @@ def test_functions(rnn, tmp_path):
     space: dict = {}
     exec(CODE, space)  # our own text
     assert bg.verify(rnn, space["in_order"]).right
-    for function, words in [("fails", "IndexError"), ("asks", "W_xh"), ("nan", "holds nan"), ("nope", "no function nope"),
-                            ("text", "no array")]:  # fmt: skip
+    for function, words in [
+        ("fails", "IndexError"),
+        ("asks", "W_xh"),
+        ("nan", "holds nan"),
+        ("nope", "no function nope"),
+        ("text", "no array"),
+    ]:
         with pytest.raises(bg.BPTTError, match=words):
             bg.verify(rnn, f"{path}:{function}")
 
@@ -487,7 +500,10 @@ def test_jacobians_as_factors(rnn, batch):
 
 def test_the_losses_of_all_steps_where_one_counts(rnn):
     """A formula may read the target of every step; that it should not have is said."""
-    text = "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])\ndW_hh = sum_t outer(delta[t], h[t-1])"
+    text = (
+        "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])\ndW_hh = sum_t outer(delta[t],"
+        " h[t-1])"
+    )
     for sizes in (None, {"h": 6, "x": 4, "y": 2}):
         p = bg.verify(bg.cell("rnn").unroll(5, "last", sizes=sizes), text).parameters["W_hh"]
         assert p.status == "wrong" and "the losses of all steps are summed" in (p.cause or "")

@@ -1,4 +1,5 @@
-"""Answers that run as code: whatever they do ends in a result or in one message, in bounded time and memory, and leaves nothing behind."""
+"""Answers that run as code: whatever they do ends in a result or in one message, in bounded time and memory, and leaves
+nothing behind."""
 
 from __future__ import annotations
 

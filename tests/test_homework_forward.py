@@ -1,4 +1,5 @@
-"""A forward pass that is not that of the equations: it is said first, in digits, and the gradient is judged against it."""
+"""A forward pass that is not that of the equations: it is said first, in digits, and the gradient is judged against
+it."""
 
 from __future__ import annotations
 
@@ -121,12 +122,22 @@ SILENT = OTHER_YEAR.replace("        for g in", "        return\n        for g i
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (OTHER_YEAR, "GRUCell has no brx, bzx, bnx, brh, bzh, bnh, which the profile gives it; it has bhn, bhr, bhz, bin, bir, biz"),
+        (
+            OTHER_YEAR,
+            (
+                "GRUCell has no brx, bzx, bnx, brh, bzh, bnh, which the profile gives it; it has bhn, bhr, bhz, bin,"
+                " bir, biz"
+            ),
+        ),
         (SILENT, "GRUCell never reads bnh, bnx, brh, brx, bzh, bzx, which the profile gives it"),
-        (OTHER_YEAR.replace("bi{g}", "b{g}x").replace("bh{g}", "b{g}h").replace("np.ones((h, d))", "np.ones((d, h))"),
-         "GRUCell.Wrx has shape (2, 3), but the profile gives it (3, 2)"),
+        (
+            OTHER_YEAR.replace("bi{g}", "b{g}x")
+            .replace("bh{g}", "b{g}h")
+            .replace("np.ones((h, d))", "np.ones((d, h))"),
+            "GRUCell.Wrx has shape (2, 3), but the profile gives it (3, 2)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_attributes_that_a_class_does_not_have_are_refused(tmp_path, text, words):
     (tmp_path / "mine.py").write_text(text)
     done = CliRunner().invoke(
@@ -214,7 +225,8 @@ def test_a_function_may_return_its_loss(tmp_path, off, file):
 
 
 def test_an_answer_that_only_looks_right_says_to_how_many_digits():
-    """Without a forward pass to look at, a gradient that is off in the twelfth digit is wrong, and that much is said."""
+    """Without a forward pass to look at, a gradient that is off in the twelfth digit is wrong, and that much is
+    said."""
     u = bg.cell("rnn").unroll(4)
     data = u.instance(0)
     g = u.run({**data, "b_h": data["b_h"] + 1e-11}).gradients
@@ -240,7 +252,8 @@ def test_a_function_under_a_profile_may_return_its_loss(tmp_path, off, wrong):
 @pytest.mark.parametrize("off", ["1e-12", "1e-9", "single"])
 @pytest.mark.parametrize("cell", ["rnn", "lstm"])
 def test_gradients_that_are_off_in_their_last_digits_only(off, cell):
-    """No known mistake comes as close, so the forward pass that is not seen is off; a mistake beside it is still named."""
+    """No known mistake comes as close, so the forward pass that is not seen is off; a mistake beside it is still
+    named."""
     u = bg.cell(cell).unroll(5)
     bias = next(n for n in u.parameters if n.startswith("b"))
 
@@ -267,7 +280,8 @@ def test_gradients_that_are_off_in_their_last_digits_only(off, cell):
 
 
 def test_arrays_and_long_sequences_are_judged_to_rounding():
-    """Arrays may come from any instance and truncations of long sequences from any window: there the last digits decide."""
+    """Arrays may come from any instance and truncations of long sequences from any window: there the last digits
+    decide."""
     u = bg.cell("rnn").unroll(5)
     data = u.instance(0)
     close = {n: v * (1 + 1e-12) for n, v in u.run(data).gradients.items()}

@@ -1,4 +1,5 @@
-"""How formulas are read: what is judged whatever helpers are called, products in either order, powers, the steps before the first."""
+"""How formulas are read: what is judged whatever helpers are called, products in either order, powers, the steps before
+the first."""
 
 from __future__ import annotations
 
@@ -92,7 +93,8 @@ def no_causes():
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(MISTAKES), st.lists(st.sampled_from(NAMES), min_size=3, max_size=3, unique=True))
 def test_names_of_helpers_decide_nothing(mistake, names):
-    """Helpers are lines that others read; whatever they are called, the same gradients are judged, with the same outcome."""
+    """Helpers are lines that others read; whatever they are called, the same gradients are judged, with the same
+    outcome."""
     u = bg.recurrence(REC).unroll(4)
     text = ANSWER.replace(*mistake) if mistake[0] else ANSWER
     renamed = text
@@ -218,7 +220,8 @@ def test_any_answer_ends_in_a_verdict_or_in_one_message():
         helpers = draw.sample("dgmn", draw.randint(0, 2))
         lines = [f"{h}[t] = {random_expression(draw, u, draw.randint(1, 3), ['t'], helpers)}" for h in helpers]
         lines.append(
-            f"d{draw.choice(list(u.parameters))} = sum_t ({random_expression(draw, u, draw.randint(1, 3), ['t'], helpers)})"
+            f"d{draw.choice(list(u.parameters))} = sum_t"
+            f" ({random_expression(draw, u, draw.randint(1, 3), ['t'], helpers)})"
         )
         try:
             assert str(bg.verify(u, "\n".join(lines)))
@@ -412,7 +415,10 @@ def test_the_caret_stands_where_a_value_is_read(u):
 
 
 def test_the_other_direction_ends_before_the_first_step():
-    rec = "l[t] = tanh(A l[t-1] + B u[t])\nr[t] = tanh(D r[t+1] + F u[t])\nz[t] = C l[t] + G r[t]\nE[t] = squared_error(z[t], q[t])"
+    rec = (
+        "l[t] = tanh(A l[t-1] + B u[t])\nr[t] = tanh(D r[t+1] + F u[t])\nz[t] = C l[t] + G r[t]\nE[t] ="
+        " squared_error(z[t], q[t])"
+    )
     text = "m[t] = (1 - r[t]^2) * (G.T (z[t]-q[t]) + D.T m[t-1])\ndD = sum_t m[t] r[t+1].T\ndF = sum_t m[t] u[t].T"
     assert bg.verify(bg.recurrence(rec).unroll(5), text).right
     assert bg.verify(bg.recurrence(rec).unroll(5), text.replace("D.T m", "D m")).wrong == ("D", "F")
@@ -440,8 +446,8 @@ dg[t] = dk[t]*i[t]*(1-g[t]^2)
 
 @pytest.mark.usefixtures("no_causes")
 def test_adjoints_that_nothing_reads():
-    """They are compared with the gradient that the name says, or with that by the inside of the function; and judged by themselves
-    only where the gradients that were asked for are right."""
+    """They are compared with the gradient that the name says, or with that by the inside of the function; and judged by
+    themselves only where the gradients that were asked for are right."""
     u = bg.recurrence(LSTM).unroll(4)
     alone = bg.verify(u, GATES)
     assert alone.right and {p.convention for n, p in alone.parameters.items() if n[0] in "ifog"} == {

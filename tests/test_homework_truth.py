@@ -1,4 +1,5 @@
-"""Truth: two sources that share no rule, a radius that fits rounding and hides nothing, generic instances, kinks, certificates."""
+"""Truth: two sources that share no rule, a radius that fits rounding and hides nothing, generic instances, kinks,
+certificates."""
 
 from __future__ import annotations
 
@@ -201,7 +202,8 @@ SHORT = (
 
 @pytest.mark.parametrize("radius", [0.3, 0.5, 0.9])
 def test_truncated_bptt_is_rejected(radius):
-    """Sliding and chunked, any number of steps short of all 20. Where the checker lets one pass it has proved that no double shows it."""
+    """Sliding and chunked, any number of steps short of all 20. Where the checker lets one pass it has proved that no
+    double shows it."""
     rec, sizes = bg.recurrence(SHORT), {"h": 6, "x": 3, "y": 2}
     full = rec.unroll(20, sizes=sizes)
     cut = [
@@ -261,8 +263,8 @@ def test_our_own_instances_keep_the_longest_path_in_sight():
 
 
 def right_answers(seed, count, sizes=(2, 12), steps=(3, 25)):
-    """Random right answers: (cell, what computed it, instance, gradients). Every cell by our own pass in single and double
-    precision, some by hand and by PyTorch."""
+    """Random right answers: (cell, what computed it, instance, gradients). Every cell by our own pass in single and
+    double precision, some by hand and by PyTorch."""
     rng = np.random.default_rng(seed)
     kinds = [*CELLS, *handwritten.BY_CELL, *handwritten.BY_CELL]
     for _ in range(count):
@@ -328,8 +330,11 @@ def test_ten_thousand_right_answers():
 
 @pytest.mark.parametrize("seed", range(6))
 def test_terms_computed_alike_err_alike(seed):
-    """W h four times: their errors are the same and add up, at every step again. A right answer, by the complex step, is right."""
-    u = bg.recurrence("h[t] = sin(W h[t-1] + (W h[t-1] + W h[t-1]) + W h[t-1]); E[t] = dot(b, h[t])").unroll(6, sizes={"h": 4})
+    """W h four times: their errors are the same and add up, at every step again. A right answer, by the complex step,
+    is right."""
+    u = bg.recurrence("h[t] = sin(W h[t-1] + (W h[t-1] + W h[t-1]) + W h[t-1]); E[t] = dot(b, h[t])").unroll(
+        6, sizes={"h": 4}
+    )
     rng = np.random.default_rng(seed)
     data = {"W": rng.normal(size=(4, 4)) * 0.8, "b": rng.normal(size=4), "h[0]": rng.normal(size=4)}
 
@@ -364,7 +369,8 @@ def test_the_last_place_of_a_value_from_both_sides():
 
 
 def test_another_arrangement_from_both_sides():
-    """A sum in another order may lose u·S beyond what ours rounds, but no more than a hundred standard deviations of it."""
+    """A sum in another order may lose u·S beyond what ours rounds, but no more than a hundred standard deviations of
+    it."""
     sigma, value = 2.0, 0.0
     ours = radius(sigma, 0.0, value)
     assert ours + 0.99 * 50 <= radius(sigma, 50.0, value) < ours + 1.01 * 50

@@ -84,7 +84,8 @@ def test_a_layout_belongs_to_one_array(rnn):
 
 
 def test_sign_and_scale_hold_for_the_whole_answer(rnn):
-    """One gradient with the opposite sign or a mean among right ones is a mistake, transposed or not, and it is named."""
+    """One gradient with the opposite sign or a mean among right ones is a mistake, transposed or not, and it is
+    named."""
     u, data, g = rnn
     for value, words in [(-g["W_hh"], "sign"), (g["W_hh"] / 5, "mean"), (-g["W_hh"].T, "")]:
         verdict = bg.verify(u, {**g, "W_hh": value}, data)
@@ -128,7 +129,9 @@ def test_an_order_of_gates_is_named_as_it_was_handed_in():
     g = dict(u.run(data).gradients)
     own = [b.rpartition(".")[2] for b in blocks_of(u)["W"]]
     for order in ((1, 2, 0, 3), (3, 0, 1, 2), (2, 3, 1, 0)):
-        answer = {k: np.concatenate([np.split(v, 4)[i] for i in order]) if k in ("W", "U", "b") else v for k, v in g.items()}
+        answer = {
+            k: np.concatenate([np.split(v, 4)[i] for i in order]) if k in ("W", "U", "b") else v for k, v in g.items()
+        }
         words = bg.verify(u, answer, data).parameters["W"].convention
         assert words.startswith(f"gate order {', '.join(own[i] for i in order)} instead of {', '.join(own)}"), words
 

@@ -31,7 +31,8 @@ def test_the_face_is_whole() -> None:
 
 
 RUNS_OUR_CODE = ("derive/running.py", "exec")
-"""The one place that runs text: code that the package has printed itself, after `admit` has looked at every node of it."""
+"""The one place that runs text: code that the package has printed itself, after `admit` has looked at every node of it.
+"""
 
 
 def test_no_user_text_is_evaluated() -> None:
@@ -57,7 +58,7 @@ def test_no_user_text_is_evaluated() -> None:
     assert ours == 1
 
 
-@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["mypy"]])
+@pytest.mark.parametrize("tool", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]])
 def test_lint_and_types(tool: list[str]) -> None:
     pytest.importorskip(tool[0])
     done = subprocess.run([sys.executable, "-m", *tool], capture_output=True, text=True, cwd=ROOT)

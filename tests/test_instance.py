@@ -1,4 +1,5 @@
-"""Random instances lie in the domain of every function, or it is said that none was found; never NaN, never a warning."""
+"""Random instances lie in the domain of every function, or it is said that none was found; never NaN, never a
+warning."""
 
 from __future__ import annotations
 
@@ -108,7 +109,8 @@ def test_domains_are_those_of_the_values() -> None:
 
 
 def test_margins() -> None:
-    """A denominator may have either sign, but not be zero; other arguments keep a distance from the border if they are moved."""
+    """A denominator may have either sign, but not be zero; other arguments keep a distance from the border if they are
+    moved."""
     u = bg.recurrence("h[t] = x[t] / a; E[t] = h[t]").unroll(3, sizes=1)
     near = {"x": np.ones(3), "a": 0.5 * NEAR}
     assert not outside(u.numbers, near) and outside(u.numbers, {**near, "a": 0.0})

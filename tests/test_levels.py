@@ -146,7 +146,9 @@ def test_linear_size_and_time():
     assert len(parts) == 50 * 6 + 12 and time.perf_counter() - start < 4
 
 
-@pytest.mark.parametrize(("name", "wrt"), [("rnn", "W_hh"), ("lstm-peephole", "p_f"), ("gru", "h[0]"), ("rnn-abstract", "w_h")])
+@pytest.mark.parametrize(
+    ("name", "wrt"), [("rnn", "W_hh"), ("lstm-peephole", "p_f"), ("gru", "h[0]"), ("rnn-abstract", "w_h")]
+)
 @pytest.mark.parametrize("batch", [None, 2])
 def test_the_check_covers_the_statements(name: str, wrt: str, batch: int | None):
     u = bound(name).unroll(3)
@@ -155,14 +157,43 @@ def test_the_check_covers_the_statements(name: str, wrt: str, batch: int | None)
 
 
 LOSSES = [
-    *[f"dot(b, {f}(2*b^2 + h[t]^2))" for f in (
-        "tanh", "sigmoid", "relu", "softplus", "silu", "gelu", "gelu_tanh", "erf", "exp", "log", "sqrt", "abs", "sin", "cos", "identity",
-        "leaky_relu", "elu", "softmax", "log_softmax")],
+    *[
+        f"dot(b, {f}(2*b^2 + h[t]^2))"
+        for f in (
+            "tanh",
+            "sigmoid",
+            "relu",
+            "softplus",
+            "silu",
+            "gelu",
+            "gelu_tanh",
+            "erf",
+            "exp",
+            "log",
+            "sqrt",
+            "abs",
+            "sin",
+            "cos",
+            "identity",
+            "leaky_relu",
+            "elu",
+            "softmax",
+            "log_softmax",
+        )
+    ],
     *[f"{f}(h[t])" for f in ("sum", "mean", "norm", "max", "min")],
-    "sum(clip(h[t], -0.1, 0.2))", "sum(max(h[t], b))", "dot(b, min(h[t], b))", "sum(max(0, h[t])^2)", "sum(2^h[t])",
-    "squared_error(h[t], b)", "cross_entropy(softmax(h[t]), softmax(b))", "sum([h[t]; b; 2*b]^2)", "dot(diag(h[t]) @ b, b)",
-    "dot(outer(h[t], b) @ b, b)", "sum(h[t] / (2 + b^2))",
-]  # fmt: skip
+    "sum(clip(h[t], -0.1, 0.2))",
+    "sum(max(h[t], b))",
+    "dot(b, min(h[t], b))",
+    "sum(max(0, h[t])^2)",
+    "sum(2^h[t])",
+    "squared_error(h[t], b)",
+    "cross_entropy(softmax(h[t]), softmax(b))",
+    "sum([h[t]; b; 2*b]^2)",
+    "dot(diag(h[t]) @ b, b)",
+    "dot(outer(h[t], b) @ b, b)",
+    "sum(h[t] / (2 + b^2))",
+]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -182,4 +213,6 @@ def test_every_function_at_every_level_and_in_sympy(loss: str) -> None:
         for level in ("local", "matrix", "elements"):
             e = d.sympy(level)
             found = e.subs({s: values[s.name] for s in e.free_symbols}).doit()
-            assert np.allclose(np.array(found.as_explicit().tolist(), float).reshape(want.shape), want, rtol=1e-10, atol=1e-13), level
+            assert np.allclose(
+                np.array(found.as_explicit().tolist(), float).reshape(want.shape), want, rtol=1e-10, atol=1e-13
+            ), level

@@ -9,14 +9,18 @@ import pytest
 from truth import CELLS, bound
 
 LEVELS = ("chain", "local", "matrix", "elements", "numbers")
-PREAMBLE = "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\setlength{\\textwidth}{40cm}\n\\begin{document}\n"
+PREAMBLE = (
+    "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\setlength{\\textwidth}{40cm}\n\\begin{document}\n"
+)
 
 
 def formulas(name: str) -> list[str]:
     rec = bound(name)
     g = rec.derive("all")
     d = rec.unroll(2).derive(g.names[0], cap=300)
-    found = [r.latex() for r in g.recursions] + [d.statement(level) for level in LEVELS] + [s.latex() for s in d.worked()]
+    found = (
+        [r.latex() for r in g.recursions] + [d.statement(level) for level in LEVELS] + [s.latex() for s in d.worked()]
+    )
     if name != "seq2seq:feedback":  # its encoder and decoder are not two chains
         closed = rec.derive(g.names[0]).closed_form
         found += [closed.latex(), closed.latex(width=30)]

@@ -1,4 +1,5 @@
-"""The MathML of documents and of every printed level: valid MathML Core, and laid out by a real browser at any width."""
+"""The MathML of documents and of every printed level: valid MathML Core, and laid out by a real browser at any
+width."""
 
 from __future__ import annotations
 
@@ -40,13 +41,27 @@ GLOBAL = {
 OWN = {
     "math": {"display", "alttext"},
     "mi": {"mathvariant"},
-    "mo": {"form", "fence", "separator", "lspace", "rspace", "stretchy", "symmetric", "maxsize", "minsize", "largeop", "movablelimits"},
+    "mo": {
+        "form",
+        "fence",
+        "separator",
+        "lspace",
+        "rspace",
+        "stretchy",
+        "symmetric",
+        "maxsize",
+        "minsize",
+        "largeop",
+        "movablelimits",
+    },
     "mspace": {"width", "height", "depth"},
     "mfrac": {"linethickness"},
     "mpadded": {"width", "height", "depth", "lspace", "voffset"},
-    "munder": {"accentunder"}, "mover": {"accent"}, "munderover": {"accent", "accentunder"},
+    "munder": {"accentunder"},
+    "mover": {"accent"},
+    "munderover": {"accent", "accentunder"},
     "mtd": {"columnspan", "rowspan"},
-}  # fmt: skip
+}
 LENGTH = re.compile(r"-?\d*\.?\d+(em|ex|px|%)|0")
 
 
@@ -150,7 +165,8 @@ for (const m of document.querySelectorAll('math')) {
 }
 for (const f of document.querySelectorAll('mfrac')) {
   const [a, b] = [...f.children].map(e => e.getBoundingClientRect());
-  if (a.bottom > b.top + 1 || Math.abs((a.left + a.right) - (b.left + b.right)) > 3) out.push('no fraction: ' + f.outerHTML);
+  const apart = Math.abs((a.left + a.right) - (b.left + b.right));
+  if (a.bottom > b.top + 1 || apart > 3) out.push('no fraction: ' + f.outerHTML);
 }
 for (const e of document.querySelectorAll('.formula, .scroll, figure, div.picture, pre')) {
   if (e.getBoundingClientRect().right > wide) out.push('a container beyond the page: ' + e.outerHTML.slice(0, 100));

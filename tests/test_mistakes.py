@@ -58,13 +58,24 @@ def test_where_something_holds_no_data_or_is_read_by_nothing(text: str, batch: i
     assert not verdict.right and str(verdict)
 
 
-@pytest.mark.parametrize("text, sizes, blocked", [
-    ("[i[t]; o[t]] = D h[t-1] + d; h[t] = tanh(W i[t] + o[t])", {"i": 3, "o": 3, "d": (), "h": 3}, {"D"}),
-    ("[i[t]; o[t]] = G [h[t-1]; x[t]] + w; h[t] = tanh(a * i[t] + o[t])", {"i": (), "o": (), "w": (), "h": (), "x": 3}, {"G"}),
-    ("[i[t]; o[t]] = D^T h[t-1]; h[t] = tanh(W i[t] + o[t])", {"i": 2, "o": 2, "h": 2}, set()),
-    ("[i[t]; o[t]] = D^T h[t-1]; h[t] = tanh(W [i[t]; o[t]])", {"i": 2, "o": 2, "h": 4}, set()),
-    ("[i[t]; o[t]] = (D F) h[t-1] + b; h[t] = tanh(W i[t] + o[t])", {"i": 2, "o": 2, "h": 2, "D": (4, 3), "F": (3, 2)}, {"D", "b"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text, sizes, blocked",
+    [
+        ("[i[t]; o[t]] = D h[t-1] + d; h[t] = tanh(W i[t] + o[t])", {"i": 3, "o": 3, "d": (), "h": 3}, {"D"}),
+        (
+            "[i[t]; o[t]] = G [h[t-1]; x[t]] + w; h[t] = tanh(a * i[t] + o[t])",
+            {"i": (), "o": (), "w": (), "h": (), "x": 3},
+            {"G"},
+        ),
+        ("[i[t]; o[t]] = D^T h[t-1]; h[t] = tanh(W i[t] + o[t])", {"i": 2, "o": 2, "h": 2}, set()),
+        ("[i[t]; o[t]] = D^T h[t-1]; h[t] = tanh(W [i[t]; o[t]])", {"i": 2, "o": 2, "h": 4}, set()),
+        (
+            "[i[t]; o[t]] = (D F) h[t-1] + b; h[t] = tanh(W i[t] + o[t])",
+            {"i": 2, "o": 2, "h": 2, "D": (4, 3), "F": (3, 2)},
+            {"D", "b"},
+        ),
+    ],
+)
 def test_only_parameters_with_the_rows_of_a_stack_have_blocks(text: str, sizes: dict, blocked: set[str]) -> None:
     """Of a number added to all rows, or of a transposed matrix, no rows belong to one gate."""
     u = bg.recurrence(text).unroll(3, sizes=sizes)
@@ -176,7 +187,9 @@ def test_the_table_makes_few_passes_however_many_steps(monkeypatch: pytest.Monke
     from bpttgraph.homework.mistakes.reverse import Reverse
 
     passes, plain = [], Reverse.__call__
-    monkeypatch.setattr(Reverse, "__call__", lambda self, rows, *more: passes.append(len(rows)) or plain(self, rows, *more))
+    monkeypatch.setattr(
+        Reverse, "__call__", lambda self, rows, *more: passes.append(len(rows)) or plain(self, rows, *more)
+    )
     u = bg.cell("rnn").unroll(200)
     assert len(kill_table(u, u.instance(0))) > 400
     assert len(passes) <= 12 and sum(passes) <= 40 * 200

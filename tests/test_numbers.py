@@ -366,7 +366,8 @@ def moved_gradient(u: Any, data: dict[str, Any], key: str, loss: Any) -> Any:
 
 
 def without_data(d: dict[str, Any]) -> Any:
-    """`z[t] = x[t] + b; k[t] = tanh(W c); E[t] = dot(c, z[t]) + dot(b, k[t])`: k is the same for all examples and counts for each."""
+    """`z[t] = x[t] + b; k[t] = tanh(W c); E[t] = dot(c, z[t]) + dot(b, k[t])`: k is the same for all examples and
+    counts for each."""
     steps, batch = d["x"].shape[:2]
     each = np.sum((d["x"] + d["b"]) @ d["c"])
     return each + steps * batch * (d["b"] @ np.tanh(d["W"] @ d["c"]))
@@ -405,7 +406,9 @@ def test_the_gradient_of_an_input_that_is_not_read_at_every_step() -> None:
         assert run.gradients["z"].shape == data["z"].shape and run.gradients["x"].shape == data["x"].shape
         for t in (1, 2, 3, 4):
             expected = run.values[f"h[{t}]"] if t in (1, 3) else 0.0
-            np.testing.assert_allclose(run.gradients["z"][t - 1], np.broadcast_to(expected, data["z"][t - 1].shape), rtol=1e-13)
+            np.testing.assert_allclose(
+                run.gradients["z"][t - 1], np.broadcast_to(expected, data["z"][t - 1].shape), rtol=1e-13
+            )
 
 
 def test_the_gradient_of_an_input_before_the_first_step() -> None:

@@ -266,7 +266,10 @@ def test_arrow_keys_walk_all_steps_to_the_gradient(show: Any, name: str, wrt: st
             by = b.run(f"return {SHOWN}.querySelectorAll('.edge.by').length;")
             assert by == len({i for _, _, i in walk[: n + 1]})
     assert seen
-    sums = "[...document.querySelectorAll('#sum table')].map((t) => [...t.querySelectorAll('td')].map((d) => d.textContent))"
+    sums = (
+        "[...document.querySelectorAll('#sum table')].map((t) => [...t.querySelectorAll('td')].map((d) =>"
+        " d.textContent))"
+    )
     ours, shown = b.run(f"return {sums};")
     gradient = bg.cell(name).unroll(steps=3)
     gradient = gradient.run(gradient.instance()).gradients[wrt].ravel()
@@ -336,7 +339,8 @@ def test_folding_and_the_inside_of_a_step(show: Any) -> None:
     for _ in range(4):
         b.key("ArrowRight")
     b.point(
-        f"[...{SHOWN}.querySelectorAll('.band')].find((e) => e.textContent.includes('not shown')).querySelector('rect')",
+        f"[...{SHOWN}.querySelectorAll('.band')].find((e) => e.textContent.includes('not"
+        " shown')).querySelector('rect')",
         click=True,
     )
     nodes = b.run(f"return [...{SHOWN}.querySelectorAll('.node')].map((e) => e.getAttribute('data-id'));")
@@ -376,8 +380,9 @@ def test_keyboard_and_screen_reader(show: Any) -> None:
     assert say(b).startswith("t = 3, k = 2, factor 2 of 4: ∂y₃/∂h₃ = (diag(y₃)")
     assert b.run("return document.getElementById('say').getAttribute('aria-live');") == "polite"
     unnamed = b.run(
-        "return [...document.querySelectorAll('[role=button], button, input, summary, textarea')].filter((e) =>"
-        "!(e.getAttribute('aria-label') || e.textContent.trim() || (e.closest('label') && e.closest('label').textContent.trim()))).length;"
+        "return [...document.querySelectorAll('[role=button], button, input, summary, textarea')].filter((e)"
+        " =>!(e.getAttribute('aria-label') || e.textContent.trim() || (e.closest('label') &&"
+        " e.closest('label').textContent.trim()))).length;"
     )
     assert unnamed == 0
     # What has focusable parts must not say that it is one image.
@@ -392,16 +397,19 @@ def test_numbers_modes_and_export(show: Any) -> None:
     assert "diag" in b.run("return document.querySelectorAll('#terms li')[3].textContent;")
     b.point("document.querySelector('#mode input[value=number]')", click=True)
     norms = b.run(
-        "return [...document.querySelectorAll('#terms li')[3].querySelectorAll('.norm')].map((e) => Number(e.textContent));"
+        "return [...document.querySelectorAll('#terms li')[3].querySelectorAll('.norm')].map((e) =>"
+        " Number(e.textContent));"
     )
     u = bg.cell("rnn").unroll(steps=3)
     run = u.run(u.instance())
     assert norms[2] == pytest.approx(np.linalg.norm(run.jacobian("h[3]", "h[2]"), 2), rel=6e-3)
     b.point("document.getElementById('copy')", click=True)
     assert b.run("return document.getElementById('text').value;") == u.derive("W_hh").terms[3].latex()
-    b.run("window.saved = [];"
-          "URL.createObjectURL = (blob) => { new Response(blob).text().then((t) => window.saved.push(t)); return 'data:,'; };"
-          "HTMLAnchorElement.prototype.click = function () { window.named = this.download; };")  # fmt: skip
+    b.run(
+        "window.saved = [];URL.createObjectURL = (blob) => { new Response(blob).text().then((t) =>"
+        " window.saved.push(t)); return 'data:,'; };HTMLAnchorElement.prototype.click = function () { window.named ="
+        " this.download; };"
+    )
     b.point("document.getElementById('svg')", click=True)
     svg = ""
     for _ in range(200):
@@ -428,7 +436,10 @@ def test_numbers_modes_and_export(show: Any) -> None:
 
 def test_dark_and_print(show: Any) -> None:
     b = show(page())
-    colours = f"return [getComputedStyle(document.body).backgroundColor, getComputedStyle({SHOWN}.querySelector('.node rect')).fill];"
+    colours = (
+        f"return [getComputedStyle(document.body).backgroundColor, getComputedStyle({SHOWN}.querySelector('.node"
+        " rect')).fill];"
+    )
     light = b.run(colours)
     b.point("document.getElementById('dark')", click=True)
     dark = b.run(colours)

@@ -18,4 +18,6 @@ def test_the_page_is_generated_from_the_table() -> None:
     text = module.page()
     assert all(f"| `{name}` |" in text for name in TABLE)
     assert "1 − y²" in text
-    assert text == (DOCS / "reference" / "primitives.md").read_text(encoding="utf-8"), "run python docs/generate_primitives.py"
+    assert text == (DOCS / "reference" / "primitives.md").read_text(encoding="utf-8"), (
+        "run python docs/generate_primitives.py"
+    )

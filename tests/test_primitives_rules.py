@@ -1,4 +1,5 @@
-"""Every rule of the table: first and second derivatives, forward and reverse, random shapes; and a wrong rule is found out."""
+"""Every rule of the table: first and second derivatives, forward and reverse, random shapes; and a wrong rule is found
+out."""
 
 from __future__ import annotations
 
@@ -145,7 +146,8 @@ def test_random_shapes(name: str, seed: int, shape: tuple[int, ...]) -> None:
 
 
 def mutants(op: Primitive) -> list[Any]:
-    """Wrong rules: each statement scaled by 1.001, one at a time; the derivative of an operation without one set to 1."""
+    """Wrong rules: each statement scaled by 1.001, one at a time; the derivative of an operation without one set to
+    1."""
 
     def scaled(rule: Any) -> Any:
         return lambda *args, **attrs: (lambda r: None if r is None else r * 1.001)(rule(*args, **attrs))
@@ -309,7 +311,11 @@ def test_values_are_those_of_plain_numpy(name: str) -> None:
     """A derivative that fits a wrong value is wrong as well: the values are compared by themselves, with settings."""
     op, function, r = TABLE[name], VALUES[name], np.random.default_rng(4)
     args = tuple(r.normal(size=(2, 4)) * 1.5 for _ in range(2 if name in TWO else 1))
-    for attrs in ({}, ATTRS[name]) if name in ATTRS and name != "clip" else (ATTRS.get(name, CUMSUM if name == "cumsum" else {}),):
+    for attrs in (
+        ({}, ATTRS[name])
+        if name in ATTRS and name != "clip"
+        else (ATTRS.get(name, CUMSUM if name == "cumsum" else {}),)
+    ):
         np.testing.assert_allclose(op.value(*args, **attrs), function(*args, **attrs), rtol=1e-12, atol=1e-14)
         if op.kind == "elementwise":
             one = tuple(float(a[1, 2]) for a in args)
@@ -323,6 +329,11 @@ CUMSUM = {"axis": -1, "reverse": False}
 def test_what_is_no_number_stays_none() -> None:
     """A nan in a pre-activation is not silenced by a relu or a maximum."""
     x = np.array([np.nan, 1.0, -1.0])
-    for value in (P.relu.value(x), P.maximum.value(x, np.zeros(3)), P.minimum.value(x, np.zeros(3)), P.clip.value(x, -2.0, 2.0)):
+    for value in (
+        P.relu.value(x),
+        P.maximum.value(x, np.zeros(3)),
+        P.minimum.value(x, np.zeros(3)),
+        P.clip.value(x, -2.0, 2.0),
+    ):
         assert np.isnan(value[0]) and np.isfinite(value[1:]).all()
     assert np.isnan(P.relu.value(float("nan")))

@@ -1,4 +1,5 @@
-"""What is printed is what is checked: the text of every language, read back by `readers` and evaluated, is the gradient."""
+"""What is printed is what is checked: the text of every language, read back by `readers` and evaluated, is the
+gradient."""
 
 from __future__ import annotations
 
@@ -26,7 +27,12 @@ from bpttgraph.formulas.mathml import MathMLPrinter
 from bpttgraph.formulas.printers import UnicodePrinter
 from bpttgraph.formulas.typst import TypstPrinter
 
-PRINTERS: dict[str, Any] = {"latex": LatexPrinter, "mathml": MathMLPrinter, "typst": TypstPrinter, "unicode": UnicodePrinter}
+PRINTERS: dict[str, Any] = {
+    "latex": LatexPrinter,
+    "mathml": MathMLPrinter,
+    "typst": TypstPrinter,
+    "unicode": UnicodePrinter,
+}
 FORMS = list(PRINTERS)
 
 
@@ -46,7 +52,8 @@ def looked_up(values: dict[Item, Any]) -> Callable[[Item], Any]:
 
 
 TREE = looked_up(
-    {key(name): column(value) for name, value in VALUES.items()} | {("unit", "I"): np.eye(2), ("unit", "ones"): np.ones((2, 1))}
+    {key(name): column(value) for name, value in VALUES.items()}
+    | {("unit", "I"): np.eye(2), ("unit", "ones"): np.ones((2, 1))}
 )
 
 
@@ -75,7 +82,14 @@ def test_levels_of_random_recurrences(seed: int) -> None:
         pytest.skip("a recurrence that is refused")
 
 
-SPOILT = [(r"^{\top}", ""), (" - ", " + "), ("t-1", "t"), (r"\left(1", r"\left(2"), (r"_{1}", r"_{2}"), (r"W_{hh}", "W_{hh}^{\\top}")]
+SPOILT = [
+    (r"^{\top}", ""),
+    (" - ", " + "),
+    ("t-1", "t"),
+    (r"\left(1", r"\left(2"),
+    (r"_{1}", r"_{2}"),
+    (r"W_{hh}", "W_{hh}^{\\top}"),
+]
 
 
 @pytest.mark.parametrize(("old", "new"), SPOILT)
@@ -119,7 +133,8 @@ RANGE = re.compile(r"(.*), \\qquad t = (\S+), \\dots, (\S+)", re.DOTALL)
 def run_recursions(lines: list[str], names: dict[Item, Any], steps: int) -> dict[Item, Any]:
     """Do what printed recursions say: terminal conditions, one loop over their steps, sums."""
     last_ones = [n for n in names if n[0] == "name" and n[2].rpartition(",")[2] == str(steps)]
-    beyond = {("name", n[1], n[2].removesuffix(str(steps)) + str(steps + 1), n[3]) for n in last_ones}  # what meets an adjoint that is 0
+    # what meets an adjoint that is 0
+    beyond = {("name", n[1], n[2].removesuffix(str(steps)) + str(steps + 1), n[3]) for n in last_ones}
     names = dict.fromkeys(beyond, 0.0) | names
 
     def number(text: str) -> int:
@@ -167,7 +182,8 @@ def test_printed_recursions_give_the_gradient(name: str) -> None:
 
 
 class Rnn:
-    """h[t] = tanh(W h[t-1] + U x[t] + b), E[t] = ½|h[t] − target[t]|², with the Jacobians that a closed form names, by hand."""
+    """h[t] = tanh(W h[t-1] + U x[t] + b), E[t] = ½|h[t] − target[t]|², with the Jacobians that a closed form names, by
+    hand."""
 
     def __init__(self, steps: int):
         self.s = Subject(rnn(steps=steps))

@@ -1,4 +1,5 @@
-"""Profiles of courses: homework in the course's own style and layout is right as it is; wrong homework is named in its names."""
+"""Profiles of courses: homework in the course's own style and layout is right as it is; wrong homework is named in its
+names."""
 
 from __future__ import annotations
 
@@ -21,9 +22,21 @@ from bpttgraph.homework.profiled import verify
 
 COURSES = Path(__file__).parent / "data" / "courses"
 NAMES = [
-    "cmu-gru", "cmu-rnn", "cs231n-lstm", "cs231n-rnn", "dlai-lstm", "dlai-rnn", "edinburgh-rnn", "keras-gru", "keras-lstm",
-    "kth-rnn", "mit-rnn", "torch-gru", "torch-lstm", "torch-rnn",
-]  # fmt: skip
+    "cmu-gru",
+    "cmu-rnn",
+    "cs231n-lstm",
+    "cs231n-rnn",
+    "dlai-lstm",
+    "dlai-rnn",
+    "edinburgh-rnn",
+    "keras-gru",
+    "keras-lstm",
+    "kth-rnn",
+    "mit-rnn",
+    "torch-gru",
+    "torch-lstm",
+    "torch-rnn",
+]
 # profile, file, function: everything that a course hands in, and its wrong variants with what must be said of them
 RIGHT = [
     ("cs231n-rnn", "cs231n", "rnn_backward"), ("cs231n-rnn", "cs231n", "rnn_step_backward"),
@@ -35,8 +48,22 @@ RIGHT = [
     ("kth-rnn", "kth", "compute_gradients"), ("keras-lstm", "keras", "lstm"), ("keras-gru", "keras", "gru"),
 ]  # fmt: skip
 WRONG = [
-    ("cs231n-rnn", "cs231n", "rnn_backward", "derivative omitted", "Wx", "the derivative of tanh in the equation of hₜ is left out"),
-    ("cs231n-rnn", "cs231n", "rnn_step_backward", "derivative omitted", "Wh", "the derivative of tanh in the equation of hₜ is left out"),
+    (
+        "cs231n-rnn",
+        "cs231n",
+        "rnn_backward",
+        "derivative omitted",
+        "Wx",
+        "the derivative of tanh in the equation of hₜ is left out",
+    ),
+    (
+        "cs231n-rnn",
+        "cs231n",
+        "rnn_step_backward",
+        "derivative omitted",
+        "Wh",
+        "the derivative of tanh in the equation of hₜ is left out",
+    ),
     ("cs231n-rnn", "cs231n", "rnn_backward", "not transposed", "Wx", "Wh is not transposed"),
     ("cs231n-rnn", "cs231n", "rnn_backward", "no carry", "Wh", "never carried to the step before"),
     ("cs231n-rnn", "cs231n", "rnn_backward", "overwritten", "b", "overwritten at every step"),
@@ -46,13 +73,20 @@ WRONG = [
     ("cs231n-lstm", "cs231n", "lstm_backward", "no cell carry", "Wx", "nothing is carried from cₜ₊₁ back to cₜ"),
     ("dlai-rnn", "dlai", "rnn_backward", "derivative of another step", "Wax", "is taken from the step before"),
     ("dlai-lstm", "dlai", "lstm_backward", "carries left at zero", "Wf", "through neither c nor a"),
-    ("dlai-lstm", "dlai", "lstm_cell_backward", "forget gate missing in da_prev", "Wi", "nothing is carried from ftₜ₊₁ back to aₜ"),
+    (
+        "dlai-lstm",
+        "dlai",
+        "lstm_cell_backward",
+        "forget gate missing in da_prev",
+        "Wi",
+        "nothing is carried from ftₜ₊₁ back to aₜ",
+    ),
     ("cmu-rnn", "cmu", "RNNCell.backward", "h_t for h_prev", "W_hh", "uses hₜ in place of hₜ₋₁"),
     ("cmu-gru", "cmu", "GRUCell.backward", "carry dropped", "Wrx", "nothing is carried from hₜ₊₁ back to hₜ"),
     ("mit-rnn", "mit", "RNN.bptt", "tanh twice", "Wss", "the function is applied twice"),
     ("edinburgh-rnn", "edinburgh", "RNN.acc_deltas_bptt", "two steps", "U", "sliding:2"),
     ("kth-rnn", "kth", "compute_gradients", "target not subtracted", "V", "the one-hot target is not subtracted"),
-]  # fmt: skip
+]
 
 
 def student(file, wrong=""):
@@ -107,8 +141,12 @@ def test_right_homework(name, file, function):
             array = p.array_of(key)
             if len(p.arrays[array].parts) == 1:
                 assert verdict.parameters[array].true.shape == value.shape
-                np.testing.assert_allclose(verdict.parameters[array].given, value * np.sign(1 if file != "edinburgh" else -1) *
-                                           (1 if file != "cmu" or key in ("dx", "dh0") or "gru" in name else batch))  # fmt: skip
+                np.testing.assert_allclose(
+                    verdict.parameters[array].given,
+                    value
+                    * np.sign(1 if file != "edinburgh" else -1)
+                    * (1 if file != "cmu" or key in ("dx", "dh0") or "gru" in name else batch),
+                )
 
 
 @pytest.mark.parametrize(("name", "file", "function", "mistake", "array", "words"), WRONG)
@@ -145,8 +183,10 @@ def test_another_gate_order_is_a_convention():
 def test_digits_typed_and_single_precision(tmp_path):
     p = profile("dlai-lstm")
     data, made = homework(p, student("dlai"), "lstm_backward")
-    body = {"data": {k: v.tolist() for k, v in data.items()},
-            "gradients": {k: [[f"{x:.4f}" for x in row] for row in v] for k, v in made.items() if v.ndim == 2}}  # fmt: skip
+    body = {
+        "data": {k: v.tolist() for k, v in data.items()},
+        "gradients": {k: [[f"{x:.4f}" for x in row] for row in v] for k, v in made.items() if v.ndim == 2},
+    }
     (tmp_path / "typed.json").write_text(json.dumps(body))
     verdict = verify(p, tmp_path / "typed.json")
     assert verdict.right and verdict.parameters["Wf"].status == "right to the digits given"
@@ -288,7 +328,10 @@ def test_notes_and_causes_speak_of_the_courses_arrays():
     assert verdict.notes == [] and set(verdict.parameters) == {"Wh", "s"}
 
 
-LEAKY = "# array x: {}T, D\n# array h0: {}D = h[0]\n# array up: {}T, D = dE_dh\n# array a: {}\nh[t] = a * h[t-1] + (1 - a) * x[t]"
+LEAKY = (
+    "# array x: {}T, D\n# array h0: {}D = h[0]\n# array up: {}T, D = dE_dh\n# array a: {}\nh[t] = a * h[t-1] + (1 - a)"
+    " * x[t]"
+)
 
 
 @pytest.mark.parametrize("lead", ["", "N, "])

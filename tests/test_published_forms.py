@@ -1,7 +1,8 @@
-"""The published backward passes come out as printed, compared as trees, and each of them is the gradient by its own numbers.
+"""The published backward passes come out as printed, compared as trees, and each of them is the gradient by its own
+numbers.
 
-Every comparison is shown to be able to fail: the printed form is spoilt in every place, and then neither the trees nor the
-numbers agree.
+Every comparison is shown to be able to fail: the printed form is spoilt in every place, and then neither the trees nor
+the numbers agree.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ from bpttgraph.formulas.steps import at_steps, fill, renamed
 
 BAR = "\u0304"
 
-# I. Goodfellow, Y. Bengio, A. Courville, Deep Learning (2016), equations 10.18 to 10.28; 10.21 in the order in which the types fit
+# I. Goodfellow, Y. Bengio, A. Courville, Deep Learning (2016), equations 10.18 to 10.28; 10.21 in the order in which
+# the types fit
 GOODFELLOW = """
 go[t] = p[t] - q[t]
 gh[t] = W.T @ diag(1 - h[t+1]^2) @ gh[t+1] + V.T @ go[t]
@@ -49,11 +51,22 @@ gW = sum_t diag(1 - h[t]^2) @ gh[t] @ h[t-1].T
 gU = sum_t diag(1 - h[t]^2) @ gh[t] @ x[t].T
 """
 GOODFELLOW_NAMES = {
-    "y": "p", "target": "q", "W_hh": "W", "W_xh": "U", "W_hy": "V", "δ_y": "go", "h" + BAR: "gh", "∂b_y": "gc", "∂b_h": "gb",
-    "∂W_hy": "gV", "∂W_hh": "gW", "∂W_xh": "gU",
-}  # fmt: skip
+    "y": "p",
+    "target": "q",
+    "W_hh": "W",
+    "W_xh": "U",
+    "W_hy": "V",
+    "δ_y": "go",
+    "h" + BAR: "gh",
+    "∂b_y": "gc",
+    "∂b_h": "gb",
+    "∂W_hy": "gV",
+    "∂W_hh": "gW",
+    "∂W_xh": "gU",
+}
 
-# A. Zhang et al., Dive into Deep Learning, section 9.7.2: a linear state, squared error in the place of a loss without a name
+# A. Zhang et al., Dive into Deep Learning, section 9.7.2: a linear state, squared error in the place of a loss without
+# a name
 D2L = """
 go[t] = o[t] - y[t]
 gh[t] = W_hh.T @ gh[t+1] + W_qh.T @ go[t]
@@ -88,8 +101,8 @@ GREFF_NAMES = {
 
 
 def gru(after: bool, keeps: bool) -> tuple[str, bg.Recurrence]:
-    """Backward pass of a GRU: the reset gate before (K. Cho et al., EMNLP 2014) or after the product (cuDNN, PyTorch); z keeps the
-    old state (Cho), or 1−z does (J. Chung et al., 2014)."""
+    """Backward pass of a GRU: the reset gate before (K. Cho et al., EMNLP 2014) or after the product (cuDNN, PyTorch);
+    z keeps the old state (Cho), or 1−z does (J. Chung et al., 2014)."""
     keep, write, sign = ("z[{}]", "(1 - z[{}])", "") if keeps else ("(1 - z[{}])", "z[{}]", "-")
     path = "U.T @ (r[t+1] * δn[t+1])" if after else "r[t+1] * (U.T @ δn[t+1])"
     reset = "δn[t] * (U @ h[t-1] + b_hn)" if after else "(U.T @ δn[t]) * h[t-1]"
@@ -106,8 +119,12 @@ def gru(after: bool, keeps: bool) -> tuple[str, bg.Recurrence]:
     for k in "zr":
         text += f"gW_{k} = sum_t δ{k}[t] @ x[t].T\ngU_{k} = sum_t δ{k}[t] @ h[t-1].T\ngb_{k} = sum_t δ{k}[t]\n"
     cell = bg.cell("gru-reset-after" if after else "gru")
-    return text, cell if keeps else bg.recurrence(
-        cell.source.replace("(1 - z[t]) * n[t] + z[t] * h[t-1]", "z[t] * n[t] + (1 - z[t]) * h[t-1]")
+    return text, (
+        cell
+        if keeps
+        else bg.recurrence(
+            cell.source.replace("(1 - z[t]) * n[t] + z[t] * h[t-1]", "z[t] * n[t] + (1 - z[t]) * h[t-1]")
+        )
     )
 
 
@@ -199,9 +216,11 @@ def test_printed_as_published(which: str):
 
 
 def pascanu() -> dict[str, tuple[Expr, Expr]]:
-    """Temporal components: ∂E/∂W = Σ_t Σ_{k≤t} ∂E_t/∂s_t (Π_{t≥j>k} ∂s_j/∂s_{j−1}) ∂⁺s_k/∂W, with ∂s_j/∂s_{j−1} = W diag(φ'(s_{j−1})).
+    """Temporal components: ∂E/∂W = Σ_t Σ_{k≤t} ∂E_t/∂s_t (Π_{t≥j>k} ∂s_j/∂s_{j−1}) ∂⁺s_k/∂W, with ∂s_j/∂s_{j−1} = W
+    diag(φ'(s_{j−1})).
 
-    The paper prints Wᵀ diag(φ'), which is not the Jacobian; and the immediate derivative is that of W φ(s_{k−1}), all else fixed.
+    The paper prints Wᵀ diag(φ'), which is not the Jacobian; and the immediate derivative is that of W φ(s_{k−1}), all
+    else fixed.
     """
     n, t, k, T = (3,), Symbol((), "t", ()), Symbol((), "k", ()), Symbol((), "T", ())
     W = symbol("W", (3, 3))
@@ -237,7 +256,7 @@ def test_pascanu_temporal_components():
     # the same trees by numbers: rows, Jacobians and immediate derivatives of each (t, k)
     data = u.instance(seed=2)
     run = u.run(data)
-    values = {n: (run.array(n)[0] if u.node(n).batched else run.array(n)) for n in u.vgraph.variables}
+    values = {n: run.array(n)[0] if u.node(n).batched else run.array(n) for n in u.vgraph.variables}
 
     def at(e: Expr, letter: str, step: int) -> Any:
         return matrix_value(renamed(e, at_steps({letter: step})), values)
@@ -316,7 +335,8 @@ def test_d2l_powers_of_a_linear_state(T: int):
 
 
 def test_the_state_block_of_the_lstm():
-    """J_t = [[f, A], [o h'(c) f, o h'(c) A + h(c) o (1−o) R_o]], A = z i(1−i) R_i + i g' R_z + c₋ f(1−f) R_f: the union of all paths."""
+    """J_t = [[f, A], [o h'(c) f, o h'(c) A + h(c) o (1−o) R_o]], A = z i(1−i) R_i + i g' R_z + c₋ f(1−f) R_f: the union
+    of all paths."""
     form = bg.cell("lstm").derive("b_f").closed_form
     got = {str(s).split(" = ")[0]: add(*s.terms) for s in form.statements}
     n = form.variables["h[1]"].shape

@@ -106,7 +106,8 @@ def test_small_errors_of_another_kind_are_not_excused() -> None:
 
 
 def test_both_sides_of_what_is_near_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A quotient may be off by NOISE units of the loss over the step, and no more; of its digits DIGITS have to be right."""
+    """A quotient may be off by NOISE units of the loss over the step, and no more; of its digits DIGITS have to be
+    right."""
     u = bg.cell("rnn").unroll(5)
     data = u.instance(7)
     truth = Truth(u, data)

@@ -71,7 +71,12 @@ def test_other_numbers_are_not_the_recorded_ones() -> None:
 def test_leaves_may_be_named() -> None:
     a, b = bg.tensor(2.0, name="a"), bg.tensor(-1.0, name="b")
     again = bg.replay(a * a * b)
-    for new, (x, y) in (({"a": 3.0}, (3.0, -1.0)), ({b: 5.0}, (2.0, 5.0)), ({"a": 0.5, "b": 4.0}, (0.5, 4.0)), ({}, (2.0, -1.0))):
+    for new, (x, y) in (
+        ({"a": 3.0}, (3.0, -1.0)),
+        ({b: 5.0}, (2.0, 5.0)),
+        ({"a": 0.5, "b": 4.0}, (0.5, 4.0)),
+        ({}, (2.0, -1.0)),
+    ):
         value, gradient = again(new)
         by = dict(zip((leaf.name for leaf in again.leaves), gradient))
         assert value == x * x * y and by == {"a": 2 * x * y, "b": x * x}

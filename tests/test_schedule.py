@@ -1,4 +1,5 @@
-"""The schedule over time: the same numbers as the plain evaluation of the unrolled graph, for every cell and for random recurrences."""
+"""The schedule over time: the same numbers as the plain evaluation of the unrolled graph, for every cell and for random
+recurrences."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ from bpttgraph.unrolled.trial import _small
 
 
 def assert_same(u: bg.Unrolled, data: dict[str, Any], slack: float = 256) -> bg.Run:
-    """Loss, gradients and kept values equal the plain interpreter's, within rounding of the sum of the absolute contributions."""
+    """Loss, gradients and kept values equal the plain interpreter's, within rounding of the sum of the absolute
+    contributions."""
     assert u.schedule.applies, u.schedule.reason
     quick, plain = u.run(data), u.run(data, schedule=False)
     eps = EPS if plain.loss.dtype == float else float(np.finfo(plain.loss.dtype).eps)
@@ -192,9 +194,12 @@ def test_truncation_by_chunks(name: str, truncate: str) -> None:
 
 
 @pytest.mark.parametrize("truncate", ["chunk:1", "chunk:2", "one-step", "2;2"])
-@pytest.mark.parametrize("text", ["s[t] = w * s[t-1]; E[t] = tanh(q * s[t-1] + w)", "s[t] = w * s[t-1] * s[t-2]; E[t] = q * s[t]^2"])
+@pytest.mark.parametrize(
+    "text", ["s[t] = w * s[t-1]; E[t] = tanh(q * s[t-1] + w)", "s[t] = w * s[t-1] * s[t-2]; E[t] = q * s[t]^2"]
+)
 def test_adjoints_that_are_read_outside_of_their_loop(text: str, truncate: str) -> None:
-    """The sum over uses of a number reads what comes back from the next step for all steps at once; truncation cuts some of it."""
+    """The sum over uses of a number reads what comes back from the next step for all steps at once; truncation cuts
+    some of it."""
     u = bg.recurrence(text).unroll(7, truncate=truncate, sizes=1)
     for batch in (None, 2):
         assert_same(u, u.instance(1, batch))
@@ -266,7 +271,8 @@ E[t] = cross_entropy(y[t], target[t])
 @pytest.mark.parametrize("more", ["", "V @ x[t-1] + ", "sum(x[t]) * "])
 @pytest.mark.parametrize("wide", [False, True])
 def test_one_hot_inputs_are_looked_up(loss: Any, more: str, wide: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Vectors, class numbers and the plain interpreter agree; dense inputs of the same shape go another way, in any order of runs."""
+    """Vectors, class numbers and the plain interpreter agree; dense inputs of the same shape go another way, in any
+    order of runs."""
     if wide:
         monkeypatch.setattr(sys.modules["bpttgraph.schedule"], "_WIDE", 1)
     for batch, reduce in ((None, "sum"), (1, "sum"), (3, "mean")):
@@ -330,7 +336,8 @@ def test_a_looked_up_run_keeps_its_numbers() -> None:
 
 @pytest.mark.parametrize("name", ["lstm", "deep-rnn:2", "bidirectional"])
 def test_long_loops_are_made_in_windows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Above a number of calls they are not kept as one list; a window of 256 steps and the rest, forwards and backwards."""
+    """Above a number of calls they are not kept as one list; a window of 256 steps and the rest, forwards and
+    backwards."""
     listed = bound(name).unroll(300)
     for batch in (None, 2):
         data = listed.instance(3, batch)
@@ -456,38 +463,92 @@ def read_linear(d: Numbers) -> Any:
 
 BY_HAND = [
     ("f[t] = A h[t-1]; h[t] = B h[t-1] + f[t-1]; " + SQUARES, {"h": 2}, 3, read_linear),
-    ("f[t] = tanh(A h[t-1]); g[t] = tanh(C h[t-1]); h[t] = tanh(f[t-1] * g[t-1] + B h[t-1]); " + SQUARES, {"h": 3}, 4, read_at_other_steps),
-    ("h[t] = tanh([V h[t-1]; U x[t]]); " + SQUARES, {"h": 4, "x": 3}, 3,
-     looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["U"] @ d["x"][t]])))),
-    ("h[t] = tanh([b; V h[t-1]]); " + SQUARES, {"h": 4, "b": 1}, 3,
-     looped(lambda d, h, t: np.tanh(np.concatenate([d["b"], d["V"] @ h])))),
-    ("h[t] = tanh([V h[t-1]; b]); " + SQUARES, {"h": 4, "b": 2}, 3,
-     looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["b"]])))),
+    (
+        "f[t] = tanh(A h[t-1]); g[t] = tanh(C h[t-1]); h[t] = tanh(f[t-1] * g[t-1] + B h[t-1]); " + SQUARES,
+        {"h": 3},
+        4,
+        read_at_other_steps,
+    ),
+    (
+        "h[t] = tanh([V h[t-1]; U x[t]]); " + SQUARES,
+        {"h": 4, "x": 3},
+        3,
+        looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["U"] @ d["x"][t]]))),
+    ),
+    (
+        "h[t] = tanh([b; V h[t-1]]); " + SQUARES,
+        {"h": 4, "b": 1},
+        3,
+        looped(lambda d, h, t: np.tanh(np.concatenate([d["b"], d["V"] @ h]))),
+    ),
+    (
+        "h[t] = tanh([V h[t-1]; b]); " + SQUARES,
+        {"h": 4, "b": 2},
+        3,
+        looped(lambda d, h, t: np.tanh(np.concatenate([d["V"] @ h, d["b"]]))),
+    ),
     ("s[t] = tanh(A s[t-1]); h[t] = tanh([s[t-1]; V h[t-1]]); " + SQUARES, {"h": 4, "s": 2}, 3, two_states),
-    ("z[t] = V h[t-1]; h[t] = tanh([b; z[t]]); " + SQUARES, {"h": 4, "b": 1}, 3,
-     looped(lambda d, h, t: np.tanh(np.concatenate([d["b"], d["V"] @ h])))),
-    ("h[t] = tanh([tanh(V h[t-1]); sigmoid(U x[t])]); " + SQUARES, {"h": 5, "x": 2, "U": (2, 2)}, 4,
-     looped(lambda d, h, t: np.tanh(np.concatenate([np.tanh(d["V"] @ h), 1 / (1 + np.exp(-d["U"] @ d["x"][t]))])))),
+    (
+        "z[t] = V h[t-1]; h[t] = tanh([b; z[t]]); " + SQUARES,
+        {"h": 4, "b": 1},
+        3,
+        looped(lambda d, h, t: np.tanh(np.concatenate([d["b"], d["V"] @ h]))),
+    ),
+    (
+        "h[t] = tanh([tanh(V h[t-1]); sigmoid(U x[t])]); " + SQUARES,
+        {"h": 5, "x": 2, "U": (2, 2)},
+        4,
+        looped(lambda d, h, t: np.tanh(np.concatenate([np.tanh(d["V"] @ h), 1 / (1 + np.exp(-d["U"] @ d["x"][t]))]))),
+    ),
     ("h[t] = A h[t-1] + C h[t-1]; " + SQUARES, {"h": 2}, 3, looped(lambda d, h, t: d["A"] @ h + d["C"] @ h)),
-    ("h[t] = tanh(A h[t-1] + C h[t-1]); " + SQUARES, {"h": 2}, 1, looped(lambda d, h, t: np.tanh(d["A"] @ h + d["C"] @ h))),
-    ("h[t] = tanh(A h[t-1] + C h[t-1]); " + SQUARES, {"h": 3}, 5, looped(lambda d, h, t: np.tanh(d["A"] @ h + d["C"] @ h))),
+    (
+        "h[t] = tanh(A h[t-1] + C h[t-1]); " + SQUARES,
+        {"h": 2},
+        1,
+        looped(lambda d, h, t: np.tanh(d["A"] @ h + d["C"] @ h)),
+    ),
+    (
+        "h[t] = tanh(A h[t-1] + C h[t-1]); " + SQUARES,
+        {"h": 3},
+        5,
+        looped(lambda d, h, t: np.tanh(d["A"] @ h + d["C"] @ h)),
+    ),
     ("h[t] = tanh(A h[t-1] + A h[t-2] + B h[t-1]); " + SQUARES, {"h": 3}, 4, a_parameter_twice),
     ("y[t] = W c; E[t] = squared_error(y[t], target[t])", {"y": 4, "c": 4}, 4, no_state),
     ("y[t] = W c; E[t] = squared_error(y[t], target[t])", {"y": 3, "c": 2}, 4, no_state),
-    ("k[t] = W c; h[t] = tanh(A h[t-1] + k[t]); y[t] = V h[t]; L[t] = squared_error(y[t], target[t])", {"c": 2}, 3, constant_drive),
-    ("h[t] = tanh(W h[t-1] + x[t] + b - 0.5); " + SQUARES, {"h": 3}, 4,
-     looped(lambda d, h, t: np.tanh(d["W"] @ h + d["x"][t] + d["b"] - 0.5))),
-    ("h[t] = 0.5 * a * h[t-1] * x[t] - (2 * (1 - x[t]) - h[t-1]); " + SQUARES, {"h": 3}, 3,
-     looped(lambda d, h, t: 0.5 * d["a"] * h * d["x"][t] - 2 * (1 - d["x"][t]) + h)),
-    ("h[t] = tanh(3 - b - W h[t-1] - (U x[t] - c)); " + SQUARES, {"h": 3, "x": 2}, 3,
-     looped(lambda d, h, t: np.tanh(3 - d["b"] - d["W"] @ h - d["U"] @ d["x"][t] + d["c"]))),
+    (
+        "k[t] = W c; h[t] = tanh(A h[t-1] + k[t]); y[t] = V h[t]; L[t] = squared_error(y[t], target[t])",
+        {"c": 2},
+        3,
+        constant_drive,
+    ),
+    (
+        "h[t] = tanh(W h[t-1] + x[t] + b - 0.5); " + SQUARES,
+        {"h": 3},
+        4,
+        looped(lambda d, h, t: np.tanh(d["W"] @ h + d["x"][t] + d["b"] - 0.5)),
+    ),
+    (
+        "h[t] = 0.5 * a * h[t-1] * x[t] - (2 * (1 - x[t]) - h[t-1]); " + SQUARES,
+        {"h": 3},
+        3,
+        looped(lambda d, h, t: 0.5 * d["a"] * h * d["x"][t] - 2 * (1 - d["x"][t]) + h),
+    ),
+    (
+        "h[t] = tanh(3 - b - W h[t-1] - (U x[t] - c)); " + SQUARES,
+        {"h": 3, "x": 2},
+        3,
+        looped(lambda d, h, t: np.tanh(3 - d["b"] - d["W"] @ h - d["U"] @ d["x"][t] + d["c"])),
+    ),
     ("h[t] = tanh(A h[t-2] + x[t]); " + SQUARES, {"h": 2}, 1, far_back),
     ("h[t] = tanh(A h[t-2] + x[t]); " + SQUARES, {"h": 2}, 4, far_back),
     ("h[t] = tanh(W h[t-1] + x[t]); E[t] = dot(outer(h[t], x[t]).T, M)", {"h": 3}, 3, transposed_inside),
-]  # fmt: skip
+]
 
 
-@pytest.mark.parametrize(("text", "sizes", "steps", "loss"), BY_HAND, ids=[f"{case[0]}, T={case[2]}" for case in BY_HAND])
+@pytest.mark.parametrize(
+    ("text", "sizes", "steps", "loss"), BY_HAND, ids=[f"{case[0]}, T={case[2]}" for case in BY_HAND]
+)
 def test_by_hand(text: str, sizes: Any, steps: int, loss: Callable[[Numbers], Any]) -> None:
     """Loss and every gradient entry, by the complex step through a loop written by hand."""
     u = bg.recurrence(text).unroll(steps, sizes=sizes)
@@ -498,7 +559,10 @@ def test_by_hand(text: str, sizes: Any, steps: int, loss: Callable[[Numbers], An
         runs = [u.run(data), u.run(data, schedule=False), u.run(data, memory="sqrt")]
         for run in runs:
             assert list(run.gradients) == list(runs[0].gradients)
-        examples = [{k: v[:, b] if u.slots[k].length else v[b] for k, v in data.items() if k in batched} for b in range(batch or 1)]
+        examples = [
+            {k: v[:, b] if u.slots[k].length else v[b] for k, v in data.items() if k in batched}
+            for b in range(batch or 1)
+        ]
         assert sum(loss({**data, **e}) for e in examples) == pytest.approx(runs[0].loss, rel=1e-12)
         for name in runs[0].gradients:
             shape = u.slots[name].shape
@@ -516,13 +580,17 @@ def test_by_hand(text: str, sizes: Any, steps: int, loss: Callable[[Numbers], An
 
 @pytest.mark.parametrize("loss", ["last", (1, 3)])
 def test_the_losses_of_some_steps_read_rows_of_a_product(loss: Any) -> None:
-    u = bg.recurrence("f[t] = D s[t-1]; s[t] = A s[t-1] + f[t]; L[t] = dot(a, f[t])").unroll(3, loss=loss, sizes={"s": 2})
+    u = bg.recurrence("f[t] = D s[t-1]; s[t] = A s[t-1] + f[t]; L[t] = dot(a, f[t])").unroll(
+        3, loss=loss, sizes={"s": 2}
+    )
     d = u.instance(1)
     s, losses = d["s[0]"], {}
     for t in (1, 2, 3):
         f = d["D"] @ s
         s, losses[t] = d["A"] @ s + f, d["a"] @ f
-    assert u.schedule.applies and u.run(d).loss == pytest.approx(sum(losses[t] for t in ((3,) if loss == "last" else loss)), rel=1e-13)
+    assert u.schedule.applies and u.run(d).loss == pytest.approx(
+        sum(losses[t] for t in ((3,) if loss == "last" else loss)), rel=1e-13
+    )
 
 
 # -- what stands between a fault of the schedule and a verdict ---------------------------------------------------------
@@ -600,7 +668,12 @@ def test_a_sound_schedule_is_used_and_tried_once(monkeypatch: pytest.MonkeyPatch
         run = u.tried(numbers)
         assert u.schedule.applies and not u.schedule.fault and run.loss == u.run(numbers).loss
     forms = [args[1:] for args in trials]
-    assert forms == [(False, ("target",), False), (False, ("target", "x"), False), (True, ("target",), False), (True, ("target",), True)]
+    assert forms == [
+        (False, ("target",), False),
+        (False, ("target", "x"), False),
+        (True, ("target",), False),
+        (True, ("target",), True),
+    ]
     assert check_gradients(u, ["b_h"], data, triangle=False).note == ""
 
 
@@ -627,12 +700,20 @@ def test_what_is_tried_is_small(text: str, options: Any, expected: tuple[int, in
 
 # -- what is proved before a plan is run -------------------------------------------------------------------------------
 
-STACKED = "s[t] = tanh(A s[t-1] + B h[t-2]); h[t] = tanh([s[t-1]; V h[t-1]] + [b; U x[t]]); E[t] = squared_error(h[t], target[t])"
+STACKED = (
+    "s[t] = tanh(A s[t-1] + B h[t-2]); h[t] = tanh([s[t-1]; V h[t-1]] + [b; U x[t]]); E[t] = squared_error(h[t],"
+    " target[t])"
+)
 
 
 def _the(plan: Plan, op: str, loop: bool, kind: str = "") -> Any:
     """The first value of a kind in a plan."""
-    return next(v for s in plan.layout.stages for v in s.values if v.op == op and s.loop == loop and v.attrs.get("kind", "") == kind)
+    return next(
+        v
+        for s in plan.layout.stages
+        for v in s.values
+        if v.op == op and s.loop == loop and v.attrs.get("kind", "") == kind
+    )
 
 
 def _swapped_stages(plan: Plan) -> None:
@@ -645,12 +726,18 @@ def _backwards(plan: Plan) -> None:
 
 
 def _one_row(plan: Plan) -> None:
-    part = next(v for v, (home, _, _) in plan.layout.parts.items() if v.op not in ("concat", "stack") and home.rows is not None)
+    part = next(
+        v for v, (home, _, _) in plan.layout.parts.items() if v.op not in ("concat", "stack") and home.rows is not None
+    )
     plan.layout.single |= {plan.layout.home(part)}
 
 
 def _overlapping(plan: Plan) -> None:
-    part = next(v for v in plan.layout.parts if v.rows is not None and v.op not in ("concat", "stack") and plan.layout.parts[v][1])
+    part = next(
+        v
+        for v in plan.layout.parts
+        if v.rows is not None and v.op not in ("concat", "stack") and plan.layout.parts[v][1]
+    )
     home, start, stop = plan.layout.parts[part]
     plan.layout.parts[part] = (home, start - 1, stop - 1)
 
@@ -662,7 +749,10 @@ def _other_shape(plan: Plan) -> None:
 def _other_rows(plan: Plan) -> None:
     _the(plan, "given", False).rows = None
     value = next(v for s in plan.layout.stages for v in s.values if v.op == "batch_outer")
-    value.args = (value.args[0], next(v for s in plan.layout.stages for v in s.values if v.op == "given" and v.rows is None))
+    value.args = (
+        value.args[0],
+        next(v for s in plan.layout.stages for v in s.values if v.op == "given" and v.rows is None),
+    )
 
 
 def _no_initial_value(plan: Plan) -> None:
@@ -691,8 +781,19 @@ def _no_memory(plan: Plan) -> None:
     read.args = (part, *read.args[1:])
 
 
-BAD_PLANS = [_swapped_stages, _backwards, _one_row, _overlapping, _other_shape, _other_rows, _no_initial_value, _two_initial_values,
-             _outside, _twice, _no_memory]  # fmt: skip
+BAD_PLANS = [
+    _swapped_stages,
+    _backwards,
+    _one_row,
+    _overlapping,
+    _other_shape,
+    _other_rows,
+    _no_initial_value,
+    _two_initial_values,
+    _outside,
+    _twice,
+    _no_memory,
+]
 
 
 @pytest.mark.parametrize("spoil", BAD_PLANS, ids=[f.__name__.strip("_") for f in BAD_PLANS])
@@ -728,12 +829,13 @@ def test_memory_that_nothing_fills_shows(monkeypatch: pytest.MonkeyPatch) -> Non
     assert np.isnan(u.run(u.instance(0)).loss)
 
 
-# -- random recurrences of the differential tester: stacks, shared operands, values without a step, delays, blocks of batches
+# -- random recurrences of the differential tester: stacks, shared operands, values without a step, delays, batches
 
 
 @pytest.mark.parametrize("start", range(0, 240, 12))
 def test_every_way_to_run_is_right(start: int) -> None:
-    """The schedule, with its factors inside and outside of the loops, the unrolled graph, √T memory and a stepper, by the oracle."""
+    """The schedule, with its factors inside and outside of the loops, the unrolled graph, √T memory and a stepper, by
+    the oracle."""
     for seed in range(start, start + 12):
         subject = Subject(random_recurrence(seed, acceptable))
         try:
@@ -750,7 +852,10 @@ def test_every_way_to_run_is_right(start: int) -> None:
         except bg.BPTTError as error:
             assert "cannot be computed in pieces" in str(error) or "full gradient of a loss at every step" in str(error)
         for way, run in runs.items():
-            assert subject.differs(run.loss, subject.loss, subject.size * subject.batch * u.columns) is None, (seed, way)
+            assert subject.differs(run.loss, subject.loss, subject.size * subject.batch * u.columns) is None, (
+                seed,
+                way,
+            )
             for name in run.gradients:
                 if name in subject.gradients:
                     found = subject.differs(run.gradients[name], subject.gradients[name], subject.scale(name))

@@ -61,7 +61,10 @@ def test_free_sizes_differ() -> None:
         ("h[t] = tanh(W h[t-1] + U x[t])", {"x": 3, "U": (4, 2)}, "size 2", "size 3"),
         ("h[t] = tanh(W h[t-1] + U x[t])\ny[t] = h[t] + dot(h[t], h[t]) * x[t]", {"h": 3, "x": 2}, "line 2", "size 2"),
         (
-            "h[t] = tanh(h[t-1] + x[t])\ny[t] = norm(h[t])\nz[t] = W @ y[t] + y[t] * [y[t]; y[t]]\nE[t] = dot(z[t], y[t])",
+            (
+                "h[t] = tanh(h[t-1] + x[t])\ny[t] = norm(h[t])\nz[t] = W @ y[t] + y[t] * [y[t]; y[t]]\nE[t] = dot(z[t],"
+                " y[t])"
+            ),
             None,
             "",
             "",
@@ -104,9 +107,17 @@ def test_sizes_that_make_no_sense(sizes: Any) -> None:
 
 @pytest.mark.parametrize(
     ("sizes", "u", "v", "w"),
-    [(None, (3,), (3,), (6, 2)), (1, (1,), (1,), (2, 1)), ({"u": 2, "v": 3}, (2,), (3,), None), ({"W": (5, 2), "u": 2}, (2,), (3,), (5, 2)),
-     ({"W": (6, 2)}, (3,), (3,), (6, 2)), ({"u": 4}, (4,), (4,), None), ({"u": 2, "v": ()}, (2,), (), None), ({"v": ()}, (), (), None)],
-)  # fmt: skip
+    [
+        (None, (3,), (3,), (6, 2)),
+        (1, (1,), (1,), (2, 1)),
+        ({"u": 2, "v": 3}, (2,), (3,), None),
+        ({"W": (5, 2), "u": 2}, (2,), (3,), (5, 2)),
+        ({"W": (6, 2)}, (3,), (3,), (6, 2)),
+        ({"u": 4}, (4,), (4,), None),
+        ({"u": 2, "v": ()}, (2,), (), None),
+        ({"v": ()}, (), (), None),
+    ],
+)
 def test_a_stack_is_taken_apart_into_the_sizes_of_its_names(sizes: Any, u: Any, v: Any, w: Any) -> None:
     """Equal blocks are only what is assumed where nothing else is said."""
     found = shapes("[u[t]; v[t]] = W x[t]", sizes)

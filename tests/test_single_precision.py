@@ -97,7 +97,8 @@ def test_both_sides_of_the_radius(factor: float, status: str) -> None:
 
 
 def test_what_the_radius_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was seen of single precision times SPREAD, and the last place; half precision by statistics. Known to a factor of two."""
+    """What was seen of single precision times SPREAD, and the last place; half precision by statistics. Known to a
+    factor of two."""
     u = bg.cell("gru").unroll(6)
     truth = Truth(u, single(u.instance(3)))
     runs = truth._singles

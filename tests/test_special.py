@@ -1,4 +1,5 @@
-"""The error function against `math` and mpmath, real and complex; gelu is x Φ(x), and its approximation another function."""
+"""The error function against `math` and mpmath, real and complex; gelu is x Φ(x), and its approximation another
+function."""
 
 from __future__ import annotations
 
@@ -41,7 +42,10 @@ def test_borders_and_types(function: Any) -> None:
         np.testing.assert_allclose(function(x)[: len(at)], want, rtol=1e-13, atol=1e-300)
     assert math.isnan(function(float("nan"))) and np.isnan(function(np.full(FEW + 1, np.nan))).all()
     assert type(function(0.3)) is float
-    assert function(np.float32(0.3)).dtype == np.float32 and function(np.full(FEW + 1, 0.3, np.float32)).dtype == np.float32
+    assert (
+        function(np.float32(0.3)).dtype == np.float32
+        and function(np.full(FEW + 1, 0.3, np.float32)).dtype == np.float32
+    )
     assert function(np.zeros((2, 3))).shape == (2, 3) and function(np.zeros((0, 2))).shape == (0, 2)
 
 
@@ -51,7 +55,7 @@ def test_the_complex_step_through_the_error_function() -> None:
     with mpmath.workdps(40):
         bell = np.array([float(mpmath.npdf(mpmath.mpf(v))) for v in x])
         cdf = np.array([float(mpmath.ncdf(mpmath.mpf(v))) for v in x])
-        slope = np.array([float(2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-mpmath.mpf(v) ** 2)) for v in x])
+        slope = np.array([float(2 / mpmath.sqrt(mpmath.pi) * mpmath.exp(-(mpmath.mpf(v) ** 2))) for v in x])
     moved = normal_cdf(x + 1e-30j)
     conditioned = 2.0**-53 * (16 + 4 * x**2)  # of e^{−x²/2} in x
     assert np.all(np.abs(moved.imag / 1e-30 / bell - 1) <= conditioned)
@@ -74,16 +78,22 @@ def test_values_and_slopes(name: str) -> None:
     """Slopes against mpmath's numerical derivative of the published formula."""
     op = TABLE[name]
     formulas = {
-        "gelu": lambda v: v * mpmath.ncdf(v), "erf": mpmath.erf, "normal_cdf": mpmath.ncdf,
-        "gelu_tanh": lambda v: v / 2 * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (v + mpmath.mpf("0.044715") * v**3))),
-    }  # fmt: skip
+        "gelu": lambda v: v * mpmath.ncdf(v),
+        "erf": mpmath.erf,
+        "normal_cdf": mpmath.ncdf,
+        "gelu_tanh": (
+            lambda v: v / 2 * (1 + mpmath.tanh(mpmath.sqrt(2 / mpmath.pi) * (v + mpmath.mpf("0.044715") * v**3)))
+        ),
+    }
     for x in np.concatenate([RNG.uniform(-5, 5, 40), [0.0, 1e-8]]):
         assert float(op.value(np.float64(x))) == pytest.approx(GELUS[name](x), rel=1e-14, abs=1e-15)
         value = bg.tensor(float(x))
         y = op(value)
         y.backward()
         with mpmath.workdps(40):
-            assert float(value.grad) == pytest.approx(float(mpmath.diff(formulas[name], mpmath.mpf(x))), rel=2e-13, abs=1e-14)
+            assert float(value.grad) == pytest.approx(
+                float(mpmath.diff(formulas[name], mpmath.mpf(x))), rel=2e-13, abs=1e-14
+            )
 
 
 def test_gelu_and_its_approximation_differ() -> None:

@@ -1,4 +1,5 @@
-"""What surrounds the mathematics: exit statuses, terminals, pipes, disks, bounds, and results that travel between processes."""
+"""What surrounds the mathematics: exit statuses, terminals, pipes, disks, bounds, and results that travel between
+processes."""
 
 from __future__ import annotations
 
@@ -304,7 +305,12 @@ def test_progress_on_a_terminal_escapes_names(monkeypatch: pytest.MonkeyPatch) -
         show(1, "[red]c\x07")
         time.sleep(0.15)
     shown = screen.getvalue()
-    assert "\x07" not in shown and "\x1b]0" not in shown and "[red]a\\u001b]0;title\\u0007" in shown and "[red]b\\u0007" in shown
+    assert (
+        "\x07" not in shown
+        and "\x1b]0" not in shown
+        and "[red]a\\u001b]0;title\\u0007" in shown
+        and "[red]b\\u0007" in shown
+    )
 
 
 # -- bounds ------------------------------------------------------------------------------------------------------------
@@ -313,10 +319,16 @@ def test_progress_on_a_terminal_escapes_names(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["derive", "rnn", "--steps", "1000000"], ["1,000,000 steps would have up to", "at most 2,000,000", "take at most about 1"]),
+        (
+            ["derive", "rnn", "--steps", "1000000"],
+            ["1,000,000 steps would have up to", "at most 2,000,000", "take at most about 1"],
+        ),
         (["draw", "lstm", "--steps", "900000"], ["up to", "nodes; at most 2,000,000"]),
         (["draw", "rnn", "--steps", "2000", "--no-fold"], ["nodes and arrows; at most 20,000", "fold it"]),
-        (["check", "rnn", "--make-instance", "OUT/i.npz", "--size", "h=50000"], ["2,500,000,000 of them in W_hh", "268,435,456"]),
+        (
+            ["check", "rnn", "--make-instance", "OUT/i.npz", "--size", "h=50000"],
+            ["2,500,000,000 of them in W_hh", "268,435,456"],
+        ),
         (["derive", "rnn", "--size", "h=100000000"], ["h=100,000,000 is too large; at most 100,000"]),
         (["derive", "rnn", "--size", "W_hh=100000x100000"], ["10,000,000,000 of them in W_hh"]),
         (["derive", "rnn", "--batch", "10000", "--size", "h=12000"], ["in h at all steps of the batch", "268,435,456"]),
@@ -401,7 +413,9 @@ def test_what_an_archive_may_unpack_to(tmp_path: Path) -> None:
             archive.writestr("dW_hh.npy", head.getvalue() + bytes(1_000_000))
         done = run("check", "rnn", "--answer", tmp_path / f"{kind}.npz")
         assert done.exit_code == 2 and "claims the shape (100000000000,): too large" in done.stderr
-        done = run("train", "rnn", "--text", ROOT / "README.md", "--iterations", "1", "--checkpoint", tmp_path / f"{kind}.npz")
+        done = run(
+            "train", "rnn", "--text", ROOT / "README.md", "--iterations", "1", "--checkpoint", tmp_path / f"{kind}.npz"
+        )
         assert done.exit_code == 2 and "cannot be read" in done.stderr
     (tmp_path / "a.csv").write_text("dW_hh," + "1," * 1_000_001)
     assert "1,000,001 numbers; at most 1,000,000" in run("check", "rnn", "--answer", tmp_path / "a.csv").stderr
@@ -436,7 +450,9 @@ def test_other_programs_end_within_their_limits(case: str) -> None:
 
     code, expected = CHILDREN[case]
     try:
-        done = run_child([sys.executable, "-c", code], b"0" * 1_000_000, seconds=1.0 if case == "sleeps" else 30.0, most=100_000)
+        done = run_child(
+            [sys.executable, "-c", code], b"0" * 1_000_000, seconds=1.0 if case == "sleeps" else 30.0, most=100_000
+        )
     except (TooMuchOutput, subprocess.TimeoutExpired) as error:
         assert type(error).__name__ == expected
         return
@@ -456,8 +472,14 @@ def test_an_engine_that_prints_too_much_is_left_out(monkeypatch: pytest.MonkeyPa
 
 def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever starts the work now is found out."""
-    for place in ("bpttgraph.check.gradients.check_derivations", "bpttgraph.homework.verify", "bpttgraph.training.train",
-                  "bpttgraph.homework.profiled.verify", "bpttgraph.flow.measure", "bpttgraph.draw.figure.Figure.save"):  # fmt: skip
+    for place in (
+        "bpttgraph.check.gradients.check_derivations",
+        "bpttgraph.homework.verify",
+        "bpttgraph.training.train",
+        "bpttgraph.homework.profiled.verify",
+        "bpttgraph.flow.measure",
+        "bpttgraph.draw.figure.Figure.save",
+    ):
         monkeypatch.setattr(place, _explode(AssertionError("the work has begun")))
 
 
@@ -476,7 +498,10 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         (["flow", "rnn", "-o", "ANSWER/a.svg"], "is a file, not a folder"),
         (["check", "rnn", "--answer", "ANSWER", "--picture", "OUT/a.bmp"], "end the name in .svg"),
         (["check", "rnn", "--answer", "ANSWER", "--picture", "OUT/no/a.svg"], "there is no folder"),
-        (["check", "rnn", "--answer", "ANSWER", "--picture", "OUT/a.svg", "--feedback", "where"], "does not tell the cause"),
+        (
+            ["check", "rnn", "--answer", "ANSWER", "--picture", "OUT/a.svg", "--feedback", "where"],
+            "does not tell the cause",
+        ),
         (["check", "rnn", "--make-instance", "OUT"], "is a folder"),
         (["train", "rnn", "--text", "ANSWER", "--checkpoint", "OUT/no/a.npz"], "there is no folder"),
         (["train", "rnn", "--text", "ANSWER", "--log", "ANSWER/a.csv"], "is a file, not a folder"),
@@ -484,7 +509,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         (["check", "--profile", "torch-rnn", "--make-instance", "OUT/a.npz", "--steps", "0"], "at least 1 step"),
         (["check", "--profile", "torch-rnn", "--make-instance", "OUT/a.npz", "--batch", "0"], "batch=0"),
     ],
-)  # fmt: skip
+)
 def test_what_stands_in_the_way_is_said_before_the_work(
     words: list[str], says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -80,8 +80,10 @@ def test_rnn_recursions():
 def test_peephole_recursions_as_greff_prints_them():
     got = text(bg.cell("lstm-peephole").derive("all"))
     for want in [
-        "c̄ₜ = p_o ∘ δ_o[t]\n   + oₜ ∘ (1 − tanh(cₜ)²) ∘ h̄ₜ\n   + p_i ∘ δ_i[t+1]\n   + p_f ∘ δ_f[t+1]\n"
-        "   + fₜ₊₁ ∘ c̄ₜ₊₁    for t = T, …, 1",
+        (
+            "c̄ₜ = p_o ∘ δ_o[t]\n   + oₜ ∘ (1 − tanh(cₜ)²) ∘ h̄ₜ\n   + p_i ∘ δ_i[t+1]\n   + p_f ∘ δ_f[t+1]\n"
+            "   + fₜ₊₁ ∘ c̄ₜ₊₁    for t = T, …, 1"
+        ),
         "δ_f[t] = fₜ ∘ (1 − fₜ) ∘ cₜ₋₁ ∘ c̄ₜ    for t = T, …, 1",
         "δ_i[t] = iₜ ∘ (1 − iₜ) ∘ gₜ ∘ c̄ₜ    for t = T, …, 1",
         "δ_g[t] = (1 − gₜ²) ∘ iₜ ∘ c̄ₜ    for t = T, …, 1",
@@ -129,9 +131,16 @@ def test_printers_and_errors():
 
 @pytest.mark.parametrize(
     ("wrt", "options", "message"),
-    [("h[T+9]", {}, r"h\[T\+9\]"), ("foo.h[T]", {}, "foo"), ("W_hh", {"loss": 5}, "choice of steps"), ("W_hh", {"loss": [0]}, "step 0"),
-     ("W_hh", {"loss": ["a"]}, "choice of steps"), ("W_hh", {"onehot": 3}, "list of names"), ("W_hh", {"reduce": "median"}, "median")],
-)  # fmt: skip
+    [
+        ("h[T+9]", {}, r"h\[T\+9\]"),
+        ("foo.h[T]", {}, "foo"),
+        ("W_hh", {"loss": 5}, "choice of steps"),
+        ("W_hh", {"loss": [0]}, "step 0"),
+        ("W_hh", {"loss": ["a"]}, "choice of steps"),
+        ("W_hh", {"onehot": 3}, "list of names"),
+        ("W_hh", {"reduce": "median"}, "median"),
+    ],
+)
 def test_bad_input_is_named(wrt: str, options: dict[str, Any], message: str):
     with pytest.raises(BPTTError, match=message):
         bg.cell("rnn").derive(wrt, **options)
@@ -205,7 +214,8 @@ def test_steps_that_are_alike_have_one_formula(case: str, wrt: str):
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
 def test_a_layer_written_backwards_starts_at_the_last_step(steps: int) -> None:
-    """r[t-1] = w r[t]: the data are r[T], for any T; by hand E = Σ_t (w^(T-t) r[T])², so that dE/dr[T] = 2 r[T] Σ w^(2(T-t))."""
+    """r[t-1] = w r[t]: the data are r[T], for any T; by hand E = Σ_t (w^(T-t) r[T])², so that dE/dr[T] = 2 r[T] Σ
+    w^(2(T-t))."""
     rec = bg.recurrence("r[t-1] = w*r[t]\nE[t] = r[t]*r[t]")
     g = rec.derive("all")
     assert [r.key for r in g.recursions if r.kind == "gradient"] == ["w", "r[T]"]

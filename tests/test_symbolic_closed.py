@@ -151,9 +151,9 @@ def test_what_runs_backwards():
 
 def test_through_the_junction_of_two_networks():
     lines = bg.cell("seq2seq").derive("encoder.W_hh").closed_form.unicode().splitlines()
-    assert lines[0] == (
-        "∂Eᵈᵉᶜ/∂Wᵉⁿᶜ_hh = ∑[t=1..T_decoder] ∑[k=1..T_encoder] ∂Eᵈᵉᶜₜ/∂hᵈᵉᶜₜ · (∏[j=t..1] ∂hᵈᵉᶜⱼ/∂hᵈᵉᶜⱼ₋₁) · ∂hᵈᵉᶜ₀/∂hᵉⁿᶜ[T] · "
-        "(∏[j=T_encoder..k+1] ∂hᵉⁿᶜⱼ/∂hᵉⁿᶜⱼ₋₁) · ∂⁺hᵉⁿᶜₖ/∂Wᵉⁿᶜ_hh"
+    assert (
+        lines[0] == "∂Eᵈᵉᶜ/∂Wᵉⁿᶜ_hh = ∑[t=1..T_decoder] ∑[k=1..T_encoder] ∂Eᵈᵉᶜₜ/∂hᵈᵉᶜₜ · (∏[j=t..1] ∂hᵈᵉᶜⱼ/∂hᵈᵉᶜⱼ₋₁) ·"
+        " ∂hᵈᵉᶜ₀/∂hᵉⁿᶜ[T] · (∏[j=T_encoder..k+1] ∂hᵉⁿᶜⱼ/∂hᵉⁿᶜⱼ₋₁) · ∂⁺hᵉⁿᶜₖ/∂Wᵉⁿᶜ_hh"
     )
     assert "∂hᵈᵉᶜ₀/∂hᵉⁿᶜ[T] = I" in lines
 

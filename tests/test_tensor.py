@@ -243,7 +243,8 @@ def test_seven_ways_to_the_same_hessian() -> None:
 
 @pytest.mark.parametrize("mode", ["rev", "fwd"])
 def test_jacobians_lie_as_numpy_lays_them(mode: str) -> None:
-    """Output axes first, then those of the argument, entry by entry: sizes that differ, so that no transpose can hide."""
+    """Output axes first, then those of the argument, entry by entry: sizes that differ, so that no transpose can
+    hide."""
     W, x = RNG.normal(size=(2, 3)), RNG.normal(size=3)
     f = lambda W, x: np.stack([np.tanh(W @ x), (W * W) @ x, W[:, 0]])  # noqa: E731
     by_W, by_x = bg.jacobian(f, (0, 1), mode=mode)(W, x)
@@ -289,7 +290,11 @@ def test_what_was_stored_is_read_at_its_own_place_only() -> None:
 def test_gradients_have_the_precision_of_what_they_are_gradients_of() -> None:
     """Also where a cotangent in double precision arrives, or one number stands for all entries."""
     x, w = np.ones((2, 3), np.float32), np.full(3, 0.5, np.float32)
-    for f in (lambda x, w: (x * w).sum(), lambda x, w: (x @ w).mean() * np.float64(2.0), lambda x, w: x.sum() + w.sum()):
+    for f in (
+        lambda x, w: (x * w).sum(),
+        lambda x, w: (x @ w).mean() * np.float64(2.0),
+        lambda x, w: x.sum() + w.sum(),
+    ):
         for g, a in zip(bg.grad(f, (0, 1))(x, w), (x, w)):
             assert g.dtype == np.float32 and g.shape == a.shape
 
@@ -486,7 +491,8 @@ def test_gradients_of_shared_weights_are_multiplied_out_late_and_right() -> None
 
 
 def test_what_is_multiplied_out_late_belongs_to_nobody_else() -> None:
-    """Each transposed copy has a gradient of its own, read-only; that of the weight may be written to and changes no other."""
+    """Each transposed copy has a gradient of its own, read-only; that of the weight may be written to and changes no
+    other."""
     x, y = RNG.normal(size=(2, 1, 4))
     W = bg.tensor(RNG.normal(size=(6, 4)))
     a, b = W.T, W.T

@@ -1,4 +1,5 @@
-"""What a total adds up: the losses of all steps, of the last, of those that it names, or anything else, computed as it is written."""
+"""What a total adds up: the losses of all steps, of the last, of those that it names, or anything else, computed as it
+is written."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import bpttgraph as bg
 EQUATIONS = "h[t] = tanh(w*h[t-1] + x[t]); L[t] = h[t]^2; M[t] = 3*h[t]; "
 Lists = Callable[[list[Any], list[Any], dict[str, Any]], Any]
 
-# the total, its value from the lists of all L[t] and M[t], and the steps whose losses it adds up (None: it is more than such a sum)
+# the total, its value from the lists of all L[t] and M[t], and the steps whose losses it adds up (None: it is more than
+# such a sum)
 TOTALS: list[tuple[str, Lists, Any]] = [
     ("sum_t L[t]", lambda L, M, d: sum(L), "every"),
     ("sum_{k=1}^{T} L[k]", lambda L, M, d: sum(L), "every"),
@@ -77,7 +79,9 @@ def test_a_total_is_what_it_says(total: str, value: Lists, counted: Any) -> None
         for key in run.gradients:
             np.testing.assert_allclose(run.contributions(key).sum((0, 1)), run.gradients[key], rtol=1e-12, atol=1e-14)
     said = u.conventions[1]
-    assert said.startswith("total as written" if counted is None else f"loss at {'every' if counted == 'every' else ''}")
+    assert said.startswith(
+        "total as written" if counted is None else f"loss at {'every' if counted == 'every' else ''}"
+    )
     measured = [f for f in u.derive("w").check(data).findings if f.what.startswith(("dE/d", "each dE"))]
     assert len(measured) >= 4 and all(f.right for f in measured)  # by the complex step and by differences
 

@@ -1,4 +1,5 @@
-"""Training: the same numbers as a textbook implementation, checkpoints that survive being killed, samples, and bad input."""
+"""Training: the same numbers as a textbook implementation, checkpoints that survive being killed, samples, and bad
+input."""
 
 from __future__ import annotations
 
@@ -74,8 +75,13 @@ def test_min_char_rnn_step_for_step() -> None:
 
 
 def test_a_new_pass_begins_with_an_empty_memory_and_streams_count_as_their_mean() -> None:
-    """Two passes over two streams, by the textbook: each stream's own state, the mean of their gradients, zeros at the second pass."""
-    trainer = Trainer(TEXT[:45], bg.cell("rnn"), Settings(hidden=6, steps=7, batch=2, optimizer="sgd", rate=0.05, scale=0.3, clip="none"))
+    """Two passes over two streams, by the textbook: each stream's own state, the mean of their gradients, zeros at the
+    second pass."""
+    trainer = Trainer(
+        TEXT[:45],
+        bg.cell("rnn"),
+        Settings(hidden=6, steps=7, batch=2, optimizer="sgd", rate=0.05, scale=0.3, clip="none"),
+    )
     p = {k: v.copy() for k, v in trainer.network.parameters.items()}
     assert trainer.data.chunks == 4
     for i in range(8):
@@ -241,7 +247,9 @@ def test_killed_ten_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "No space left on device")])
-def test_a_checkpoint_that_is_not_finished_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Any) -> None:
+def test_a_checkpoint_that_is_not_finished_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: Any
+) -> None:
     """Interrupted in the middle of the writing, or out of disk: the old file is there, to the bit, and nothing else."""
     trainer = Trainer(TEXT, bg.cell("rnn"), Settings(hidden=4, steps=7))
     path = tmp_path / "a.npz"
@@ -327,9 +335,28 @@ def test_the_command(tmp_path: Path) -> None:
     text, log = tmp_path / "t.txt", tmp_path / "l.csv"
     text.write_text(TEXT)
     result = CliRunner().invoke(
-        main, ["train", "gru", "--text", str(text), "--iterations", "20", "--hidden", "6", "--steps", "6", "--validation", "0.2",
-               "--sample", "12", "--start", "the ", "--log", str(log)]
-    )  # fmt: skip
+        main,
+        [
+            "train",
+            "gru",
+            "--text",
+            str(text),
+            "--iterations",
+            "20",
+            "--hidden",
+            "6",
+            "--steps",
+            "6",
+            "--validation",
+            "0.2",
+            "--sample",
+            "12",
+            "--start",
+            "the ",
+            "--log",
+            str(log),
+        ],
+    )
     assert result.exit_code == 0, result.stderr
     first, sample = result.stdout.splitlines()[0], result.stdout.split("\n", 1)[1]
     assert "bits per character" in first and "held back" in first

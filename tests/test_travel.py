@@ -29,7 +29,12 @@ Way = Callable[[Any], Any]
 
 
 def same_run(a: Any, b: Any) -> None:
-    assert a.loss == b.loss and a.batch == b.batch and list(a.values) == list(b.values) and list(a.gradients) == list(b.gradients)
+    assert (
+        a.loss == b.loss
+        and a.batch == b.batch
+        and list(a.values) == list(b.values)
+        and list(a.gradients) == list(b.gradients)
+    )
     for name in a.gradients:
         assert np.array_equal(a.gradients[name], b.gradients[name]), name
     for name in a.values:
@@ -43,9 +48,9 @@ def same_graph(a: Any, b: Any) -> None:
     for m, n in zip(a, b):
         assert (m.op and m.op.name) == (n.op and n.op.name)
         assert (m.shape, m.batched, m.role, m.step, m.base) == (n.shape, n.batched, n.role, n.step, n.base)
-        assert [(u.number, u.step, u.variable, u.slot, a.name(u.node)) for u in m.uses if u.node.serial in a._names] == [
-            (u.number, u.step, u.variable, u.slot, b.name(u.node)) for u in n.uses if u.node.serial in b._names
-        ]
+        assert [
+            (u.number, u.step, u.variable, u.slot, a.name(u.node)) for u in m.uses if u.node.serial in a._names
+        ] == [(u.number, u.step, u.variable, u.slot, b.name(u.node)) for u in n.uses if u.node.serial in b._names]
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -109,19 +114,25 @@ def test_derivations(way: Way) -> None:
         assert [t.latex() for t in e.first_terms(5)] == [t.latex() for t in d.first_terms(5)]
     d = u.derive("c[0]")
     term = way(d.terms[1])
-    assert term.latex("local") == d.terms[1].latex("local") and np.array_equal(term.value(u.run(data)), d.terms[1].value(u.run(data)))
+    assert term.latex("local") == d.terms[1].latex("local") and np.array_equal(
+        term.value(u.run(data)), d.terms[1].value(u.run(data))
+    )
     onehot = bg.cell("char-lm").unroll(2).derive("W_xh", onehot=("x", "target"))
     assert way(onehot).latex("matrix") == onehot.latex("matrix")
     report = d.check(data)
     assert str(way(report)) == str(report) and way(report).right
     g = bg.cell("gru").derive("U_z", loss="last", truncate="one-step", notation="goodfellow")
     h = way(g)
-    assert h.latex() == g.latex() and list(map(str, h.recursions)) == list(map(str, g.recursions)) and h.code() == g.code()
+    assert (
+        h.latex() == g.latex() and list(map(str, h.recursions)) == list(map(str, g.recursions)) and h.code() == g.code()
+    )
 
 
 @BOTH
 def test_verdicts_flows_pictures_documents_and_models(way: Way) -> None:
-    verdict = bg.verify(bg.cell("rnn"), "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]))\ndW_hh = sum_t outer(delta[t], h[t-1])")
+    verdict = bg.verify(
+        bg.cell("rnn"), "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]))\ndW_hh = sum_t outer(delta[t], h[t-1])"
+    )
     back = way(verdict)
     assert back.report("full") == verdict.report("full") and back.to_json() == verdict.to_json() and not back.right
     u = bg.cell("rnn").unroll(5)

@@ -1,4 +1,5 @@
-"""Every meaning of truncated BPTT: which (loss, use) pairs are reached, cut edges that stay visible, published truncated gradients."""
+"""Every meaning of truncated BPTT: which (loss, use) pairs are reached, cut edges that stay visible, published
+truncated gradients."""
 
 from __future__ import annotations
 
@@ -156,7 +157,8 @@ def test_backward_states_are_cut_in_the_mirror() -> None:
     ("s[t] = s[t+3]; s[T+1] = a", 4, 0),
 ])  # fmt: skip
 def test_chunks_detach_what_passes_their_border(text: str, steps: int, counted: int) -> None:
-    """An initial state is kept for the steps of the first chunk (of the last one, where states run backwards) and no other."""
+    """An initial state is kept for the steps of the first chunk (of the last one, where states run backwards) and no
+    other."""
     u = bg.recurrence(text + "; E[t] = dot(v, s[t])").unroll(steps, truncate="chunk:2", sizes={"s": 2})
     data = u.instance(0)
     for schedule in (True, False):

@@ -124,14 +124,18 @@ def test_many_to_one_and_sizes() -> None:
 
 def test_sums_and_products_over_steps_reach_both_bounds() -> None:
     u = bg.recurrence(
-        "a[t] = sum_{k=1}^{t} x[k]; b[t] = prod_{k=1}^{t} x[k]; c[t] = sum_{k=t}^{T} x[k]; d[t] = sum_{k=2}^{t-1} x[k]; e[t] = sum_k x[k]"
-        "; E[t] = a[t] + b[t] + c[t] + d[t] + e[t]"
+        "a[t] = sum_{k=1}^{t} x[k]; b[t] = prod_{k=1}^{t} x[k]; c[t] = sum_{k=t}^{T} x[k]; d[t] = sum_{k=2}^{t-1} x[k];"
+        " e[t] = sum_k x[k]; E[t] = a[t] + b[t] + c[t] + d[t] + e[t]"
     ).unroll(5, sizes=1)
     x = np.array([0.7, -1.3, 0.4, 2.1, -0.6])
     run = u.run({"x": x})
     for t in range(1, 6):
-        assert run.values[f"a[{t}]"] == pytest.approx(x[:t].sum()) and run.values[f"b[{t}]"] == pytest.approx(x[:t].prod())
-        assert run.values[f"c[{t}]"] == pytest.approx(x[t - 1 :].sum()) and run.values[f"d[{t}]"] == pytest.approx(x[1 : t - 1].sum())
+        assert run.values[f"a[{t}]"] == pytest.approx(x[:t].sum()) and run.values[f"b[{t}]"] == pytest.approx(
+            x[:t].prod()
+        )
+        assert run.values[f"c[{t}]"] == pytest.approx(x[t - 1 :].sum()) and run.values[f"d[{t}]"] == pytest.approx(
+            x[1 : t - 1].sum()
+        )
         assert run.values[f"e[{t}]"] == pytest.approx(x.sum())
 
 

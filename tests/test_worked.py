@@ -12,7 +12,9 @@ def test_the_rnn_on_a_board():
     reasons = [s.reason for s in steps]
     assert reasons[0].startswith("W_hh is one parameter, but steps 1, 2 and 3 each read it")
     assert "a change of W_hh changes h₁, h₂ and h₃ directly, and their effects on the loss add up" in reasons[0]
-    assert reasons[1].startswith("E is the sum of the losses at steps 1, 2 and 3, so its derivative is the sum of theirs")
+    assert reasons[1].startswith(
+        "E is the sum of the losses at steps 1, 2 and 3, so its derivative is the sum of theirs"
+    )
     assert "h₂ reaches the loss through h₃ and y₂: one summand for each way" in reasons
     assert any("collapse to y₃ minus the target" in r for r in reasons)
     assert steps[-1].formula.unicode() == "∂E/∂W_hh = δ_h[1] h₀ᵀ\n         + δ_h[2] h₁ᵀ\n         + δ_h[3] h₂ᵀ"
@@ -63,4 +65,6 @@ def test_initial_states_missing_paths_and_errors():
 def test_a_stacked_equation_is_named_as_a_whole():
     reasons = [s.reason for s in bg.cell("lstm-fused").unroll(2).derive("W").worked("lecture")]
     assert any(r.endswith("one summand for each of E₁ and a₂") for r in reasons)
-    assert "δ_a[2] stacks the adjoints of a_i[2], a_f[2], a_g[2] and a_o[2]: they are the rows of one equation" in reasons
+    assert (
+        "δ_a[2] stacks the adjoints of a_i[2], a_f[2], a_g[2] and a_o[2]: they are the rows of one equation" in reasons
+    )

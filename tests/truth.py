@@ -11,7 +11,7 @@ from bpttgraph.equations.library import describe, suggestion
 
 EPS = float(np.finfo(float).eps)
 
-CELLS = [f"{name}:{v}" if v else name for name in bg.cells() for v in (describe(name)["variants"] or [""])]
+CELLS = [f"{name}:{v}" if v else name for name in bg.cells() for v in describe(name)["variants"] or [""]]
 
 
 def bound(name: str) -> bg.Recurrence:

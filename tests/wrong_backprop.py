@@ -1,6 +1,7 @@
 """Hand-written BPTT with a mistake in it, as students hand it in: plain NumPy loops, no graph, no rule table.
 
-`rnn`, `lstm` and `gru` take the data of one example and the name of a mistake ("" for none), and return the gradients by name.
+`rnn`, `lstm` and `gru` take the data of one example and the name of a mistake ("" for none), and return the gradients
+by name.
 """
 
 from __future__ import annotations
@@ -113,9 +114,13 @@ def rnn(d: Data, bug: str = "") -> dict[str, Any]:
                 direct = 0 * direct
             dh = direct + (0 if bug == "no carry" else carried)
             slope = {
-                "": 1 - h[t] ** 2, "no derivative": np.ones_like(dh), "derivative of the state before": 1 - h[t - 1] ** 2,
-                "pre-activation in 1 - h^2": 1 - a[t] ** 2, "tanh twice": 1 - np.tanh(h[t]) ** 2, "inverse derivative": 1 / (1 - h[t] ** 2),
-            }.get(bug, 1 - h[t] ** 2)  # fmt: skip
+                "": 1 - h[t] ** 2,
+                "no derivative": np.ones_like(dh),
+                "derivative of the state before": 1 - h[t - 1] ** 2,
+                "pre-activation in 1 - h^2": 1 - a[t] ** 2,
+                "tanh twice": 1 - np.tanh(h[t]) ** 2,
+                "inverse derivative": 1 / (1 - h[t] ** 2),
+            }.get(bug, 1 - h[t] ** 2)
             delta = slope * direct + carried if bug == "carry after derivative" else slope * dh
             state = h[t] if bug == "h[t] for h[t-1]" else h[t - 1]
             x = (xs[t - 2] if t > 1 else 0 * xs[0]) if bug == "x of the step before" else xs[t - 1]

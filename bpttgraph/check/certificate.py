@@ -1,9 +1,9 @@
 """Certificates: derivatives with a rigorous radius, from forward evaluations in ball arithmetic.
 
-Every number is a FLINT ball power series in ε (F. Johansson, Arb: efficient arbitrary-precision midpoint-radius interval arithmetic,
-IEEE Transactions on Computers 66(8), 2017). One entry of a parameter starts as w + ε; the coefficient of ε in the loss is the
-derivative, with proven bounds on all rounding. No derivative rule of ours takes part: the values of the primitives are written here once
-more, for series. Needs the extra `bpttgraph[certify]`.
+Every number is a FLINT ball power series in ε (F. Johansson, Arb: efficient arbitrary-precision midpoint-radius
+interval arithmetic, IEEE Transactions on Computers 66(8), 2017). One entry of a parameter starts as w + ε; the
+coefficient of ε in the loss is the derivative, with proven bounds on all rounding. No derivative rule of ours takes
+part: the values of the primitives are written here once more, for series. Needs the extra `bpttgraph[certify]`.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def certify(
     """dE/d(name) on an instance, entry by entry, summed over the batch.
 
     Args:
-        u: the unrolled recurrence, without truncation (a cut gradient is no derivative of the loss). name: a parameter or initial
-            state. data: the instance. entries: flat indices, by default all. bits: working precision.
+        u: the unrolled recurrence, without truncation (a cut gradient is no derivative of the loss). name: a parameter
+            or initial state. data: the instance. entries: flat indices, by default all. bits: working precision.
 
     Raises:
         BPTTError: python-flint is not installed, a function has no series here, or a unit sits on its kink.
@@ -203,20 +203,44 @@ def _expand(x: Array, shape: tuple[int, ...], rank: int) -> Array:
 
 _EXP = _each(lambda v: v.exp())
 _VALUES: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "neg": lambda a: -a, "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b, "identity": lambda a: a, "square": lambda a: a * a, "power": _power,
-    "matvec": lambda a, x: a @ x, "vecmat": lambda x, a: x @ a, "matmat": lambda a, b: a @ b,
-    "dot": lambda a, b: np.sum(a * b), "outer": lambda a, b: a[:, None] * b[None],
-    "sum": _sum, "expand": _expand, "reshape": lambda x, shape, rank: np.reshape(x, shape), "transpose": lambda x: x.T,
-    "concat": lambda *xs: np.concatenate(xs), "take": lambda x, start, stop: x[start:stop],
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "neg": lambda a: -a,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "identity": lambda a: a,
+    "square": lambda a: a * a,
+    "power": _power,
+    "matvec": lambda a, x: a @ x,
+    "vecmat": lambda x, a: x @ a,
+    "matmat": lambda a, b: a @ b,
+    "dot": lambda a, b: np.sum(a * b),
+    "outer": lambda a, b: a[:, None] * b[None],
+    "sum": _sum,
+    "expand": _expand,
+    "reshape": lambda x, shape, rank: np.reshape(x, shape),
+    "transpose": lambda x: x.T,
+    "concat": lambda *xs: np.concatenate(xs),
+    "take": lambda x, start, stop: x[start:stop],
     "diag": lambda x: np.diag(x) + _boxed(x[0] * 0),
-    "tanh": _each(_tanh), "sigmoid": _each(lambda z: (1 + _tanh(z / 2)) / 2), "exp": _EXP,
-    "log": _each(lambda v: v.log()), "sqrt": _each(lambda v: v.sqrt()), "sin": _each(lambda v: v.sin()),
-    "cos": _each(lambda v: v.cos()), "softplus": _each(lambda v: (1 + v.exp()).log()),
-    "silu": _each(lambda z: z * (1 + _tanh(z / 2)) / 2), "erf": _each(lambda v: v.erf()), "normal_cdf": _each(_normal_cdf),
-    "gelu": _each(lambda z: z * _normal_cdf(z)), "gelu_tanh": _each(_gelu_tanh),
-    "relu": _each(lambda v: v if _above_zero(v) else v * 0), "abs": _each(lambda v: v if _above_zero(v) else -v),
-    "softmax": _softmax, "log_softmax": _log_softmax, "cross_entropy": _cross_entropy,
+    "tanh": _each(_tanh),
+    "sigmoid": _each(lambda z: (1 + _tanh(z / 2)) / 2),
+    "exp": _EXP,
+    "log": _each(lambda v: v.log()),
+    "sqrt": _each(lambda v: v.sqrt()),
+    "sin": _each(lambda v: v.sin()),
+    "cos": _each(lambda v: v.cos()),
+    "softplus": _each(lambda v: (1 + v.exp()).log()),
+    "silu": _each(lambda z: z * (1 + _tanh(z / 2)) / 2),
+    "erf": _each(lambda v: v.erf()),
+    "normal_cdf": _each(_normal_cdf),
+    "gelu": _each(lambda z: z * _normal_cdf(z)),
+    "gelu_tanh": _each(_gelu_tanh),
+    "relu": _each(lambda v: v if _above_zero(v) else v * 0),
+    "abs": _each(lambda v: v if _above_zero(v) else -v),
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy": _cross_entropy,
     "squared_error": lambda y, target: np.sum((y - target) * (y - target)) / 2,
     "norm": lambda x: np.sum(x * x).sqrt(),
-}  # fmt: skip
+}

@@ -1,7 +1,7 @@
 """Derivatives along directions, by forward evaluations only: a few random ones check a gradient of any size.
 
-The cost does not depend on the number of parameters: K directions are K forward passes, stacked. If one of them disagrees, `locate`
-goes from all parameters to single tensors and by bisection to an entry.
+The cost does not depend on the number of parameters: K directions are K forward passes, stacked. If one of them
+disagrees, `locate` goes from all parameters to single tensors and by bisection to an entry.
 """
 
 from __future__ import annotations
@@ -48,8 +48,12 @@ class Directional:
             p.scale = scale
         move: Move = {(name, None): d.reshape(len(d), -1) for name, d in directions.items()}
         with np.errstate(all="ignore"):
-            found = [m for p in self.probes for m in (p.complex_step([move]) if self.analytic else p.differences([move]))]
-        value, estimate = (sum(a.sum(axis=(0, 2)) for a in arrays) for arrays in zip(*[(m.value, m.estimate) for m in found]))
+            found = [
+                m for p in self.probes for m in (p.complex_step([move]) if self.analytic else p.differences([move]))
+            ]
+        value, estimate = (
+            sum(a.sum(axis=(0, 2)) for a in arrays) for arrays in zip(*[(m.value, m.estimate) for m in found])
+        )
         return value * self.u.weight, estimate * self.u.weight
 
 

@@ -1,12 +1,13 @@
 """Checking the derivative of any function of Tensors: `gradcheck`, `check_grads`.
 
-The reverse pass (with a random cotangent) is compared, entry by entry, with an oracle that uses no derivative rule: the complex step
-through the recorded graph where every operation is analytic, otherwise central differences with Richardson's extrapolation and error
-estimate. Errors are measured in u·S: unit roundoff times the sum of the absolute values of all path products.
+The reverse pass (with a random cotangent) is compared, entry by entry, with an oracle that uses no derivative rule: the
+complex step through the recorded graph where every operation is analytic, otherwise central differences with
+Richardson's extrapolation and error estimate. Errors are measured in u·S: unit roundoff times the sum of the absolute
+values of all path products.
 
-At a kink (ReLU at 0, a tie in a maximum) a difference quotient means nothing: such entries are counted as undecidable, with the
-operation named.
-Arguments with more than `MOST_ENTRIES` entries are checked along random directions, at a cost that does not depend on their size.
+At a kink (ReLU at 0, a tie in a maximum) a difference quotient means nothing: such entries are counted as undecidable,
+with the operation named. Arguments with more than `MOST_ENTRIES` entries are checked along random directions, at a cost
+that does not depend on their size.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ COMPLEX, DIFFERENCES = "the complex step", "central differences"
 
 
 class _Probe:
-    """The function at a point: its graph, and how its output, seen through random cotangents, changes with the arguments."""
+    """The function at a point: its graph, and how its output, seen through random cotangents, changes with the
+    arguments."""
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], rng: np.random.Generator):
         self.f, self.args, self.kwargs = f, args, kwargs
@@ -75,10 +77,16 @@ class _Probe:
             found = backward(seeds, self.inputs).adjoints
             live = [found.get(t) for t in self.inputs]
             sizes = _magnitudes([n for n in live if n is not None])
-        return np.concatenate([
-            np.zeros(t.size) if n is None else np.broadcast_to(np.abs(sizes[n.serial]), t.shape).reshape(-1).astype(float)
-            for t, n in zip(self.inputs, live)
-        ])  # fmt: skip
+        return np.concatenate(
+            [
+                (
+                    np.zeros(t.size)
+                    if n is None
+                    else np.broadcast_to(np.abs(sizes[n.serial]), t.shape).reshape(-1).astype(float)
+                )
+                for t, n in zip(self.inputs, live)
+            ]
+        )
 
     def _moved(self, change: Array) -> list[Any]:
         """The values of the inputs, moved by a flat change."""
@@ -157,7 +165,8 @@ class _Probe:
 def _magnitudes(outputs: Sequence[Node]) -> dict[int, Any]:
     """The size of what is added up in each node: sums and products of absolute values, plus for minus.
 
-    Unlike `evaluate_absolute` it also sees the cancellation inside a local derivative, such as 1 − y² of a saturated tanh.
+    Unlike `evaluate_absolute` it also sees the cancellation inside a local derivative, such as 1 − y² of a saturated
+    tanh.
     """
     size: dict[int, Any] = {}
     for node in needed(outputs):
@@ -193,7 +202,8 @@ def gradcheck(
     Args:
         f: a function of numbers and arrays (or dicts and lists of these), to one or several of these.
         args: its arguments, a tuple (or the one argument).
-        seed: of the random cotangents. oracle: "complex", "differences", or "auto" for the complex step where it applies.
+        seed: of the random cotangents. oracle: "complex", "differences", or "auto" for the complex step where it
+            applies.
         raises: raise the report as an error if it is not right.
 
     Returns:
@@ -313,10 +323,24 @@ def _compare(
     one = unit * (scale[worst] + floor)
     error = abs(truths[worst] - given[worst])
     oracle = COMPLEX if use_complex else DIFFERENCES
-    report.findings.append(Finding(
-        what, oracle, bool(max(ratios) <= 1), places[worst], given[worst], truths[worst], error, one, error / one, radii[worst] / one,
-        len(given), undecided, ", ".join(dict.fromkeys(notes)), not use_complex,
-    ))  # fmt: skip
+    report.findings.append(
+        Finding(
+            what,
+            oracle,
+            bool(max(ratios) <= 1),
+            places[worst],
+            given[worst],
+            truths[worst],
+            error,
+            one,
+            error / one,
+            radii[worst] / one,
+            len(given),
+            undecided,
+            ", ".join(dict.fromkeys(notes)),
+            not use_complex,
+        )
+    )
 
 
 def _check_forward(report: Report, f: Any, args: Any, kwargs: Any, rng: Any, what: str, oracle: str) -> None:
@@ -344,9 +368,16 @@ def _check_forward(report: Report, f: Any, args: Any, kwargs: Any, rng: Any, wha
 
 
 def check_grads(
-    f: Callable[..., Any], args: Any, order: int = 2, modes: Sequence[str] = ("fwd", "rev"), kwargs: Mapping[str, Any] | None = None,
-    *, seed: int = 0, oracle: str = "auto", raises: bool = False,
-) -> Report:  # fmt: skip
+    f: Callable[..., Any],
+    args: Any,
+    order: int = 2,
+    modes: Sequence[str] = ("fwd", "rev"),
+    kwargs: Mapping[str, Any] | None = None,
+    *,
+    seed: int = 0,
+    oracle: str = "auto",
+    raises: bool = False,
+) -> Report:
     """Check derivatives up to an order, in forward and reverse mode and every nesting of the two. See `gradcheck`.
 
     >>> import numpy as np, bpttgraph as bg

@@ -1,7 +1,8 @@
-"""Check gradients of an unrolled recurrence, and derivations, against the oracles: whole gradients and every (t, k) of the triangle.
+"""Check gradients of an unrolled recurrence, and derivations, against the oracles: whole gradients and every (t, k) of
+the triangle.
 
-Errors are measured in u·S, and compared with what rounding may do to the reverse pass and to the oracle's forward pass together,
-which also counts the digits that a saturated unit loses (`rounding`).
+Errors are measured in u·S, and compared with what rounding may do to the reverse pass and to the oracle's forward pass
+together, which also counts the digits that a saturated unit loses (`rounding`).
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ def check_gradients(
     """Compare the reverse pass of an unrolled recurrence with the complex step and with central differences.
 
     Args:
-        u: what to check. names: parameters, initial states or other variables; by default all parameters and initial states.
+        u: what to check. names: parameters, initial states or other variables; by default all parameters and initial
+            states.
         data: an instance (`u.instance()` by default). triangle: also check each dE_t/dW through the use at step k.
 
     Returns:
@@ -79,7 +81,9 @@ def _measured(u: Unrolled, names: list[str], run: Run, exact: Run, triangle: boo
         for heads, cut in u.numbers.groups():
             probe = Probe(u, names, heads, cut, exact.leaves)
             probe.scale = scale
-            series = series or [s for n in names for s in series_of(u, n, probe.analytic, triangle and n in u.parameters)]
+            series = series or [
+                s for n in names for s in series_of(u, n, probe.analytic, triangle and n in u.parameters)
+            ]
             measure(probe, series)
     oracles = [COMPLEX] if series[0].analytic else []
     given_of: dict[Use, Array] = {}  # of long triangles; others are taken from `contributions`
@@ -116,14 +120,18 @@ def defined(u: UnrolledGraph, data: Mapping[str, Any], value: Any) -> None:
         return
     places = outside(Numbers(u), data)
     if places:
-        raise BPTTError(f"on these numbers {places[0]} is not defined, or its derivative is not", "choose numbers inside its domain")
+        raise BPTTError(
+            f"on these numbers {places[0]} is not defined, or its derivative is not", "choose numbers inside its domain"
+        )
     Numbers(u).run(data, schedule=False).finite()
-    raise BPTTError("on these numbers the loss or its gradient is not a finite number", "choose smaller weights or fewer steps")
+    raise BPTTError(
+        "on these numbers the loss or its gradient is not a finite number", "choose smaller weights or fewer steps"
+    )
 
 
 def check_derivation(derivation: Derivation, data: Mapping[str, Any] | None = None) -> Report:
-    """Check a derivation: its gradient and triangle as `check_gradients`, the sum of its terms and the statements of level
-    matrix, evaluated as formulas, and the printed NumPy code, run."""
+    """Check a derivation: its gradient and triangle as `check_gradients`, the sum of its terms and the statements of
+    level matrix, evaluated as formulas, and the printed NumPy code, run."""
     report = _check_formulas(derivation, data)
     _check_code(report, derivation, derivation.wrt, data)
     return report
@@ -143,7 +151,9 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
     if derivation.count <= derivation.cap:
         readings[f"the sum of the {derivation.count} terms at level local"] = derivation.value
     if derivation.adjoints.closed:  # linear in the steps, so also where there are too many terms
-        readings[f"the {len(derivation.adjoints.parts)} statements at level matrix"] = lambda run: derivation.value_at("matrix", run)
+        readings[f"the {len(derivation.adjoints.parts)} statements at level matrix"] = lambda run: derivation.value_at(
+            "matrix", run
+        )
     if readings:
         run = u.run({k: wide(v) for k, v in data.items()})
         truth = run.gradient(name)
@@ -152,9 +162,12 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
 
         def compared(errors: Reading, what: str = what, value: Array = value) -> list[Finding]:
             scale, radius = whole_radii(run, [name], errors)[name]
-            # a formula may be a sum over the batch where each example has a gradient of its own, and the other way round
+            # a formula may be a sum over the batch where each example has a gradient of its own, and the other way
+            # round
             rank = min(value.ndim, truth.ndim)
-            found, true, ones, allowed = (a.sum(axis=0) if a.ndim > rank else a for a in (value, truth, scale, radius * U))
+            found, true, ones, allowed = (
+                a.sum(axis=0) if a.ndim > rank else a for a in (value, truth, scale, radius * U)
+            )
             index = [tuple(int(i) for i in place) for place in np.ndindex(found.shape)]
             return [entries(what, "the reverse pass", found, true, ones, index, U, allowed, None, "")]
 
@@ -162,7 +175,9 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
     return report
 
 
-def check_derivations(derivations: Iterable[Derivation], data: Mapping[str, Any] | None = None, whole: bool = False) -> Report:
+def check_derivations(
+    derivations: Iterable[Derivation], data: Mapping[str, Any] | None = None, whole: bool = False
+) -> Report:
     """The checks of several derivations of one unrolled recurrence as one report (see `check_derivation`).
 
     `whole`: they are those of all parameters and initial states, whose gradients one printed function computes.
@@ -200,12 +215,19 @@ def _compare_whole(report: Report, series: list[Series], run: Run, scale: Array,
             what += f" along {count} random directions (seed 1)"
         elif count < size:
             what += f" ({count:,} of {size:,} entries, sampled)"
-        true, estimate = (np.broadcast_to(a if each else a.sum(axis=1, keepdims=True), (count, len(flat))) for a in (s.value, s.estimate))
+        true, estimate = (
+            np.broadcast_to(a if each else a.sum(axis=1, keepdims=True), (count, len(flat)))
+            for a in (s.value, s.estimate)
+        )
         given = along.of(flat).T
         if not np.all(np.isfinite(given)):
             defined(run.u, run.data, true)
         bound, one = along.bound(radius).T, along.bound(scale).T
-        index = [(*along.index(p, node.shape), *((b,) if len(flat) > 1 else ())) for p in range(count) for b in range(len(flat))]
+        index = [
+            (*along.index(p, node.shape), *((b,) if len(flat) > 1 else ()))
+            for p in range(count)
+            for b in range(len(flat))
+        ]
         if s.analytic:
             measured[along.entries is None] = true
         elif measured:
@@ -216,8 +238,14 @@ def _compare_whole(report: Report, series: list[Series], run: Run, scale: Array,
 
 
 def _compare_uses(
-    report: Report, series: list[Series], run: Run, values: Mapping[Use, Array], radii: Mapping[Use, tuple[Array, Array]],
-    scale: Array, radius: Array, unit: float,
+    report: Report,
+    series: list[Series],
+    run: Run,
+    values: Mapping[Use, Array],
+    radii: Mapping[Use, tuple[Array, Array]],
+    scale: Array,
+    radius: Array,
+    unit: float,
 ) -> None:
     """The triangle of a parameter: dE_t/dW through the use at step k."""
     if not series:
@@ -242,12 +270,16 @@ def _compare_uses(
         index = [(t, k, *p) for t in losses for k in steps for p in places]
         allowed = bound + ESTIMATE * s.estimate
         kept = np.broadcast_to(s.kept, s.value.shape).reshape(-1)
-        report.findings.append(entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit))
+        report.findings.append(
+            entries(what, _oracle(s), along.of(given), s.value, along.bound(ones), index, unit, allowed, kept, s.unit)
+        )
     if whole is None:
         return
     summed, what = whole.sum(axis=(0, 1)), f"the sum of the triangle of {name}"
     index = [tuple(int(i) for i in place) for place in np.ndindex(shape)]
-    report.findings.append(entries(what, "the gradient", summed, run.gradient(name), scale, index, unit, radius * unit, None, ""))
+    report.findings.append(
+        entries(what, "the gradient", summed, run.gradient(name), scale, index, unit, radius * unit, None, "")
+    )
 
 
 def _oracle(s: Series) -> str:

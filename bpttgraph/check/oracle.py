@@ -1,11 +1,12 @@
 """Oracles: derivatives from forward evaluations only. No derivative rule is used here.
 
-`Probe` moves variables and reads every loss. A shared parameter is first *unshared*: each step gets a private copy W⁽ᵏ⁾ of it
-(Goodfellow et al. 2016, section 10.2.2), so that dE_t/dW through the use at step k can be measured alone; moving all copies
-together gives the gradient. Truncation is measured as it is defined: a cut edge passes the value on, but not the perturbation.
+`Probe` moves variables and reads every loss. A shared parameter is first *unshared*: each step gets a private copy W⁽ᵏ⁾
+of it (Goodfellow et al. 2016, section 10.2.2), so that dE_t/dW through the use at step k can be measured alone; moving
+all copies together gives the gradient. Truncation is measured as it is defined: a cut edge passes the value on, but not
+the perturbation.
 
-Perturbations are stacked in front of the batch and evaluated in one pass, those of several variables together: the cost is that of
-a few forward passes, whatever the number of parameters.
+Perturbations are stacked in front of the batch and evaluated in one pass, those of several variables together: the cost
+is that of a few forward passes, whatever the number of parameters.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ Move = Mapping[tuple[str, "int | None"], Array]
 """Directions (P, size) in which variables move together, by (name, step of the use); the step None moves all uses."""
 
 COMPLEX_STEP = 1e-30
-UNDERFLOW = float(np.finfo(float).tiny) / COMPLEX_STEP  # below, the imaginary parts of the complex step are no full numbers
+# below, the imaginary parts of the complex step are no full numbers
+UNDERFLOW = float(np.finfo(float).tiny) / COMPLEX_STEP
 STENCIL = (2e-2, 1e-2, 5e-3, 2.5e-3)  # steps of the central differences, for data and directions of size one
 SMALLER = (1 / 32, 1 / 1024)  # times these, where a function swings so fast that the steps are none too small
 ROUGH = 1e-3  # of a derivative: an estimate above it says so
@@ -49,8 +51,8 @@ class Measured:
 
     Attributes:
         value, estimate: the derivatives and an estimate of their error, (heads, P, B).
-        kept: (P,), whether they mean something: for differences, whether no unit (ReLU, max, clip) changes side within the
-            stencil, and no argument leaves the domain of its function. unit: the first that does, in words.
+        kept: (P,), whether they mean something: for differences, whether no unit (ReLU, max, clip) changes side within
+            the stencil, and no argument leaves the domain of its function. unit: the first that does, in words.
     """
 
     value: Array
@@ -72,7 +74,9 @@ class Probe:
 
     scale = 1.0
 
-    def __init__(self, u: Unrolled, names: Iterable[str], heads: Sequence[Head], cut: Any, leaves: Mapping[Node, Array]):
+    def __init__(
+        self, u: Unrolled, names: Iterable[str], heads: Sequence[Head], cut: Any, leaves: Mapping[Node, Array]
+    ):
         self.u, self.heads = u, heads
         self.targets = {name: u.node(name) for name in names}
         outputs = [u.node(h.name) for h in heads]
@@ -81,7 +85,8 @@ class Probe:
         self.values: dict[Node, Any] = dict(leaves)
         self.leaf: dict[str, Node] = {}  # what moves for all uses: the variable, or what is added to it
         self.copies: dict[tuple[str, int], Node] = {}
-        self._origin: dict[int, int] = {}  # a node of the copied graph -> the node whose value it has unless something moves
+        # a node of the copied graph -> the node whose value it has unless something moves
+        self._origin: dict[int, int] = {}
         self._clone(needed(outputs, cut=cut), cut)
         self.plan = Plan([self._new[n.serial] for n in outputs])
         self.analytic = all(n.op is None or n.op.analytic for n in self.plan.nodes)
@@ -199,8 +204,9 @@ class Probe:
     def complex_step(self, moves: Sequence[Move]) -> Iterator[Measured]:
         """For each move the derivatives of the losses along its directions: exact up to rounding.
 
-        A step h leaves a sixth of h² times the third derivative, which shows where the first one vanishes: values so small are
-        measured with a step shorter by a power of two, too. That changes no digit of a derivative, however small.
+        A step h leaves a sixth of h² times the third derivative, which shows where the first one vanishes: values so
+        small are measured with a step shorter by a power of two, too. That changes no digit of a derivative, however
+        small.
         """
         for chunk in self._chunks(moves, 1):
             counts = [_rows(m) for m in chunk]
@@ -242,7 +248,8 @@ class Probe:
 
     def _quotients(self, moves: Sequence[Move], factor: float) -> tuple[Measured, Array]:
         """Difference quotients with all steps times `factor`, and what rounding makes of them, (P, 1)."""
-        steps = self.scale * factor * np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))  # (4, P)
+        # (4, P)
+        steps = self.scale * factor * np.outer(STENCIL, np.concatenate([self._lengths(move) for move in moves]))
         signed = np.concatenate([steps, -steps])
         crossed, unit = np.zeros(steps.shape[1], bool), ""
 
@@ -266,7 +273,8 @@ class Probe:
             last = table
             table = [(power * b - a) / (power - 1) for a, b in pairwise(table)]
             power *= 4
-        # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an estimate should be
+        # how far the two extrapolations before the last one lie apart: larger than the error of the last one, as an
+        # estimate should be
         return Measured(table[0], np.abs(last[0] - last[1]) + noise, ~crossed, unit), noise
 
     @cached_property
@@ -277,9 +285,11 @@ class Probe:
         return SAFETY * U * float(max(np.nanmax(e, initial=0.0) for e in errors))
 
     def _lengths(self, move: Move) -> Array:
-        """What makes a step of 0.02 a small one, for each direction: larger for large data, smaller for long directions."""
+        """What makes a step of 0.02 a small one, for each direction: larger for large data, smaller for long
+        directions."""
         largest = max(float(np.abs(self.base[self.targets[name].serial]).max(initial=1.0)) for name, _ in move)
-        return largest / np.sqrt(np.sum([np.square(d).sum(axis=1) for d in move.values()], axis=0))
+        found: Array = largest / np.sqrt(np.sum([np.square(d).sum(axis=1) for d in move.values()], axis=0))
+        return found
 
 
 def _rows(move: Move) -> int:

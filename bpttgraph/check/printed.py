@@ -60,7 +60,9 @@ def code_arguments(code: Code, u: Unrolled, run: Run, onehot: frozenset[str] = f
         found = by_base.get(base)
         if found is None:  # read by nothing in so few steps
             shape = u.shapes[base]
-            given[argument] = np.zeros((max(u.steps.values()) + 1 + 2 * reach, *shape) if base not in u.parameters else shape)
+            given[argument] = np.zeros(
+                (max(u.steps.values()) + 1 + 2 * reach, *shape) if base not in u.parameters else shape
+            )
         elif set(found) == {None}:
             given[argument] = found[None]
         else:
@@ -86,7 +88,9 @@ def printed_gradients(code: Code, u: Unrolled, run: Run, onehot: frozenset[str] 
     return made
 
 
-def code_findings(code: Code, u: Unrolled, data: Mapping[str, Any], onehot: frozenset[str] = frozenset()) -> list[Finding]:
+def code_findings(
+    code: Code, u: Unrolled, data: Mapping[str, Any], onehot: frozenset[str] = frozenset()
+) -> list[Finding]:
     """The gradients of the printed code against the reverse pass, on the first example of `data`.
 
     Raises:
@@ -145,8 +149,11 @@ def _wrong(f: Finding) -> str:
     return f"{f.place} is {f.given:.10g}, but {f.true:.10g} by {f.oracle}"
 
 
-def check_code(report: Report, u: Unrolled, wrt: str, data: Mapping[str, Any], onehot: frozenset[str] = frozenset()) -> None:
-    """Add what the printed code of a gradient (or of "all") computes to the findings; if it is wrong, that is our fault.
+def check_code(
+    report: Report, u: Unrolled, wrt: str, data: Mapping[str, Any], onehot: frozenset[str] = frozenset()
+) -> None:
+    """Add what the printed code of a gradient (or of "all") computes to the findings; if it is wrong, that is our
+    fault.
 
     Nothing is added where there is no such code: for what stands at one step, under windows of truncation.
     """

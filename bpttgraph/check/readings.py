@@ -18,7 +18,18 @@ if TYPE_CHECKING:
     from ..unrolled import Run
     from .report import Finding
 
-__all__ = ["Reading", "Use", "magnitude", "measured", "radii_of_uses", "read_gradients", "read_uses", "rounding", "settled", "whole_radii"]
+__all__ = [
+    "Reading",
+    "Use",
+    "magnitude",
+    "measured",
+    "radii_of_uses",
+    "read_gradients",
+    "read_uses",
+    "rounding",
+    "settled",
+    "whole_radii",
+]
 
 SEEN = 2.0  # times the analysis: below that, a measurement of few runs says nothing new
 
@@ -35,12 +46,14 @@ def magnitude(run: Run) -> Reading:
 
 
 def rounding(inputs: float = 0.0) -> Reading:
-    """The standard deviation of the rounding, in units of u, of data that are off by `inputs` units in the last place."""
+    """The standard deviation of the rounding, in units of u, of data that are off by `inputs` units in the last
+    place."""
     return lambda nodes, given: rounding_error(nodes, given, inputs)
 
 
 def measured(nodes: Sequence[Any], given: Mapping[Any, Any]) -> list[Any]:
-    """The standard deviation of the rounding, measured where it is larger than the analysis says (`core.rounding.measured_error`)."""
+    """The standard deviation of the rounding, measured where it is larger than the analysis says
+    (`core.rounding.measured_error`)."""
     pairs = zip(rounding_error(nodes, given), measured_error(nodes, given))
     return [np.where(seen > SEEN * told, seen, told) for told, seen in pairs]
 
@@ -64,14 +77,16 @@ def read_gradients(run: Run, targets: Mapping[str, Node], read: Reading) -> dict
 
 
 def whole_radii(run: Run, names: Iterable[str], errors: Reading | None = None) -> dict[str, tuple[Array, Array]]:
-    """S and the radius of the gradients by some variables, in units of u; `errors` reads the rounding (`rounding()`)."""
+    """S and the radius of the gradients by some variables, in units of u; `errors` reads the rounding
+    (`rounding()`)."""
     targets = {name: run.u.node(name) for name in names}
     sizes, sigmas = (read_gradients(run, targets, read) for read in (magnitude(run), errors or rounding()))
     return {n: (sizes[n], radius(sigmas[n], sizes[n], run.gradient(n))) for n in targets}
 
 
 def read_uses(run: Run, uses: Iterable[Use], losses: Sequence[int], read: Reading | None = None) -> dict[Use, Array]:
-    """A reading of dE_t/d(name) through the uses at step k, (t, *shape) for the losses asked for, summed over the batch."""
+    """A reading of dE_t/d(name) through the uses at step k, (t, *shape) for the losses asked for, summed over the
+    batch."""
     wanted = set(uses)
     nodes: dict[Use, list[Node]] = {}
     for name in dict.fromkeys(name for name, _ in wanted):
@@ -91,5 +106,7 @@ def radii_of_uses(
 ) -> dict[Use, tuple[Array, Array]]:
     """S and the radius, in units of u, of what `read_uses` reads."""
     wanted = list(uses)
-    values, sizes, sigmas = (read_uses(run, wanted, losses, read) for read in (None, magnitude(run), errors or rounding()))
+    values, sizes, sigmas = (
+        read_uses(run, wanted, losses, read) for read in (None, magnitude(run), errors or rounding())
+    )
     return {use: (sizes[use], radius(sigmas[use], sizes[use], values[use])) for use in wanted}

@@ -59,7 +59,10 @@ class Finding:
     def __str__(self) -> str:
         mark = "ok   " if self.right else "WRONG"
         place = "[" + ", ".join(map(str, self.index)) + "]" if self.index else ""
-        line = f"{mark} {self.what} against {self.oracle}: {self.entries} entries, worst {self.units:.2g} of {self.radius:.3g} allowed u·S"
+        line = (
+            f"{mark} {self.what} against {self.oracle}: {self.entries} entries, worst {self.units:.2g} of"
+            f" {self.radius:.3g} allowed u·S"
+        )
         if not self.right:
             line += f"; at {place} given {self.given:.10g}, true {self.true:.10g}"
         elif place:
@@ -74,9 +77,11 @@ class Report:
     """The verdict of a check.
 
     Attributes:
-        right: True if every comparison agrees. worst: the wrong finding farthest beyond its radius, or else the closest to it
-            (of those with the exact oracle: how close central differences come says more about them than about the gradient).
-        oracle: the main oracle, in words. broken: set if the two oracles contradict each other: then the tool is at fault.
+        right: True if every comparison agrees. worst: the wrong finding farthest beyond its radius, or else the closest
+            to it (of those with the exact oracle: how close central differences come says more about them than about
+            the gradient).
+        oracle: the main oracle, in words. broken: set if the two oracles contradict each other: then the tool is at
+            fault.
         note: a fault of ours on the way that does not touch the verdict.
     """
 
@@ -122,8 +127,8 @@ class Report:
                 f"{worst.units:.2g} u·S (up to {worst.radius:.3g} u·S is rounding) in {worst.place}."
             )
         return (
-            f"WRONG: {worst.place} is {worst.given:.10g}, but {worst.true:.10g} by {worst.oracle}: off by {worst.error:.3g}, "
-            f"{worst.units:.3g} u·S (up to {worst.radius:.3g} u·S is rounding)."
+            f"WRONG: {worst.place} is {worst.given:.10g}, but {worst.true:.10g} by {worst.oracle}: off by"
+            f" {worst.error:.3g}, {worst.units:.3g} u·S (up to {worst.radius:.3g} u·S is rounding)."
         )
 
     def __str__(self) -> str:

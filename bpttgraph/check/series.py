@@ -1,8 +1,8 @@
 """What a check compares, and how much of it: directions, steps and losses, measured by an oracle.
 
-A `Series` is one comparison: the gradient by a variable, or its contributions dE_t/dW through the uses at some steps k, along some
-directions. Large parameters and long sequences are sampled, so that the cost grows like the number of steps: some entries one by
-one, and a few random directions, which see every entry at once.
+A `Series` is one comparison: the gradient by a variable, or its contributions dE_t/dW through the uses at some steps k,
+along some directions. Large parameters and long sequences are sampled, so that the cost grows like the number of steps:
+some entries one by one, and a few random directions, which see every entry at once.
 """
 
 from __future__ import annotations
@@ -60,18 +60,33 @@ class Series:
     """One comparison, as an oracle measures it.
 
     Args:
-        u: the unrolled recurrence. name: the variable. along: the directions. analytic: by the complex step, or by differences.
+        u: the unrolled recurrence. name: the variable. along: the directions. analytic: by the complex step, or by
+            differences.
         steps: the columns k of the triangle that are measured; None for the whole gradient. losses: its rows t.
 
     Attributes:
-        value, estimate: the derivatives and the oracle's estimate of its error: (P, B), or (losses, steps, P) summed over the batch.
+        value, estimate: the derivatives and the oracle's estimate of its error: (P, B), or (losses, steps, P) summed
+            over the batch.
         kept: which of them are decidable, (P,) or (steps, P). unit: what decides against the others, in words.
     """
 
     def __init__(
-        self, u: Unrolled, name: str, along: Along, analytic: bool, steps: Sequence[int] | None = None, losses: Iterable[int] = ()
-    ):  # fmt: skip
-        self.u, self.name, self.along, self.analytic, self.steps, self.losses = u, name, along, analytic, steps, tuple(losses)
+        self,
+        u: Unrolled,
+        name: str,
+        along: Along,
+        analytic: bool,
+        steps: Sequence[int] | None = None,
+        losses: Iterable[int] = (),
+    ):
+        self.u, self.name, self.along, self.analytic, self.steps, self.losses = (
+            u,
+            name,
+            along,
+            analytic,
+            steps,
+            tuple(losses),
+        )
         count = len(along.directions)
         self.value: Any = 0.0 if steps is None else np.zeros((len(self.losses), len(steps), count))
         self.estimate: Any = 0.0 if steps is None else np.zeros((len(self.losses), len(steps), count))
@@ -80,7 +95,8 @@ class Series:
         self._place = {t: i for i, t in enumerate(self.losses)}
 
     def moves(self, probe: Probe) -> list[Move]:
-        """What has to move: all uses, or those of each step. Where a group of losses has no use in a step, nothing moves."""
+        """What has to move: all uses, or those of each step. Where a group of losses has no use in a step, nothing
+        moves."""
         steps: Sequence[int | None] = [None] if self.steps is None else self.steps
         return [{(self.name, k): self.along.directions} for k in steps]
 
@@ -113,7 +129,8 @@ def measure(probe: Probe, series: Sequence[Series]) -> None:
 
 
 def series_of(u: Unrolled, name: str, analytic: bool, triangle: bool) -> list[Series]:
-    """The comparisons for one variable: by complex step (if `analytic`) and by differences, of the gradient and of the triangle."""
+    """The comparisons for one variable: by complex step (if `analytic`) and by differences, of the gradient and of the
+    triangle."""
     node = u.node(name)
     size = int(np.prod(node.shape))
     entries, sampled = _sample(np.arange(size), min(MOST_ENTRIES, max(MOST_MOVES // u.columns, FEWEST)))

@@ -1,7 +1,7 @@
 """The command line. It reads options, calls the library and prints; no other logic lives here.
 
-How a command ends, and with which exit status, is in `status`; what it prints goes through `terminal`. Heavy modules are
-imported inside the commands, so that `--help` answers at once.
+How a command ends, and with which exit status, is in `status`; what it prints goes through `terminal`. Heavy modules
+are imported inside the commands, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ class _Group(click.Group):
     """A click group that suggests the nearest command, and that ends as `status` says."""
 
     def main(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, prog_name: str | None = None, standalone_mode: bool = True, **extra: Any
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
     ) -> Any:
         """As a program; with standalone_mode=False as a function that passes its exceptions on, as click has it."""
         if not standalone_mode:
@@ -65,10 +69,11 @@ class _Group(click.Group):
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="bpttgraph %(version)s")
 def main() -> None:
-    """From a lecture's recurrence to its unrolled graph, its BPTT derivation and its gradient, each proved against the others.
+    """From a lecture's recurrence to its unrolled graph, its BPTT derivation and its gradient, each proved against the
+    others.
 
-    CELL is a name from `bpttgraph cells` (with a variant: lstm-fused:ifog), FILE a text file with equations in plain text or
-    LaTeX, and - reads them from standard input.
+    CELL is a name from `bpttgraph cells` (with a variant: lstm-fused:ifog), FILE a text file with equations in plain
+    text or LaTeX, and - reads them from standard input.
     """
 
 

@@ -14,7 +14,8 @@ from .terminal import busy, say
 @click.argument("keyfile", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="The outcome as JSON.")
 def audit_key(keyfile: Path, as_json: bool) -> None:
-    """Compare an answer key with the truth, and say what its wrong numbers come from. Exit status 0: right, 1: wrong, 2: undecidable."""
+    """Compare an answer key with the truth, and say what its wrong numbers come from. Exit status 0: right, 1: wrong,
+    2: undecidable."""
     from ..homework.audit import audit
 
     with busy("auditing"):

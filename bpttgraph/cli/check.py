@@ -42,7 +42,9 @@ __all__ = ["check"]
     help="How much is told; full shows the true numbers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The verdict as JSON.")
-@click.option("--seed", type=click.IntRange(0), help="Seed of the instance, unless the answer brings its own.  [default: 0]")
+@click.option(
+    "--seed", type=click.IntRange(0), help="Seed of the instance, unless the answer brings its own.  [default: 0]"
+)
 @click.option("--batch", type=int, help="A batch of so many examples.")
 @click.option("--certify", is_flag=True, help="Also prove the truth by ball arithmetic (bpttgraph[certify]).")
 @click.option(
@@ -78,7 +80,8 @@ def check(
     let: tuple[str, ...],
     **options: Any,
 ) -> None:
-    """Judge a gradient: right, right in another convention, or wrong, and why. Exit status 0 if right, 1 if wrong, 2 if undecidable."""
+    """Judge a gradient: right, right in another convention, or wrong, and why. Exit status 0 if right, 1 if wrong, 2 if
+    undecidable."""
     if source is None and profile is None:
         raise BPTTError("no recurrence is named", "write bpttgraph check CELL --answer FILE, or give --profile NAME")
     if made is None and answer is None:
@@ -127,11 +130,15 @@ def _look(made: Path | None, picture: Path | None, certify: bool, feedback: str)
     if made is not None:
         check_place(made)
         if made.suffix not in (".npz", ".json"):
-            raise BPTTError(f"--make-instance {made.name}: {made.suffix or 'no suffix'}", nearest(made.suffix, [".npz", ".json"]))
+            raise BPTTError(
+                f"--make-instance {made.name}: {made.suffix or 'no suffix'}", nearest(made.suffix, [".npz", ".json"])
+            )
     if picture is not None:
         check_place(picture, folders=False)
         if picture.suffix.lower() not in (".svg", ".png", ".pdf"):
-            raise BPTTError(f"--picture {picture.name}: {picture.suffix or 'no suffix'}", "end the name in .svg, .png or .pdf")
+            raise BPTTError(
+                f"--picture {picture.name}: {picture.suffix or 'no suffix'}", "end the name in .svg, .png or .pdf"
+            )
         if feedback in ("none", "verdict", "where"):
             raise BPTTError(f"--feedback {feedback} does not tell the cause", "leave out --picture, or --feedback why")
 

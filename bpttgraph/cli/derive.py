@@ -44,28 +44,36 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
     "--wrt",
     multiple=True,
     metavar="NAME",
-    help="The parameter, initial state (h[0]) or variable to differentiate by; repeatable. "
-    "all: the full backward pass of the cell, every parameter and initial state in one document.",
+    help=(
+        "The parameter, initial state (h[0]) or variable to differentiate by; repeatable. "
+        "all: the full backward pass of the cell, every parameter and initial state in one document."
+    ),
 )
 @click.option(
     "--steps",
     metavar="T",
-    help="Number of steps, or the letter T for any number of steps (recursions, closed form, code); "
-    "for blocks encoder=4,decoder=2.  [default: 3]",
+    help=(
+        "Number of steps, or the letter T for any number of steps (recursions, closed form, code); "
+        "for blocks encoder=4,decoder=2.  [default: 3]"
+    ),
 )
 @shared("loss", "truncate", "let", "size", "inputs", "reduce")
 @click.option(
     "--detail",
     type=click.Choice(_DETAILS),
-    help="How much of the way is shown, each step with its reason: slide (the idea and the result), lecture (every kind "
-    "of step once) or full (everything).  [default: lecture in documents, the result alone on the terminal]",
+    help=(
+        "How much of the way is shown, each step with its reason: slide (the idea and the result), lecture (every kind "
+        "of step once) or full (everything).  [default: lecture in documents, the result alone on the terminal]"
+    ),
 )
 @click.option(
     "--level",
     multiple=True,
     type=click.Choice(_LEVELS),
-    help="How the gradient is written: chain, local, matrix, elements or numbers; repeatable.  "
-    "[default: chain; in documents what suits --detail]",
+    help=(
+        "How the gradient is written: chain, local, matrix, elements or numbers; repeatable.  "
+        "[default: chain; in documents what suits --detail]"
+    ),
 )
 @click.option(
     "--notation",
@@ -77,8 +85,10 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
 @click.option(
     "--onehot",
     metavar="NAMES",
-    help="Inputs and targets that hold one-hot vectors, such as x,target: W x is then a column of W, and the code takes "
-    "numbers of classes. The check then runs on one-hot vectors, too.",
+    help=(
+        "Inputs and targets that hold one-hot vectors, such as x,target: W x is then a column of W, and the code takes "
+        "numbers of classes. The check then runs on one-hot vectors, too."
+    ),
 )
 @click.option(
     "-o",
@@ -91,10 +101,18 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
     "formats",
     default="html,md,svg,json",
     show_default=True,
-    help=f"Files to write, from {', '.join(_FORMATS)} (svg, png, dot are the picture; page walks through the terms; "
-    "pdf needs the extra bpttgraph[typst]).",
+    help=(
+        f"Files to write, from {', '.join(_FORMATS)} (svg, png, dot are the picture; page walks through the terms; "
+        "pdf needs the extra bpttgraph[typst])."
+    ),
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random instance on which the check runs.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Seed of the random instance on which the check runs.",
+)
 @click.option("--batch", type=click.IntRange(max=10_000), help="Check on a batch of so many examples.")
 def derive(
     source: str,
@@ -179,9 +197,7 @@ def derive(
         say(f"wrote {', '.join(sorted(p.name for p in files))} to {output}/")
     if report is None:
         first = rec.abstract[0]
-        say(
-            f"not checked: {', '.join(rec.abstract)} abstract, so there are no numbers; bind with --let {first}=tanh"
-        )
+        say(f"not checked: {', '.join(rec.abstract)} abstract, so there are no numbers; bind with --let {first}=tanh")
     else:
         say(report.verdict)
         if report.broken:

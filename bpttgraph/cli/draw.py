@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     "--view",
     default="forward",
     show_default=True,
-    help="forward (unrolled), folded (with delay loops), backward (gradient arcs), paths (chain-rule terms), "
-    "contributions (the (t, k) triangle) or cell (the inside of one step).",
+    help=(
+        "forward (unrolled), folded (with delay loops), backward (gradient arcs), paths (chain-rule terms), "
+        "contributions (the (t, k) triangle) or cell (the inside of one step)."
+    ),
 )
 @click.option(
     "--detail",
-    help="For forward: variables (states, outputs, losses), names (every named variable), equations or primitives.  "
-    "[default: names]",
+    help=(
+        "For forward: variables (states, outputs, losses), names (every named variable), equations or primitives.  "
+        "[default: names]"
+    ),
 )
 @click.option("--wrt", metavar="NAME", help="For views of a gradient: what it is by.  [default: the recurrent weights]")
 @click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
@@ -50,7 +54,9 @@ if TYPE_CHECKING:
     "--at",
     multiple=True,
     metavar="NAME=NUMBER",
-    help="For equations without time (L = tanh(a*b)): the value of a leaf; values and gradients then stand in the nodes.",
+    help=(
+        "For equations without time (L = tanh(a*b)): the value of a leaf; values and gradients then stand in the nodes."
+    ),
 )
 @click.option(
     "--fit", help="Draw it for a slide (16:9), a page (as wide as the text) or a poster (A1).  [default: its own size]"
@@ -59,7 +65,10 @@ if TYPE_CHECKING:
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The file: .svg, .png, .pdf, .dot, .tikz or .tex; or .html, a page to walk through the gradient.  [default: NAME-VIEW.svg]",
+    help=(
+        "The file: .svg, .png, .pdf, .dot, .tikz or .tex; or .html, a page to walk through the gradient.  [default:"
+        " NAME-VIEW.svg]"
+    ),
 )
 def draw(
     source: str,

@@ -55,10 +55,23 @@ _FILES = (".svg", ".png", ".pdf", ".json", ".csv")
     help="A file (.svg, .png, .pdf, .json, .csv), or a folder for all of them.",
 )
 def flow(
-    source: str | None, steps: str, seed: int, radius: float | None, wrt: tuple[str, ...], view: str, theme: str, compare: bool,
-    truncations: bool, limit: float | None, as_json: bool, output: Path | None, let: tuple[str, ...], **options: Any,
-) -> None:  # fmt: skip
-    """Measure how gradients vanish or explode: norms of every ∂h_t/∂h_k and contribution, growth rates, bounds, saturated units."""
+    source: str | None,
+    steps: str,
+    seed: int,
+    radius: float | None,
+    wrt: tuple[str, ...],
+    view: str,
+    theme: str,
+    compare: bool,
+    truncations: bool,
+    limit: float | None,
+    as_json: bool,
+    output: Path | None,
+    let: tuple[str, ...],
+    **options: Any,
+) -> None:
+    """Measure how gradients vanish or explode: norms of every ∂h_t/∂h_k and contribution, growth rates, bounds,
+    saturated units."""
     if output is not None and output.suffix and output.suffix.lower() not in _FILES:
         raise BPTTError(
             f"{output.name!r} is no kind of file that flow writes",

@@ -49,9 +49,7 @@ def kill(cells: tuple[str, ...], table: bool, every: bool, as_json: bool, **opti
     if table:
         found = _named(cells, options)
         if as_json:
-            say(
-                json.dumps({c: {"mistakes": n.counts, "misnamed": n.examples} for c, n in found.items()}, indent=2)
-            )
+            say(json.dumps({c: {"mistakes": n.counts, "misnamed": n.examples} for c, n in found.items()}, indent=2))
         else:
             _print_table(found)
         misnamed = [n.examples[0] for n in found.values() if n.total["misnamed"]]
@@ -70,9 +68,7 @@ def kill(cells: tuple[str, ...], table: bool, every: bool, as_json: bool, **opti
                                for e in rows], indent=2, ensure_ascii=False))  # fmt: skip
         return
     say(f"{u.recurrence.title}: {'; '.join(u.conventions)}")
-    say(
-        "effect: largest change of an entry, relative to the largest entry, in the parameter that changes most\n"
-    )
+    say("effect: largest change of an entry, relative to the largest entry, in the parameter that changes most\n")
     _print_effects(rows, every)
 
 
@@ -128,9 +124,7 @@ def _print_table(found: dict[str, Naming]) -> None:
         say(f"{name:<{width}}  " + "  ".join(f"{n.total[k] or '·':>13}" for k in KINDS))
     keys = [k for k in titles() if any(k in n.counts for n in found.values())]
     if keys:
-        say(
-            "\nmistake × cell: how many were named exactly, +n tied, ?n not explained, !n misnamed, (n) hidden\n"
-        )
+        say("\nmistake × cell: how many were named exactly, +n tied, ?n not explained, !n misnamed, (n) hidden\n")
         columns = {c: str(i + 1) for i, c in enumerate(found)}
         say("columns: " + ", ".join(f"{i} {c}" for c, i in columns.items()) + "\n")
         wide = max(len(k) for k in keys)
@@ -141,7 +135,10 @@ def _print_table(found: dict[str, Naming]) -> None:
             say(f"{k:<{wide}}" + "".join(f"{x:>{size}}" for x in cells[k]))
     for name, n in found.items():
         if n.total["hidden"]:
-            say(f"{name}: {n.total['hidden']} mistakes do not show on this instance, so nobody can name them; more --steps show more")
+            say(
+                f"{name}: {n.total['hidden']} mistakes do not show on this instance, so nobody can name them; more"
+                " --steps show more"
+            )
         for text in n.examples[:5]:
             say(f"misnamed in {name}: {text}")
 

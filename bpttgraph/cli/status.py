@@ -139,7 +139,10 @@ def _report(error: Exception, words: list[str]) -> None:
     said = " ".join(str(error).split())[:300]
     rows = {
         "command": shlex.join(["bpttgraph", *words])[:1000],
-        "versions": f"bpttgraph {__version__}, Python {platform.python_version()}, NumPy {numpy.__version__}, {platform.platform()}",
+        "versions": (
+            f"bpttgraph {__version__}, Python {platform.python_version()}, NumPy {numpy.__version__},"
+            f" {platform.platform()}"
+        ),
         "fault": f"{type(error).__name__}: {said}",
         "place": "; called from ".join(reversed(places[-2:])) or "outside the package",
         "attach": ", ".join(inputs) or "nothing: the command says it all",

@@ -1,7 +1,7 @@
 """The one place where words leave the program: `say` prints them, `busy` and `progress` show that something goes on.
 
-What a command prints may hold names, texts of files and of exceptions, and these may hold anything. On the way out `visible` turns
-what would steer a terminal, and what its encoding cannot show, into escapes.
+What a command prints may hold names, texts of files and of exceptions, and these may hold anything. On the way out
+`visible` turns what would steer a terminal, and what its encoding cannot show, into escapes.
 """
 
 from __future__ import annotations

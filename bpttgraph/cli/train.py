@@ -42,7 +42,9 @@ __all__ = ["train"]
 @click.option(
     "--scale", default="0.01", show_default=True, help="Standard deviation of the first weights, or auto for 1/√n."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the first weights and of the sample.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the first weights and of the sample."
+)
 @click.option("--validation", default=0.0, show_default=True, help="Share of the text, at its end, that is held back.")
 @click.option(
     "--checkpoint",
@@ -60,9 +62,20 @@ __all__ = ["train"]
 @click.option("--let", "let", multiple=True, metavar="NAME=VALUE", help="Bind an abstract function: --let phi=tanh.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def train(
-    source: str, text_file: Path, iterations: int, checkpoint: Path | None, every: int, log: Path | None, length: int, start: str,
-    temperature: float, let: tuple[str, ...], as_json: bool, scale: str, **settings: Any,
-) -> None:  # fmt: skip
+    source: str,
+    text_file: Path,
+    iterations: int,
+    checkpoint: Path | None,
+    every: int,
+    log: Path | None,
+    length: int,
+    start: str,
+    temperature: float,
+    let: tuple[str, ...],
+    as_json: bool,
+    scale: str,
+    **settings: Any,
+) -> None:
     """Train a character model on a text and write a sample. The defaults are min-char-rnn's."""
     from ..training import train as run
     from ..training.text import LONGEST, Vocabulary

@@ -1,8 +1,8 @@
 """The rest of the rule table: what NumPy code uses beyond the equations of a lecture.
 
 More elementwise functions, and the operations on whole arrays: indexing and its transpose (adding into zeros),
-assignment, joining,
-permuted axes, running sums, einsum, choice by a mask. Same form as `primitives`: one entry, one derivative statement.
+assignment, joining, permuted axes, running sums, einsum, choice by a mask. Same form as `primitives`: one entry, one
+derivative statement.
 
 Axes are negative numbers, counted from the end, so that an entry means the same with further axes in front.
 """
@@ -18,7 +18,6 @@ from ..errors import BPTTError
 from .graph import Node
 from .lecture import (
     Primitive,
-    Shape,
     _choose,
     _dims,
     _quick,
@@ -32,6 +31,7 @@ from .lecture import (
     sqrt,
     square,
 )
+from .primitive import Shape
 
 __all__ = [
     "cast",

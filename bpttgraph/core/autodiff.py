@@ -1,10 +1,8 @@
 """Derivatives as graphs: from the rule table to reverse mode, forward mode and numbers.
 
 * `backward(seeds, targets)` builds the reverse pass (Werbos' ordered derivatives: the adjoint of a node is the sum,
-  over its
-  consumers, of their adjoint times the local derivative) and returns nodes, not numbers: they can be evaluated,
-  printed, drawn or
-  differentiated again.
+  over its consumers, of their adjoint times the local derivative) and returns nodes, not numbers: they can be
+  evaluated, printed, drawn or differentiated again.
 * `forward(tangents, outputs)` builds the forward pass (real-time recurrent learning is this, applied to a recurrence).
 * `evaluate(nodes, values)` computes numbers.
 
@@ -42,7 +40,8 @@ def pullback(node: Node, slot: int, g: Node) -> Node | None:
         result = op.rule(g, slot, node)
         return None if result is None else sum_to(result, arg)
     if op.kind == "bilinear":
-        return sum_to(op.rule[slot](g, *node.args, **node.attrs), arg)
+        found: Node | None = sum_to(op.rule[slot](g, *node.args, **node.attrs), arg)
+        return found
     if op.kind == "vjp":
         part = vjp_rule(op, slot)(g, node, *node.args, **node.attrs)
         return None if part is None else sum_to(part, arg)
@@ -71,9 +70,13 @@ def pushforward(node: Node, tangents: Sequence[Node | None]) -> Node | None:
     if op.joint:
         # linear in all arguments together: the operation itself, applied to the changes
         if op.signs is None or not any(t is None for t in tangents):
-            return op(*[t if t is not None else a.zeros() for t, a in zip(tangents, node.args)], **node.attrs)
+            found: Node | None = op(
+                *[t if t is not None else a.zeros() for t, a in zip(tangents, node.args)], **node.attrs
+            )
+            return found
         (only,) = [t if sign > 0 else -t for t, sign in zip(tangents, op.signs) if t is not None]
-        return expand(only, shape=node.shape)
+        found = expand(only, shape=node.shape)
+        return found
     for slot, t in enumerate(tangents):
         if t is None:
             continue
@@ -119,8 +122,7 @@ def backward(
     """Build the reverse pass from `seeds` (output -> its cotangent) to `targets`, not passing the edges in `cut`.
 
     Only nodes on a path from a target to an output are visited. Every use of a target keeps its own summand. Nodes made
-    before
-    number `since` are not looked at (they cannot depend on a target made later).
+    before number `since` are not looked at (they cannot depend on a target made later).
     """
     order = needed(seeds, since, cut)
     wanted = set(targets)
@@ -261,11 +263,9 @@ def evaluate_absolute(outputs: Sequence[Node], values: Mapping[Node, Any], seeds
     """S for a reverse pass: the sum of the absolute values of all path products, instead of their sum.
 
     Everything that does not depend on `seeds` is evaluated as it is. What depends on them is linear in them, and is
-    evaluated with
-    the absolute value of every factor and a plus for every minus. Unit roundoff times S bounds, up to a modest factor,
-    the rounding
-    error of any way to compute the same sum (N. Higham, Accuracy and Stability of Numerical Algorithms, 2002, chapter
-    3).
+    evaluated with the absolute value of every factor and a plus for every minus. Unit roundoff times S bounds, up to a
+    modest factor, the rounding error of any way to compute the same sum (N. Higham, Accuracy and Stability of Numerical
+    Algorithms, 2002, chapter 3).
 
     >>> from bpttgraph.core.graph import leaf
     >>> g, x = leaf("g"), leaf("x")

@@ -1,10 +1,9 @@
 """Adding an operation: its value, and one statement of its derivative.
 
 `primitive` makes the operation; either `derivative=` states the partial derivatives of an elementwise function, or
-`defvjp` says how each
-argument receives the cotangent of the result. Forward mode, second derivatives, printing and checking follow from that
-one statement.
-Write it with operators and NumPy functions: it is applied to arrays, to Tensors and to symbolic nodes.
+`defvjp` says how each argument receives the cotangent of the result. Forward mode, second derivatives, printing and
+checking follow from that one statement. Write it with operators and NumPy functions: it is applied to arrays, to
+Tensors and to symbolic nodes.
 """
 
 from __future__ import annotations
@@ -43,9 +42,8 @@ def primitive(
         value: arrays to array, in NumPy, of any shape.
         name, symbol: how it is called in graphs and messages, and how it prints; by default the name of the function.
         derivative: of an elementwise function the partial derivative `d(y, x, ...)`, written with the result `y` and
-            the arguments;
-            several of them for several arguments (None for an argument without a derivative). For anything else use
-            `defvjp`.
+            the arguments; several of them for several arguments (None for an argument without a derivative). For
+            anything else use `defvjp`.
         kink: for a function with a kink, an expression of the arguments that changes sign there.
         analytic: False if `value` does not work on complex numbers; it is then checked by differences.
 

@@ -1,8 +1,7 @@
 """Node and Graph: the one data structure of the project.
 
 A `Node` is an operation applied to earlier nodes, or a leaf. A `Graph` is the nodes that some outputs need, in
-topological
-order. Nothing here knows a derivative, a recurrence or a picture: those are readings of this structure.
+topological order. Nothing here knows a derivative, a recurrence or a picture: those are readings of this structure.
 
 Three properties that everything else relies on:
 
@@ -10,12 +9,10 @@ Three properties that everything else relies on:
 * A node is never changed after it is made, so a graph is never destroyed by reading it, and a derivative graph is just
   more nodes.
 * Every node is made after its arguments and numbered when it is made, so sorting by that number *is* a topological
-  order:
-  no walk in this project recurses, however deep the graph.
+  order: no walk in this project recurses, however deep the graph.
 
 A node's `shape` is that of **one example**. `batched` says that its value differs from example to example, so that its
-array has
-the batch in front: `(B, *shape)`. The equations never mention the batch.
+array has the batch in front: `(B, *shape)`. The equations never mention the batch.
 """
 
 from __future__ import annotations
@@ -98,7 +95,8 @@ class Node(Traced):
 
     def zeros(self) -> Node:
         """No change of this node."""
-        return operation("expand")(constant(0.0), shape=self.shape)
+        found: Node = operation("expand")(constant(0.0), shape=self.shape)
+        return found
 
     def times(self, partial: Any) -> Any:
         """This cotangent or tangent times a partial derivative."""
@@ -126,7 +124,8 @@ class Node(Traced):
 
 
 def applied(op: Primitive, args: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-    """The node of an operation. What changes nothing (0 + x, 1·x) makes none: a derivative is as short as one by hand."""
+    """The node of an operation. What changes nothing (0 + x, 1·x) makes none: a derivative is as short as one by
+    hand."""
     for one, other, neutral in zip(args, args[::-1], op.neutral if len(args) == 2 else ()):
         if neutral is not None and one.is_constant and one.shape == () and one.attrs["value"] == neutral:
             return other
@@ -159,8 +158,7 @@ def needed(
     """All nodes that `outputs` depend on, themselves included, arguments before results. Linear, no recursion.
 
     Leaves out nodes made before number `since`, what only edges in `cut` (source, target, slot) lead to, and what only
-    `known`
-    nodes need.
+    `known` nodes need.
     """
     found: dict[int, Node] = {}
     stack = list(outputs)
@@ -254,8 +252,7 @@ class Graph:
     """The nodes that `outputs` need, each with a stable name, and the edges between them.
 
     Unnamed nodes are called after the variable in whose equation they stand, `h[3].1`, `h[3].2`: the same equation
-    gives the same
-    names in every process.
+    gives the same names in every process.
 
     Example:
         >>> from bpttgraph.core.graph import leaf, Graph

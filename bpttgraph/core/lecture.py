@@ -10,13 +10,11 @@ Each entry states its derivative **once**, in the form that fits its kind:
   y(yᵀt)`).
 
 From that one statement `autodiff` builds the VJP (reverse mode), the JVP (forward mode) and, read as a matrix, the
-local
-Jacobian that the derivations print. Rules are written with primitives, so a derivative is again a graph.
+local Jacobian that the derivations print. Rules are written with primitives, so a derivative is again a graph.
 
 Values work on arrays whose *last* axes are the shape of one example, with any number of axes in front (a batch, or a
-stack of
-seeds), and on complex numbers wherever the function is analytic (the complex-step check needs that; kinks decide by the
-real part).
+stack of seeds), and on complex numbers wherever the function is analytic (the complex-step check needs that; kinks
+decide by the real part).
 """
 
 from __future__ import annotations
@@ -726,8 +724,7 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
     """A function of which only the name is known.
 
     With one argument (`shape` None) it acts elementwise, and its derivative is the abstract function φ'. With several
-    it is a map
-    to `shape`, and its derivative by an argument is an opaque linear map, printed ∂f/∂h.
+    it is a map to `shape`, and its derivative by an argument is an opaque linear map, printed ∂f/∂h.
     """
     if shape is None:
         key = (name, order, None)

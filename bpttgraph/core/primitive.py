@@ -1,7 +1,8 @@
 """What is recorded, and what records: operations, and the values that take part in them.
 
-A `Primitive` is one operation of the rule table. Called with arrays it computes; called with anything `Traced` (a node of a graph, a
-Tensor) it lets that record. Both sides meet here, so that the table and the graph need not know each other.
+A `Primitive` is one operation of the rule table. Called with arrays it computes; called with anything `Traced` (a node
+of a graph, a Tensor) it lets that record. Both sides meet here, so that the table and the graph need not know each
+other.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ class Primitive:
         joint: of a linear operation, whether it is linear in all arguments together (`a + b`), not in each alone.
         analytic: whether the value may be asked at complex arguments, for the derivative by a complex step.
         domain: for a function that is not defined everywhere, `(quantity, either)` from the arguments: the value is a
-            number where
-            the quantity is above zero, or (`either`) not zero. positive: whether its values are always above zero.
+            number where the quantity is above zero, or (`either`) not zero. positive: whether its values are always
+            above zero.
         signs: of an operation that adds its arguments up, with which sign each (1, −1 for a − b).
         neutral: what leaves the other argument of two as it is, on the left and on the right (0 + x, x / 1).
         unbatching: whether the result belongs to no single example.
@@ -73,7 +74,8 @@ class Primitive:
 
     @property
     def partials(self) -> tuple[Any, ...] | None:
-        """The partial derivatives of an operation on single numbers: functions of (y, *args), plain numbers, or None."""
+        """The partial derivatives of an operation on single numbers: functions of (y, *args), plain numbers, or
+        None."""
         if self.kind == "elementwise":
             return tuple(self.rule)
         return self.signs and tuple(float(s) for s in self.signs)

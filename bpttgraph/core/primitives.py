@@ -1,6 +1,7 @@
 """The rule table: one entry an operation, with its value, its derivative, its shape and how it prints.
 
-The entries stand in two files: `lecture`, what the equations of a lecture are made of, and `arrays`, what NumPy code uses beyond.
+The entries stand in two files: `lecture`, what the equations of a lecture are made of, and `arrays`, what NumPy code
+uses beyond.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """The graph at the level of the lecture: named variables and the links between them.
 
 An equation such as `h[t] = tanh(W @ h[t-1] + b)` is one node `h[t]` here; the primitives inside it (matrix product,
-sum, tanh)
-belong to `graph.Graph`. Derivations multiply one factor per link; pictures draw one arrow per link.
+sum, tanh) belong to `graph.Graph`. Derivations multiply one factor per link; pictures draw one arrow per link.
 """
 
 from __future__ import annotations
@@ -22,9 +21,8 @@ class Variable:
         base: the name without its step, `h` (`encoder.h` within a block).
         step: 1 … T within its block, 0 for an initial state, None for parameters, totals and in the folded graph.
         role: "input", "target", "upstream" (the given ∂E/∂y of a recurrence without a loss), "parameter", "initial"
-            (state
-            before the first step), "state" (read at another step), "value" (gates and the like), "output", "loss",
-            "total".
+            (state before the first step), "state" (read at another step), "value" (gates and the like), "output",
+            "loss", "total".
         block: "encoder", "decoder" or None.
         column: where it stands in global time (the decoder's columns follow the encoder's); None for parameters and
             totals.

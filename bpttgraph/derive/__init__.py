@@ -21,7 +21,26 @@ from .symbolic import SymbolicDerivation
 from .worked import WorkedStep
 
 __all__ = [
-    "NOTATIONS", "Contact", "Derivation", "Local", "Run", "Statement", "SymbolicDerivation", "Term", "Unrolled",
-    "WorkedStep", "equation", "evaluate", "formula", "in_notation", "legend", "local_jacobian", "same", "to_latex", "to_mathml",
-    "to_sympy", "to_text", "to_typst",
-]  # fmt: skip
+    "NOTATIONS",
+    "Contact",
+    "Derivation",
+    "Local",
+    "Run",
+    "Statement",
+    "SymbolicDerivation",
+    "Term",
+    "Unrolled",
+    "WorkedStep",
+    "equation",
+    "evaluate",
+    "formula",
+    "in_notation",
+    "legend",
+    "local_jacobian",
+    "same",
+    "to_latex",
+    "to_mathml",
+    "to_sympy",
+    "to_text",
+    "to_typst",
+]

@@ -38,8 +38,8 @@ class Adjoints:
         factors: of the derivation. wrt: the variables whose gradients are wanted. weight: ∂E/∂E_t.
         split: bases whose adjoint and δ stay two statements; None: wherever the adjoint is a sum.
         onehot: inputs and targets that hold unit vectors.
-        alike: bases whose steps get statements of one form, with 0 for what does not reach a loss: what depends on itself over time
-            (h[t] on h[t-2] alone, and the loss stands at T), and the rows of a stacked equation.
+        alike: bases whose steps get statements of one form, with 0 for what does not reach a loss: what depends on
+            itself over time (h[t] on h[t-2] alone, and the loss stands at T), and the rows of a stacked equation.
     """
 
     def __init__(
@@ -64,7 +64,10 @@ class Adjoints:
         node = self._node(name)
         if name in self.wrt or node.op is None or len(node.args) != 1 or node.args[0].name is not None:
             return None
-        fits = (node.op.kind == "elementwise" and node.op.name not in _LINEAR) or node.op.name in ("softmax", "log_softmax")
+        fits = (node.op.kind == "elementwise" and node.op.name not in _LINEAR) or node.op.name in (
+            "softmax",
+            "log_softmax",
+        )
         return node.args[0] if fits and node.args[0].op is not None and len(node.shape) < 2 else None
 
     def _local(self, target: str, source: str, stack: Node | None = None) -> Local:
@@ -98,7 +101,9 @@ class Adjoints:
         for part in parts if self._onehot else ():
             part.pieces = [replace(p, expr=in_classes(p.expr, self._onehot)) for p in part.pieces]
         for name in sorted(self._onehot):
-            self.assumptions[f"{name} is one-hot: 𝐞 is the unit vector of its class, so that δ 𝐞ᵀ adds δ to one column"] = None
+            self.assumptions[
+                f"{name} is one-hot: 𝐞 is the unit vector of its class, so that δ 𝐞ᵀ adds δ to one column"
+            ] = None
         return parts
 
     @property
@@ -119,7 +124,9 @@ class Adjoints:
         paths, step = self.paths, heads[0][0] if heads else 0
         order, losses = list(paths.variables), {name for _, name in heads}
 
-        def closed(names: Iterable[str], found: set[str], links: Mapping[str, list[Link]], end: str, among: Container[str]) -> set[str]:
+        def closed(
+            names: Iterable[str], found: set[str], links: Mapping[str, list[Link]], end: str, among: Container[str]
+        ) -> set[str]:
             """`found` and what its links lead to, and all further steps of what is to be alike."""
             bases: set[str] = set()
             for name in names:
@@ -131,7 +138,13 @@ class Adjoints:
             return found
 
         leads = closed(reversed(order), set(losses), paths.readers, "target", order)
-        rows = {m for n in leads if n in self._stacks for m in self._stacks[n].members if paths.variables[m].base in self._alike}
+        rows = {
+            m
+            for n in leads
+            if n in self._stacks
+            for m in self._stacks[n].members
+            if paths.variables[m].base in self._alike
+        }
         leads |= closed(reversed(order), leads | rows, paths.readers, "target", order) if rows else set()
         leads |= closed(self.wrt, set(leads), paths.readers, "target", self.wrt)  # a parameter may be listed anywhere
         reached = closed(order, set(self.wrt), paths.read, "source", leads)
@@ -168,7 +181,8 @@ class Adjoints:
     def _read_by(
         self, links: list[Link], known: dict[str, Expr], made: list[Part], mark: str, total: str
     ) -> list[tuple[str, str, Expr, str, Local]]:
-        """Who reads a variable: source, target, adjoint of the target, ids, local Jacobian; all rows of a stacked equation at once."""
+        """Who reads a variable: source, target, adjoint of the target, ids, local Jacobian; all rows of a stacked
+        equation at once."""
         found: list[tuple[str, str, Expr, str, Local]] = []
         targets = {x.target: x.id for x in links}
         for x in links:
@@ -192,7 +206,9 @@ class Adjoints:
         if left.name not in known:
             v, value = self.paths.variables[stack.members[0]], stacked(*[known[m] for m in stack.members])
             value = value if stack.own is None else turned_times(stack.own, value)
-            made.append(Part(left.name, v.name, "delta", total, v.step or 0, left, [Piece("", "", value)], stack.members))
+            made.append(
+                Part(left.name, v.name, "delta", total, v.step or 0, left, [Piece("", "", value)], stack.members)
+            )
             known[left.name] = left
         return left
 

@@ -1,4 +1,5 @@
-"""Why the steps of a recurrence may not be alike: then no formula for a symbolic number of steps holds at all of them."""
+"""Why the steps of a recurrence may not be alike: then no formula for a symbolic number of steps holds at all of
+them."""
 
 from __future__ import annotations
 
@@ -40,4 +41,6 @@ def irregularity(u: Unrolled) -> str:
 
 def refused(u: Unrolled) -> BPTTError:
     """The refusal of a form for every number of steps: which part is in the way, and what to do."""
-    return BPTTError(f"the steps are not alike, so that no formula holds for every number of them: {irregularity(u)}", HOW)
+    return BPTTError(
+        f"the steps are not alike, so that no formula holds for every number of them: {irregularity(u)}", HOW
+    )

@@ -1,8 +1,8 @@
 """One chain of states: what a network carries from step to step in one direction, and the derivatives within one step.
 
-s_t stacks all states that the next step reads (the LSTM's c and h); one that is read two steps later is carried along for
-a step, s_t = [h_t; h_{t−1}], so that ∂s_j/∂s_{j−1} is a companion matrix. Every derivative is a sum over the paths inside a
-step of products of local Jacobians, read off the middle step of an unrolling once and shifted to any other.
+s_t stacks all states that the next step reads (the LSTM's c and h); one that is read two steps later is carried along
+for a step, s_t = [h_t; h_{t−1}], so that ∂s_j/∂s_{j−1} is a companion matrix. Every derivative is a sum over the paths
+inside a step of products of local Jacobians, read off the middle step of an unrolling once and shifted to any other.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ __all__ = ["Chain", "Within", "joined_all", "size_of"]
 
 
 class Within:
-    """Derivatives inside a part of the graph, along links whose sources are `inside`; values without a step always are."""
+    """Derivatives inside a part of the graph, along links whose sources are `inside`; values without a step always
+    are."""
 
     def __init__(self, factors: Factors, inside: Callable[[Variable], bool]):
         self.factors, self.paths, self.variables = factors, factors.paths, factors.paths.variables
@@ -55,7 +56,8 @@ class Within:
         return j, next(x for x in ("k", *free) if x not in taken and x != j)
 
     def within(self, target: str, source: str, stop: Collection[str]) -> list[list[Link]]:
-        """Paths from `source` to `target`, not through `stop`; the first factor first. The empty one, if they are the same."""
+        """Paths from `source` to `target`, not through `stop`; the first factor first. The empty one, if they are the
+        same."""
         if target == source:
             return [[]]
         found: list[list[Link]] = []
@@ -92,7 +94,8 @@ class Within:
         """The symbol ∂target/∂source, or None if there is no path between them."""
         stop = {*through, *stop}
         reaches = self.within(target, source, stop) or any(
-            self.dependent(x, source, stop, through[:i]) is not None and self.within(target, x, stop) for i, x in enumerate(through)
+            self.dependent(x, source, stop, through[:i]) is not None and self.within(target, x, stop)
+            for i, x in enumerate(through)
         )
         return self.symbol_of(target, source) if reaches else None
 
@@ -100,8 +103,11 @@ class Within:
         """∂⁺target/∂source, all else held fixed."""
         return partial(target, self.variables[target].shape, source, self.variables[source].shape, immediate=True)
 
-    def contracted(self, symbol: Partial, target: str, wrt: str, stop: Collection[str], through: Sequence[str] = ()) -> tuple[Expr, Expr]:
-        """r · ∂⁺target/∂W for a row r: by a matrix the derivative has three indices, what it makes of a row is a matrix."""
+    def contracted(
+        self, symbol: Partial, target: str, wrt: str, stop: Collection[str], through: Sequence[str] = ()
+    ) -> tuple[Expr, Expr]:
+        """r · ∂⁺target/∂W for a row r: by a matrix the derivative has three indices, what it makes of a row is a
+        matrix."""
         size = self.variables[target].shape
         r = Symbol((1, size_of(size)) if size else (), self.row, ())
         stop = {*through, *stop}
@@ -109,8 +115,13 @@ class Within:
         for path in self.within(target, wrt, stop):
             front, last = [(r, ""), *[(self.factors.local_expr(x), x.id) for x in path[:-1]]], path[-1]
             local, node = self.factors.local(last), self.paths.unrolled.node
-            row = tagged_product(front)  # where no matrix describes the derivative, what the reverse pass makes of the row
-            part = None if local.closed else pulled(node(last.target), node(last.source), transpose(row) if row.shape else row)
+            # where no matrix describes the derivative, what the reverse pass makes of the row
+            row = tagged_product(front)
+            part = (
+                None
+                if local.closed
+                else pulled(node(last.target), node(last.source), transpose(row) if row.shape else row)
+            )
             terms.append(gradient_of(self.factors, front, last) if part is None else part)
         for i, earlier in enumerate(through):
             inner = self.dependent(earlier, wrt, stop, through[:i])
@@ -119,7 +130,9 @@ class Within:
                 terms.append(Product((r.shape or (1,))[:1] + inner.shape[1:], (r, joined_all(outside), inner)))
         return Product((1, symbol.shape[1]), (r, symbol)), add(*[fill(t, {}) for t in terms])
 
-    def meaning(self, symbol: Partial, target: str, wrt: str, stop: Collection[str], through: Sequence[str] = ()) -> tuple[Expr, Expr]:
+    def meaning(
+        self, symbol: Partial, target: str, wrt: str, stop: Collection[str], through: Sequence[str] = ()
+    ) -> tuple[Expr, Expr]:
         """What a symbol ∂⁺target/∂θ stands for; by a matrix, what r · ∂⁺target/∂θ does."""
         if len(self.variables[wrt].shape) == 2:
             return self.contracted(symbol, target, wrt, stop, through)
@@ -135,7 +148,14 @@ class Chain(Within):
     """
 
     def __init__(
-        self, factors: Factors, block: str | None, column: int, middle: int, direction: int, now: list[str], reach: dict[str, int]
+        self,
+        factors: Factors,
+        block: str | None,
+        column: int,
+        middle: int,
+        direction: int,
+        now: list[str],
+        reach: dict[str, int],
     ):
         super().__init__(factors, lambda v: v.column == column)
         self.block, self.column, self.direction = block, column, direction
@@ -155,7 +175,8 @@ class Chain(Within):
         return self.now[: self.now.index(state)]
 
     def by(self, state: str, source: str) -> Expr | None:
-        """The symbol ∂state/∂source (I, if the state is carried along from there), or None if the step has no path between them."""
+        """The symbol ∂state/∂source (I, if the state is carried along from there), or None if the step has no path
+        between them."""
         if state not in self.now:
             return None if state != source else unit(self.variables[state].shape)
         return self.dependent(state, source, self.before, self.through(state))
@@ -181,7 +202,11 @@ class Chain(Within):
     def vector(self, letter: str, offset: int = 0) -> str:
         """The name of s at a step: of the only state, or the letter s."""
         if len(self.states) == 1:
-            return rebased(letter, self.middle - offset)(self.states[0]) if letter else moved(self.states[0], offset - self.middle)
+            return (
+                rebased(letter, self.middle - offset)(self.states[0])
+                if letter
+                else moved(self.states[0], offset - self.middle)
+            )
         step = step_text(letter, offset) if letter else str(offset)
         return f"{self.letter}{'' if self.direction > 0 else chr(39)}[{step}]"
 
@@ -195,7 +220,10 @@ class Chain(Within):
     def jacobian(self) -> Statement:
         """∂s_j/∂s_{j−1}, block by block."""
         v = self.variables
-        grid = tuple(tuple(self.by(x, y) or zeros(jacobian_shape(v[x].shape, v[y].shape)) for y in self.before) for x in self.states)
+        grid = tuple(
+            tuple(self.by(x, y) or zeros(jacobian_shape(v[x].shape, v[y].shape)) for y in self.before)
+            for x in self.states
+        )
         rows = self.shifted(grid, self.j)
         right: Expr = Blocks(self.symbol.shape, rows) if len(self.states) > 1 else rows[0][0]
         return Statement("", "", self.symbol, (right,))

@@ -56,7 +56,14 @@ def chains_of(u: Unrolled, factors: Factors, title: str) -> list[Chain]:
     names = {n for c in found for n in c.now}
     for link in u.links:  # another block is read by a first state only
         a, b = v[link.source], v[link.target]
-        if a.block and b.block and a.block != b.block and b.role != "initial" and a.role not in ("parameter", *_DATA) and names:
+        if (
+            a.block
+            and b.block
+            and a.block != b.block
+            and b.role != "initial"
+            and a.role not in ("parameter", *_DATA)
+            and names
+        ):
             raise _tangled(title)
     return found
 
@@ -88,7 +95,9 @@ def junction(u: Unrolled, c: Chain, chains: list[Chain]) -> Chain | None:
 def junction_blocks(form: ClosedForm, c: Chain, following: Chain) -> list[list[Expr]]:
     """∂s_0/∂s_T, block by block: the first states of `c` by the last ones of the chain before it."""
     start, ends = form.entry(c)
-    return [[at_last(form, following, start.derivative(first, end, ends)) for end in ends] for first in form.first_states(c)]
+    return [
+        [at_last(form, following, start.derivative(first, end, ends)) for end in ends] for first in form.first_states(c)
+    ]
 
 
 def at_last(form: ClosedForm, following: Chain, e: Any) -> Any:

@@ -2,11 +2,11 @@
 
 With s_t all that is carried from step t to step t+1 (the LSTM's h and c),
 
-    dE/dθ = Σ_t ∂E_t/∂s_t Σ_{k≤t} (Π_{j=k+1}^t ∂s_j/∂s_{j−1}) ∂⁺s_k/∂θ  (+ what a loss reads of s_{t−1}, or of θ itself).
+    dE/dθ = Σ_t ∂E_t/∂s_t Σ_{k≤t} (Π_{j=k+1}^t ∂s_j/∂s_{j−1}) ∂⁺s_k/∂θ (+ what a loss reads of s_{t−1}, or of θ itself).
 
 States that run backwards in time have a product of their own, with k ≥ t. Where one network starts from another's last
-state (encoder and decoder), the product goes back to the first step of the one and on through all steps of the other. By
-an initial state, and by a parameter through one, there is no sum over uses. The pieces are those of `chain`.
+state (encoder and decoder), the product goes back to the first step of the one and on through all steps of the other.
+By an initial state, and by a parameter through one, there is no sum over uses. The pieces are those of `chain`.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class ClosedForm(Printed):
         chains: the chains of states that lie between `wrt` and the losses, that of the losses first.
 
     Raises:
-        BPTTError: for recurrences in which several chains of states feed each other step by step, or whose steps are not alike,
-            and for windows of truncation where there is more than one chain.
+        BPTTError: for recurrences in which several chains of states feed each other step by step, or whose steps are
+            not alike, and for windows of truncation where there is more than one chain.
     """
 
     def __init__(self, g: SymbolicDerivation, wrt: str):
@@ -74,11 +74,18 @@ class ClosedForm(Printed):
         if self.variables[self.wrt].role not in ("parameter", "initial"):
             raise BPTTError(f"the closed form is that of a parameter or an initial state; {wrt} is neither", HOW)
         if self.u.recurrence.sums_outputs:
-            raise BPTTError(f"the closed form is a sum over the losses of single steps, and {self.u.total} is another formula of them", HOW)
+            raise BPTTError(
+                f"the closed form is a sum over the losses of single steps, and {self.u.total} is another formula of"
+                " them",
+                HOW,
+            )
         self.chains = chains_of(self.u, self.factors, g.recurrence.title)
         for n in self.states:
             if len(self.variables[n].shape) > 1:
-                raise BPTTError(f"{self.variables[n].base}[t] is a matrix, so that no matrix is its derivative by the one before", HOW)
+                raise BPTTError(
+                    f"{self.variables[n].base}[t] is a matrix, so that no matrix is its derivative by the one before",
+                    HOW,
+                )
         self._refuse_unlike()
         block = self.u.loss_block
         self.losses = [c for c in self.chains if c.block == block]  # the chains that a loss reads
@@ -122,7 +129,8 @@ class ClosedForm(Printed):
         return [n for c in self.chains for n in c.states]
 
     def entry(self, c: Chain) -> tuple[Within, list[str]]:
-        """What the first states of a chain are made of; and where that ends: at the last states of the chain before it."""
+        """What the first states of a chain are made of; and where that ends: at the last states of the chain before
+        it."""
         following = junction(self.u, c, self.chains)
         if following is None:
             return Within(self.factors, lambda v: v.role == "initial"), []
@@ -188,7 +196,8 @@ class ClosedForm(Printed):
         return (jacobian_shape((), self.variables[self.wrt].shape) or (1, 1))[1]
 
     def _ending(self, c: Chain, start: Expr, front: list[Expr]) -> list[Expr]:
-        """front · what step `start` of a chain and all steps before it contribute; through a junction into the chain before."""
+        """front · what step `start` of a chain and all steps before it contribute; through a junction into the chain
+        before."""
         found: list[Expr] = []
         k = Symbol((), c.k, ())
         if c.reads(self.wrt):
@@ -199,7 +208,9 @@ class ClosedForm(Printed):
         if self.entered(c):
             found.append(_row(*front, whole, *self.first_factor(c)))
         following = junction(self.u, c, self.chains)
-        if following is not None and (following in self.own or any(junction(self.u, following, self.chains) is x for x in self.own)):
+        if following is not None and (
+            following in self.own or any(junction(self.u, following, self.chains) is x for x in self.own)
+        ):
             link = Partial((c.size, following.size), c.vector("", 0), following.vector("T"))
             found += self._ending(following, self.last(following.block), [*front, whole, link])
         return found
@@ -210,7 +221,8 @@ class ClosedForm(Printed):
         return Partial(() if scalar else (c.size, self.columns), c.vector(c.k), self.wrt, True)
 
     def _steps(self, c: Chain, start: Expr, end: Expr | None) -> Expr:
-        """The product of the step Jacobians from `start` back to, but not of, step `end`; of all steps without `end`."""
+        """The product of the step Jacobians from `start` back to, but not of, step `end`; of all steps without
+        `end`."""
         jacobian = c.symbol
         if c.direction > 0:
             return BigProduct(jacobian.shape, c.j, num(1) if end is None else add(end, num(1)), start, jacobian)
@@ -220,7 +232,9 @@ class ClosedForm(Printed):
     def first_symbol(self, c: Chain) -> Partial:
         """∂s_0/∂θ."""
         name = c.vector("", 0) if c.direction > 0 else c.vector("T", 1)
-        return Partial(() if c.scalar and not self.variables[self.wrt].shape else (c.size, self.columns), name, self.g.wrt)
+        return Partial(
+            () if c.scalar and not self.variables[self.wrt].shape else (c.size, self.columns), name, self.g.wrt
+        )
 
     def first_factor(self, c: Chain) -> list[Expr]:
         """The same as a factor: none, where θ is s_0."""
@@ -236,7 +250,9 @@ class ClosedForm(Printed):
             for c in self.losses:
                 shape = () if c.scalar else (1, c.size)
                 if any(self.row(head, s) is not None for s in c.states):
-                    one: list[Expr] = [Partial(shape, name, c.vector("t"), len(self.losses) > 1)] if c.states != [head] else []
+                    one: list[Expr] = (
+                        [Partial(shape, name, c.vector("t"), len(self.losses) > 1)] if c.states != [head] else []
+                    )
                     terms += self._ending(c, t, one)
                 if any(self.row(head, s) is not None for s in self.later(c)):
                     early = Partial(shape, name, c.vector("t", -c.direction), True)
@@ -261,10 +277,19 @@ class ClosedForm(Printed):
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """The closed form, and what stands in it, in the notation chosen."""
-        n, main = self.g.notation, Statement(self.wrt, self.paths.total, replace(self.first.left_side, source=self.g.wrt), (self.expr,))
+        n, main = (
+            self.g.notation,
+            Statement(self.wrt, self.paths.total, replace(self.first.left_side, source=self.g.wrt), (self.expr,)),
+        )
         # of an abstract function, the symbol is all that can be said
-        return tuple(replace(s, left=in_notation(s.left, n, s is main), terms=in_notation(in_classes(s.terms, self.g._first.onehot), n))
-                     for s in (main, *self.symbols))  # fmt: skip
+        return tuple(
+            replace(
+                s,
+                left=in_notation(s.left, n, s is main),
+                terms=in_notation(in_classes(s.terms, self.g._first.onehot), n),
+            )
+            for s in (main, *self.symbols)
+        )
 
     def between(self, c: Chain) -> bool:
         """Whether a chain lies between `wrt` and the losses."""
@@ -292,7 +317,8 @@ class ClosedForm(Printed):
         return forward_mode(self)
 
     def contributions(self, u: Any, run: Any) -> Any:
-        """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the batch."""
+        """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the
+        batch."""
         from .closed_numbers import ClosedNumbers
 
         return ClosedNumbers(self, u, run).contributions()

@@ -1,7 +1,8 @@
 """The numbers of a closed form, from what is printed: its sums and products, and what each symbol stands for.
 
-Symbols such as ∂h_j/∂h_{j−1} are looked up among the statements below the closed form and evaluated at their step. Nothing else
-is known here, and no derivative, so a closed form that evaluates to the gradient is right as it stands on the page.
+Symbols such as ∂h_j/∂h_{j−1} are looked up among the statements below the closed form and evaluated at their step.
+Nothing else is known here, and no derivative, so a closed form that evaluates to the gradient is right as it stands on
+the page.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class ClosedNumbers:
     def contributions(self) -> Any:
         """(T, T, *shape): [t−1, k−1] is the term of loss t and use k; summed over the batch.
 
-        What comes through a state before the first step stands at the first step (at the last one, if the states run backwards).
+        What comes through a state before the first step stands at the first step (at the last one, if the states run
+        backwards).
         """
         last = self.u.steps[self.u.loss_block]
         out = np.zeros((last, max(self.u.steps.values()), *self.shape))
@@ -80,8 +82,11 @@ class ClosedNumbers:
                 yield e, letters, factor
 
     def _place(self, e: Expr, letters: Letters) -> tuple[int, int]:
-        """The step of the loss, which is what the first derivative is of, and that of the use, which the last one is of."""
-        symbols = [self._at(x, letters) for x in (e.factors if isinstance(e, Product) else (e,)) if isinstance(x, Partial)]
+        """The step of the loss, which is what the first derivative is of, and that of the use, which the last one is
+        of."""
+        symbols = [
+            self._at(x, letters) for x in (e.factors if isinstance(e, Product) else (e,)) if isinstance(x, Partial)
+        ]
         losses = {h.name: h.step for h in self.u.heads}
         t = letters["t"] if "t" in letters else losses[symbols[0].target]
         use = [step for letter, step in letters.items() if letter != "t"]
@@ -125,7 +130,8 @@ class ClosedNumbers:
         return matrix_value(self._at(self._plain(e, letters), letters), self.known)
 
     def _times(self, value: Any, shape: tuple[int, ...], e: Expr, letters: Letters) -> Any:
-        """value · e. Of ∂⁺y/∂W it is only known what it makes of a row, and a column of these takes the row in parts."""
+        """value · e. Of ∂⁺y/∂W it is only known what it makes of a row, and a column of these takes the row in
+        parts."""
         if not isinstance(e, Partial):
             right = self._value(e, letters)
             return value @ right if shape and e.shape else value * right
@@ -136,7 +142,9 @@ class ClosedNumbers:
         if isinstance(meaning, Blocks) and symbol.source == self.wrt and len(self.shape) == 2:
             cells = [row[0] for row in meaning.rows]
             parts = np.split(value, np.cumsum([x.shape[0] if x.shape else 1 for x in cells])[:-1], axis=-1)
-            return reduce(np.add, [self._times(v, (1, 1), x, letters) for v, x in zip(parts, cells) if isinstance(x, Partial)])
+            return reduce(
+                np.add, [self._times(v, (1, 1), x, letters) for v, x in zip(parts, cells) if isinstance(x, Partial)]
+            )
         right = self._value(meaning, letters)
         return value @ right if shape and e.shape else value * right
 
@@ -149,7 +157,10 @@ class ClosedNumbers:
                     letters.setdefault(letter[1], step - int(letter[2] or 0))
             if self._at(replace(left, shape=symbol.shape), letters) == symbol:
                 return r, meaning, letters
-        raise BPTTError(f"∂{symbol.target}/∂{symbol.source} has no closed formula here, so no numbers", "derive for a number of steps")
+        raise BPTTError(
+            f"∂{symbol.target}/∂{symbol.source} has no closed formula here, so no numbers",
+            "derive for a number of steps",
+        )
 
     def _plain(self, e: Any, letters: Letters) -> Any:
         """The formula with symbols that stand for numbers in the place of all that `_value` knows."""
@@ -171,4 +182,6 @@ class ClosedNumbers:
 def _blocks(rows: list[list[Any]]) -> Any:
     """A matrix of matrices, each with a batch or without."""
     lead = np.broadcast_shapes(*[x.shape[:-2] for row in rows for x in row])
-    return np.concatenate([np.concatenate([np.broadcast_to(x, lead + x.shape[-2:]) for x in row], axis=-1) for row in rows], axis=-2)
+    return np.concatenate(
+        [np.concatenate([np.broadcast_to(x, lead + x.shape[-2:]) for x in row], axis=-1) for row in rows], axis=-2
+    )

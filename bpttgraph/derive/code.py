@@ -1,9 +1,9 @@
 """The recursions as NumPy code that a student could have written.
 
 One function: forward values and parameters in, gradients out. Every sequence is an array whose row t is step t, so that
-h[0] is the initial state and the code reads like the formulas. The arrays have rows of zeros beyond the last step (as many
-as an equation reaches ahead), and so have the adjoints: that is their terminal condition. An initial state before step 0,
-h[-1], stands where Python finds it: in the last row.
+h[0] is the initial state and the code reads like the formulas. The arrays have rows of zeros beyond the last step (as
+many as an equation reaches ahead), and so have the adjoints: that is their terminal condition. An initial state before
+step 0, h[-1], stands where Python finds it: in the last row.
 """
 
 from __future__ import annotations
@@ -92,9 +92,14 @@ class _Writer:
     def code(self) -> Code:
         recursions, names = self.recursions, self.names
         lengths = {_plain_length(b): b for b in self.blocks or [""]}
-        body = [f"{names(line.key)} = np.zeros_like({self._like(line.of, line.members)})" for line in recursions.lines.values()]
+        body = [
+            f"{names(line.key)} = np.zeros_like({self._like(line.of, line.members)})"
+            for line in recursions.lines.values()
+        ]
         if self.least > 1:
-            body.insert(0, f'assert {list(lengths)[-1]} >= {self.least}, "these recursions hold for {self.least} steps or more"')
+            body.insert(
+                0, f'assert {list(lengths)[-1]} >= {self.least}, "these recursions hold for {self.least} steps or more"'
+            )
         for part in recursions.order:
             if isinstance(part, Loop):
                 body += self._loop(part)
@@ -106,7 +111,9 @@ class _Writer:
         end = _listed("    return {", [f"{quoted(r.key)}: {names(r.key, 'gradient')}" for r in gradients], "}")
         lines = [*head, *[line for b in body for line in _broken("    " + b)], *end]
         helpers = definitions(self.printer.helpers)
-        imports = "import math\n\nimport numpy as np\n" if any("math." in h for h in helpers) else "import numpy as np\n"
+        imports = (
+            "import math\n\nimport numpy as np\n" if any("math." in h for h in helpers) else "import numpy as np\n"
+        )
         text = "\n\n".join([imports, *helpers, "\n".join(lines) + "\n"])
         keys = tuple(r.key for r in gradients)
         return Code(text, self.function, self.least, self.inputs, lengths, keys, self.printer.sized)
@@ -124,7 +131,8 @@ class _Writer:
         return CodePrinter.signed_sum([(s, self.printer.shaped(t, dims, SUM + 1 if s < 0 else SUM)) for s, t in plain])
 
     def _loop(self, loop: Loop) -> list[str]:
-        """`for t in range(T, 0, -1):` with the statements of one loop; a statement for one step only stands under an `if`."""
+        """`for t in range(T, 0, -1):` with the statements of one loop; a statement for one step only stands under an
+        `if`."""
         own = [r for k in loop.keys for r in self.statements if r.key == k and r.kind in ("adjoint", "delta")]
         down, printer = loop.direction < 0, self.printer
         printer.block = loop.block
@@ -152,7 +160,8 @@ class _Writer:
         return out
 
     def _farthest(self, steps: list[str], up: bool) -> list[str]:
-        """The largest (or the smallest) step of some; of T−1 and 3 both, as for T = 3 the one is larger and for T = 5 the other."""
+        """The largest (or the smallest) step of some; of T−1 and 3 both, as for T = 3 the one is larger and for T = 5
+        the other."""
         found: dict[str, None] = {}
         for n in range(self.least, self.least + FEW):
             ranked = sorted({_rank(s) for s in steps}, reverse=up)
@@ -174,7 +183,8 @@ class _Writer:
         return False
 
     def _place(self, r: Recursion, term: Expr, down: bool) -> str:
-        """Where a term counts, if not everywhere: beyond the last adjoint that it reads it is zero, but for NumPy 0 · (1/0) is no number.
+        """Where a term counts, if not everywhere: beyond the last adjoint that it reads it is zero, but for NumPy 0 ·
+        (1/0) is no number.
 
         That happens where what it divides by, say, stands beyond the last step, too, in a row of zeros.
         """
@@ -188,12 +198,17 @@ class _Writer:
 
         until = self._until(term, end, down)
         ends = [x for n in _undefined(term) if (x := end(n)) is not None]
-        if until is None or not self._passes(r.first, until, down) or not any(self._passes(r.first, x, down) for x in ends):
+        if (
+            until is None
+            or not self._passes(r.first, until, down)
+            or not any(self._passes(r.first, x, down) for x in ends)
+        ):
             return ""
         return f"t <= {self._bound(until)}" if down else f"t >= {self._bound(until)}"
 
     def _many(self, r: Recursion, term: Expr) -> str:
-        """For how many steps a term of an initial state counts, if not for any number: the same for h[1], with dh[3] x[2] in it."""
+        """For how many steps a term of an initial state counts, if not for any number: the same for h[1], with dh[3]
+        x[2] in it."""
 
         def fewest(name: str) -> str | None:
             base, _, step = name[:-1].rpartition("[")
@@ -201,11 +216,19 @@ class _Writer:
             if not steps or not base:
                 return None
             low, high = (self.recursions.place(x, r.block) for x in (min(steps), max(steps)))
-            there = (n for n in range(self.least, self.least + FEW) if steps_from(low, n) <= steps_from(step, n) <= steps_from(high, n))
+            there = (
+                n
+                for n in range(self.least, self.least + FEW)
+                if steps_from(low, n) <= steps_from(step, n) <= steps_from(high, n)
+            )
             return str(next(there, self.least))
 
         until = self._until(term, fewest, False)
-        if until is None or int(until) <= self.least or all(int(fewest(n) or 0) <= self.least for n in _undefined(term)):
+        if (
+            until is None
+            or int(until) <= self.least
+            or all(int(fewest(n) or 0) <= self.least for n in _undefined(term))
+        ):
             return ""
         return f"{_plain_length(r.block)} >= {until}"
 
@@ -275,7 +298,10 @@ class _Writer:
         if at_once:
             lines.append(f"{name} {'' if plain else '+'}= {self._text(at_once, r.dims)}")
         for many in dict.fromkeys(later.values()):
-            lines += [f"if {many}:", f"    {name} += {self._text(tuple(x for x in terms if later.get(x) == many), r.dims)}"]
+            lines += [
+                f"if {many}:",
+                f"    {name} += {self._text(tuple(x for x in terms if later.get(x) == many), r.dims)}",
+            ]
         return lines
 
     def _one_line(self, e: Expr, name: str) -> str | None:
@@ -288,7 +314,10 @@ class _Writer:
         right = right.arg if isinstance(right, Tagged) else right
         for place, one, other in ((":, {}", right, left), ("{}", left, right)):
             if isinstance(one, Unit):
-                return f"{name}[{place.format(self.printer.show(one.arg))}] {'-' if sign < 0 else '+'}= {self.printer.show(other)}"
+                return (
+                    f"{name}[{place.format(self.printer.show(one.arg))}] {'-' if sign < 0 else '+'}="
+                    f" {self.printer.show(other)}"
+                )
         return None
 
 
@@ -296,11 +325,16 @@ def _parts(e: object) -> list[object]:
     """What a formula is made of."""
     if isinstance(e, tuple):
         return list(e)
-    return [getattr(e, f) for f in e.__dataclass_fields__ if f not in ("shape", "op", "attrs")] if isinstance(e, Expr) else []
+    return (
+        [getattr(e, f) for f in e.__dataclass_fields__ if f not in ("shape", "op", "attrs")]
+        if isinstance(e, Expr)
+        else []
+    )
 
 
 def _undefined(e: object) -> Iterator[str]:
-    """The names in a formula that must not be zero, or may not: divisors, powers, arguments of functions such as the logarithm."""
+    """The names in a formula that must not be zero, or may not: divisors, powers, arguments of functions such as the
+    logarithm."""
     if isinstance(e, Divide):
         yield from names_of(e.bottom)
     elif isinstance(e, Power) and not (isinstance(e.exponent, Num) and e.exponent.value > 0):

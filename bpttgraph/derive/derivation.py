@@ -103,7 +103,8 @@ class Derivation:
         unrolled: the unrolled recurrence.
         wrt: a parameter (`W_hh`), an initial state (`h[0]`), an input (`x[1]`) or any variable between.
         cap: at most so many terms are written out.
-        notation: "pascanu" (∂⁺ is immediate), "werbos" (∂⁺ is total), "goodfellow" (copies W⁽ᵗ⁾) or "d2l"; see `notation`.
+        notation: "pascanu" (∂⁺ is immediate), "werbos" (∂⁺ is total), "goodfellow" (copies W⁽ᵗ⁾) or "d2l"; see
+            `notation`.
         onehot: inputs and targets that hold one-hot vectors, as names or "x, target"; see `onehot`.
     """
 
@@ -123,7 +124,10 @@ class Derivation:
         self._factors = Factors(self.paths)
 
     def __reduce__(self) -> Any:
-        return self.__dict__.get("made_by") or (Derivation, (self.unrolled, self.wrt, self.cap, self.notation, self.onehot))
+        return self.__dict__.get("made_by") or (
+            Derivation,
+            (self.unrolled, self.wrt, self.cap, self.notation, self.onehot),
+        )
 
     # -- how many
 
@@ -180,7 +184,8 @@ class Derivation:
     def latex(self, level: str = "chain", data: Any = None, width: int | None = None) -> str:
         """The sum as LaTeX (without its left side), one term a line; at level `numbers`, with `data` (an instance).
 
-        `width`: about how many letters fit in a line; longer products continue on the next one. None never breaks a term.
+        `width`: about how many letters fit in a line; longer products continue on the next one. None never breaks a
+        term.
         """
         return self._written(level, "latex", data, width=width)
 
@@ -251,7 +256,10 @@ class Derivation:
             found = tuple(replace(s, terms=in_classes(s.terms, self.onehot)) for s in found) if self.onehot else found
         if self.notation == "pascanu":
             return found
-        return tuple(replace(s, left=in_notation(s.left, self.notation, True), terms=in_notation(s.terms, self.notation)) for s in found)
+        return tuple(
+            replace(s, left=in_notation(s.left, self.notation, True), terms=in_notation(s.terms, self.notation))
+            for s in found
+        )
 
     @cached_property
     def adjoints(self) -> Adjoints:
@@ -299,7 +307,8 @@ class Derivation:
         return total
 
     def value_at(self, level: str, run: Run) -> Any:
-        """The gradient from the formulas of one level: `chain` and `local` by paths, `elements` entry by entry, else by statements."""
+        """The gradient from the formulas of one level: `chain` and `local` by paths, `elements` entry by entry, else by
+        statements."""
         if level in ("chain", "local"):
             return self.value(run)
         if level == "elements":
@@ -307,7 +316,8 @@ class Derivation:
         return matrix_gradient(self.adjoints, run)[self.wrt]
 
     def check(self, data: Any = None) -> Report:
-        """Compare the gradient, every (t, k) of its triangle and the formulas of the levels with the oracles on `data`: a `Report`."""
+        """Compare the gradient, every (t, k) of its triangle and the formulas of the levels with the oracles on `data`:
+        a `Report`."""
         return facade.report(self, data)
 
     def local(self, link: Link) -> Expr:

@@ -1,7 +1,7 @@
 """Level `elements`: a matrix formula read entry by entry, with sums over the inner indices.
 
-(W h)ᵢ = Σⱼ Wᵢⱼ hⱼ, (a bᵀ)ᵢⱼ = aᵢ bⱼ, diag(v) disappears, and a scalar stays what it is. Indices are letters (one statement
-for all entries) or numbers (one entry).
+(W h)ᵢ = Σⱼ Wᵢⱼ hⱼ, (a bᵀ)ᵢⱼ = aᵢ bⱼ, diag(v) disappears, and a scalar stays what it is. Indices are letters (one
+statement for all entries) or numbers (one entry).
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ class Entries:
                 lead = [self._at(f, i, j) for f in factors if not f.shape]
                 return product(*lead, self._chain([f for f in factors if f.shape], i, j))
             case Apply(shape, op, args):
-                if op.kind == "linear" and not args[0].shape:  # a number that stands for equal entries, or for the only one
+                # a number that stands for equal entries, or for the only one
+                if op.kind == "linear" and not args[0].shape:
                     return args[0]
                 if e.entrywise:
                     return Apply((), op, tuple(self._at(a, i, j) for a in args), e.attrs, ((),) * len(args))

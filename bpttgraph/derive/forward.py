@@ -1,4 +1,5 @@
-"""Forward mode, real-time recurrent learning (Williams & Zipser 1989): the sensitivity of the states beside the computation."""
+"""Forward mode, real-time recurrent learning (Williams & Zipser 1989): the sensitivity of the states beside the
+computation."""
 
 from __future__ import annotations
 
@@ -23,7 +24,9 @@ def forward_mode(form: ClosedForm) -> tuple[Statement, ...]:
     ds_t/dθ = ∂⁺s_t/∂θ + ∂s_t/∂s_{t−1} ds_{t−1}/dθ, one statement a state, and the gradient as it accumulates.
     """
     if len(form.chains) > 1 or form.initial:
-        raise BPTTError("forward mode is printed for parameters and one chain of states", "use .recursions, or .at(steps=…)")
+        raise BPTTError(
+            "forward mode is printed for parameters and one chain of states", "use .recursions, or .at(steps=…)"
+        )
     v, shape = form.variables, form.variables[form.wrt].shape
     c = form.chains[0] if form.chains else Chain(form.factors, None, 1, 1, 1, [], {})
     made: list[Statement] = []

@@ -1,4 +1,5 @@
-"""What the levels `matrix`, `elements` and `numbers` of a derivation say: entries, SymPy objects, values with a verdict."""
+"""What the levels `matrix`, `elements` and `numbers` of a derivation say: entries, SymPy objects, values with a
+verdict."""
 
 from __future__ import annotations
 
@@ -20,8 +21,17 @@ if TYPE_CHECKING:
     from .derivation import Derivation
 
 __all__ = [
-    "LEVELS", "Known", "by_entries", "entries_gradient", "inlined", "literal", "matrix_gradient", "shaped", "summands", "with_numbers",
-]  # fmt: skip
+    "LEVELS",
+    "Known",
+    "by_entries",
+    "entries_gradient",
+    "inlined",
+    "literal",
+    "matrix_gradient",
+    "shaped",
+    "summands",
+    "with_numbers",
+]
 
 LEVELS = ("chain", "local", "matrix", "elements", "numbers")
 
@@ -50,26 +60,29 @@ class Known(Mapping[str, Any]):
 
 
 def matrix_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
-    """The gradients of `wrt` by the statements of level `matrix`, one after the other; nothing of the reverse pass takes part."""
+    """The gradients of `wrt` by the statements of level `matrix`, one after the other; nothing of the reverse pass
+    takes part."""
     return {n: sum(parts[1:], parts[0]) for n, parts in summands(adjoints, run).items()}
 
 
 def entries_gradient(adjoints: Adjoints, run: Any) -> dict[str, Any]:
-    """The gradients of `wrt` from the statements of level `elements`: every entry of every adjoint by its own scalar formula."""
+    """The gradients of `wrt` from the statements of level `elements`: every entry of every adjoint by its own scalar
+    formula."""
     return {n: sum(parts[1:], parts[0]) for n, parts in summands(adjoints, run, by_entry=True).items()}
 
 
 def summands(adjoints: Adjoints, run: Any, by_entry: bool = False) -> dict[str, list[Any]]:
     """The value of every summand of every gradient, shaped as the gradient is.
 
-    What a loss, or an equation that belongs to an example, contributes counts for every example, whether or not the formula reads
-    their data; the adjoint of what all examples share is the sum over them.
+    What a loss, or an equation that belongs to an example, contributes counts for every example, whether or not the
+    formula reads their data; the adjoint of what all examples share is the sum over them.
     """
     paths = adjoints.paths
     known = Known(run, paths.variables)
     size = getattr(run, "batch", None)
     found: dict[str, list[Any]] = {}
-    losses = {name for _, name in paths.heads} - {part.of for part in adjoints.parts}  # whose adjoint is the weight itself
+    # whose adjoint is the weight itself
+    losses = {name for _, name in paths.heads} - {part.of for part in adjoints.parts}
     for part in adjoints.parts:
         own, values = paths.unrolled.node(part.of), []
         dims = part.left.dims if isinstance(part.left, Symbol) else own.shape
@@ -130,7 +143,8 @@ def by_entries(d: Derivation, entry: tuple[int | str, ...] | None) -> tuple[Stat
 
 
 def inlined(d: Derivation, level: str) -> Any:
-    """The gradient as one SymPy object in named variables only: adjoints are put in as objects, shared and never expanded.
+    """The gradient as one SymPy object in named variables only: adjoints are put in as objects, shared and never
+    expanded.
 
     At level `elements` a matrix of the entries, each a scalar; else products of matrices that `.doit()` multiplies out.
     """
@@ -213,10 +227,17 @@ def _joined(lines: list[str], form: str, mark: str) -> str:
         return f"{lines[0]}\n= {lines[1]}\n{lines[2]} {mark}"
     if form == "latex":
         sign = r"\checkmark" if mark == "✓" else r"\times"
-        return "\\begin{gathered}\n" + " \\\\\n".join([lines[0], f"= {lines[1]}", f"{lines[2]} \\quad {sign}"]) + "\n\\end{gathered}"
+        return (
+            "\\begin{gathered}\n"
+            + " \\\\\n".join([lines[0], f"= {lines[1]}", f"{lines[2]} \\quad {sign}"])
+            + "\n\\end{gathered}"
+        )
     if form == "typst":
         return f"{lines[0]} \\\n= {lines[1]} \\\n{lines[2]} quad {mark}"
     inner = [line[line.index(">") + 1 : -len("</math>")] for line in lines]
     inner[2] = f'<mrow>{inner[2]}<mspace width="1em"/><mo>{mark}</mo></mrow>'
     rows = "".join(f"<mtr><mtd>{x}</mtd></mtr>" for x in inner)
-    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable displaystyle="true">{rows}</mtable></math>'
+    return (
+        '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable'
+        f' displaystyle="true">{rows}</mtable></math>'
+    )

@@ -142,7 +142,8 @@ class _Reading:
         self.by_matrix = len(t.shape) == 2
         self.value = Reader()
         self.known: dict[int, list[Piece]] = {}
-        self.matrices: set[int] = set()  # matrices that change with a scalar or vector t, read where a vector is multiplied
+        # matrices that change with a scalar or vector t, read where a vector is multiplied
+        self.matrices: set[int] = set()
 
     def read(self, result: Node) -> list[Piece]:
         t = self.t
@@ -189,7 +190,8 @@ class _Reading:
             return self._elementwise(node, moving)
         if name == "expand" and first:
             return self._spread(first, node.args[0], node)
-        if name == "reshape" and first and {node.shape, node.args[0].shape} == {(), (1,)}:  # a number as a vector of one, and back
+        # a number as a vector of one, and back
+        if name == "reshape" and first and {node.shape, node.args[0].shape} == {(), (1,)}:
             one = Ones((1, 1))
             return self._each(first, lambda m: product(m, one) if rank and not m.shape else m)
         if name == "sum" and first and rank == 0 and len(node.args[0].shape) == 1:
@@ -328,7 +330,9 @@ class _Reading:
                 return self._each(self._applied(moving, v, turned), lambda m: product(factor, m))
             if moving.op is not None and moving.op.name == "expand" and moving.args[0].shape == ():
                 column = product(self._turned(factor, turned), v)
-                return self._each(self.known[moving.args[0].serial], lambda m: product(column, m) if m.shape else product(m, column))
+                return self._each(
+                    self.known[moving.args[0].serial], lambda m: product(column, m) if m.shape else product(m, column)
+                )
         raise Unreadable
 
     @staticmethod

@@ -1,4 +1,5 @@
-"""What the symbols of a closed form stand for: step Jacobians, rows of losses, columns of uses, first states, joints of networks."""
+"""What the symbols of a closed form stand for: step Jacobians, rows of losses, columns of uses, first states, joints of
+networks."""
 
 from __future__ import annotations
 

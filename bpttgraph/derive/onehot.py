@@ -32,14 +32,18 @@ def checked_classes(onehot: str | Iterable[str], variables: Mapping[str, Variabl
     for name in names:
         expect(name, str, "a name in onehot", 'write onehot="x", or "x, target"')
         if name not in known:
-            raise BPTTError(f"onehot: there is no input or target {name}", nearest(name, list(known)) if known else "leave onehot out")
+            raise BPTTError(
+                f"onehot: there is no input or target {name}",
+                nearest(name, list(known)) if known else "leave onehot out",
+            )
         if len(known[name].shape) != 1:
-            raise BPTTError(f"onehot: {name} is no vector here", f"give it a size: sizes={{\"{name}\": 5}}")
+            raise BPTTError(f"onehot: {name} is no vector here", f'give it a size: sizes={{"{name}": 5}}')
     return frozenset(names)
 
 
 def classes_in(data: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """An instance whose `names` hold one-hot vectors: a 1 where each vector is largest. Numbers of classes stay as they are.
+    """An instance whose `names` hold one-hot vectors: a 1 where each vector is largest. Numbers of classes stay as they
+    are.
 
     >>> classes_in({"x": np.array([[0.2, 0.7], [0.5, -0.1]])}, ["x"])["x"].tolist()
     [[0.0, 1.0], [1.0, 0.0]]

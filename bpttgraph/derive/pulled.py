@@ -1,8 +1,9 @@
-"""The adjoint of what an equation reads, from the adjoint of what it defines, for equations that no Jacobian matrix describes.
+"""The adjoint of what an equation reads, from the adjoint of what it defines, for equations that no Jacobian matrix
+describes.
 
-Where a matrix is defined, or enters twice or through its diagonal, ∂y/∂W has rank 3 or 4 and is not written as a matrix.
-The adjoint has the shape of W all the same, and the reverse pass over the one equation computes it without any Jacobian.
-Its graph, made from the rule table, is read as a formula like every other graph.
+Where a matrix is defined, or enters twice or through its diagonal, ∂y/∂W has rank 3 or 4 and is not written as a
+matrix. The adjoint has the shape of W all the same, and the reverse pass over the one equation computes it without any
+Jacobian. Its graph, made from the rule table, is read as a formula like every other graph.
 """
 
 from __future__ import annotations

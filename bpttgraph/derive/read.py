@@ -104,7 +104,8 @@ class Reader:
             return _ELEMENTWISE[name](*a)
         if name == "expand" and (node.args[0].shape == () or node.args[0].shape == node.shape):
             return a[0]
-        if name == "reshape" and node.args[0].shape == () and len(node.shape) == 2:  # on its way to be spread over a matrix
+        # on its way to be spread over a matrix
+        if name == "reshape" and node.args[0].shape == () and len(node.shape) == 2:
             return a[0]
         if name == "power":
             return power(a[0], num(attrs["exponent"]))
@@ -120,7 +121,8 @@ class Reader:
             return stack(*padding(a[0], attrs["before"], attrs["after"]))
         if name == "diag":
             return diag(a[0], node.shape[0])
-        return _STRUCTURAL[name](*a)
+        found: Expr = _STRUCTURAL[name](*a)
+        return found
 
 
 def diagonal(x: Expr) -> Expr:

@@ -47,7 +47,8 @@ class Recursion(Printed):
 
     @property
     def summed(self) -> bool:
-        """Whether it stands for no step, but adds up the uses of all of them: a gradient, or the adjoint of what has no step."""
+        """Whether it stands for no step, but adds up the uses of all of them: a gradient, or the adjoint of what has no
+        step."""
         return self.kind == "gradient" or bool(self.uses)
 
     @property

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..formulas.expr import BigSum, Expr, Symbol, add, num
@@ -20,6 +21,7 @@ from .adjoints import Adjoints, Part, Piece
 from .recursion import Recursion, names_of, steps_from, without_step
 
 __all__ = ["Recursion", "Recursions", "names_of", "steps_from", "without_step"]
+
 
 @dataclass(slots=True)
 class Loop:
@@ -70,11 +72,16 @@ class Recursions:
         key, step = without_step(part.name)
         dims = part.left.dims if isinstance(part.left, Symbol) else ()
         members = tuple(without_step(m)[0] for m in part.members)
-        line = self.lines.setdefault(key, _Line(key, part.kind, self.block_of(part.of), dims, without_step(part.of)[0], members))
+        line = self.lines.setdefault(
+            key, _Line(key, part.kind, self.block_of(part.of), dims, without_step(part.of)[0], members)
+        )
         line.parts[step or 0] = part
 
-    def _relative(self, pieces: list[Piece], step: int, block: str, letter: str = "t", along: bool = False) -> tuple[Piece, ...]:
-        """Pieces of a statement at `step`, relative to it; `along`: in a formula of the total, what stands at other steps moves, too."""
+    def _relative(
+        self, pieces: list[Piece], step: int, block: str, letter: str = "t", along: bool = False
+    ) -> tuple[Piece, ...]:
+        """Pieces of a statement at `step`, relative to it; `along`: in a formula of the total, what stands at other
+        steps moves, too."""
         change, last = rebased(letter, step), self.last[block]
 
         def rename(name: str) -> str:
@@ -111,7 +118,8 @@ class Recursions:
         last, middle = self.last[line.block], self.middle[line.block]
         best: list[int] = []
         for along in (False, True):
-            # with J = sum_t L[t] and L[t] = silu(dot(a, h[t-1])), h[t-1] moves with L[t]; with J = sum_t L[t] h[1], h[1] stays
+            # with J = sum_t L[t] and L[t] = silu(dot(a, h[t-1])), h[t-1] moves with L[t]; with J = sum_t L[t] h[1],
+            # h[1] stays
             relative = {s: self._relative(p.pieces, s, line.block, along=along) for s, p in line.parts.items()}
             general = relative.get(middle)
             if general is not None:
@@ -165,7 +173,8 @@ class Recursions:
         return found
 
     def _ordered_loops(self) -> list[Loop | str]:
-        """Loops, and between them the names of adjoints without a step, in an order in which every statement finds what it reads."""
+        """Loops, and between them the names of adjoints without a step, in an order in which every statement finds what
+        it reads."""
         import networkx
 
         graph = networkx.DiGraph()
@@ -190,8 +199,13 @@ class Recursions:
             direction = 1 if min(within, default=0) < 0 else -1
             keys = self._ordered(members, place)
             block = self.lines[keys[0]].block
-            joins = made and isinstance(made[-1], Loop) and made[-1].block == block and (
-                made[-1].direction == direction or not (within - {0})) and all(o * made[-1].direction <= 0 for o in offsets)
+            joins = (
+                made
+                and isinstance(made[-1], Loop)
+                and made[-1].block == block
+                and (made[-1].direction == direction or not (within - {0}))
+                and all(o * made[-1].direction <= 0 for o in offsets)
+            )
             if joins:
                 made[-1].keys += keys
             else:
@@ -246,7 +260,9 @@ class Recursions:
         return made
 
     @staticmethod
-    def _made(key: str, kind: str, left: Expr, pieces: tuple[Piece, ...], first: str, last: str, line: _Line) -> Recursion:
+    def _made(
+        key: str, kind: str, left: Expr, pieces: tuple[Piece, ...], first: str, last: str, line: _Line
+    ) -> Recursion:
         return Recursion(key, kind, left, tuple(p.expr for p in pieces), first, last, line.block, line.dims, line.of)
 
     def _accumulation(self, part: Part) -> list[Recursion]:
@@ -259,14 +275,17 @@ class Recursions:
             late = own.step > self.middle[block]
             change = rebased("T", self.last[block]) if late else lambda name: name
             name, left = change(part.name), renamed(part.left, change)
-            return [Recursion(name, part.kind, left, terms, "", "", block, dims, change(part.of), (("", "", block, terms),))]
+            return [
+                Recursion(name, part.kind, left, terms, "", "", block, dims, change(part.of), (("", "", block, terms),))
+            ]
         groups: dict[tuple[str, Expr], list[int]] = {}
         uses: dict[tuple[str, str, str], list[Expr]] = {}
         for p in part.pieces:
             target = v.get(p.target)
             if target is None or target.step is None:
                 last = max(self.last.values())
-                uses.setdefault(("", "", ""), []).append(renamed(folded(p.expr, last), lambda n, last=last: near(n, last)))  # type: ignore[misc]
+                expr = renamed(folded(p.expr, last), partial(near, last=last))
+                uses.setdefault(("", "", ""), []).append(expr)
             else:
                 block = target.block or ""
                 groups.setdefault((block, self._relative([p], target.step, block)[0].expr), []).append(target.step)

@@ -1,8 +1,9 @@
 """Printed code is run before anybody sees it: here, and nowhere else in the package, text is executed.
 
-The text is our own (`numpy_code` wrote it), but names of the user's equations stand in it. So it is parsed first, and only
-what such code needs is let through: assignments, loops over ranges, arithmetic, calls of functions that the text itself
-defines, and a list of NumPy functions. It then runs in a namespace of its own with nothing in it but NumPy and `math`.
+The text is our own (`numpy_code` wrote it), but names of the user's equations stand in it. So it is parsed first, and
+only what such code needs is let through: assignments, loops over ranges, arithmetic, calls of functions that the text
+itself defines, and a list of NumPy functions. It then runs in a namespace of its own with nothing in it but NumPy and
+`math`.
 """
 
 from __future__ import annotations
@@ -22,18 +23,74 @@ from .code import Code
 __all__ = ["admit", "run"]
 
 _NODES = (
-    ast.Module, ast.Import, ast.alias, ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.For,
-    ast.If, ast.Assert, ast.Expr, ast.Name, ast.Load, ast.Store, ast.Constant, ast.BinOp, ast.UnaryOp, ast.Compare, ast.Call,
-    ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Dict, ast.GeneratorExp, ast.comprehension, ast.keyword,
-    ast.Add, ast.Sub, ast.Mult, ast.Div, ast.MatMult, ast.Pow, ast.USub, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq,
-)  # fmt: skip
+    ast.Module,
+    ast.Import,
+    ast.alias,
+    ast.FunctionDef,
+    ast.arguments,
+    ast.arg,
+    ast.Return,
+    ast.Assign,
+    ast.AugAssign,
+    ast.For,
+    ast.If,
+    ast.Assert,
+    ast.Expr,
+    ast.Name,
+    ast.Load,
+    ast.Store,
+    ast.Constant,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.Call,
+    ast.Attribute,
+    ast.Subscript,
+    ast.Slice,
+    ast.Tuple,
+    ast.List,
+    ast.Dict,
+    ast.GeneratorExp,
+    ast.comprehension,
+    ast.keyword,
+    ast.Add,
+    ast.Sub,
+    ast.Mult,
+    ast.Div,
+    ast.MatMult,
+    ast.Pow,
+    ast.USub,
+    ast.Lt,
+    ast.LtE,
+    ast.Gt,
+    ast.GtE,
+    ast.Eq,
+    ast.NotEq,
+)
 _MODULES = {
-    "np": frozenset([
-        *NUMPY.values(), "array", "concatenate", "dot", "expm1", "eye", "full", "logaddexp", "ones", "outer", "pi", "ravel", "reshape",
-        "vectorize", "where", "zeros", "zeros_like",
-    ]),
+    "np": frozenset(
+        [
+            *NUMPY.values(),
+            "array",
+            "concatenate",
+            "dot",
+            "expm1",
+            "eye",
+            "full",
+            "logaddexp",
+            "ones",
+            "outer",
+            "pi",
+            "ravel",
+            "reshape",
+            "vectorize",
+            "where",
+            "zeros",
+            "zeros_like",
+        ]
+    ),
     "math": frozenset(["erf", "erfc"]),
-}  # fmt: skip
+}
 _IMPORTED: dict[str, ModuleType] = {"numpy": np, "math": math}
 _BUILTINS = {"range": range, "sum": sum, "max": max, "min": min}
 

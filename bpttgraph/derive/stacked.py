@@ -1,7 +1,7 @@
 """Stacked equations: [a_i; a_f; a_o; a_g] = W x + U h + b defines four variables by the rows of one value.
 
-A person writes their adjoint once, δ_a = [ā_i; ā_f; ā_o; ā_g], and then ∂E/∂W = δ_a xᵀ; without this every use of W would
-be four summands between blocks of zeros.
+A person writes their adjoint once, δ_a = [ā_i; ā_f; ā_o; ā_g], and then ∂E/∂W = δ_a xᵀ; without this every use of W
+would be four summands between blocks of zeros.
 """
 
 from __future__ import annotations

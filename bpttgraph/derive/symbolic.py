@@ -55,7 +55,14 @@ def symbolic_of(u: Any, wrt: str, notation: str = "pascanu", onehot: Iterable[st
     name = _general(u, v) if v is not None and v.step is not None else wrt
     truncate = u.truncation.name if u.truncation else None
     found: SymbolicDerivation = u.recurrence.derive(
-        name, loss, truncate=truncate, sizes=u.given_sizes, inputs=u.inputs, reduce=u.reduce, notation=notation, onehot=onehot
+        name,
+        loss,
+        truncate=truncate,
+        sizes=u.given_sizes,
+        inputs=u.inputs,
+        reduce=u.reduce,
+        notation=notation,
+        onehot=onehot,
     )
     return found
 
@@ -64,8 +71,10 @@ class SymbolicDerivation(Printed):
     """∂E/∂`wrt` for any number of steps T.
 
     Args:
-        recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]` (or `r[T+1]`), or "all" of them.
-        loss: "every", "last" or a list of steps. reduce: "sum" or "mean" over them. truncate, sizes, inputs: as for `Recurrence.unroll`.
+        recurrence: the folded recurrence. wrt: a parameter, an initial state such as `h[0]` (or `r[T+1]`), or "all" of
+            them.
+        loss: "every", "last" or a list of steps. reduce: "sum" or "mean" over them. truncate, sizes, inputs: as for
+            `Recurrence.unroll`.
         notation: of the closed form; onehot: inputs and targets that hold one-hot vectors; both as for `Derivation`.
 
     Example:
@@ -104,12 +113,14 @@ class SymbolicDerivation(Printed):
         self._printed: dict[str, Code] = {}
         self._unrolled: dict[Any, Unrolled] = {}
         self.options: dict[str, Any] = {"loss": loss, "sizes": sizes, "inputs": inputs, "reduce": reduce}
-        # over how many steps a path may run without passing a variable twice; what is farther from both ends by one more read is general
+        # over how many steps a path may run without passing a variable twice; what is farther from both ends by one
+        # more read is general
         delays: dict[int, int] = {}
         for r in recurrence.reads:
             delays[id(r.source)] = max(delays.get(id(r.source), 0), abs(r.delay or 0))
         self.reach = max(sum(delays.values()), 1)
-        # the middle lies beyond all that a chosen loss reads: a state called c[t+1] stands later than the step that computes it
+        # the middle lies beyond all that a chosen loss reads: a state called c[t+1] stands later than the step that
+        # computes it
         ahead = self.reach + max((d.offset for d in recurrence.every.values()), default=0)
         chosen = [2 * (step + ahead) for step in _listed(loss)]
         n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, *chosen)
@@ -122,11 +133,16 @@ class SymbolicDerivation(Printed):
         names = self._names_at(self.reference)
         self._first = Derivation(self.reference, names[0], onehot=onehot)
         self.adjoints = Adjoints(
-            self._first._factors, names, self.weight, onehot=self._first.onehot, alike=frozenset(_alike(self._first.paths))
+            self._first._factors,
+            names,
+            self.weight,
+            onehot=self._first.onehot,
+            alike=frozenset(_alike(self._first.paths)),
         )
 
     def _everything(self, u: Any) -> list[str]:
-        """The parameters, then the initial states; one at the end of time is called r[T+1], or r[T] of r[t-1] = w*r[t]."""
+        """The parameters, then the initial states; one at the end of time is called r[T+1], or r[T] of r[t-1] =
+        w*r[t]."""
         initial = {n.name or "" for rows in u.leaves.values() for _, n in rows if n.role == "initial"}
         found = list(u.parameters)
         for name, v in u.vgraph.variables.items():
@@ -138,11 +154,22 @@ class SymbolicDerivation(Printed):
 
     def __reduce__(self) -> Any:
         given = (self.options[k] for k in ("sizes", "inputs", "reduce"))
-        return SymbolicDerivation, (self.recurrence, self.wrt, self.loss, self.truncate, *given, self.notation, self._first.onehot)
+        return SymbolicDerivation, (
+            self.recurrence,
+            self.wrt,
+            self.loss,
+            self.truncate,
+            *given,
+            self.notation,
+            self._first.onehot,
+        )
 
     def _names_at(self, u: Any) -> list[str]:
-        """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs backwards."""
-        return [at_steps({"T": u.steps.get(n.rpartition(".")[0] or None, 0)})(n) if "[T" in n else n for n in self.names]
+        """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs
+        backwards."""
+        return [
+            at_steps({"T": u.steps.get(n.rpartition(".")[0] or None, 0)})(n) if "[T" in n else n for n in self.names
+        ]
 
     @property
     def windowed(self) -> bool:
@@ -154,25 +181,31 @@ class SymbolicDerivation(Printed):
         if self.windowed:
             raise BPTTError(
                 f"truncate={self.truncate!r} cuts differently for different losses: no one recursion computes it",
-                "use .closed_form, or .at(steps=…).factored_at(\"matrix\") with one recursion a loss",
+                'use .closed_form, or .at(steps=…).factored_at("matrix") with one recursion a loss',
             )
         return Recursions(self.adjoints, {b or "": n for b, n in self.reference.steps.items()})
 
     @cached_property
     def recursions(self) -> tuple[Recursion, ...]:
-        """Terminal conditions, one statement for each adjoint in order of computation, and the sum for each parameter."""
+        """Terminal conditions, one statement for each adjoint in order of computation, and the sum for each
+        parameter."""
         found = self._recursions.statements
         if self.least == 1:
             return found
         # if nothing else differs, it is only the gradient by an initial state
-        initial = {name for n, wrong in self._wrong.items() for name in {*self._names_at(self.reference), *self._only_at(n)}}
+        initial = {
+            name for n, wrong in self._wrong.items() for name in {*self._names_at(self.reference), *self._only_at(n)}
+        }
         alone = all("[" in name and name in initial for wrong in self._wrong.values() for name in wrong)
-        return tuple(replace(r, condition=f"T ≥ {self.least}") if r.kind == "gradient" and ("[" in r.of or not alone) else r
-                     for r in found)  # fmt: skip
+        return tuple(
+            replace(r, condition=f"T ≥ {self.least}") if r.kind == "gradient" and ("[" in r.of or not alone) else r
+            for r in found
+        )
 
     @cached_property
     def least(self) -> int:
-        """The fewest steps for which the recursions hold: of fewer, the last step may be one that reads an initial state, too.
+        """The fewest steps for which the recursions hold: of fewer, the last step may be one that reads an initial
+        state, too.
 
         Raises:
             BPTTError: if no one set of recursions holds for every number of steps.
@@ -188,7 +221,9 @@ class SymbolicDerivation(Printed):
         if different := self._different(many):
             if irregularity(self.reference):
                 raise refused(self.reference)
-            raise Fault(f"the recursion for {different[0]} at {many} steps is not that of the unrolled graph", "report this")
+            raise Fault(
+                f"the recursion for {different[0]} at {many} steps is not that of the unrolled graph", "report this"
+            )
         found: dict[int, list[str]] = {}
         first = max(1, self.recurrence.steps_hint, max(_listed(self.loss), default=0))
         for n in range(first, many):
@@ -217,13 +252,14 @@ class SymbolicDerivation(Printed):
         from .closed import ClosedForm
 
         if self.wrt == "all":
-            raise BPTTError("a closed form is that of one parameter", "name it: derive(\"W_hh\")")
+            raise BPTTError("a closed form is that of one parameter", 'name it: derive("W_hh")')
         return ClosedForm(self, self.wrt)
 
     def over_losses(self, body: Expr) -> Expr:
         """Σ of what the loss of step t contributes over the losses that count; 1/T before it for a mean."""
         if self.loss == "last":
-            return at_loss(body, self.end)
+            found: Expr = at_loss(body, self.end)
+            return found
         if self.loss == "every":
             total: Expr = BigSum(body.shape, "t", num(1), self.end, body)
             return total if self.weight is None else product(self.weight, total)
@@ -241,7 +277,8 @@ class SymbolicDerivation(Printed):
         """The recursions as a NumPy function: forward values in, gradients out. It was run before it is returned.
 
         Raises:
-            BPTTError: if there is no code for these formulas (in one sentence), or if it computes something else (our fault).
+            BPTTError: if there is no code for these formulas (in one sentence), or if it computes something else (our
+                fault).
 
         Example:
             >>> import bpttgraph as bg
@@ -269,9 +306,13 @@ class SymbolicDerivation(Printed):
             if self.recurrence.abstract:
                 functions = ", ".join(self.recurrence.abstract)
                 one = len(self.recurrence.abstract) == 1
-                raise BPTTError(f"{functions} {'is' if one else 'are'} abstract: there is no code without numbers",
-                                f'bind: --let {self.recurrence.abstract[0]}=tanh on the command line, let={{…}} in Python')  # fmt: skip
-            self._printed[name] = facade.verified(self, numpy_code(self._recursions, name, max([self.least, *_listed(self.loss)])))
+                raise BPTTError(
+                    f"{functions} {'is' if one else 'are'} abstract: there is no code without numbers",
+                    f"bind: --let {self.recurrence.abstract[0]}=tanh on the command line, let={{…}} in Python",
+                )
+            self._printed[name] = facade.verified(
+                self, numpy_code(self._recursions, name, max([self.least, *_listed(self.loss)]))
+            )
         return self._printed[name]
 
     def example(self, least: int = 1) -> Any:
@@ -315,7 +356,10 @@ class SymbolicDerivation(Printed):
         while True:
             left: dict[str, tuple[Expr, ...]] = {}
             for name, terms in made.items():
-                gone = [{n for n in names_of(e) if n in zero or (n.rpartition("[")[0] in keys and n not in made)} for e in terms]
+                gone = [
+                    {n for n in names_of(e) if n in zero or (n.rpartition("[")[0] in keys and n not in made)}
+                    for e in terms
+                ]
                 found = [_without(e, n, keys) if n else e for e, n in zip(terms, gone)]
                 left[name] = tuple(e for e in found if e is not None)
             more = {name for name, terms in left.items() if not terms} - zero
@@ -331,7 +375,8 @@ class SymbolicDerivation(Printed):
         return self._unrolled[key]
 
     def read_in(self, u: Unrolled) -> list[str]:
-        """What is differentiated by, as far as an unrolling reads it: with h[t-2] alone, one step does not read h[0]."""
+        """What is differentiated by, as far as an unrolling reads it: with h[t-2] alone, one step does not read
+        h[0]."""
         return [n for n in self._names_at(u) if n in u.vgraph.variables]
 
     def _different(self, steps: Any) -> list[str]:
@@ -341,7 +386,12 @@ class SymbolicDerivation(Printed):
         if not names:
             return []
         adjoints = Adjoints(
-            Derivation(u, names[0])._factors, names, self.weight, self.adjoints._several, self._first.onehot, self.adjoints._alike
+            Derivation(u, names[0])._factors,
+            names,
+            self.weight,
+            self.adjoints._several,
+            self._first.onehot,
+            self.adjoints._alike,
         )
         want = self._without_zeros({p.name: [fill(x.expr, {}) for x in p.pieces] for p in adjoints.parts})
         got = self.instantiate(steps)
@@ -372,7 +422,8 @@ class SymbolicDerivation(Printed):
         return next((loop.direction < 0 for loop in self._recursions.loops if r.key in loop.keys), True)
 
     def at(self, steps: Any) -> Derivation:
-        """The derivation for a number of steps: that of the unrolled recurrence, checked to be the symbolic one at `steps`.
+        """The derivation for a number of steps: that of the unrolled recurrence, checked to be the symbolic one at
+        `steps`.
 
         Raises:
             Fault: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
@@ -381,7 +432,9 @@ class SymbolicDerivation(Printed):
         u = self.unrolled(steps)
         names = self.read_in(u)
         if not names:
-            raise BPTTError(f"in {steps} steps nothing reads {self._names_at(u)[0]}: there is nothing to derive", "take more steps")
+            raise BPTTError(
+                f"in {steps} steps nothing reads {self._names_at(u)[0]}: there is nothing to derive", "take more steps"
+            )
         d = Derivation(u, names[0], notation=self.notation, onehot=self._first.onehot)
         if len(names) == 1:
             d.__dict__["adjoints"] = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)
@@ -389,7 +442,9 @@ class SymbolicDerivation(Printed):
         fewest = self.least  # of fewer steps the recursions say nothing
         if not self.windowed and (isinstance(steps, dict) or steps >= fewest):
             for name in self._different(steps):
-                raise Fault(f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this")
+                raise Fault(
+                    f"the recursion for {name} at {steps} steps is not that of the unrolled graph", "report this"
+                )
         return d
 
     def _repr_latex_(self) -> str:
@@ -406,7 +461,8 @@ class SymbolicDerivation(Printed):
 
 
 def _general(u: Any, v: Variable) -> str:
-    """What an initial state is called for any number of steps: h[0], but r[T+1] where all others of its name come before it."""
+    """What an initial state is called for any number of steps: h[0], but r[T+1] where all others of its name come
+    before it."""
     made = [x.step or 0 for x in u.vgraph.variables.values() if x.base == v.base and x.role != "initial"]
     step, last = v.step or 0, u.steps[v.block if v.block in u.steps else None]
     return f"{v.base}[{step_text('T', step - last)}]" if made and step > max(made) else v.name
@@ -423,15 +479,20 @@ def _without(e: Expr, zero: set[str], keys: set[str]) -> Expr | None:
 
 
 def _alike(paths: Paths) -> Iterator[str]:
-    """The bases of what depends on itself over time, along links that the gradient passes, and of the rows of stacked equations."""
+    """The bases of what depends on itself over time, along links that the gradient passes, and of the rows of stacked
+    equations."""
     import networkx
 
     v, graph = paths.variables, networkx.DiGraph()
-    graph.add_edges_from((v[x.source].base, v[x.target].base) for links in paths.readers.values() for x in links if x.cut != "cut")
+    graph.add_edges_from(
+        (v[x.source].base, v[x.target].base) for links in paths.readers.values() for x in links if x.cut != "cut"
+    )
     for group in networkx.strongly_connected_components(graph):
         if len(group) > 1 or any(graph.has_edge(b, b) for b in group):
             yield from group
-    leads = set.union(set(), *[networkx.ancestors(graph, b) | {b} for b in {v[name].base for _, name in paths.heads} if b in graph])
+    leads = set.union(
+        set(), *[networkx.ancestors(graph, b) | {b} for b in {v[name].base for _, name in paths.heads} if b in graph]
+    )
     for stack in stacks(paths.unrolled, v).values():
         rows = {v[m].base for m in stack.members}
         if rows <= leads:

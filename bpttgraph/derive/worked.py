@@ -140,12 +140,25 @@ def _uses_reason(d: Derivation) -> tuple[str, ...]:
         if len(steps) == 1:
             return (
                 name,
-                f" is read at step {steps[0]} only: the immediate derivative there times the total derivative by what reads it",
+                (
+                    f" is read at step {steps[0]} only: the immediate derivative there times the total derivative by"
+                    " what reads it"
+                ),
             )
         readers = _words([Name(x.partition("->")[2]) for x in _links(d.factored_at("chain")[-1].terms)])
-        return (name, f" is one parameter, but steps {_list(steps)} each read it: a change of ", name, " changes ", *readers,
-                " directly, and their effects on the loss add up. So there is one summand for each use: how the loss changes with "
-                "what is computed there, times how that changes with ", name, ", all else held fixed")  # fmt: skip
+        return (
+            name,
+            f" is one parameter, but steps {_list(steps)} each read it: a change of ",
+            name,
+            " changes ",
+            *readers,
+            (
+                " directly, and their effects on the loss add up. So there is one summand for each use: how the loss"
+                " changes with what is computed there, times how that changes with "
+            ),
+            name,
+            ", all else held fixed",
+        )
     return (name, " reaches the loss through every equation that reads it: one summand for each")
 
 

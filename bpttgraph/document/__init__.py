@@ -1,8 +1,8 @@
 """Documents: a derivation as a lecturer would hand it out, with the picture it belongs to and the check that was run.
 
-`build(unrolled, wrt, report)` gives a `Document`: `.html` is one self-contained page, `.pdf` a paper (`.typst` its source),
-`.latex` an article, `.beamer` slides, `.markdown` reads well where Markdown knows mathematics. All say the same, from the
-same blocks, and depend on nothing but their input.
+`build(unrolled, wrt, report)` gives a `Document`: `.html` is one self-contained page, `.pdf` a paper (`.typst` its
+source), `.latex` an article, `.beamer` slides, `.markdown` reads well where Markdown knows mathematics. All say the
+same, from the same blocks, and depend on nothing but their input.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Document(Sheet):
 
     @cached_property
     def beamer(self) -> str:
-        """Beamer frames: what a lecturer shows of it; with detail "full" all of it, one step of the derivation a frame."""
+        """Beamer frames: what a lecturer shows of it; with detail "full" all of it, one step of the derivation a
+        frame."""
         from .beamer import write_beamer
 
         return write_beamer(self)
@@ -128,7 +129,8 @@ def build(
 
 
 def assemble(choice: Choice, names: Sequence[str], figure: Figure | None = None, whole: bool = False) -> Document:
-    """The document of a `Choice`: one section for each name, or, if `whole`, all of them as the backward pass of a cell."""
+    """The document of a `Choice`: one section for each name, or, if `whole`, all of them as the backward pass of a
+    cell."""
     from .content import blocks_of, page_title
 
     picture = figure if figure is not None else choice.unrolled.draw()

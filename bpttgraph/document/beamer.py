@@ -31,7 +31,8 @@ SHOWN = {
 }
 """Sections of a talk, by the beginnings of their anchors."""
 ONCE = {"slide": {"recursions", "closed"}, "lecture": {"recursions"}}
-"""What says for every number of steps what the worked way back, where there is one, says for the steps of the document."""
+"""What says for every number of steps what the worked way back, where there is one, says for the steps of the document.
+"""
 FRAME = 5.6
 """How much a frame holds, in lines of fractions."""
 

@@ -141,7 +141,8 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """A picture beside the formulas that it shows; below them where there is no room (and in formats that only go down)."""
+    """A picture beside the formulas that it shows; below them where there is no room (and in formats that only go
+    down)."""
 
     blocks: tuple[Block, ...]
     picture: Picture
@@ -160,7 +161,8 @@ Block = Heading | Para | Bullets | Code | Display | Table | Picture | Beside | V
 
 @dataclass
 class Sheet:
-    """What a writer is given. `title` is plain text, `blocks` the content in reading order; `detail` chooses what slides show."""
+    """What a writer is given. `title` is plain text, `blocks` the content in reading order; `detail` chooses what
+    slides show."""
 
     title: str
     blocks: tuple[Block, ...] = field(repr=False)

@@ -64,7 +64,8 @@ class Choice:
 
     @cached_property
     def run(self) -> Any:
-        """The run whose numbers are printed: on `data`, or on the instance of seed 0, with one-hot vectors where they are said."""
+        """The run whose numbers are printed: on `data`, or on the instance of seed 0, with one-hot vectors where they
+        are said."""
         data = classes_in(self.unrolled.instance(seed=0), self.onehot) if self.data is None else self.data
         return self.unrolled.tried(data)
 

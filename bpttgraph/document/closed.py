@@ -1,4 +1,5 @@
-"""The closed form for a symbolic number of steps: a sum over losses and uses, with a product of step Jacobians between them.
+"""The closed form for a symbolic number of steps: a sum over losses and uses, with a product of step Jacobians between
+them.
 
 Several parameters share most of it. What reads the same for several of them is written once, with θ in the place of
 their names; what belongs to none of them, such as the blocks of the step Jacobian, is written once anyway.
@@ -56,16 +57,28 @@ def closed_blocks(choice: Choice, wrt: Sequence[str], level: int, at: str) -> li
     mains = _grouped({w: [f.statements[0]] for w, f in forms.items()}, theta)
     shared, own = _shared({w: [_renamed(s, "r", change) for s in f.statements[1:]] for w, f in forms.items()})
     k = next(iter(forms.values())).step.k
-    out: list[Block] = [head, para(
-        "A sum over the losses ", _T, " and over the uses ", Math(f"<mi>{k}</mi>", k, 1), ". Between a loss and a use stands a "
-        "product of step Jacobians, one for every step on the way back (none for ",
-        Math(f"<mrow><mi>{k}</mi><mo>=</mo><mi>t</mi></mrow>", f"{k}=t", 3), ": then it is the unit matrix).",
-    )]  # fmt: skip
+    out: list[Block] = [
+        head,
+        para(
+            "A sum over the losses ",
+            _T,
+            " and over the uses ",
+            Math(f"<mi>{k}</mi>", k, 1),
+            ". Between a loss and a use stands a "
+            "product of step Jacobians, one for every step on the way back (none for ",
+            Math(f"<mrow><mi>{k}</mi><mo>=</mo><mi>t</mi></mrow>", f"{k}=t", 3),
+            ": then it is the unit matrix).",
+        ),
+    ]
     out += _displays(mains, theta, "The closed form")
     if shared:
         stacked = [c for f in forms.values() for c in f.chains if len(c.states) > 1 and f.between(c)]
         out += [
-            _about(stacked[0].vector("t"), [rebased("t", stacked[0].middle)(n) for n in stacked[0].states]) if stacked else para("where"),
+            (
+                _about(stacked[0].vector("t"), [rebased("t", stacked[0].middle)(n) for n in stacked[0].states])
+                if stacked
+                else para("where")
+            ),
             Display(tuple(_rows(shared)), "The step Jacobians and the loss"),
         ]
     if any(own.values()):

@@ -47,15 +47,19 @@ def reading_blocks(u: Unrolled, notation: str = "pascanu") -> list[Block]:
             a,
             " and one column for each entry of ",
             b,
-            " (numerator layout), so factors multiply from the loss backwards, left to right. "
-            "A gradient by a parameter has the shape of that parameter.",
+            (
+                " (numerator layout), so factors multiply from the loss backwards, left to right. "
+                "A gradient by a parameter has the shape of that parameter."
+            ),
         ),
         _derivatives(notation),
         (
             Math("<mo>∘</mo>", r"\circ", 1),
-            " is the elementwise product; quotients, powers and functions of a vector act entry by entry, "
-            "and a number beside a "
-            "vector is meant for each entry. ",
+            (
+                " is the elementwise product; quotients, powers and functions of a vector act entry by entry, "
+                "and a number beside a "
+                "vector is meant for each entry. "
+            ),
             Math(
                 "<mrow><mi>diag</mi><mo>&#x2061;</mo><mo>(</mo><mi>v</mi><mo>)</mo></mrow>",
                 r"\operatorname{diag}(v)",
@@ -97,8 +101,10 @@ def _derivatives(notation: str) -> Text:
         _PLUS,
         " is the ",
         Strong("immediate"),
-        " partial derivative: through one equation only, with every other name in it held fixed. It is written "
-        "where a plain ",
+        (
+            " partial derivative: through one equation only, with every other name in it held fixed. It is written "
+            "where a plain "
+        ),
         _D,
         " could be misread, because the same name also acts by another route. ",
         _TOTAL,
@@ -123,9 +129,11 @@ def check_blocks(u: Unrolled, report: Report | None, command: str, brief: bool =
                 Verdict(
                     "none",
                     (
-                        f"No check was possible: {functions} {'is' if len(u.recurrence.abstract) == 1 else 'are'} "
-                        "abstract, so there are "
-                        "no numbers to compare. Bind with ",
+                        (
+                            f"No check was possible: {functions} {'is' if len(u.recurrence.abstract) == 1 else 'are'} "
+                            "abstract, so there are "
+                            "no numbers to compare. Bind with "
+                        ),
                         Mono("--let"),
                         " and run again.",
                     ),

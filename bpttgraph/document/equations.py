@@ -107,9 +107,14 @@ def _pair(e: Expr, key: Key) -> tuple[Math, int]:
             ]
             inner = _brackets(_join(groups, "<mo>;</mo>", r";\, "))
             f = function_name(function)
-            return Math(
-                f"<mrow>{f.mathml}<mo>&#x2061;</mo>{inner.mathml}</mrow>", f.latex + inner.latex, f.width + inner.width
-            ), ATOM
+            return (
+                Math(
+                    f"<mrow>{f.mathml}<mo>&#x2061;</mo>{inner.mathml}</mrow>",
+                    f.latex + inner.latex,
+                    f.width + inner.width,
+                ),
+                ATOM,
+            )
         case Reduce(kind, variable, lower, upper, body):
             sign, command = ("∑", r"\sum") if kind == "sum" else ("∏", r"\prod")
             low = _index(Index(variable, 0))
@@ -117,26 +122,38 @@ def _pair(e: Expr, key: Key) -> tuple[Math, int]:
                 low = _join([low, _index(lower)], "<mo>=</mo>", "=")
             m, _ = _show(body, key, PRODUCT)
             if upper is None:
-                return Math(
-                    f"<mrow><munder><mo>{sign}</mo>{low.mathml}</munder>{m.mathml}</mrow>",
-                    rf"{command}_{{{low.latex}}} {m.latex}",
-                    m.width + 3,
-                ), PRODUCT
+                return (
+                    Math(
+                        f"<mrow><munder><mo>{sign}</mo>{low.mathml}</munder>{m.mathml}</mrow>",
+                        rf"{command}_{{{low.latex}}} {m.latex}",
+                        m.width + 3,
+                    ),
+                    PRODUCT,
+                )
             high = _index(upper)
             head = f"<munderover><mo>{sign}</mo>{low.mathml}{high.mathml}</munderover>"
-            return Math(
-                f"<mrow>{head}{m.mathml}</mrow>", rf"{command}_{{{low.latex}}}^{{{high.latex}}} {m.latex}", m.width + 3
-            ), PRODUCT
+            return (
+                Math(
+                    f"<mrow>{head}{m.mathml}</mrow>",
+                    rf"{command}_{{{low.latex}}}^{{{high.latex}}} {m.latex}",
+                    m.width + 3,
+                ),
+                PRODUCT,
+            )
         case Binary("^", left, right):
             a, b = _show(left, key, ATOM)[0], _show(right, key)[0]
-            return Math(
-                f"<msup>{a.mathml}{b.mathml}</msup>", f"{{{a.latex}}}^{{{b.latex}}}", a.width + b.width
-            ), POSTFIX
+            return (
+                Math(f"<msup>{a.mathml}{b.mathml}</msup>", f"{{{a.latex}}}^{{{b.latex}}}", a.width + b.width),
+                POSTFIX,
+            )
         case Binary("/", left, right):
             a, b = _show(left, key)[0], _show(right, key)[0]
-            return Math(
-                f"<mfrac>{a.mathml}{b.mathml}</mfrac>", rf"\frac{{{a.latex}}}{{{b.latex}}}", max(a.width, b.width)
-            ), ATOM
+            return (
+                Math(
+                    f"<mfrac>{a.mathml}{b.mathml}</mfrac>", rf"\frac{{{a.latex}}}{{{b.latex}}}", max(a.width, b.width)
+                ),
+                ATOM,
+            )
         case Binary("+" | "-" as op, left, right):
             a, b = (
                 _show(left, key, SUM)[0],

@@ -1,4 +1,5 @@
-"""The sections of one gradient: the worked derivation, then the levels that were asked for, then any number of steps."""
+"""The sections of one gradient: the worked derivation, then the levels that were asked for, then any number of
+steps."""
 
 from __future__ import annotations
 
@@ -69,7 +70,10 @@ def _chain(d: Derivation, choice: Choice, longest: int, level: int, at: str) -> 
     out: list[Block] = [Heading(level, ("All chain-rule terms, path by path",), f"chain{at}"), _why(d), _triangle(d)]
     out += [_sum_intro(d, longest), _sum_display(d, "chain", longest)]
     if choice.detail == "full" or d.count > longest:
-        text = "Written once for every variable, each link is used once: work grows linearly with the steps, and no path is listed."
+        text = (
+            "Written once for every variable, each link is used once: work grows linearly with the steps, and no path"
+            " is listed."
+        )
         out += _statements(
             d, d.factored_at("chain"), "Factored: what a program computes", text, f"factored{at}", level + 1
         )
@@ -209,7 +213,10 @@ def _local(d: Derivation, choice: Choice, longest: int, level: int, at: str) -> 
         _sum_display(d, "local", longest),
     ]
     if choice.detail == "full":
-        text = "Factored, with the local Jacobians. The total derivatives are rows here; only the last line has the shape of the gradient."
+        text = (
+            "Factored, with the local Jacobians. The total derivatives are rows here; only the last line has the shape"
+            " of the gradient."
+        )
         out += _statements(d, d.factored_at("local"), "", text, "", level)
     return out
 

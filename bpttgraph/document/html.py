@@ -130,8 +130,8 @@ def _picture(p: Picture, number: int) -> str:
     width = re.match(r'<svg[^>]* width="([0-9.]+)"', svg)
     fit = "fit" if width and float(width[1]) <= WIDEST else "wide"
     return (
-        f'<figure class="{fit}"><div class="picture" tabindex="0" role="group" aria-label="{_attribute(p.alt)}">{svg}</div>'
-        f"<figcaption>{_run(p.caption)}</figcaption></figure>"
+        f'<figure class="{fit}"><div class="picture" tabindex="0" role="group"'
+        f' aria-label="{_attribute(p.alt)}">{svg}</div><figcaption>{_run(p.caption)}</figcaption></figure>'
     )
 
 

@@ -1,8 +1,8 @@
 r"""Documents as a LaTeX article: one file with the pictures as TikZ inside, and packages that every TeX has.
 
-It compiles with pdfLaTeX (Debian: texlive-latex-recommended, -latex-extra, -pictures). The macros at its head break long
-formulas by their true width; what stands between `\begin{derivation}` and its end can be copied into a paper together
-with them.
+It compiles with pdfLaTeX (Debian: texlive-latex-recommended, -latex-extra, -pictures). The macros at its head break
+long formulas by their true width; what stands between `\begin{derivation}` and its end can be copied into a paper
+together with them.
 """
 
 from __future__ import annotations

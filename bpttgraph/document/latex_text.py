@@ -1,7 +1,9 @@
-r"""Text, program text and formulas for LaTeX documents: escaped, in characters that pdfLaTeX has, with line ends allowed.
+r"""Text, program text and formulas for LaTeX documents: escaped, in characters that pdfLaTeX has, with line ends
+allowed.
 
 A name can become neither a command nor the end of an argument: `names` escapes it in formulas, this module elsewhere. A
-formula stays in one paragraph, and a line may end between its factors and before + - =, so TeX breaks it by its true width.
+formula stays in one paragraph, and a line may end between its factors and before + - =, so TeX breaks it by its true
+width.
 """
 
 from __future__ import annotations
@@ -19,17 +21,57 @@ LONGEST = 42
 """Letters within one pair of brackets; around more of them the brackets get a fixed size, and a line may end inside."""
 
 _SPECIAL = {
-    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
-    "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    '"': "''", "-": "-{}",
-}  # fmt: skip
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\&",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "-": "-{}",
+}
 _MATH = {
-    "∂": r"\partial ", "…": r"\ldots ", "⋯": r"\cdots ", "⋮": r"\vdots ", "⋱": r"\ddots ", "−": "-", "→": r"\to ",
-    "↦": r"\mapsto ", "×": r"\times ", "·": r"\cdot ", "′": "'", "∘": r"\circ ", "⊙": r"\odot ", "‖": r"\| ", "∞": r"\infty ",
-    "∑": r"\textstyle\sum ", "∏": r"\textstyle\prod ", "⁺": "^{+}", "⊤": r"\top ", "ᵀ": r"^{\top}", "≤": r"\le ",
-    "≥": r"\ge ", "≠": r"\ne ", "≈": r"\approx ", "∈": r"\in ", "√": r"\surd ", "½": r"\tfrac12 ", "✓": r"\checkmark ",
-    "✗": r"\times ", "╲": r"\backslash ", "°": r"^{\circ}", "←": r"\gets ", "∇": r"\nabla ",
-}  # fmt: skip
+    "∂": r"\partial ",
+    "…": r"\ldots ",
+    "⋯": r"\cdots ",
+    "⋮": r"\vdots ",
+    "⋱": r"\ddots ",
+    "−": "-",
+    "→": r"\to ",
+    "↦": r"\mapsto ",
+    "×": r"\times ",
+    "·": r"\cdot ",
+    "′": "'",
+    "∘": r"\circ ",
+    "⊙": r"\odot ",
+    "‖": r"\| ",
+    "∞": r"\infty ",
+    "∑": r"\textstyle\sum ",
+    "∏": r"\textstyle\prod ",
+    "⁺": "^{+}",
+    "⊤": r"\top ",
+    "ᵀ": r"^{\top}",
+    "≤": r"\le ",
+    "≥": r"\ge ",
+    "≠": r"\ne ",
+    "≈": r"\approx ",
+    "∈": r"\in ",
+    "√": r"\surd ",
+    "½": r"\tfrac12 ",
+    "✓": r"\checkmark ",
+    "✗": r"\times ",
+    "╲": r"\backslash ",
+    "°": r"^{\circ}",
+    "←": r"\gets ",
+    "∇": r"\nabla ",
+}
 _MATH |= {c: f"_{{{p}}}" for c, p in zip("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "0123456789+-aehijklmnoprstuvx")}
 _MATH |= {c: f"^{{{p}}}" for c, p in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁽⁾", "0123456789-()")}
 _ACCENTS = {
@@ -168,7 +210,8 @@ def _grouped(latex: str) -> _Group:
 
 
 def flow(latex: str) -> str:
-    r"""A formula that TeX may break between factors and before + - =, also inside brackets that are too wide for a line.
+    r"""A formula that TeX may break between factors and before + - =, also inside brackets that are too wide for a
+    line.
 
     >>> print(flow(r"a \, b + c"))
     a \,\allowbreak b \allowbreak + c

@@ -1,7 +1,7 @@
 """How a recurrence shows itself in a notebook: its equations as mathematics, and the folded picture.
 
-Nothing here needs JavaScript or the network: formulas are MathML, pictures SVG. All text passes through the printers' or this
-module's escaping.
+Nothing here needs JavaScript or the network: formulas are MathML, pictures SVG. All text passes through the printers'
+or this module's escaping.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The recursions of a symbolic derivation in the order in which a reader can compute them, for pages and the terminal."""
+"""The recursions of a symbolic derivation in the order in which a reader can compute them, for pages and the
+terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ STEPS = 4  # unrolled graphs with which the recursions are compared
 
 @dataclass(frozen=True)
 class Loop:
-    """`lines` of one loop over time, downwards (−1) or upwards (+1), and what is computed once `after` it; 0 for no loop."""
+    """`lines` of one loop over time, downwards (−1) or upwards (+1), and what is computed once `after` it; 0 for no
+    loop."""
 
     direction: int
     block: str

@@ -168,7 +168,11 @@ def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
         f" {to_unicode(' and '.join(sorted(g._first.onehot)))}: numbers of classes, from 0." if g._first.onehot else ""
     )
     early = any(v.role == "initial" and (v.step or 0) < 0 for v in g.reference.vgraph.variables.values())
-    before = (" What stands before step 0 is in the last rows, where Python finds it: ", Mono("[-1]"), " is the last one.") if early else ()
+    before = (
+        (" What stands before step 0 is in the last rows, where Python finds it: ", Mono("[-1]"), " is the last one.")
+        if early
+        else ()
+    )
     return [
         head,
         para(

@@ -1,4 +1,5 @@
-"""A derivation as text for a terminal: levels, the worked way, or any number of steps, in Unicode and without markup."""
+"""A derivation as text for a terminal: levels, the worked way, or any number of steps, in Unicode and without
+markup."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ LONGEST = 120  # letters of a line that is broken
 
 
 def gradient_text(d: Derivation, choice: Choice, detail: str | None) -> str:
-    """One gradient over the given steps: the worked way if `detail` asks for it, then the levels that `choice` asks for.
+    """One gradient over the given steps: the worked way if `detail` asks for it, then the levels that `choice` asks
+    for.
 
     Without either it is level chain, factored if there are too many terms.
     """

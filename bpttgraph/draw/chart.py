@@ -2,8 +2,7 @@
 out.
 
 They are made of the same marks as the graphs, so one SVG, PDF and PNG writer serves both. Lines differ in colour, dash
-and in the
-name at their end; heat maps go from pale to dark and read in greyscale.
+and in the name at their end; heat maps go from pale to dark and read in greyscale.
 """
 
 from __future__ import annotations

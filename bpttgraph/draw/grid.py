@@ -72,7 +72,8 @@ class Grid:
 
     def lane_y(self, row: int, way: tuple[str, object]) -> float:
         lower = self.zone(row)[1] if row < len(self.row_y) else self.top + 6
-        return lower + self.space.under + self.space.lane * self.ways.lane(row, way)  # type: ignore[arg-type]
+        found: float = lower + self.space.under + self.space.lane * self.ways.lane(row, way)  # type: ignore[arg-type]
+        return found
 
     def port(self, name: str, key: object) -> float:
         item = self.scene.items[name]

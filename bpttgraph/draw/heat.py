@@ -58,7 +58,8 @@ class Scale:
 def _dark(colour: str) -> bool:
     """Whether white is easier to read on it than black (relative luminance below 0.18)."""
     r, g, b = ((int(colour[k : k + 2], 16) / 255) ** 2.2 for k in (1, 3, 5))
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b < 0.18
+    found: bool = 0.2126 * r + 0.7152 * g + 0.0722 * b < 0.18
+    return found
 
 
 def _short(v: float) -> str:

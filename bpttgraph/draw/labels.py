@@ -139,9 +139,9 @@ def _word_font() -> Any:
     with warnings.catch_warnings():
         # Both packages find their fonts in a way that newer Pythons warn about; users can do nothing about it.
         warnings.simplefilter("ignore", DeprecationWarning)
-        import ziafont
+        from ziafont.font import Font
 
-        class Plain(ziafont.Font):
+        class Plain(Font):
             """Without the tables for kerning and Arabic: reading them takes longer than all the rest of a picture."""
 
             def _readtables(self) -> None:
@@ -166,10 +166,10 @@ def _letter(c: str) -> tuple[str, str, float]:
 def _math_writer() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        import ziamath
+        from ziamath.zmath import Math
 
-        ziamath.Math("<math><mi>x</mi></math>")  # loads the font
-        return ziamath.Math
+        Math("<math><mi>x</mi></math>")  # loads the font
+        return Math
 
 
 @lru_cache(maxsize=2048)

@@ -156,8 +156,9 @@ def write_tikz(layout: Layout) -> str:
         before, after = rf"\scalebox{{{layout.scale:.5f}}}{{%" + "\n", "}%\n"
     return (
         "% needs \\usepackage{tikz,amsmath}\n" + before + "\\begin{tikzpicture}[x=1bp,y=-1bp]\n" + colours + "\n"
-        rf"  \fill[{paper}] (0,0) rectangle ({number(layout.width)},{number(layout.height)});" + "\n"
-        f"{text}\n\\end{{tikzpicture}}%\n" + after
+        rf"  \fill[{paper}] (0,0) rectangle ({number(layout.width)},{number(layout.height)});"
+        + f"\n{text}\n\\end{{tikzpicture}}%\n"
+        + after
     )
 
 

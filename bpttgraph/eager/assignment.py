@@ -1,8 +1,8 @@
 """The error for a Tensor on its way into a plain array: it names the line and says what to write instead.
 
 NumPy asks a Tensor for its numbers in `np.asarray(x)`, but also when it is assigned into a plain array, `h[:, t] = x`.
-The two are told
-apart by the instruction that the calling frame is at, so that the message can answer the question that is really asked.
+The two are told apart by the instruction that the calling frame is at, so that the message can answer the question that
+is really asked.
 
 The calling frame also tells what the array is called that a Tensor is stored in, which gives the steps of a recurrence
 their names.
@@ -59,7 +59,7 @@ def explain_assignment(x: Tensor) -> BPTTError | None:
     where = f" (line {frame.f_lineno}: {line})" if line else ""
     return BPTTError(
         f"{_label(x)} was assigned into the plain array {name}{where}; a plain array keeps numbers only, so "
-        f"the derivative would be lost",
+        "the derivative would be lost",
         f"make {name} a Tensor: {name} = np.zeros({shape}, like=x) with any Tensor x, or {name} = bg.zeros({shape}); "
         "then the same assignment is recorded",
     )

@@ -1,8 +1,7 @@
 """NumPy's functions on Tensors: which rule of the table each one is, or how it is put together from rules.
 
 `np.tanh(x)`, `np.sum(x, axis=0)`, `np.concatenate([a, b])` come here through NumPy's own dispatch. A function that is
-not listed is an
-error that names it: it never gives a silent constant. The functions work on plain arrays too.
+not listed is an error that names it: it never gives a silent constant. The functions work on plain arrays too.
 
 * `UFUNCS`: universal functions. `FUNCTIONS`: all others. `METHODS`: what can be written `x.name(…)`.
 * `PLAIN`: functions whose result has no derivative by nature (shapes, comparisons, positions); they get the numbers.

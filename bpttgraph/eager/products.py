@@ -5,10 +5,8 @@ Backpropagation through time adds one outer product a step to the gradient of a 
     dW = dz[1] h[0]ᵀ + dz[2] h[1]ᵀ + … = [dz[1] dz[2] …] [h[0] h[1] …]ᵀ
 
 The left side makes T matrices as large as W; the right side is one product of two small ones. `Products` keeps the
-factors and
-multiplies once, when the sum is complete. The rule table states the derivative (`outer(g, h)`); `Cotangent` is what its
-rules are
-given for `g`, so that they record that product instead of computing it.
+factors and multiplies once, when the sum is complete. The rule table states the derivative (`outer(g, h)`); `Cotangent`
+is what its rules are given for `g`, so that they record that product instead of computing it.
 """
 
 from __future__ import annotations

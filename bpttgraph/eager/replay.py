@@ -1,16 +1,13 @@
 """Replay: a program of single numbers, recorded once, run again on levels of vectors.
 
 A recurrence written with scalars (`a = a + W[i][j] * h[j]`) makes one node an operation, and Python pays for each of
-them.
-`replay(loss)` sorts the recorded graph into levels: whatever stands on one level depends only on levels below, so all
-products of
-a level are one product of vectors. Sums of sums become one sum. Nothing is differentiated twice: values and partial
-derivatives
-are those of the rule table, which do not care whether they meet numbers or arrays.
+them. `replay(loss)` sorts the recorded graph into levels: whatever stands on one level depends only on levels below, so
+all products of a level are one product of vectors. Sums of sums become one sum. Nothing is differentiated twice: values
+and partial derivatives are those of the rule table, which do not care whether they meet numbers or arrays.
 
 The reverse pass walks the levels downwards. Each edge has a place of its own for its cotangent, edges of one source
-stand side by
-side, and the adjoint of a node is the sum of its stretch: the sum over uses, for every node of a level at once.
+stand side by side, and the adjoint of a node is the sum of its stretch: the sum over uses, for every node of a level at
+once.
 """
 
 from __future__ import annotations
@@ -138,8 +135,8 @@ class Replay:
 
         Args:
             values: new numbers for the leaves: an array in the order of `leaves`, shape (n,), or (n, m) for m settings
-                at once; or a
-                mapping from leaves, or their names, to numbers (all others as recorded); by default the recorded ones.
+                at once; or a mapping from leaves, or their names, to numbers (all others as recorded); by default the
+                recorded ones.
 
         Returns:
             The value, a number or shape (m,), and the gradient, shape (n,) or (n, m).

@@ -1,10 +1,8 @@
 """Tensor: a node that knows its value. The eager, NumPy-mannered front of the graph.
 
 `x = tensor([1.0, 2.0]); y = (x * x).sum()` computes at once and records every step as a node, so the same graph that is
-run here
-can be drawn, printed and differentiated. `y.backward()` fills `x.grad`; the transformations of `transforms` (`grad`,
-`vjp`,
-`jvp`, …) build on it.
+run here can be drawn, printed and differentiated. `y.backward()` fills `x.grad`; the transformations of `transforms`
+(`grad`, `vjp`, `jvp`, …) build on it.
 
 * Shapes are NumPy's; a Python number stays a Python number, so that scalar graphs are quick.
 * Nothing is destroyed: `backward` twice gives the same `grad` twice. It *replaces* `grad`, it does not add to it.
@@ -894,8 +892,7 @@ def _like(g: Any, value: Any, leaf: bool, ours: bool) -> Any:
     """A cotangent with the kind of its primal: a number for a number, float32 for float32.
 
     A leaf gets an array of its own, which may be written to: `g`, if nobody else has it (`ours`), else a copy. Other
-    Tensors get a
-    read-only look at an array that others may share.
+    Tensors get a read-only look at an array that others may share.
     """
     if value.__class__ is float:
         return g if g.__class__ is float else np.asarray(g).item()

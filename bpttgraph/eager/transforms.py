@@ -2,10 +2,9 @@
 gradients.
 
 Each calls the function once with fresh Tensors in place of its arguments, and reads the graph that this leaves. A
-derivative is made by
-the same rules from the same graph, so it is a graph again if it depends on somebody else's Tensors, and any nesting of
-forward and
-reverse mode works. Perturbations cannot be confused: every transformation differentiates by nodes of its own.
+derivative is made by the same rules from the same graph, so it is a graph again if it depends on somebody else's
+Tensors, and any nesting of forward and reverse mode works. Perturbations cannot be confused: every transformation
+differentiates by nodes of its own.
 
 Arguments may be numbers, arrays, Tensors, or dicts, lists and tuples of these. Results are shaped like the arguments.
 **Results are plain numbers and arrays, unless they depend on a Tensor of the caller's; then they are Tensors.**
@@ -83,7 +82,8 @@ def _numeric(x: Any) -> bool:
 def _fresh(x: Any, name: str | None) -> Tensor:
     """A node of our own to differentiate by; if the caller gave a Tensor it stays connected to it."""
     if isinstance(x, Tensor):
-        return P.identity(x)
+        found: Tensor = P.identity(x)
+        return found
     made = Tensor(x)
     return made.named(name) if name else made
 
@@ -387,12 +387,14 @@ def linearize(f: Callable[..., Any], *primals: Any, **kwargs: Any) -> tuple[Any,
         live = call.live(call.outputs) or any(isinstance(t, Tensor) for t in given)
         return rebuild(
             call.result,
-            found
-            if live
-            else [
-                np.asarray(d.value).item() if o.value.__class__ is float else d.value
-                for d, o in zip(found, call.outputs)
-            ],
+            (
+                found
+                if live
+                else [
+                    np.asarray(d.value).item() if o.value.__class__ is float else d.value
+                    for d, o in zip(found, call.outputs)
+                ]
+            ),
         )
 
     return value, push

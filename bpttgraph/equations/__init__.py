@@ -1,6 +1,7 @@
 """Equations: from a lecture's text, or a Python function of one step, to the folded model of a recurrence.
 
-`recurrence(text_or_function)`, `cell(name)` and `cells()` are the ways in. Names are loaded on first use: the parser needs no NumPy.
+`recurrence(text_or_function)`, `cell(name)` and `cells()` are the ways in. Names are loaded on first use: the parser
+needs no NumPy.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ def recurrence(text_or_function: str | Callable[..., Any], let: Mapping[str, Any
     """A recurrence from equations as the lecture writes them, or from a Python function of one step.
 
     Args:
-        text_or_function: equations in plain text, Unicode or LaTeX; or `def step(h, x, *, W_h, W_x, b)` with NumPy calls inside.
+        text_or_function: equations in plain text, Unicode or LaTeX; or `def step(h, x, *, W_h, W_x, b)` with NumPy
+            calls inside.
         let: what abstract functions stand for, `{"phi": "tanh"}` or `{"f(x, h; w, u)": "tanh(w x + u h)"}`.
 
     Raises:

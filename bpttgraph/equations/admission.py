@@ -1,7 +1,7 @@
 """Admission of data: what a recurrence needs, what the user gave, and one message that says where the two differ.
 
-Arrays come out with the batch in front of the example: sequences `(T, B, *shape)`, initial values `(B, *shape)`, parameters in their
-own shape. What all examples share has B = 1.
+Arrays come out with the batch in front of the example: sequences `(T, B, *shape)`, initial values `(B, *shape)`,
+parameters in their own shape. What all examples share has B = 1.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Slot:
     Attributes:
         role: "parameter", "initial", "input", "target" or "upstream". shape: for one example and one step.
         length: how many steps a sequence has, None for what is no sequence.
-        classes: whether class numbers are meant when whole numbers are given: targets of a cross entropy, and inputs that are only
-            multiplied with matrices.
+        classes: whether class numbers are meant when whole numbers are given: targets of a cross entropy, and inputs
+            that are only multiplied with matrices.
     """
 
     role: str
@@ -168,7 +168,8 @@ class Admission:
         if slot.role == "initial":
             stem = key.partition("[")[0]
             if stem in given and stem in self.unused:  # the first input of a generator
-                return given[stem][0]
+                found: Array = given[stem][0]
+                return found
             return np.zeros(slot.shape, dtype)
         if slot.role == "upstream":
             return (
@@ -200,8 +201,8 @@ class Admission:
     def _are_classes(self, key: str, slot: Slot, array: Array, batched: bool) -> bool:
         """Whether a sequence is given as class numbers, `(T,)` or `(T, B)`.
 
-        Whole numbers of shape `(T, n)` with n classes could be either. They are one-hot vectors if they look so and nothing else
-        in the data has a batch; other whole numbers are classes of targets, but numbers of inputs.
+        Whole numbers of shape `(T, n)` with n classes could be either. They are one-hot vectors if they look so and
+        nothing else in the data has a batch; other whole numbers are classes of targets, but numbers of inputs.
         """
         if array.dtype.kind not in "iu" or array.ndim not in (1, 2) or not slot.classes:
             return False
@@ -239,7 +240,8 @@ def _array(key: str, value: Any) -> Array:
     if kind == "f" and array.dtype.itemsize < 4:
         array = array.astype(np.float32)
     if kind in "fc":
-        # a sum of squares that is finite has no entry that is not: one quick call, and the slow look only where it overflows
+        # a sum of squares that is finite has no entry that is not: one quick call, and the slow look only where it
+        # overflows
         flat = array.reshape(-1)
         square = flat.dot(flat)
         if not abs(square) < np.inf and not np.all(np.isfinite(array)):

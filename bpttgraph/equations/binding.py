@@ -1,4 +1,5 @@
-"""What stands before the model: functions that are let be others, and steps written out by hand that are one equation."""
+"""What stands before the model: functions that are let be others, and steps written out by hand that are one
+equation."""
 
 from __future__ import annotations
 
@@ -63,7 +64,8 @@ def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[E
 
 
 def fold_steps(equations: list[Equation]) -> tuple[list[Equation], list[str], int]:
-    """`h_3 = f(x_3, h_2); h_2 = f(x_2, h_1); …` is one equation written out by hand: fold it back to `h[t] = f(x[t], h[t-1])`.
+    """`h_3 = f(x_3, h_2); h_2 = f(x_2, h_1); …` is one equation written out by hand: fold it back to `h[t] = f(x[t],
+    h[t-1])`.
 
     Returns the equations, notes, and the last step that was written out.
     """

@@ -14,7 +14,8 @@ __all__ = ["Component", "Definition", "Read", "components"]
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """`bases[at t + offset] = right` for every t; or, with `fixed`, for one step only (`("t", 0)`-style index); or for no step.
+    """`bases[at t + offset] = right` for every t; or, with `fixed`, for one step only (`("t", 0)`-style index); or for
+    no step.
 
     Attributes:
         bases: the names on the left, with their block (`encoder.h`); several for an unpacked stack.
@@ -37,7 +38,8 @@ class Definition:
 
 @dataclass(frozen=True, eq=False)
 class Read:
-    """One definition reads another: `delay` steps of computation before, or None when it needs the whole of it (`h[T]`, sums)."""
+    """One definition reads another: `delay` steps of computation before, or None when it needs the whole of it (`h[T]`,
+    sums)."""
 
     reader: Definition
     source: Definition

@@ -1,4 +1,5 @@
-"""An equation's right side as nodes, whatever its names stand for: a value at step 3 (unrolling), or at any step t (the schedule)."""
+"""An equation's right side as nodes, whatever its names stand for: a value at step 3 (unrolling), or at any step t (the
+schedule)."""
 
 from __future__ import annotations
 
@@ -35,27 +36,34 @@ def build(e: Expr, name: Callable[[Name], Node], reduce: Callable[[Reduce], Node
     if isinstance(e, Negate):
         if isinstance(e.operand, Number):
             return constant(-float(e.operand.value))
-        return -go(e.operand)
+        found: Node = -go(e.operand)
+        return found
     if isinstance(e, Transposed):
-        return P.transpose(go(e.operand))
+        found = P.transpose(go(e.operand))
+        return found
     if isinstance(e, Stack):
-        return FUNCTIONS["concat"].build(*[go(i) for i in e.items])
+        found = FUNCTIONS["concat"].build(*[go(i) for i in e.items])
+        return found
     if isinstance(e, Reduce):
         return reduce(e)
     if isinstance(e, Binary):
-        return _OPERATORS[e.operator](go(e.left), go(e.right))
+        found = _OPERATORS[e.operator](go(e.left), go(e.right))
+        return found
     assert isinstance(e, Call)
     args = [go(a) for a in (*e.args, *e.parameters)]
     function = FUNCTIONS.get(canonical(e.function))
     if function is not None:
-        return function.build(*args)
-    return P.abstract_function(e.function, None if len(args) == 1 else shape)(*args)
+        found = function.build(*args)
+        return found
+    found = P.abstract_function(e.function, None if len(args) == 1 else shape)(*args)
+    return found
 
 
 def named_parts(
     node: Node, bases: tuple[str, ...], shapes: Mapping[str, tuple[int, ...]]
 ) -> Iterator[tuple[str, Node]]:
-    """The node of each name on a left side: all of a right side, or the parts of an unpacked stack, each in its own shape."""
+    """The node of each name on a left side: all of a right side, or the parts of an unpacked stack, each in its own
+    shape."""
     start = 0
     if len(bases) > 1 and not node.shape:  # one number for all of a stack
         node = P.expand(node, shape=(sum((shapes[b] or (1,))[0] for b in bases),))

@@ -1,4 +1,5 @@
-"""How large an unrolled recurrence is, before anything of it is made: the nodes of its graph, and the numbers of a run."""
+"""How large an unrolled recurrence is, before anything of it is made: the nodes of its graph, and the numbers of a
+run."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ __all__ = ["check_nodes", "check_numbers", "nodes", "numbers"]
 
 
 def nodes(u: Settings) -> int:
-    """At most so many nodes: the operations of every equation at each of its steps, those of a sum for each of its terms."""
+    """At most so many nodes: the operations of every equation at each of its steps, those of a sum for each of its
+    terms."""
     found = len(u.recurrence.parameters) + len(u.recurrence.inputs) * u.columns
     for d in u.definitions:
         steps = u.steps.get(d.block, u.columns)
@@ -53,7 +55,12 @@ def check_nodes(u: Settings) -> None:
     if amount > MOST_NODES and steps > 1:
         fewer = max(1, steps * MOST_NODES // amount)
         fix = f"take at most about {10 ** (len(str(fewer)) - 1) * int(str(fewer)[0]):,} steps"
-    within(amount, MOST_NODES, f"the graph of {u.recurrence.title} over {many(steps)} steps would have up to {{}} nodes", fix)
+    within(
+        amount,
+        MOST_NODES,
+        f"the graph of {u.recurrence.title} over {many(steps)} steps would have up to {{}} nodes",
+        fix,
+    )
 
 
 def numbers(u: Settings, batch: int | None = None) -> dict[str, int]:

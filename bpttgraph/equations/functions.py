@@ -7,7 +7,8 @@
 * "pair": two vectors of one size to a scalar;
 * "outer", "diag", "concat": as they say.
 
-In the all-scalar reading (`sizes=1`) a vector has no axis, so the vector functions have a scalar meaning, given here too.
+In the all-scalar reading (`sizes=1`) a vector has no axis, so the vector functions have a scalar meaning, given here
+too.
 """
 
 from __future__ import annotations
@@ -44,11 +45,14 @@ def _vector(function: Callable[..., Any], scalar: Callable[..., Any]) -> Callabl
 
 
 def _along(function: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of one vector to a vector (softmax): of a matrix, a lecture means its rows or its columns, and must say which."""
+    """A function of one vector to a vector (softmax): of a matrix, a lecture means its rows or its columns, and must
+    say which."""
 
     def build(x: Any) -> Any:
         if len(x.shape) > 1:
-            raise BPTTError(f"softmax takes a vector, not a matrix of shape {x.shape}", "apply it to one row or column at a time")
+            raise BPTTError(
+                f"softmax takes a vector, not a matrix of shape {x.shape}", "apply it to one row or column at a time"
+            )
         return function(x) if x.shape else scalar(x)
 
     return build
@@ -60,7 +64,10 @@ def _clip(x: Any, low: Any, high: Any) -> Any:
 
 def _number(node: Any) -> float:
     if not node.is_constant:
-        raise BPTTError("the bounds and slopes of clip, leaky_relu and elu must be numbers", "write a number, such as clip(x, -5, 5)")
+        raise BPTTError(
+            "the bounds and slopes of clip, leaky_relu and elu must be numbers",
+            "write a number, such as clip(x, -5, 5)",
+        )
     return float(node.attrs["value"])
 
 
@@ -69,8 +76,26 @@ def _stack(*parts: Any) -> Any:
 
 
 FUNCTIONS: dict[str, Function] = {
-    **{name: Function(P.TABLE[name], "same") for name in (
-        "tanh", "sigmoid", "relu", "softplus", "silu", "gelu", "gelu_tanh", "erf", "exp", "log", "sqrt", "abs", "sin", "cos", "identity")},
+    **{
+        name: Function(P.TABLE[name], "same")
+        for name in (
+            "tanh",
+            "sigmoid",
+            "relu",
+            "softplus",
+            "silu",
+            "gelu",
+            "gelu_tanh",
+            "erf",
+            "exp",
+            "log",
+            "sqrt",
+            "abs",
+            "sin",
+            "cos",
+            "identity",
+        )
+    },
     "leaky_relu": Function(lambda x, *s: P.leaky_relu(x, slope=_number(s[0]) if s else 0.01), "same", (1, 2)),
     "elu": Function(lambda x, *a: P.elu(x, alpha=_number(a[0]) if a else 1.0), "same", (1, 2)),
     "clip": Function(_clip, "same", (3, 3)),
@@ -80,14 +105,16 @@ FUNCTIONS: dict[str, Function] = {
     "mean": Function(P.mean, "reduce"),
     "norm": Function(_vector(P.norm, P.absolute), "reduce"),
     "max": Function(lambda *a: P.maximum(*a) if len(a) == 2 else _vector(P.largest, P.identity)(*a), "reduce", (1, 2)),
-    "min": Function(lambda *a: P.minimum(*a) if len(a) == 2 else -_vector(P.largest, P.identity)(-a[0]), "reduce", (1, 2)),
+    "min": Function(
+        lambda *a: P.minimum(*a) if len(a) == 2 else -_vector(P.largest, P.identity)(-a[0]), "reduce", (1, 2)
+    ),
     "dot": Function(_vector(P.dot, P.mul), "pair", (2, 2)),
     "cross_entropy": Function(_vector(P.cross_entropy, lambda y, target: -(target * P.log(y))), "pair", (2, 2)),
     "squared_error": Function(_vector(P.squared_error, lambda y, target: 0.5 * P.square(y - target)), "pair", (2, 2)),
     "outer": Function(_vector(P.outer, P.mul), "outer", (2, 2)),
     "diag": Function(_vector(P.diag, P.identity), "diag"),
     "concat": Function(_stack, "concat", (1, 99)),
-}  # fmt: skip
+}
 
 LOSSES = ("cross_entropy", "squared_error")
 
@@ -96,13 +123,40 @@ ALIASES = {
     "LeakyReLU": "leaky_relu", "ln": "log", "sigm": "sigmoid", "lrelu": "leaky_relu",
 }  # fmt: skip
 
-GREEK = dict(zip(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega".split(),  # noqa: SIM905
-    "αβγδεζηθικλμνξρστυφχψω"))  # fmt: skip
+GREEK = dict(
+    zip(
+        [
+            "alpha",
+            "beta",
+            "gamma",
+            "delta",
+            "epsilon",
+            "zeta",
+            "eta",
+            "theta",
+            "iota",
+            "kappa",
+            "lambda",
+            "mu",
+            "nu",
+            "xi",
+            "rho",
+            "sigma",
+            "tau",
+            "upsilon",
+            "phi",
+            "chi",
+            "psi",
+            "omega",
+        ],
+        "αβγδεζηθικλμνξρστυφχψω",
+    )
+)
 
 
 def canonical(name: str) -> str:
-    """One spelling of a function or variable name for look-ups: `phi` and `φ` are the same, so are `sigma`, `σ` and `sigmoid`.
+    """One spelling of a function or variable name for look-ups: `phi` and `φ` are the same, so are `sigma`, `σ` and
+    `sigmoid`.
 
     >>> canonical("phi"), canonical("sigma"), canonical("g_1")
     ('φ', 'sigmoid', 'g_1')

@@ -1,9 +1,9 @@
 """The equation language: `parse` turns a recurrence, as plain text or as LaTeX from a slide, into a syntax tree.
 
-Five small stages, a module each: the scanner (`latex`), cutting into equations (`lines`), joining letters with their subscripts,
-superscripts and accents into names with a step (`names`), a precedence parser (`parser`), and `text`, which writes a tree as text again.
-Only syntax is decided here; what is a state, an input or a parameter is decided by `Recurrence`. Nothing is ever evaluated; size and
-depth are bounded before anything recurses.
+Five small stages, a module each: the scanner (`latex`), cutting into equations (`lines`), joining letters with their
+subscripts, superscripts and accents into names with a step (`names`), a precedence parser (`parser`), and `text`, which
+writes a tree as text again. Only syntax is decided here; what is a state, an input or a parameter is decided by
+`Recurrence`. Nothing is ever evaluated; size and depth are bounded before anything recurses.
 
 >>> from bpttgraph.equations.text import show
 >>> print(show(parse(r"h_t = \\tanh(W_{xh} x_t + W_{hh} h_{t-1})")))

@@ -2,15 +2,14 @@
 
 A file starts with comment lines of fields:
 
-    # title: Gated recurrent unit
-    # source: Cho et al. 2014, …
-    # convention: reset before the product; z keeps the old state      (any number; named on every picture and document)
-    # let: φ = tanh                          (an abstract function bound unless the user binds it otherwise; any number)
-    # suggest: g_1 = tanh                    (left abstract, but what an error message and the tests propose; any number)
-    # variant ifgo: {order} = i, f, g, o     (text put in place of {order}; the first variant is the default)
+    # title: Gated recurrent unit # source: Cho et al. 2014, … # convention: reset before the product; z keeps the old
+    state (any number; named on every picture and document) # let: φ = tanh (an abstract function bound unless the user
+    binds it otherwise; any number) # suggest: g_1 = tanh (left abstract, but what an error message and the tests
+    propose; any number) # variant ifgo: {order} = i, f, g, o (text put in place of {order}; the first variant is the
+    default)
 
-A variant is chosen by `cell("lstm-fused:ifog")`; it may put text in several places, one line each. A file of one's own is used in
-the same way, by its path: `cell("cells/mine.txt")`.
+A variant is chosen by `cell("lstm-fused:ifog")`; it may put text in several places, one line each. A file of one's own
+is used in the same way, by its path: `cell("cells/mine.txt")`.
 """
 
 from __future__ import annotations
@@ -49,7 +48,8 @@ def _text(name: str) -> str:
 
 
 def _find(name: str) -> tuple[str, str, str]:
-    """The title, the variant asked for, and the text of a cell of the library or of a file (a path that ends in .txt)."""
+    """The title, the variant asked for, and the text of a cell of the library or of a file (a path that ends in
+    .txt)."""
     expect(name, str, "the name of a cell", 'write a name such as "rnn"; bpttgraph.cells() lists them')
     match = re.fullmatch(r"(.*\.txt)(?::([\w-]+))?", name)
     if match:
@@ -76,7 +76,12 @@ def describe(name: str) -> dict[str, Any]:
     base, _, text = _find(name)
     head = fields(text)
     variants = [key.split()[1] for key in head if key.startswith("variant ")]
-    return {"name": base, "title": head.get("title", [base])[0], "source": "; ".join(head.get("source", [])), "variants": variants}
+    return {
+        "name": base,
+        "title": head.get("title", [base])[0],
+        "source": "; ".join(head.get("source", [])),
+        "variants": variants,
+    }
 
 
 def suggestion(name: str) -> dict[str, str]:
@@ -90,7 +95,8 @@ def _binding(line: str) -> tuple[str, str]:
 
 
 def cell(name: str, let: Mapping[str, Any] | None = None) -> Recurrence:
-    """A recurrence from the cell library, `cell("lstm")`, with a variant `cell("lstm-fused:ifog")`; or from a cell file, by its path.
+    """A recurrence from the cell library, `cell("lstm")`, with a variant `cell("lstm-fused:ifog")`; or from a cell
+    file, by its path.
 
     `rec.source` holds its equations with their citation.
 

@@ -1,10 +1,11 @@
 """Recurrence: a lecture's equations as a folded graph, in which every read of a variable has a delay.
 
-What a name is follows from how the equations use it: a name defined for step t is a *value*, a *state* if some equation reads it at
-another step; an indexed name that no line defines is an *input*; an unindexed one is a *parameter*. Nothing is declared.
+What a name is follows from how the equations use it: a name defined for step t is a *value*, a *state* if some equation
+reads it at another step; an indexed name that no line defines is an *input*; an unindexed one is a *parameter*. Nothing
+is declared.
 
-The delays also give the order of computation: within a step along the reads of delay 0, over the steps forwards or, for states
-read at `[t+1]`, backwards. A group of equations that would need both is refused.
+The delays also give the order of computation: within a step along the reads of delay 0, over the steps forwards or, for
+states read at `[t+1]`, backwards. A group of equations that would need both is refused.
 """
 
 from __future__ import annotations
@@ -102,13 +103,18 @@ class Recurrence:
         given = len(call.args) + len(call.parameters)
         if not low <= given <= high:
             count = f"{low} argument{'s' if low > 1 else ''}" if low == high else f"{low} to {high} arguments"
-            raise BPTTError(f"{call.function} takes {count}, not {given}", "look at docs/reference for the list of functions",
-                            text=self.text, span=call.span)  # fmt: skip
+            raise BPTTError(
+                f"{call.function} takes {count}, not {given}",
+                "look at docs/reference for the list of functions",
+                text=self.text,
+                span=call.span,
+            )
 
-    # -- what is what -------------------------------------------------------------------------------------------------
+    # -- what is what --------------------------------------------------------------------------------------------------
 
     def key(self, name: Name, block: str | None) -> str:
-        """The name with its block. A plain name inside a block is the block's own, unless only the top level defines it."""
+        """The name with its block. A plain name inside a block is the block's own, unless only the top level defines
+        it."""
         if name.block is not None:
             return f"{name.block}.{name.name}"
         if block is None or name.name in self._top:
@@ -125,19 +131,35 @@ class Recurrence:
             raise BPTTError(f"there is no block {block}", f"begin it with a line {block}:", text=self.text, span=e.span)
         if self.blocks and index is not None and not block:
             last = self.blocks[-1]
-            raise BPTTError(f"{first.name} stands outside the blocks", f"put it under {last}:, or write {last}.{first.name}",
-                            text=self.text, span=e.span)  # fmt: skip
+            raise BPTTError(
+                f"{first.name} stands outside the blocks",
+                f"put it under {last}:, or write {last}.{first.name}",
+                text=self.text,
+                span=e.span,
+            )
         if any(n.index != index for n in e.left):
-            raise BPTTError("all names on the left must stand at the same step", "write [i[t]; f[t]] = …", text=self.text, span=e.span)
+            raise BPTTError(
+                "all names on the left must stand at the same step",
+                "write [i[t]; f[t]] = …",
+                text=self.text,
+                span=e.span,
+            )
         if index is None:
             return Definition(bases, "once", 0, None, e.right, e, block)
         if index.variable == "t":
             if abs(index.offset) > 100:
-                raise BPTTError("that step is too far from t", "use an offset of at most 100", text=self.text, span=first.span)
+                raise BPTTError(
+                    "that step is too far from t", "use an offset of at most 100", text=self.text, span=first.span
+                )
             return Definition(bases, "every", index.offset, index, e.right, e, block)
         if index.variable in (None, "T"):
             return Definition(bases, "fixed", 0, index, e.right, e, block)
-        raise BPTTError(f"the step of {first.name} must be written with t", f"write {first.name}[t]", text=self.text, span=first.span)
+        raise BPTTError(
+            f"the step of {first.name} must be written with t",
+            f"write {first.name}[t]",
+            text=self.text,
+            span=first.span,
+        )
 
     def _index_definitions(self) -> None:
         self.every: dict[str, Definition] = {}
@@ -151,8 +173,10 @@ class Recurrence:
                     other = table[place]
                     raise BPTTError(
                         f"{base} is defined twice: in line {other.equation.span.line} ({other.text}) and here",
-                        "keep one of the two equations, or rename one of the variables", text=self.text, span=d.equation.span,
-                    )  # fmt: skip
+                        "keep one of the two equations, or rename one of the variables",
+                        text=self.text,
+                        span=d.equation.span,
+                    )
                 table[place] = d
         self.defined = {*self.every, *(base for base, _, _ in self.fixed)}
         self._top = {b for d in self.definitions if d.block is None for b in d.bases}
@@ -170,7 +194,12 @@ class Recurrence:
                     if key in self.once:
                         continue
                     if key in self.defined:
-                        raise BPTTError(f"{name.name} stands without a step", f"write {name.name}[t]", text=self.text, span=name.span)
+                        raise BPTTError(
+                            f"{name.name} stands without a step",
+                            f"write {name.name}[t]",
+                            text=self.text,
+                            span=name.span,
+                        )
                     parameters.setdefault(key, name)
                 else:
                     v = name.index.variable
@@ -178,8 +207,12 @@ class Recurrence:
                         raise BPTTError(f"the step {v} is not known here", "write t, or sum over it: sum_{k=1}^{t} …",
                                         text=self.text, span=name.span)  # fmt: skip
                     if v == "t" and d.kind != "every" and not any(r.variable == "t" for r in bound):
-                        raise BPTTError(f"{name.name}[t] stands in an equation that has no step t on its left",
-                                        f"write {d.bases[0]}[t] = …, or sum_t …", text=self.text, span=name.span)  # fmt: skip
+                        raise BPTTError(
+                            f"{name.name}[t] stands in an equation that has no step t on its left",
+                            f"write {d.bases[0]}[t] = …, or sum_t …",
+                            text=self.text,
+                            span=name.span,
+                        )
                     if key not in self.every and (key not in self.defined or v is not None):
                         offsets.setdefault(key, []).append((name, d, name.index.offset if v == "t" else None))
         for key, found in offsets.items():
@@ -190,12 +223,21 @@ class Recurrence:
                 self._undefined_state(key, found[0][0], notes)
         self.inputs = tuple(offsets)
         self.parameters = tuple(parameters)
-        self.steps_hint = max([d.index.offset for d in self.definitions if d.kind == "fixed" and d.index and d.index.variable is None]
-                              + [n.index.offset for d in self.definitions if d.kind == "once" for n, _ in names_in(d.right)
-                                 if n.index and n.index.variable is None] + [0])  # fmt: skip
+        self.steps_hint = max(
+            [d.index.offset for d in self.definitions if d.kind == "fixed" and d.index and d.index.variable is None]
+            + [
+                n.index.offset
+                for d in self.definitions
+                if d.kind == "once"
+                for n, _ in names_in(d.right)
+                if n.index and n.index.variable is None
+            ]
+            + [0]
+        )
 
     def _undefined_state(self, key: str, name: Name, notes: list[str]) -> None:
-        """A name that is only read at earlier steps and never defined is a slip, unless the text is a fragment of a cell."""
+        """A name that is only read at earlier steps and never defined is a slip, unless the text is a fragment of a
+        cell."""
         rights = [d.right for d in self.definitions]
         schematic = all(isinstance(e, Call) and e.function not in FUNCTIONS and len(children(e)) > 1 for e in rights)
         apart = not any(self.key(n, d.block) in self.defined for d in self.definitions for n, _ in names_in(d.right))
@@ -205,20 +247,34 @@ class Recurrence:
         index = name.index
         assert index is not None
         candidates = [b for b in self.every if b.rpartition(".")[2] not in _LOSS_NAMES] or list(self.every)
-        states = [b for b in candidates if b in {self.key(n, d.block) for d in self.definitions for n, _ in names_in(d.right)
-                                                 if n.index and n.index.offset < 0}]  # fmt: skip
+        states = [
+            b
+            for b in candidates
+            if b
+            in {
+                self.key(n, d.block)
+                for d in self.definitions
+                for n, _ in names_in(d.right)
+                if n.index and n.index.offset < 0
+            }
+        ]
         best = (states or candidates or [key])[0].rpartition(".")[2]
         raise BPTTError(
             f"{name.name}[t{index.offset}] is read, but no line defines {name.name}[t]",
-            f"did you mean {best}[t{index.offset}]? Otherwise add an equation {name.name}[t] = …", text=self.text, span=name.span,
-        )  # fmt: skip
+            f"did you mean {best}[t{index.offset}]? Otherwise add an equation {name.name}[t] = …",
+            text=self.text,
+            span=name.span,
+        )
 
     def find_reads(self, definitions: list[Definition]) -> list[Read]:
         """Who reads whom, how many steps before."""
         every = {b: d for d in definitions if d.kind == "every" for b in d.bases}
         once = {b: d for d in definitions if d.kind == "once" for b in d.bases}
         fixed: dict[tuple[str, str | None, int], Definition] = {
-            (b, d.index.variable, d.index.offset): d for d in definitions if d.kind == "fixed" and d.index for b in d.bases
+            (b, d.index.variable, d.index.offset): d
+            for d in definitions
+            if d.kind == "fixed" and d.index
+            for b in d.bases
         }
         found = []
         for d in definitions:
@@ -239,7 +295,11 @@ class Recurrence:
                         found.append(Read(d, source, source.offset - offset))
                     elif v is None and offset < 1 + source.offset:
                         pass  # before the first step: an initial state
-                    elif (reduce := next((r for r in bound if r.variable == v), None)) and reduce.upper and reduce.upper.variable == "t":
+                    elif (
+                        (reduce := next((r for r in bound if r.variable == v), None))
+                        and reduce.upper
+                        and reduce.upper.variable == "t"
+                    ):
                         found.append(Read(d, source, max(0, source.offset - offset - reduce.upper.offset)))
                     else:
                         found.append(Read(d, source, None))
@@ -251,8 +311,13 @@ class Recurrence:
     def states(self) -> tuple[str, ...]:
         """Names whose value at one step is read at another."""
         delayed = {id(r.source): r.source for r in self.reads if r.delay not in (0, None)}
-        read = {(self.key(n, r.reader.block)) for r in self.reads if r.delay not in (0, None) for n, _ in names_in(r.reader.right)
-                if n.index and n.index.variable == "t" and r.source.offset - n.index.offset != 0}  # fmt: skip
+        read = {
+            (self.key(n, r.reader.block))
+            for r in self.reads
+            if r.delay not in (0, None)
+            for n, _ in names_in(r.reader.right)
+            if n.index and n.index.variable == "t" and r.source.offset - n.index.offset != 0
+        }
         return tuple(b for d in self.definitions if id(d) in delayed for b in d.bases if b in read)
 
     @cached_property
@@ -268,14 +333,18 @@ class Recurrence:
                 stack += children(e)
         return tuple(found)
 
-    # -- losses and outputs -------------------------------------------------------------------------------------------
+    # -- losses and outputs --------------------------------------------------------------------------------------------
 
     @cached_property
     def total(self) -> str | None:
         """The loss that no step belongs to (`E = sum_t E[t]`), if a line defines one."""
         timed: dict[str, None] = {}
         for _ in self.once:  # E = dot(m, m) with m = sum_t h[t] depends on the steps as well
-            timed |= {b: None for b, d in self.once.items() if any(n.index or self.key(n, d.block) in timed for n, _ in names_in(d.right))}
+            timed |= {
+                b: None
+                for b, d in self.once.items()
+                if any(n.index or self.key(n, d.block) in timed for n, _ in names_in(d.right))
+            }
         read = {self.key(n, d.block) for d in self.definitions for n, _ in names_in(d.right) if n.index is None}
         hits = [b for b in self.once if b in timed and b not in read]
         if len(hits) > 1:
@@ -300,10 +369,16 @@ class Recurrence:
 
     @cached_property
     def outputs(self) -> tuple[str, ...]:
-        """What the recurrence gives out: what the losses compare, else what nothing reads, else what nothing of the same step reads."""
+        """What the recurrence gives out: what the losses compare, else what nothing reads, else what nothing of the
+        same step reads."""
         losses = set(self.losses) - (set(self.every) if self.sums_outputs else set())
         if self.losses and not self.sums_outputs:
-            found = [self.key(n, self.every[b].block) for b in self.losses if b in self.every for n, _ in names_in(self.every[b].right)]
+            found = [
+                self.key(n, self.every[b].block)
+                for b in self.losses
+                if b in self.every
+                for n, _ in names_in(self.every[b].right)
+            ]
             found = [b for b in found if b in self.every and b not in losses]
             if found:
                 return tuple(dict.fromkeys(found))
@@ -314,12 +389,14 @@ class Recurrence:
 
     @property
     def sums_outputs(self) -> bool:
-        """True for a total of one's own, such as J(y_2, y_3) or 2 sum_t E[t], that is more than the sum of the losses of some steps."""
+        """True for a total of one's own, such as J(y_2, y_3) or 2 sum_t E[t], that is more than the sum of the losses
+        of some steps."""
         return self.counted is None
 
     @cached_property
     def counted(self) -> str | tuple[int, ...] | None:
-        """The steps whose losses the total adds up, each once: "every" (also without a total), "last", or the steps that it names.
+        """The steps whose losses the total adds up, each once: "every" (also without a total), "last", or the steps
+        that it names.
 
         None if the total is anything else, or adds up what equations read: it is then computed as it is written.
         """
@@ -374,7 +451,7 @@ class Recurrence:
                 readers.setdefault(self.key(name, d.block), set()).update(d.bases)
         return tuple(i for i in self.inputs if readers[i] <= losses)
 
-    # -- the ways on --------------------------------------------------------------------------------------------------
+    # -- the ways on ---------------------------------------------------------------------------------------------------
 
     def unroll(
         self,
@@ -390,9 +467,11 @@ class Recurrence:
         Args:
             steps: T, by default 3; with blocks also `{"encoder": 4, "decoder": 2}`.
             loss: "every", "last", or a list of steps such as [2, 3].
-            sizes: sizes by name, `{"x": 2, "h": 3}`; 1 is the all-scalar reading. Sizes not given are small and pairwise different.
-            truncate: None, or which edges the gradient does not pass: "sliding:4", "chunk:4", "8;4" (BPTT(h;h′), Williams & Peng
-                1990), "one-step" (Elman 1990) or "carousel" (Hochreiter & Schmidhuber 1997). A number k means "sliding:k".
+            sizes: sizes by name, `{"x": 2, "h": 3}`; 1 is the all-scalar reading. Sizes not given are small and
+                pairwise different.
+            truncate: None, or which edges the gradient does not pass: "sliding:4", "chunk:4", "8;4" (BPTT(h;h′),
+                Williams & Peng 1990), "one-step" (Elman 1990) or "carousel" (Hochreiter & Schmidhuber 1997). A number k
+                means "sliding:k".
             inputs: "every" (an input at each step), "first" (zero afterwards), "feedback" (afterwards the last output).
             reduce: "sum" or "mean" over the loss steps.
 
@@ -404,13 +483,15 @@ class Recurrence:
         )
 
     def derive(self, wrt: str, loss: str = "every", **options: Any) -> SymbolicDerivation:
-        """∂E/∂wrt for a symbolic number of steps: recursions, NumPy code, closed form (see `derive.SymbolicDerivation`)."""
+        """∂E/∂wrt for a symbolic number of steps: recursions, NumPy code, closed form (see
+        `derive.SymbolicDerivation`)."""
         return facade.symbolic(self, wrt, loss, **options)
 
     @property
     def folded(self) -> VariableGraph:
         """The folded graph for pictures: one node a variable, links with their delay."""
-        return facade.folded(self)
+        found: VariableGraph = facade.folded(self)
+        return found
 
     def draw(self, **options: Any) -> Figure:
         """The folded picture, with delay loops. Options as for `Unrolled.draw`."""

@@ -1,6 +1,8 @@
-"""Settings: the question that is put to a recurrence: over how many steps, with which loss, sizes, inputs and truncation.
+"""Settings: the question that is put to a recurrence: over how many steps, with which loss, sizes, inputs and
+truncation.
 
-They are read and checked here, before anything is built; the schedule over time is found from them and the equations alone.
+They are read and checked here, before anything is built; the schedule over time is found from them and the equations
+alone.
 """
 
 from __future__ import annotations
@@ -45,10 +47,12 @@ class Settings:
     """A recurrence and the options under which it is unrolled.
 
     Attributes:
-        recurrence: the equations. steps: T by block, under None without blocks. columns: the steps of all blocks one after the other;
-            offset: where each block begins among them. loss_steps: the steps whose losses count. shapes: of every name.
-        definitions, order: the equations in force, and the order in which they are computed. generic: there is no loss, so that
-            ∂E/∂output is given. truncation: which edges the gradient does not pass, None for all. inputs, reduce, given_sizes: as given.
+        recurrence: the equations. steps: T by block, under None without blocks. columns: the steps of all blocks one
+            after the other; offset: where each block begins among them. loss_steps: the steps whose losses count.
+            shapes: of every name.
+        definitions, order: the equations in force, and the order in which they are computed. generic: there is no loss,
+            so that ∂E/∂output is given. truncation: which edges the gradient does not pass, None for all. inputs,
+            reduce, given_sizes: as given.
 
     Raises:
         BPTTError: for a step count, loss step, size or truncation that makes no sense, naming it and one fix.
@@ -88,15 +92,24 @@ class Settings:
         unknown = [b for b in given if b not in blocks]
         if unknown:
             named = ", ".join(b for b in blocks if b)
-            fix = f"the blocks are {named}" if named else f"these equations have no blocks: write steps={given[unknown[0]]}"
+            fix = (
+                f"the blocks are {named}"
+                if named
+                else f"these equations have no blocks: write steps={given[unknown[0]]}"
+            )
             raise BPTTError(f"steps: there is no block {unknown[0]}", fix)
         for block in blocks:
             n = given.setdefault(block, 3)
             if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _MAX_STEPS:
-                raise BPTTError(f"steps={n!r}: a recurrence is unrolled over at least 1 step (at most {_MAX_STEPS:,})", "write steps=3")
+                raise BPTTError(
+                    f"steps={n!r}: a recurrence is unrolled over at least 1 step (at most {_MAX_STEPS:,})",
+                    "write steps=3",
+                )
         hint = rec.steps_hint
         if hint > given[blocks[-1]]:
-            raise BPTTError(f"the equations name step {hint}, but there are {given[blocks[-1]]} steps", f"write steps={hint}")
+            raise BPTTError(
+                f"the equations name step {hint}, but there are {given[blocks[-1]]} steps", f"write steps={hint}"
+            )
         return given
 
     def _read_loss(self, loss: Any) -> tuple[int, ...]:
@@ -106,9 +119,15 @@ class Settings:
         if loss == "last":
             return (last,)
         try:
-            steps = sorted({index(s) for s in loss}) if not isinstance(loss, str | int) else [int(s) for s in str(loss).split(",")]
+            steps = (
+                sorted({index(s) for s in loss})
+                if not isinstance(loss, str | int)
+                else [int(s) for s in str(loss).split(",")]
+            )
         except (TypeError, ValueError):
-            raise BPTTError(f"loss={loss!r} is not a choice of steps", 'write "every", "last", or steps such as [2, 3]') from None
+            raise BPTTError(
+                f"loss={loss!r} is not a choice of steps", 'write "every", "last", or steps such as [2, 3]'
+            ) from None
         bad = [s for s in steps if not 1 <= s <= last]
         if bad or not steps:
             raise BPTTError(f"loss step {bad[0] if bad else loss!r} is outside the steps 1 to {last}",
@@ -133,7 +152,7 @@ class Settings:
         fed = [i for i in rec.inputs if i not in rec.targets and (last is None or i.startswith(f"{last}."))]
         outputs = [o for o in rec.outputs if last is None or o.startswith(f"{last}.")]
         if not fed or not outputs:
-            raise BPTTError("there is no input, or no output to feed back into it", "use inputs=\"every\"")
+            raise BPTTError("there is no input, or no output to feed back into it", 'use inputs="every"')
         if len(fed) > 1:
             raise BPTTError(f"several inputs ({', '.join(fed)}): which one is fed back?",
                             f"write the feedback as an equation: {fed[0]}[t+1] = …")  # fmt: skip
@@ -143,12 +162,16 @@ class Settings:
         text = f"{target.rpartition('.')[2]}[t+1] = {source.rpartition('.')[2]}[t{'+1' if d.offset else ''}]"
         left = Name(target.rpartition(".")[2], Index("t", 1), span)
         right = Name(source.rpartition(".")[2], Index("t", d.offset), span)
-        definitions.append(Definition((target,), "every", 1, left.index, right, Equation((left,), right, span, text, last), last))
+        definitions.append(
+            Definition((target,), "every", 1, left.index, right, Equation((left,), right, span, text, last), last)
+        )
         return definitions, components(definitions, rec.find_reads(definitions), rec.text)
 
     @cached_property
     def overridden(self) -> set[tuple[str, int]]:
-        return {(base, self.fixed_step(d)) for d in self.recurrence.definitions if d.kind == "fixed" for base in d.bases}
+        return {
+            (base, self.fixed_step(d)) for d in self.recurrence.definitions if d.kind == "fixed" for base in d.bases
+        }
 
     def fixed_step(self, d: Definition) -> int:
         """The step that an equation for one step defines."""
@@ -176,7 +199,11 @@ class Settings:
     def generic_name(self) -> str:
         """What the loss of a recurrence without one is called."""
         rec = self.recurrence
-        return next(n for n in ("E", "J", "loss", "E_total") if n not in rec.defined and n not in rec.parameters and n not in rec.inputs)
+        return next(
+            n
+            for n in ("E", "J", "loss", "E_total")
+            if n not in rec.defined and n not in rec.parameters and n not in rec.inputs
+        )
 
     def upstream_name(self, output: str) -> str:
         """The name in the data of ∂E/∂output, for a recurrence without a loss."""
@@ -197,7 +224,9 @@ class Settings:
         where = "every step" if n == last else chosen
         summed = f"mean over {n} steps" if self.reduce == "mean" else "summed"
         rec = self.recurrence
-        losses = f"total as written: {rec.once[rec.total or ''].text}" if rec.sums_outputs else f"loss at {where}, {summed}"
+        losses = (
+            f"total as written: {rec.once[rec.total or ''].text}" if rec.sums_outputs else f"loss at {where}, {summed}"
+        )
         found = [steps, losses, "column vectors, one example"]
         if self.generic:
             found.append("no loss given: ∂E/∂output is a given vector at each of these steps")

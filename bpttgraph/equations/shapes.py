@@ -1,9 +1,10 @@
-"""Shape inference for equations: every name gets a shape from how it is used, or a contradiction is named with both places.
+"""Shape inference for equations: every name gets a shape from how it is used, or a contradiction is named with both
+places.
 
-Shapes and sizes are unknowns joined by union-find. Constraints that need a rank to be known wait until it is. When nothing moves
-any more, a lecture's habits decide, one name at a time: what is indexed by time is a vector; what is added to a vector is a vector;
-a capital letter beside a vector is a matrix, a small letter a number. Sizes that nobody gave are small and pairwise different,
-because equal sizes hide a forgotten transpose.
+Shapes and sizes are unknowns joined by union-find. Constraints that need a rank to be known wait until it is. When
+nothing moves any more, a lecture's habits decide, one name at a time: what is indexed by time is a vector; what is
+added to a vector is a vector; a capital letter beside a vector is a matrix, a small letter a number. Sizes that nobody
+gave are small and pairwise different, because equal sizes hide a forgotten transpose.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ class _Solver:
         self.names: dict[str, _Shape] = {}
         self.waiting: list[Callable[[], bool]] = []
         self.sums: list[tuple[_Size, list[_Size], Place]] = []  # a stacked vector's size is the sum of its parts'
-        self.blocks: list[tuple[_Size, list[_Size], Place]] = []  # those of the sums whose parts are equal unless something says otherwise
+        # those of the sums whose parts are equal unless something says otherwise
+        self.blocks: list[tuple[_Size, list[_Size], Place]] = []
         self.guesses: list[tuple[int, Callable[[], bool]]] = []
         self.learned = 0  # how often a rank became known
 
@@ -104,7 +106,9 @@ class _Solver:
             return False
         if a.sizes is not None and b.sizes is not None:
             if len(a.sizes) != len(b.sizes):
-                raise self.fail(_KINDS.get(len(a.sizes), "a tensor"), a.place, _KINDS.get(len(b.sizes), "a tensor"), place)
+                raise self.fail(
+                    _KINDS.get(len(a.sizes), "a tensor"), a.place, _KINDS.get(len(b.sizes), "a tensor"), place
+                )
             for x, y in zip(a.sizes, b.sizes):
                 self.same_size(x, y, place)
             b.link = a
@@ -118,7 +122,7 @@ class _Solver:
     def make(self, shape: _Shape, rank: int, place: Place) -> bool:
         return self.same(shape, _Shape([_Size(place=place) for _ in range(rank)], place), place)
 
-    # -- expressions -------------------------------------------------------------------------------------------------
+    # -- expressions ---------------------------------------------------------------------------------------------------
 
     def name(self, key: str) -> _Shape:
         return self.names.setdefault(key, _Shape())
@@ -178,14 +182,28 @@ class _Solver:
                 self.same(out, a, place)
             else:
                 if out.rank is None and (a.rank is not None or b.rank is not None):
-                    self.same(out, a if a.rank is not None else b, place)  # one side has axes, so the result has them too
+                    # one side has axes, so the result has them too
+                    self.same(out, a if a.rank is not None else b, place)
                 return False
             return True
 
         self.wait(step)
         # what stands beside a vector is a vector; what stands beside a number, as in 1 − α, may be anything
-        self.guess(2, lambda: ((a.rank is None and (b.rank or 0) > 0) or (b.rank is None and (a.rank or 0) > 0)) and self.same(a, b, place))
-        self.guess(4, lambda: out.rank is not None and a.rank is None is b.rank and (self.same(a, out, place) | self.same(b, out, place)))
+        self.guess(
+            2,
+            lambda: (
+                ((a.rank is None and (b.rank or 0) > 0) or (b.rank is None and (a.rank or 0) > 0))
+                and self.same(a, b, place)
+            ),
+        )
+        self.guess(
+            4,
+            lambda: (
+                out.rank is not None
+                and a.rank is None is b.rank
+                and (self.same(a, out, place) | self.same(b, out, place))
+            ),
+        )
 
     def product(self, out: _Shape, a: _Shape, b: _Shape, e: Binary, place: Place) -> None:
         def step() -> bool:
@@ -200,9 +218,11 @@ class _Solver:
             if a.rank == 1 and b.rank == 1:
                 if e.operator == " ":
                     raise BPTTError(
-                        f"two vectors stand side by side ({place[0]})", "write a ∘ b for the elementwise product or dot(a, b)",
-                        text=self.text, span=e.span,
-                    )  # fmt: skip
+                        f"two vectors stand side by side ({place[0]})",
+                        "write a ∘ b for the elementwise product or dot(a, b)",
+                        text=self.text,
+                        span=e.span,
+                    )
                 self.same_size(x[0], y[0], place)
                 self.same(out, _Shape([], place), place)
                 return True
@@ -223,7 +243,15 @@ class _Solver:
             self.wait(as_matrix)
         else:
             # a small letter beside a vector: a number, unless the result shows that it must be a matrix
-            self.wait(lambda: a.rank is None and b.rank == 1 and out.rank == 1 and _differ(out.known()[0], b.known()[0]) and as_matrix())
+            self.wait(
+                lambda: (
+                    a.rank is None
+                    and b.rank == 1
+                    and out.rank == 1
+                    and _differ(out.known()[0], b.known()[0])
+                    and as_matrix()
+                )
+            )
             self.guess(3, lambda: a.rank is None and self.same(a, _Shape([], place), place))
 
     def stacked(self, out: _Shape, parts: list[_Shape], place: Place) -> None:
@@ -252,7 +280,12 @@ class _Solver:
 
         def alike(part: _Shape) -> bool:
             known = next((p for p in parts if p.rank is not None), None)
-            return part.rank is None and known is not None and known.rank is not None and self.make(part, known.rank, place)
+            return (
+                part.rank is None
+                and known is not None
+                and known.rank is not None
+                and self.make(part, known.rank, place)
+            )
 
         for part in parts:
             self.guess(0, partial(alike, part))
@@ -331,8 +364,12 @@ class _Solver:
                 self.add_up()
         for whole, parts, place in self.sums:
             if whole.root().value is None or any(p.root().value is None for p in parts):
-                raise BPTTError(f"the sizes of this stack cannot be found ({place[0]})", "give sizes, such as sizes={'h': 3}",
-                                text=self.text if place[1] else None, span=place[1])  # fmt: skip
+                raise BPTTError(
+                    f"the sizes of this stack cannot be found ({place[0]})",
+                    "give sizes, such as sizes={'h': 3}",
+                    text=self.text if place[1] else None,
+                    span=place[1],
+                )
 
     def add_up(self) -> None:
         moved = True
@@ -346,7 +383,12 @@ class _Solver:
                     if w.value is None:
                         w.value, w.place, moved = known, place, True
                     elif w.value != known:
-                        raise self.fail(f"size {w.value}", w.place, f"a stack of {' + '.join(str(p.value) for p in ps)} = {known}", place)
+                        raise self.fail(
+                            f"size {w.value}",
+                            w.place,
+                            f"a stack of {' + '.join(str(p.value) for p in ps)} = {known}",
+                            place,
+                        )
                 elif w.value is not None and len({id(p) for p in missing}) == 1:
                     each, rest = divmod(w.value - known, len(missing))
                     if rest or each < 1:
@@ -372,7 +414,8 @@ def infer(
     Args:
         equations: (names on the left, right side, how a Name is keyed, the equation as text).
         sizes: what the user gave: a size or a whole shape by name; 1 for the all-scalar reading.
-        scalars: names known to be numbers (losses). vectors: names indexed by time, vectors unless something says otherwise.
+        scalars: names known to be numbers (losses). vectors: names indexed by time, vectors unless something says
+            otherwise.
         names: all names, in order; sizes that nobody gave are handed out in this order.
     """
     stacks = any(len(left) > 1 or _has_stack(right) for left, right, _, _ in equations)
@@ -386,9 +429,14 @@ def infer(
     given = _match_sizes({} if sizes is None else sizes, [n for n in names if n not in scalars])
     for name, value in given.items():
         if isinstance(value, int):
-            cell = _Shape([_Size(value, (f"{name} has size {value}", None))], (f"{name} is a vector of size {value}", None))
+            cell = _Shape(
+                [_Size(value, (f"{name} has size {value}", None))], (f"{name} is a vector of size {value}", None)
+            )
         else:
-            cell = _Shape([_Size(n, (f"{name} has shape {tuple(value)}", None)) for n in value], (f"{name} has shape {tuple(value)}", None))
+            cell = _Shape(
+                [_Size(n, (f"{name} has shape {tuple(value)}", None)) for n in value],
+                (f"{name} has shape {tuple(value)}", None),
+            )
         solver.same(solver.name(name), cell, (name, None))
     for name in sorted(scalars):
         if name in names and name not in given:
@@ -433,9 +481,17 @@ def _match_sizes(sizes: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
         values = (value,) if isinstance(value, int) else tuple(value) if isinstance(value, tuple | list) else (None,)
         for v in values:
             if isinstance(v, int):
-                within(v, _MAX_SIZE, f"sizes: {name}={{}} is too large", f'take a smaller size, such as sizes={{"{name}": 3}}')
+                within(
+                    v,
+                    _MAX_SIZE,
+                    f"sizes: {name}={{}} is too large",
+                    f'take a smaller size, such as sizes={{"{name}": 3}}',
+                )
         if not all(isinstance(v, int) and not isinstance(v, bool) and v >= 1 for v in values):
-            raise BPTTError(f"sizes: {name}={value!r} is not a size", f'give a whole number of at least 1, such as sizes={{"{name}": 3}}')
+            raise BPTTError(
+                f"sizes: {name}={value!r} is not a size",
+                f'give a whole number of at least 1, such as sizes={{"{name}": 3}}',
+            )
         for hit in hits:
             found[hit] = value if isinstance(value, int) else values
     return found

@@ -11,13 +11,26 @@ from dataclasses import dataclass
 from ..errors import Span
 
 __all__ = [
-    "Binary", "Call", "Equation", "Expr", "Index", "Name", "Negate", "Number", "Program", "Reduce", "Span", "Stack", "Transposed",
-]  # fmt: skip
+    "Binary",
+    "Call",
+    "Equation",
+    "Expr",
+    "Index",
+    "Name",
+    "Negate",
+    "Number",
+    "Program",
+    "Reduce",
+    "Span",
+    "Stack",
+    "Transposed",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A step: `variable + offset`. `variable` is "t", "T" (the last step), another bound name such as "k", or None (a fixed step)."""
+    """A step: `variable + offset`. `variable` is "t", "T" (the last step), another bound name such as "k", or None (a
+    fixed step)."""
 
     variable: str | None
     offset: int
@@ -80,7 +93,8 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Reduce:
-    """`sum_t body`, `sum_{k=1}^{t} body`, `prod_{j=k+1}^{t} body`; `kind` is "sum" or "prod"; the bounds are None for "all steps"."""
+    """`sum_t body`, `sum_{k=1}^{t} body`, `prod_{j=k+1}^{t} body`; `kind` is "sum" or "prod"; the bounds are None for
+    "all steps"."""
 
     kind: str
     variable: str

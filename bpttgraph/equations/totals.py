@@ -13,7 +13,8 @@ def summands(e: Expr) -> list[Expr]:
 
 
 def steps_of(term: Expr, index: Index, offset: int) -> str | tuple[int, ...] | None:
-    """The steps of one term of a total, `sum_t E[t]`, `E[T]` or `E[2]`, whose index is `offset` away from that of its equation."""
+    """The steps of one term of a total, `sum_t E[t]`, `E[T]` or `E[2]`, whose index is `offset` away from that of its
+    equation."""
     if not isinstance(term, Reduce):
         return (offset,) if index.variable is None else "last" if index.variable == "T" and offset == 0 else None
     if index.variable != term.variable or offset:

@@ -1,12 +1,13 @@
 """A Python function as the second way in: `def step(h, x, *, W_h, W_x, b): return np.tanh(W_h @ h + W_x @ x + b)`.
 
-The function is called once with symbols that write down what is done to them (operators and NumPy calls), and the result is
-ordinary equation text, so that everything after this module is the same. Local variables of the function (`i`, `f`, `c`) become
-variables of the recurrence under their own names; other values that are used twice are called v1, v2, ….
+The function is called once with symbols that write down what is done to them (operators and NumPy calls), and the
+result is ordinary equation text, so that everything after this module is the same. Local variables of the function
+(`i`, `f`, `c`) become variables of the recurrence under their own names; other values that are used twice are called
+v1, v2, ….
 
-Which argument is what: keyword-only arguments are parameters; of the others, those named like an input (`x`, `x_t`, `u`, `e`,
-`inputs`, …) are inputs, or else the last one; the rest are states. The function returns the new states in that order, then
-any outputs; or a dict that names them all.
+Which argument is what: keyword-only arguments are parameters; of the others, those named like an input (`x`, `x_t`,
+`u`, `e`, `inputs`, …) are inputs, or else the last one; the rest are states. The function returns the new states in
+that order, then any outputs; or a dict that names them all.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ _FUNCTIONS = {
 
 
 class _Symbol:
-    """A value that writes down what is done to it: pieces of text in the equation language, with other symbols between them."""
+    """A value that writes down what is done to it: pieces of text in the equation language, with other symbols between
+    them."""
 
     def __init__(self, *parts: str | _Symbol):
         self.parts = parts

@@ -2,9 +2,8 @@
 looks upwards.
 
 A recurrence is unrolled, derived and drawn by its own methods, because that is how a user goes on from it; what these
-methods
-return lives further up. The rooms below call the functions here and name their types by this module; the imports happen
-on use.
+methods return lives further up. The rooms below call the functions here and name their types by this module; the
+imports happen on use.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ __all__ = [
 
 def unrolled(rec: Any, **options: Any) -> Unrolled:
     """`Recurrence.unroll`: the graph is made of the equations."""
-    return _graph().Unrolled(rec, **options)
+    found: Unrolled = _graph().Unrolled(rec, **options)
+    return found
 
 
 def folded(rec: Any) -> Any:
@@ -54,12 +54,14 @@ def _graph() -> Any:
 
 def symbolic(rec: Any, wrt: str, loss: Any, **options: Any) -> SymbolicDerivation:
     """`Recurrence.derive`: the gradient for any number of steps."""
-    return _formulas().SymbolicDerivation(rec, wrt, loss, **options)
+    found: SymbolicDerivation = _formulas().SymbolicDerivation(rec, wrt, loss, **options)
+    return found
 
 
 def derivation(u: Any, wrt: str, **options: Any) -> Derivation:
     """`Unrolled.derive`: the gradient for these steps."""
-    return _formulas().Derivation(u, wrt, **options)
+    found: Derivation = _formulas().Derivation(u, wrt, **options)
+    return found
 
 
 def _formulas() -> Any:
@@ -80,7 +82,8 @@ def picture(u: Any, *options: Any) -> Figure:
     """`Unrolled.draw`: a view of the graph."""
     from ..show.drawing import picture
 
-    return picture(u, *options)
+    found: Figure = picture(u, *options)
+    return found
 
 
 def flow(u: Any, data: Mapping[str, Any] | None, wrt: Any) -> Flow:
@@ -99,7 +102,8 @@ def shown(rec: Any, form: str) -> str:
 
 def report(derivation: Any, data: Any) -> Report:
     """`Derivation.check`: a formula is judged by what is above it."""
-    return _judge().check_derivation(derivation, data)
+    found: Report = _judge().check_derivation(derivation, data)
+    return found
 
 
 def certain(u: Any, wrt: str, data: Any) -> bool:

@@ -43,7 +43,7 @@ class Clipped:
         turned = np.degrees(np.arccos(np.clip(self.cosine, -1, 1)))
         return (
             f"norm {self.before:.4g} → {self.after:.4g}, turned by {turned:.1f}°, {100 * self.share:.1f} % "
-            f"of the entries cut"
+            "of the entries cut"
         )
 
 
@@ -100,8 +100,7 @@ def cliff(
 
     Args:
         values: how far to go, (n,): the parameter becomes its value in `data` plus each of them times `direction` (all
-            ones for a
-            number; a unit vector along the gradient otherwise).
+            ones for a number; a unit vector along the gradient otherwise).
 
     Returns:
         Losses (n,) and the derivatives along the slice (n,).

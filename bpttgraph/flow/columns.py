@@ -1,10 +1,9 @@
 """One step at a time: the Jacobian of all states of a column by all states of the column before, and what goes with it.
 
 A *column* is a step of global time (a decoder's columns follow its encoder's). Its *interface* is every value of this
-column or an
-older one that later columns still read: the states, and for delays of more than one step what waits to be read. Nothing
-    passes from
-the past to the future except through interfaces, so ∂I_t/∂I_k = A_t A_{t−1} ⋯ A_{k+1} with A_t = ∂I_t/∂I_{t−1}.
+column or an older one that later columns still read: the states, and for delays of more than one step what waits to be
+read. Nothing passes from the past to the future except through interfaces, so ∂I_t/∂I_k = A_t A_{t−1} ⋯ A_{k+1} with
+A_t = ∂I_t/∂I_{t−1}.
 """
 
 from __future__ import annotations

@@ -1,14 +1,11 @@
 """How gradients vanish or explode: norms of ∂h_t/∂h_k and of each contribution, growth rates, bounds, saturated units.
 
 Products of many Jacobians leave the range of floating point long before T = 1,000. Here every product is kept as a
-matrix of norm one
-and the logarithm of what was divided out, so nothing under- or overflows unnoticed.
+matrix of norm one and the logarithm of what was divided out, so nothing under- or overflows unnoticed.
 
 Sources: Y. Bengio, P. Simard, P. Frasconi, Learning long-term dependencies with gradient descent is difficult (1994);
-    R. Pascanu,
-T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks (2013), for the bound; G. Benettin et
-al., Lyapunov
-characteristic exponents (1980), for the growth rates by repeated QR.
+    R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks (2013), for the bound; G.
+    Benettin et al., Lyapunov characteristic exponents (1980), for the growth rates by repeated QR.
 """
 
 from __future__ import annotations
@@ -44,15 +41,13 @@ class Flow:
 
     Attributes:
         states: names of the states carried. columns: state → the steps along its chain, the initial state first (a
-            chain that runs
-            against time begins at T+1).
+            chain that runs against time begins at T+1).
         norms: state → (T+1, T+1), [i, j] = log ‖∂state_t/∂state_k‖₂ for t = columns[i], k = columns[j], the total
             derivative.
         contributions: parameter → (T, T), [t−1, k−1] = log ‖∂E_t/∂W through the use at step k‖ (Frobenius).
         step_values: (T, n) singular values of each step Jacobian ∂I_t/∂I_{t−1} of all states together; step_radius:
-            (T,) their
-            spectral radii. lag_values: (T+1, n) logarithms of the singular values of ∂I_T/∂I_k; lag_radius: (T+1,) the
-            logarithms of the spectral radii of these products.
+            (T,) their spectral radii. lag_values: (T+1, n) logarithms of the singular values of ∂I_T/∂I_k; lag_radius:
+            (T+1,) the logarithms of the spectral radii of these products.
         growth: Lyapunov exponents, the largest first: the rates (a step) at which directions grow or shrink.
         bound: of Pascanu et al., if it applies. saturated: variable → (T,) share of its units with |φ'| below a tenth
             of its maximum.
@@ -188,8 +183,7 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
 
     Args:
         data: an instance without a batch (a generic random one by default). wrt: parameters whose contributions are
-            measured; by
-            default those that stand in the recurrent step, as long as their triangle fits into memory.
+            measured; by default those that stand in the recurrent step, as long as their triangle fits into memory.
 
     Raises:
         BPTTError: no state; a batch; a name that is no parameter.
@@ -232,7 +226,9 @@ def _measure(run: Run, direction: int, wrt: Sequence[str] | None, notes: list[st
         steps[i - 1, : sizes[i], : sizes[i - 1]] = columns.jacobian(interfaces[i], interfaces[i - 1], interfaces[i - 1])
     if not np.all(np.isfinite(steps)):
         run.finite()
-        raise BPTTError("a Jacobian of a step is not a finite number", "choose numbers on which every function is defined")
+        raise BPTTError(
+            "a Jacobian of a step is not a finite number", "choose numbers on which every function is defined"
+        )
     names = _parameters(columns, wrt, count, notes)
     norms, rows, row_logs, (product, logs) = _walk(columns, interfaces, steps)
     contributions = _contributions(columns, interfaces, rows, row_logs, names)
@@ -263,8 +259,7 @@ def _walk(
 
     Returns:
         The logarithms of ‖∂state_t/∂state_k‖; for each column t the rows ∂E_t/∂I_k, k < t, of norm one, (t, n), and the
-        logarithms
-        (T+1, T+1) of what was divided out of them; and the products of the last column.
+        logarithms (T+1, T+1) of what was divided out of them; and the products of the last column.
     """
     count, n = len(columns.order), steps.shape[-1]
     sizes = [columns.size(names) for names in interfaces]
@@ -377,7 +372,8 @@ def _contributions(
 
 
 def _norm(values: Array) -> Array:
-    return np.sqrt(np.sum(values.reshape(len(values), -1) ** 2, axis=1))
+    found: Array = np.sqrt(np.sum(values.reshape(len(values), -1) ** 2, axis=1))
+    return found
 
 
 def _lyapunov(steps: Array) -> Array:

@@ -27,10 +27,8 @@ def draw_flow(flow: Flow, view: str = "page", of: str | None = None, theme: str 
 
     Args:
         view: "decay", the norm of ∂state_T/∂state_k over the distance T − k; "jacobian", a heat map of
-            ‖∂state_t/∂state_k‖;
-            "contributions", one of ‖dE_t/dW through the use at step k‖; "values", singular values and spectral radius
-            of the
-            products; "page", all of them.
+            ‖∂state_t/∂state_k‖; "contributions", one of ‖dE_t/dW through the use at step k‖; "values", singular values
+            and spectral radius of the products; "page", all of them.
         of: the state, or the parameter for contributions; the first by default.
     """
     from ..draw.chart import panel_chart

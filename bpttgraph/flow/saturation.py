@@ -23,8 +23,7 @@ def saturation(run: Run) -> dict[str, Array]:
     saturated units a step.
 
     A unit counts when |φ'| is below a tenth of its largest value (`slopes`): tanh beyond ±0.95, a sigmoid gate below
-    0.025 or above
-    0.975, a ReLU that is off.
+    0.025 or above 0.975, a ReLU that is off.
     """
     u = run.u
     variables = u.vgraph.variables

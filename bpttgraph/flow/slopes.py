@@ -1,8 +1,7 @@
 """How steep each activation is at most, and whether it has flat places where a unit hardly passes a gradient on.
 
 One table for the bound of Pascanu et al. and for the count of saturated units. Every function of one number is in it;
-None says that
-its slope has no bound, or no meaning (steps and roundings). The test measures each bound.
+None says that its slope has no bound, or no meaning (steps and roundings). The test measures each bound.
 """
 
 from __future__ import annotations

@@ -3,12 +3,10 @@ mode.
 
 * A *fixed* rule is biased: it loses the contributions that cross its borders.
 * *Randomised* truncation (C. Tallec, Y. Ollivier, Unbiasing truncated backpropagation through time, 2017) cuts each
-  border with
-  probability c and multiplies what passes by 1/(1−c). Its expectation is the full gradient; its variance is computed
-  here exactly.
+  border with probability c and multiplies what passes by 1/(1−c). Its expectation is the full gradient; its variance is
+  computed here exactly.
 * *Real-time recurrent learning* (R. Williams, D. Zipser 1989) carries ∂state/∂W forward: the full gradient without a
-  backward pass,
-  at the price of a matrix as wide as the number of parameters.
+  backward pass, at the price of a matrix as wide as the number of parameters.
 """
 
 from __future__ import annotations
@@ -38,8 +36,7 @@ class Choice:
     Attributes:
         rule: as given to `truncate`, or "full", "randomised:c", "rtrl". text: the rule in words.
         cosine, norm: the gradient's direction against the full one, and its length relative to it; for "randomised", of
-            its
-            expectation, which is exact.
+            its expectation, which is exact.
         spread: for "randomised", the standard deviation of one draw relative to the norm of the full gradient;
             otherwise 0.
         backward_steps: how many times a step is passed backwards (for "rtrl", forwards with tangents).
@@ -68,7 +65,7 @@ class Truncations:
         from dataclasses import asdict
 
         rows = [
-            {k: (v if not isinstance(v, float) or np.isfinite(v) else None) for k, v in asdict(c).items()}
+            {k: v if not isinstance(v, float) or np.isfinite(v) else None for k, v in asdict(c).items()}
             for c in self.choices
         ]
         return (
@@ -101,8 +98,7 @@ def compare(
     Args:
         u: unrolled without truncation. data: a generic random instance by default.
         rules: what `truncate` takes, "randomised:0.2" (the probability of a cut), "rtrl"; by default one of each, with
-            windows of a
-            quarter of the steps. wrt: parameters that the direction is measured over; all by default.
+            windows of a quarter of the steps. wrt: parameters that the direction is measured over; all by default.
 
     >>> import bpttgraph as bg
     >>> table = compare(bg.cell("rnn").unroll(8), rules=["sliding:2", "rtrl"])
@@ -236,8 +232,7 @@ def variance(u: Unrolled, data: Mapping[str, Any], name: str, cut: float) -> flo
     """The variance of one draw, summed over all entries: exact, from the triangle of contributions.
 
     Two contributions share the borders between the later of their uses and the earlier of their losses; each shared
-    border raises
-    the expectation of their product by 1/(1−c).
+    border raises the expectation of their product by 1/(1−c).
     """
     triangle = u.run(data).contributions(name)
     T = len(triangle)
@@ -273,4 +268,5 @@ def rtrl(u: Unrolled, data: Mapping[str, Any], name: str) -> Array:
     known[tangent] = np.eye(size).reshape(size, 1, *target.shape)
     value = np.asarray(evaluate([changed[total]], known)[0])
     value = value.reshape(size, -1).sum(axis=1)
-    return value.reshape(target.shape)
+    found: Array = value.reshape(target.shape)
+    return found

@@ -1,9 +1,9 @@
 """What a function of the equations is called in NumPy code, and the definition that goes with it where NumPy has none.
 
-`NUMPY` are functions of NumPy with the same meaning. A helper stands in the printed text, so that the text needs nothing
-but NumPy (and `math` for erf). Helpers do not overflow where their value is an ordinary number. Their arguments are
-numbers or arrays of one example; attributes of an operation (the slope of leaky_relu) follow in the order in which the
-operation takes them.
+`NUMPY` are functions of NumPy with the same meaning. A helper stands in the printed text, so that the text needs
+nothing but NumPy (and `math` for erf). Helpers do not overflow where their value is an ordinary number. Their arguments
+are numbers or arrays of one example; attributes of an operation (the slope of leaky_relu) follow in the order in which
+the operation takes them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from collections.abc import Iterable
 __all__ = ["ATTRIBUTES", "HELPERS", "NUMPY", "definitions"]
 
 NUMPY: dict[str, str] = {
-    **{n: n for n in ("tanh", "exp", "log", "sin", "cos", "sqrt", "abs", "sum", "max", "maximum", "minimum", "sign", "clip")},
+    **{
+        n: n
+        for n in ("tanh", "exp", "log", "sin", "cos", "sqrt", "abs", "sum", "max", "maximum", "minimum", "sign", "clip")
+    },
     "diagonal": "diag",
 }
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "leaky_relu": ("slope",), "elu": ("alpha",), "clip": ("low", "high"), "power": ("exponent",),
 }  # fmt: skip
-"""The attributes that belong to the value, in the order of the helper's arguments; those of other operations only say shapes."""
+"""The attributes that belong to the value, in the order of the helper's arguments; those of other operations only say
+shapes."""
 
 HELPERS: dict[str, str] = {
     "sigmoid": "def sigmoid(x):\n    return np.exp(-np.logaddexp(0, -x))\n",

@@ -61,7 +61,8 @@ def gradient_name(key: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name of the equations as a text in the code. Letters that pdfLaTeX does not have are escapes, as code on paper is read, too.
+    """A name of the equations as a text in the code. Letters that pdfLaTeX does not have are escapes, as code on paper
+    is read, too.
 
     >>> print(quoted("δ_h[0]"), quoted("ж"))
     "δ_h[0]" "\\u0436"
@@ -89,7 +90,8 @@ class NameTable:
             self(name)
 
     def __call__(self, name: str, kind: str = "") -> str:
-        """The identifier of a name without its step; of the same name as something else, say the gradient by it, with a `kind`."""
+        """The identifier of a name without its step; of the same name as something else, say the gradient by it, with a
+        `kind`."""
         if (name, kind) not in self.given:
             plain = gradient_name(name) if kind == "gradient" else python_name(name)
             self.given[name, kind] = self._free(plain)

@@ -186,7 +186,9 @@ class CodePrinter:
             case Column(_, arg, index):
                 return Text(f"{self.show(arg, POSTFIX)}[:, {self.show(index)}]", POSTFIX, COLUMN)
             case Partial(_, target, source):
-                raise BPTTError(f"∂{target}/∂{source} has no formula, so no code", "bind the abstract functions with let")
+                raise BPTTError(
+                    f"∂{target}/∂{source} has no formula, so no code", "bind the abstract functions with let"
+                )
         raise BPTTError(f"there is no NumPy code for {type(e).__name__} in a formula", "read the formula")
 
     # -- sums and products
@@ -266,7 +268,11 @@ class CodePrinter:
         match = re.fullmatch(r"([A-Za-z]\w*)((?:[+-]\d+)?)", text)
         if match is None or match[1] == "t":
             return text
-        letter = self.length(block if block in self.blocks else self.block) if match[1] == "T" else self.names(match[1], "index")
+        letter = (
+            self.length(block if block in self.blocks else self.block)
+            if match[1] == "T"
+            else self.names(match[1], "index")
+        )
         return letter + match[2]
 
     def number(self, value: int | float | Fraction) -> Text:
@@ -289,7 +295,9 @@ class CodePrinter:
             parts, form = self.together(e.args)
         else:  # a function of whole vectors
             whole = zip((self.read(a) for a in e.args), e.args, e.arg_dims)
-            parts = [self.turned(x, form_of(dims), a.shape if a.shape else (*dims, 1)) if dims else x for x, a, dims in whole]
+            parts = [
+                self.turned(x, form_of(dims), a.shape if a.shape else (*dims, 1)) if dims else x for x, a, dims in whole
+            ]
             form = SCALAR if not e.shape else COLUMN if e.shape[1] == 1 else MATRIX
         shown = [p.text for p in parts] + [self.number(attrs[k]).text for k in ATTRIBUTES.get(name, ()) if k in attrs]
         if name not in NUMPY:
@@ -304,4 +312,3 @@ class CodePrinter:
             return Text(f"np.ravel({x.text})", ATOM, COLUMN)
         self.sized = True
         return Text(f"np.reshape({x.text}, {shape})", ATOM, form)
-

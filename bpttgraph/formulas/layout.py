@@ -1,7 +1,8 @@
 """How sums and statements are laid out: one term a line, the left side in front, in four languages.
 
 With a `width` (in letters, roughly) long lines are broken where a person would: a sum in a term becomes a line for each
-summand, a Σ over a sum a Σ for each, a long product goes on in the next line, a wide matrix is shown some columns at a time.
+summand, a Σ over a sum a Σ for each, a long product goes on in the next line, a wide matrix is shown some columns at a
+time.
 """
 
 from __future__ import annotations
@@ -18,7 +19,18 @@ from .typst import TypstPrinter
 from .walk import QUOTIENT, Printer
 from .width import width as width_of
 
-__all__ = ["FORMS", "Printed", "apart", "latex_sum", "mathml_sum", "opened", "signed_terms", "together", "typst_sum", "unicode_sum"]
+__all__ = [
+    "FORMS",
+    "Printed",
+    "apart",
+    "latex_sum",
+    "mathml_sum",
+    "opened",
+    "signed_terms",
+    "together",
+    "typst_sum",
+    "unicode_sum",
+]
 
 _ZERO = Num((), 0)
 
@@ -95,7 +107,8 @@ def apart(left: Expr, right: Expr, width: int | None) -> list[tuple[Expr, Expr]]
 
 
 def signed_terms(terms: Sequence[Expr]) -> list[tuple[int, Expr]]:
-    """The terms that are not plainly 0, each with the sign that stands in front of its line; (1, 0) if there is none."""
+    """The terms that are not plainly 0, each with the sign that stands in front of its line; (1, 0) if there is
+    none."""
     return [_split(t) for t in _visible(terms)] or [(1, _ZERO)]
 
 
@@ -160,7 +173,8 @@ def typst_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None
 
 
 class Printed:
-    """What is written in four languages by one method `written(form, width)`; `width` breaks long lines, None never does."""
+    """What is written in four languages by one method `written(form, width)`; `width` breaks long lines, None never
+    does."""
 
     __slots__ = ()
 

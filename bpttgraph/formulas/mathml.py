@@ -107,7 +107,9 @@ class MathMLPrinter(Printer):
     def function(self, symbol: str) -> str:
         if symbol == "1₊":
             return "<msub><mn>1</mn><mo>+</mo></msub>"
-        return self.word(symbol) if is_word(symbol) or (symbol.isalpha() and len(symbol) > 1) else name_to_mathml(symbol)
+        return (
+            self.word(symbol) if is_word(symbol) or (symbol.isalpha() and len(symbol) > 1) else name_to_mathml(symbol)
+        )
 
     def call(self, function: str, args: list[str]) -> str:
         return row(function, "<mo>&#x2061;</mo>", self.brackets("<mo>,</mo>".join(args)))

@@ -207,7 +207,8 @@ class BigSum(Expr):
 
 @dataclass(frozen=True, slots=True)
 class BigProduct(Expr):
-    """The ordered product of `body`, the largest index on the left: J_t J_{t−1} … J_{k+1}; empty, and I, if upper < lower.
+    """The ordered product of `body`, the largest index on the left: J_t J_{t−1} … J_{k+1}; empty, and I, if upper <
+    lower.
 
     `rising`: the smallest index on the left, for what runs backwards in time.
     """

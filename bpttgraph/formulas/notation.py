@@ -17,8 +17,12 @@ from .expr import Expr, Num, Partial, Symbol
 __all__ = ["NOTATIONS", "in_notation", "legend"]
 
 NOTATIONS: dict[str, str] = {
-    "pascanu": "∂⁺ is the immediate derivative: everything else that the equation reads is held fixed; d is the total one",
-    "werbos": "∂⁺ is the total (ordered) derivative; ∂ is the derivative of one equation, everything else it reads held fixed",
+    "pascanu": (
+        "∂⁺ is the immediate derivative: everything else that the equation reads is held fixed; d is the total one"
+    ),
+    "werbos": (
+        "∂⁺ is the total (ordered) derivative; ∂ is the derivative of one equation, everything else it reads held fixed"
+    ),
     "goodfellow": "W⁽ᵗ⁾ is a private copy of W that only step t reads; the gradient by W is the sum over the copies",
     "d2l": "f_h is the function that computes h: ∂f_h/∂w is the derivative of this one equation, ∂h/∂w the total one",
 }
@@ -58,9 +62,14 @@ def in_notation(e: Any, notation: str, gradient: bool = False) -> Any:
         return _derivative(e, notation, gradient)
     if not isinstance(e, Expr) or isinstance(e, Num | Symbol):
         return e
-    return replace(e, **{
-        f.name: in_notation(getattr(e, f.name), notation, gradient) for f in fields(e) if f.name not in ("shape", "op", "attrs")
-    })  # fmt: skip
+    return replace(
+        e,
+        **{
+            f.name: in_notation(getattr(e, f.name), notation, gradient)
+            for f in fields(e)
+            if f.name not in ("shape", "op", "attrs")
+        },
+    )
 
 
 def _derivative(e: Partial, notation: str, gradient: bool) -> Partial:

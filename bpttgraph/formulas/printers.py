@@ -109,7 +109,9 @@ class UnicodePrinter(Printer):
     def entry(self, text: str, indices: tuple[int | str, ...]) -> str:
         flat = "".join(map(str, indices))
         apart = any(isinstance(i, int) and i > 9 for i in indices)
-        return f"({text})" + (flat.translate(_SUB) if not apart and set(flat) <= _LOW else f"_({','.join(map(str, indices))})")
+        return f"({text})" + (
+            flat.translate(_SUB) if not apart and set(flat) <= _LOW else f"_({','.join(map(str, indices))})"
+        )
 
     def big(self, mark: str, index: str, lower: Expr, upper: Expr, body: str) -> str:
         low, high = (self.show(x).replace(" ", "") for x in (lower, upper))

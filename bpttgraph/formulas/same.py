@@ -1,9 +1,9 @@
 """Are two formulas the same formula? Compared as trees, not as text.
 
 A formula is multiplied out into a sum of monomials: a coefficient, scalar factors (any order), and an ordered chain of
-matrices in which diag(a) v is a ∘ v, (A B)ᵀ is Bᵀ Aᵀ, and the factors of ∘ may stand in any order. Sums may stand in any
-order; a sum over steps may be counted from another first step. Nothing is known of functions, so this never calls two
-different formulas the same; it may fail to see that two are equal.
+matrices in which diag(a) v is a ∘ v, (A B)ᵀ is Bᵀ Aᵀ, and the factors of ∘ may stand in any order. Sums may stand in
+any order; a sum over steps may be counted from another first step. Nothing is known of functions, so this never calls
+two different formulas the same; it may fail to see that two are equal.
 
 Notation is a renaming: `names={"δ_g": "δz", "h": "y"}` reads our symbols as those of a paper, step by step.
 """
@@ -63,7 +63,8 @@ def same(a: Expr, b: Expr, names: Mapping[str, str] | None = None) -> bool:
 
 
 def canonical(e: Expr, names: Mapping[str, str] | None = None) -> tuple[tuple[Monomial, Fraction], ...]:
-    """The monomials of a formula with their coefficients, in a fixed order: equal exactly if the formulas are the same."""
+    """The monomials of a formula with their coefficients, in a fixed order: equal exactly if the formulas are the
+    same."""
     if names:
         e = renamed(e, lambda name: _renamed(name, names))
     return _sorted(_poly(e))
@@ -248,9 +249,12 @@ def _poly(e: Expr) -> Poly:
 def _summed(shape: tuple[int, ...], index: str, low: Poly, high: Poly, body: Poly) -> Poly:
     """Σ of a sum is the sum of the Σ."""
     ends = (_sorted(low), _sorted(high))
-    return _added(*[
-        {m: c * d for m, d in _atom(("Σ", index, *ends, monomial, _kind(shape)), not shape).items()} for monomial, c in body.items()
-    ])  # fmt: skip
+    return _added(
+        *[
+            {m: c * d for m, d in _atom(("Σ", index, *ends, monomial, _kind(shape)), not shape).items()}
+            for monomial, c in body.items()
+        ]
+    )
 
 
 def _part(x: Any) -> Any:

@@ -14,8 +14,19 @@ from typing import Any
 from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, num, product
 
 __all__ = [
-    "at_steps", "bound", "fill", "folded", "moved", "near", "rebased", "renamed", "step_text", "substituted", "symbols_of", "value_of",
-]  # fmt: skip
+    "at_steps",
+    "bound",
+    "fill",
+    "folded",
+    "moved",
+    "near",
+    "rebased",
+    "renamed",
+    "step_text",
+    "substituted",
+    "symbols_of",
+    "value_of",
+]
 
 _STEP = re.compile(r"\[(-?\d+)\]")
 _SYMBOLIC = re.compile(r"\[([A-Za-z]\w*)((?:[+-]\d+)?)\]")
@@ -44,7 +55,9 @@ def renamed(e: Any, change: Callable[[str], str]) -> Any:
         return replace(e, arg=renamed(e.arg, change), ids=ids)
     if isinstance(e, Num):
         return e
-    return replace(e, **{f.name: renamed(getattr(e, f.name), change) for f in fields(e) if f.name not in ("shape", "op", "attrs")})
+    return replace(
+        e, **{f.name: renamed(getattr(e, f.name), change) for f in fields(e) if f.name not in ("shape", "op", "attrs")}
+    )
 
 
 def substituted(e: Any, part: Expr, instead: Expr) -> Any:
@@ -56,7 +69,9 @@ def substituted(e: Any, part: Expr, instead: Expr) -> Any:
     if not isinstance(e, Expr) or isinstance(e, Num):
         return e
     kept = ("shape", "op", "attrs", "arg_dims")
-    return replace(e, **{f.name: substituted(getattr(e, f.name), part, instead) for f in fields(e) if f.name not in kept})
+    return replace(
+        e, **{f.name: substituted(getattr(e, f.name), part, instead) for f in fields(e) if f.name not in kept}
+    )
 
 
 def moved(name: str, by: int) -> str:
@@ -145,7 +160,9 @@ def folded(e: Any, last: int) -> Any:
         return e
     if isinstance(e, Add):
         return add(*_rows([folded(x, last) for x in e.terms], last))
-    return replace(e, **{f.name: folded(getattr(e, f.name), last) for f in fields(e) if f.name not in ("shape", "op", "attrs")})
+    return replace(
+        e, **{f.name: folded(getattr(e, f.name), last) for f in fields(e) if f.name not in ("shape", "op", "attrs")}
+    )
 
 
 def _rows(terms: list[Expr], last: int) -> Iterator[Expr]:
@@ -161,7 +178,9 @@ def _rows(terms: list[Expr], last: int) -> Iterator[Expr]:
         while step is not None and row < len(terms) and terms[row] == renamed(general, at_steps({letter: step + row})):
             row += 1
         if step is not None and 2 * step <= last < 2 * (step + row - 1):
-            yield BigSum(terms[0].shape, letter, bound(str(step)), bound(step_text("T", step + row - 1 - last)), general)
+            yield BigSum(
+                terms[0].shape, letter, bound(str(step)), bound(step_text("T", step + row - 1 - last)), general
+            )
         else:
             yield from terms[:row]
         terms = terms[row:]
@@ -199,4 +218,6 @@ def fill(e: Any, values: Mapping[str, int]) -> Any:
         return renamed(e, at_steps(values))
     if isinstance(e, Tagged):
         return fill(e.arg, values)
-    return replace(e, **{f.name: fill(getattr(e, f.name), values) for f in fields(e) if f.name not in ("shape", "op", "attrs")})
+    return replace(
+        e, **{f.name: fill(getattr(e, f.name), values) for f in fields(e) if f.name not in ("shape", "op", "attrs")}
+    )

@@ -130,7 +130,9 @@ def to_sympy(e: Expr, known: Mapping[str, Any] | None = None) -> Any:
                 start += block.shape[0]
             return sympy.MatAdd(*pieces)
         case Stack(_, blocks):
-            return sympy.ImmutableMatrix(sympy.Matrix.vstack(*[sympy.Matrix(_explicit(to_sympy(b, known))) for b in blocks]))
+            return sympy.ImmutableMatrix(
+                sympy.Matrix.vstack(*[sympy.Matrix(_explicit(to_sympy(b, known))) for b in blocks])
+            )
         case Rows(_, arg, start, stop):
             return _explicit(to_sympy(arg, known))[start:stop, :]
         case Dot(_, left, right):

@@ -89,7 +89,11 @@ class TypstPrinter(Printer):
         if len(lines) == 1:
             return lines[0]
         # a product that is too wide for a page goes on below, behind a dot that says so
-        return "mat(delim: #none, align: #left, row-gap: #0.6em, " + "; quad dot ".join(f"display({x})" for x in lines) + ")"
+        return (
+            "mat(delim: #none, align: #left, row-gap: #0.6em, "
+            + "; quad dot ".join(f"display({x})" for x in lines)
+            + ")"
+        )
 
     def infix(self, symbol: str, parts: list[str]) -> str:
         return " ∘ ".join(parts)
@@ -130,7 +134,7 @@ class TypstPrinter(Printer):
         return "bold(1)"
 
     def blocks(self, rows: list[list[str]]) -> str:
-        return "mat(delim: \"[\", " + "; ".join(", ".join(row) for row in rows) + ")"
+        return 'mat(delim: "[", ' + "; ".join(", ".join(row) for row in rows) + ")"
 
     def slice(self, text: str, start: str, stop: str) -> str:
         return f"lr([ {text} ])_({start} : {stop})"

@@ -71,7 +71,8 @@ def is_word(symbol: str) -> bool:
 
 
 def _settings(e: Apply) -> list[Expr]:
-    """The bounds of a clip, the α of an elu: settings that are not those that everybody expects, in the order of the language."""
+    """The bounds of a clip, the α of an elu: settings that are not those that everybody expects, in the order of the
+    language."""
     if e.op.kind != "elementwise":
         return []
     attrs, order = dict(e.attrs), signature(e.op.value).parameters
@@ -85,7 +86,8 @@ class Printer:
     derivative = FRACTION
 
     def __init__(self, widest: int | None = None):
-        """`widest`: letters in one line of a product, after which it continues on the next; None never breaks a line."""
+        """`widest`: letters in one line of a product, after which it continues on the next; None never breaks a
+        line."""
         self.widest = widest
 
     def lines(self, factors: list[tuple[Expr, str]]) -> list[list[tuple[Expr, str]]]:

@@ -1,7 +1,8 @@
-"""Reading an answer: formulas, arrays or a function, from a file or from Python, become one `Answer` in the recurrence's own names.
+"""Reading an answer: formulas, arrays or a function, from a file or from Python, become one `Answer` in the
+recurrence's own names.
 
-A gradient may be called `dW_hh`, `W_hh`, `dE/dW_hh`, `∂L/∂W_hh`, `grad_W_hh` or `W_hh.grad`; `dh0` is that of the initial state h[0],
-`dh[2]` that of the variable h[2], `dx` that of a whole input sequence.
+A gradient may be called `dW_hh`, `W_hh`, `dE/dW_hh`, `∂L/∂W_hh`, `grad_W_hh` or `W_hh.grad`; `dh0` is that of the
+initial state h[0], `dh[2]` that of the variable h[2], `dx` that of a whole input sequence.
 """
 
 from __future__ import annotations
@@ -47,11 +48,14 @@ class Raw:
 
 
 def _empty(what: str) -> BPTTError:
-    return BPTTError(f"{what} is empty", "write a line for each gradient, such as dW_hh = sum_t outer(delta[t], h[t-1])")
+    return BPTTError(
+        f"{what} is empty", "write a line for each gradient, such as dW_hh = sum_t outer(delta[t], h[t-1])"
+    )
 
 
 def read_answer(answer: Any) -> Raw:
-    """What was handed in: a path, `file.py:function`, a function, formulas as text, or a mapping from names to arrays or formulas."""
+    """What was handed in: a path, `file.py:function`, a function, formulas as text, or a mapping from names to arrays
+    or formulas."""
     if isinstance(answer, Raw):
         return answer
     if isinstance(answer, Path):
@@ -103,7 +107,8 @@ def _inputs(u: Any) -> set[str]:
 
 
 def steps_of(raw: Raw, inputs: tuple[str, ...]) -> Any:
-    """The number of steps of the instance that came with an answer: the length of its input sequences (by block, if there are)."""
+    """The number of steps of the instance that came with an answer: the length of its input sequences (by block, if
+    there are)."""
     found: dict[str, int] = {}
     for name in inputs:
         array = raw.data.get(name, raw.numbers[name].value if name in raw.numbers else None)
@@ -113,7 +118,8 @@ def steps_of(raw: Raw, inputs: tuple[str, ...]) -> Any:
 
 
 def split_data(u: Unrolled, raw: Raw) -> dict[str, Any]:
-    """The instance that came with the arrays, if one did: under "data", or as names of the data beside names such as dW_hh."""
+    """The instance that came with the arrays, if one did: under "data", or as names of the data beside names such as
+    dW_hh."""
     if raw.data:
         return raw.data
     if not (_inputs(u) & raw.numbers.keys()):
@@ -138,7 +144,8 @@ def _unknown(u: Unrolled, source: str, keys: list[str]) -> BPTTError:
 
 
 def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
-    """Tie an answer to the instance of `truth`: evaluate formulas, run a function, put arrays under the recurrence's names.
+    """Tie an answer to the instance of `truth`: evaluate formulas, run a function, put arrays under the recurrence's
+    names.
 
     `ascending` is the order in which formulas' products over steps are read, where they have none of their own.
     """

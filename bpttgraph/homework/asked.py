@@ -1,8 +1,8 @@
 """Which of the names that an answer in formulas defines are gradients, to be judged, and which are means to them.
 
-Names do not decide it, use does: what another line reads is a means, whatever it is called, as long as it is no gradient by a
-parameter or an initial state; what no line reads is an answer. So every gradient that is defined is judged, or is an error, and
-verdicts do not depend on the names of helpers.
+Names do not decide it, use does: what another line reads is a means, whatever it is called, as long as it is no
+gradient by a parameter or an initial state; what no line reads is an answer. So every gradient that is defined is
+judged, or is an error, and verdicts do not depend on the names of helpers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _PREFIX = re.compile(r"(?:d|∂)(?:E|L|J|loss|l|ℓ)/(?:d|∂)|grad[_ /]|∇_?|[
 
 @dataclass(frozen=True)
 class Asked:
-    """A gradient to be judged: what the answer calls `base`, added up over `steps` (None: it has no step); `note` on how it was read.
+    """A gradient to be judged: what the answer calls `base`, added up over `steps` (None: it has no step); `note` on
+    how it was read.
 
     `aside`: an adjoint of a variable, given beside gradients that do not read it.
     """
@@ -69,7 +70,8 @@ def delta_step(key: str) -> tuple[str, int] | None:
 
 
 def asked(u: Unrolled, formulas: Formulas) -> dict[str, Asked]:
-    """The gradients that an answer gives, by the name of what they are gradients by. What was not read as one is in `formulas.notes`.
+    """The gradients that an answer gives, by the name of what they are gradients by. What was not read as one is in
+    `formulas.notes`.
 
     Raises:
         BPTTError: a gradient is given twice, or its name means nothing here; nothing in the answer is a gradient.
@@ -150,7 +152,8 @@ class _Reader:
                 self._use(e)
 
     def _whole(self, base: str, e: Equation) -> Asked:
-        """`dW[t]` without a line for dW: the contributions of the steps, or a running sum, whose end is then the gradient."""
+        """`dW[t]` without a line for dW: the contributions of the steps, or a running sum, whose end is then the
+        gradient."""
         last, called = self.formulas.last, f"{e.left[0].name}[t]"
         offsets = self.formulas.own_offsets(base)
         if not offsets:

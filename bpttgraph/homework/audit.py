@@ -1,18 +1,15 @@
-"""Auditing an answer key: the numbers that a course publishes, against the truth, with the same diagnosis as for a student.
+"""Auditing an answer key: the numbers that a course publishes, against the truth, with the same diagnosis as for a
+student.
 
-A key file is plain text: fields, then sections. The instance is given by arrays or by the recipe with which the course draws it.
+A key file is plain text: fields, then sections. The instance is given by arrays or by the recipe with which the course
+draws it.
 
     title: deeplearning.ai, lstm_backward
     profile: dlai-lstm                      (or cell: lstm, or a section [equations])
     steps: 4
 
-    [instance]
-    seed: 1                                 (numpy.random.RandomState(1); the lines below draw in their order)
-    x = randn(3, 10, 7)
-    a0 = randn(5, 10)
-    …
-    [key]
-    dx[1][2] = -0.00173313, 0.08287442, -0.30545663, -0.43281115
+    [instance] seed: 1 (numpy.random.RandomState(1); the lines below draw in their order) x = randn(3, 10, 7) a0 =
+    randn(5, 10) … [key] dx[1][2] = -0.00173313, 0.08287442, -0.30545663, -0.43281115
 
 Nothing in it is ever executed.
 """
@@ -60,7 +57,8 @@ class Line:
 
     @property
     def wrong(self) -> int:
-        """How many of its numbers are wrong to the digits given (rounding of the last digit, either way, is allowed for)."""
+        """How many of its numbers are wrong to the digits given (rounding of the last digit, either way, is allowed
+        for)."""
         return int(np.sum(np.abs(self.given - self.true) > self.half * (1 + 1e-6) + 1e-12 * np.abs(self.true)))
 
 
@@ -147,7 +145,8 @@ class Audit:
 
 
 def _table(line: Line) -> list[str]:
-    """Given and true numbers under each other; the true ones have the digits of the key, and four if the key is wrong."""
+    """Given and true numbers under each other; the true ones have the digits of the key, and four if the key is
+    wrong."""
     rows = []
     for words, values, least in (("given", line.given, 0), ("truth", line.true, 4 if line.wrong else 0)):
         shown = []
@@ -363,7 +362,8 @@ class _File:
     def _filled(
         self, shapes: Mapping[str, tuple[int, ...]], name_of: Any, known: list[str]
     ) -> tuple[dict[str, Numbers], list[Any]]:
-        """Whole arrays; half a unit of what the key does not give is infinite. And the lines, as (text, name, index)."""
+        """Whole arrays; half a unit of what the key does not give is infinite. And the lines, as (text, name,
+        index)."""
         values: dict[str, Array] = {}
         halves: dict[str, Array] = {}
         lines: list[Any] = []

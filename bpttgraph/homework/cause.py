@@ -1,7 +1,8 @@
-"""A wrong gradient as a picture: the way back over the unrolled graph, with what the answer leaves out or has wrong crossed out, and
-beside it how often the answer counts each pair of a loss step t and a step of use k.
+"""A wrong gradient as a picture: the way back over the unrolled graph, with what the answer leaves out or has wrong
+crossed out, and beside it how often the answer counts each pair of a loss step t and a step of use k.
 
-It joins the diagnosis, which knows no pictures, and the drawing, which knows no answers, by the ids of variables and links.
+It joins the diagnosis, which knows no pictures, and the drawing, which knows no answers, by the ids of variables and
+links.
 """
 
 from __future__ import annotations
@@ -62,8 +63,14 @@ def cause_figure(verdict: Verdict, name: str | None = None, *, theme: str = "lig
         }
     sentence = cause.text.replace(f"∂E/∂{chosen}", f"∂E/∂{to_unicode(chosen)}").rstrip(".")
     shown = f"∂E/∂{to_unicode(chosen)}" if not chosen.startswith(("δ", "delta")) else to_unicode(chosen)
-    data = Data(parameter, triangle=triangle, counted=bool(triangle), faulty=faulty, heading=f"what is wrong with {shown}",
-                note=sentence)  # fmt: skip
+    data = Data(
+        parameter,
+        triangle=triangle,
+        counted=bool(triangle),
+        faulty=faulty,
+        heading=f"what is wrong with {shown}",
+        note=sentence,
+    )
     return draw(u.vgraph, view="backward", data=data, theme=theme, fit=fit)
 
 

@@ -1,7 +1,7 @@
 """Running somebody's code in a child process: bounded time, memory and output, and nothing of it left behind.
 
-It is run as any other program (`children`), ends with us, and leaves its result in a file. This keeps accidents from the checker; it
-does not keep hostile code from the machine.
+It is run as any other program (`children`), ends with us, and leaves its result in a file. This keeps accidents from
+the checker; it does not keep hostile code from the machine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ def run_code(code: str, words: Sequence[str], what: str, seconds: float = SECOND
     """Run `code` with `words` as arguments, to its end.
 
     Raises:
-        BPTTError: it did not end in time, printed without end, or failed; `what` and the last line of its errors are named.
+        BPTTError: it did not end in time, printed without end, or failed; `what` and the last line of its errors are
+            named.
     """
     try:
         done = run_child([sys.executable, "-c", code, *words], seconds=seconds)
@@ -81,7 +82,8 @@ def read_result(path: Path, what: str) -> bytes:
 def bound() -> None:
     """Called in the child, before it imports anything of a stranger's: no more memory, time and larger files than this.
 
-    The parent keeps the time, but a parent that is killed cannot: the child's own processor time ends, and on Linux it dies with it.
+    The parent keeps the time, but a parent that is killed cannot: the child's own processor time ends, and on Linux it
+    dies with it.
     """
     die_with_parent()
     try:

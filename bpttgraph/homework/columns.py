@@ -1,7 +1,7 @@
 """Columns and rows: what the operators of a student's formula mean for vectors, told apart from their transposes.
 
-`a @ b.T` is an outer product, `a.T @ b` a number, and a column beside a row an error that says so. Zero and the identity have any shape:
-what is not defined after the last step, and the product of no factors.
+`a @ b.T` is an outer product, `a.T @ b` a number, and a column beside a row an error that says so. Zero and the
+identity have any shape: what is not defined after the last step, and the product of no factors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ __all__ = ["ONE", "ZERO", "Value", "elementwise", "matmul", "solid"]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A node read as a column (the default), as a row, or as the zero or the identity of any shape (`node` is then None)."""
+    """A node read as a column (the default), as a row, or as the zero or the identity of any shape (`node` is then
+    None)."""
 
     node: Node | None
     row: bool = False

@@ -1,4 +1,5 @@
-"""Comparing one gradient with the truth: how far off it may be, whether it is right, and the layout in which it was handed in."""
+"""Comparing one gradient with the truth: how far off it may be, whether it is right, and the layout in which it was
+handed in."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ VAGUE = 0.1  # digits that leave more open than this share of the gradient decid
 
 
 def radius_of(truth: Truth, g: Given) -> Array:
-    """How far a right answer may be off: rounding, in our arrangement of the sum or in the student's, and the digits typed."""
+    """How far a right answer may be off: rounding, in our arrangement of the sum or in the student's, and the digits
+    typed."""
     radius = truth.radius(g.name, g.unit)
     if g.rounding is not None:
         own = np.abs(g.rounding) * SAFETY * g.unit
@@ -49,7 +51,8 @@ def status_of(truth: Truth, g: Given) -> tuple[Any, Array]:
 
 
 def digits_apart(truth: Truth, g: Given) -> float:
-    """Decimal digits by which an answer is told apart from the truth: what chance would have to hit for another convention to fit."""
+    """Decimal digits by which an answer is told apart from the truth: what chance would have to hit for another
+    convention to fit."""
     true = truth.value(g.name)
     if true.shape != g.value.shape:
         return np.inf

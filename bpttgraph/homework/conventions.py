@@ -1,8 +1,8 @@
 """Other conventions: exact maps under which an answer is the right gradient after all.
 
-A layout belongs to one array: each may be transposed, or hold vectors as columns, whatever the others do. The order of gate blocks is
-common to the arrays of one stack of gates. Sign and scale are common to the whole answer: one bias with the opposite sign among right
-gradients is a mistake, all of them with the opposite sign are descent directions.
+A layout belongs to one array: each may be transposed, or hold vectors as columns, whatever the others do. The order of
+gate blocks is common to the arrays of one stack of gates. Sign and scale are common to the whole answer: one bias with
+the opposite sign among right gradients is a mistake, all of them with the opposite sign are descent directions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Convention:
     """A map from one true gradient to the one in another convention. Radii are mapped alike.
 
     Attributes:
-        words: the map, for people; "" if it changes nothing. apply: the array in that convention. factor: the factor in it.
+        words: the map, for people; "" if it changes nothing. apply: the array in that convention. factor: the factor in
+            it.
     """
 
     words: str
@@ -50,7 +51,8 @@ AS_IT_IS = Convention("", lambda v: v)
 
 
 def _layouts(u: Unrolled, name: str, value: Array) -> list[Convention]:
-    """Ways to lay one array out: matrices transposed, vectors as `(n, 1)` or `(1, n)`, the batch of an initial state last."""
+    """Ways to lay one array out: matrices transposed, vectors as `(n, 1)` or `(1, n)`, the batch of an initial state
+    last."""
     found = [AS_IT_IS]
     if value.ndim == 2:
         words = "transposed" if name in u.parameters else "the batch last (columns)"
@@ -107,7 +109,8 @@ def _nice(factor: float) -> str:
 
 
 def _squared(u: Unrolled) -> bool:
-    """Whether the equations call squared_error, whose ½ is a convention. In the all-scalar reading it is no operation of its own."""
+    """Whether the equations call squared_error, whose ½ is a convention. In the all-scalar reading it is no operation
+    of its own."""
     calls = (n for d in u.recurrence.definitions for n, _ in walk(d.right) if isinstance(n, Call))
     nodes = u.numbers.forward_plan.nodes
     return any(c.function == "squared_error" for c in calls) or any(
@@ -162,8 +165,8 @@ def find(truth: Truth, names: Mapping[str, float], right: set[str], fits: Fits) 
         fits: `fits(name, value, radius)` says whether the answer is that.
 
     Returns:
-        The convention of each gradient that follows one, and the factor that all of the answer has in common. A factor that only
-        some of the answer has is a mistake in what has it, unless most of the answer has it.
+        The convention of each gradient that follows one, and the factor that all of the answer has in common. A factor
+        that only some of the answer has is a mistake in what has it, unless most of the answer has it.
     """
     u = truth.u
     values = {n: truth.value(n) for n in names}

@@ -1,12 +1,12 @@
 """Functions with the signatures of courses: how their arguments are made from an instance, and what they return.
 
-Each driver gets the student's module (or class) and the instance in the course's layout. It calls the student's own forward function
-to make the cache and yields what that computed (None where the forward pass is ours), then it yields gradients by the course's names.
-Functions of one step are driven over all steps, so that a mistake in one step has the same effect as in the sequence, and the same
-diagnosis.
+Each driver gets the student's module (or class) and the instance in the course's layout. It calls the student's own
+forward function to make the cache and yields what that computed (None where the forward pass is ours), then it yields
+gradients by the course's names. Functions of one step are driven over all steps, so that a mistake in one step has the
+same effect as in the sequence, and the same diagnosis.
 
-A driver is found by the family in the profile (`# calls: cs231n_lstm`) and the name of the function. This runs in the child process
-of `functions.py`.
+A driver is found by the family in the profile (`# calls: cs231n_lstm`) and the name of the function. This runs in the
+child process of `functions.py`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ Driver = Callable[[Any, Data], Iterator[Any]]
 def run(
     spec: str, family: str, data: Data, names: list[str], loss: tuple[str, Sequence[str]] | None = None
 ) -> dict[str, Any]:
-    """Run `file.py:function` on an instance in the course's layout; gradients by the course's names, "output" of its forward pass.
+    """Run `file.py:function` on an instance in the course's layout; gradients by the course's names, "output" of its
+    forward pass.
 
-    With `loss`, the name of the upstream gradient and those of arrays: the gradients of the forward pass by these arrays, by
-    differences, and their errors as "±name". A function that is none of the course's gets the arrays that its parameters name, as
-    without a profile.
+    With `loss`, the name of the upstream gradient and those of arrays: the gradients of the forward pass by these
+    arrays, by differences, and their errors as "±name". A function that is none of the course's gets the arrays that
+    its parameters name, as without a profile.
     """
     path, _, function = spec.rpartition(":")
     drivers = DRIVERS.get(family, {})
@@ -144,7 +145,8 @@ _LSTM = "dWf dbf dWi dbi dWc dbc dWo dbo"
 
 
 def _parameters(a: Data, names: str) -> dict[str, Array]:
-    """The dictionary of the course. The output layer is there because the forward functions want it; no gradient passes it."""
+    """The dictionary of the course. The output layer is there because the forward functions want it; no gradient passes
+    it."""
     units = a["a0"].shape[0]
     return {k[1:]: a[k[1:]] for k in names.split()} | {
         "Wya": np.zeros((2, units)), "Wy": np.zeros((2, units)), "by": np.zeros((2, 1)),
@@ -204,13 +206,17 @@ def _dlai_cell(kind: str) -> Driver:
 
 
 def _cell(code: Any, kind: str, a: Data, inputs: int, units: int) -> Any:
-    """An object of the student's class with the weights of the instance, in the attributes that the class has for them."""
+    """An object of the student's class with the weights of the instance, in the attributes that the class has for
+    them."""
     cell = getattr(code, kind)(inputs, units)
     names = [n for n in a if n[0] in "Wb"]
     absent = {n for n in names if not hasattr(cell, n)}
     own = sorted(n for n, v in vars(cell).items() if n not in names and n[0] in "Wb" and isinstance(v, np.ndarray))
     if absent and own:
-        said = f"{kind} has no {', '.join(n for n in names if n in absent)}, which the profile gives it; it has {', '.join(own)}"
+        said = (
+            f"{kind} has no {', '.join(n for n in names if n in absent)}, which the profile gives it; it has"
+            f" {', '.join(own)}"
+        )
         raise BPTTError(
             said, "its years differ: write a profile with the names of this class (bpttgraph profiles NAME prints one)"
         )

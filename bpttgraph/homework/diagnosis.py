@@ -1,9 +1,11 @@
-"""Why is a gradient wrong? The catalogue of mistakes, alone and in pairs; the coefficient triangle; what the difference looks like.
+"""Why is a gradient wrong? The catalogue of mistakes, alone and in pairs; the coefficient triangle; what the difference
+looks like.
 
-A cause is named only if the gradient recomputed with it is the answer, to within rounding and the digits given. Mistakes that come to
-the same gradient in general (sliding windows of one step, and nothing ever carried) are one cause with several names; mistakes that
-only happen to agree on this instance are a tie, and all of them are listed. Nothing is concluded from an agreement that chance alone
-could have produced: the digits that agree must outweigh the number of mistakes tried.
+A cause is named only if the gradient recomputed with it is the answer, to within rounding and the digits given.
+Mistakes that come to the same gradient in general (sliding windows of one step, and nothing ever carried) are one cause
+with several names; mistakes that only happen to agree on this instance are a tie, and all of them are listed. Nothing
+is concluded from an agreement that chance alone could have produced: the digits that agree must outweigh the number of
+mistakes tried.
 """
 
 from __future__ import annotations
@@ -163,17 +165,22 @@ class Diagnosis:
         axes = tuple(range(1, values.ndim))
         with np.errstate(all="ignore"):
             largest = np.abs(values).max(axis=axes, keepdims=True, initial=0.0)
-        return self.tolerance(given)[None] + SLACK * max(given.unit, 2.0**-53) * largest
+        found: Array = self.tolerance(given)[None] + SLACK * max(given.unit, 2.0**-53) * largest
+        return found
 
     def fits(self, given: Given, values: Array) -> Array:
         """Which rows of `values` are the answer."""
         with np.errstate(all="ignore"):
-            return np.all(np.abs(values - given.value) <= self._slack(given, values), axis=tuple(range(1, values.ndim)))
+            found: Array = np.all(
+                np.abs(values - given.value) <= self._slack(given, values), axis=tuple(range(1, values.ndim))
+            )
+            return found
 
     def evidence(self, values: Mapping[str, Array], given: Mapping[str, Given], free: int = 0) -> float:
         """Decimal digits by which an answer that a mistake reproduces is told apart from the truth.
 
-        The numbers from which the mistake's `free` constants were read are no evidence; nor are numbers that were not given.
+        The numbers from which the mistake's `free` constants were read are no evidence; nor are numbers that were not
+        given.
         """
         digits = [np.zeros(0)]
         for name, value in values.items():
@@ -216,7 +223,8 @@ class Diagnosis:
         return {n: copies.get(n) or self._cause(n, given[n], found.get(n, []), fits[n]) for n in wrong}
 
     def _copied(self, name: str, given: Mapping[str, Given], wrong: Sequence[str]) -> Cause | None:
-        """One array handed in twice, where the other one is wrong as well; that of a right one is among the mistakes."""
+        """One array handed in twice, where the other one is wrong as well; that of a right one is among the
+        mistakes."""
         mine = given[name]
         for other in wrong:
             value = np.asarray(given[other].value, float)
@@ -236,7 +244,8 @@ class Diagnosis:
         return numbers * len(self.mutants) <= LARGE and sum(self._work((m,)) for m in self.mutants) <= WORK
 
     def _work(self, combination: Combination) -> float:
-        """What it costs to try mistakes, in numbers that are added up: a truncation needs a reverse pass for each group of losses."""
+        """What it costs to try mistakes, in numbers that are added up: a truncation needs a reverse pass for each group
+        of losses."""
         if any(m.weights is not None for m in combination):
             return 0.0
         rule = next((m.truncation for m in combination if m.truncation is not None), self.u.truncation)
@@ -258,7 +267,8 @@ class Diagnosis:
         return self._chosen(given, wrong, fitting, rows, table, len(rows))
 
     def _factors(self, given: Mapping[str, Given], names: Sequence[str]) -> list[Combination]:
-        """Factors that no convention knows: one for all of the answer, or one of several arrays, or of one with several numbers."""
+        """Factors that no convention knows: one for all of the answer, or one of several arrays, or of one with several
+        numbers."""
         found: list[Combination] = []
         rest = list(names)
         for group in (names, *([n] for n in names)):
@@ -283,7 +293,8 @@ class Diagnosis:
         return constant_factor(*(np.concatenate(p) for p in zip(*parts)))
 
     def _staged(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
-        """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is done."""
+        """For large models: the plain mistakes first, a few at a time, until one explains everything or enough work is
+        done."""
         trial = self._trial(list(given), only=True)
         plain = [
             m for m in self.mutants if m.weights is None
@@ -308,7 +319,8 @@ class Diagnosis:
     def _by_stages(
         self, given: Mapping[str, Given], wrong: Sequence[str], trial: Trial, stages: Iterable[Sequence[Combination]]
     ) -> dict[str, list[Match]]:
-        """Try a number of combinations at a time, until one explains the whole answer; only what fits somewhere is kept."""
+        """Try a number of combinations at a time, until one explains the whole answer; only what fits somewhere is
+        kept."""
         hits: list[Combination] = []
         kept: dict[str, list[Array]] = {n: [] for n in given}
         tried = 0
@@ -328,13 +340,18 @@ class Diagnosis:
         return self._chosen(given, wrong, {n: self.fits(given[n], v) for n, v in stacked.items()}, hits, stacked, tried)
 
     def _chosen(
-        self, given: Mapping[str, Given], wrong: Sequence[str], fitting: Mapping[str, Array], rows: Sequence[Combination],
-        values: Mapping[str, Array], tried: int,
-    ) -> dict[str, list[Match]]:  # fmt: skip
+        self,
+        given: Mapping[str, Given],
+        wrong: Sequence[str],
+        fitting: Mapping[str, Array],
+        rows: Sequence[Combination],
+        values: Mapping[str, Array],
+        tried: int,
+    ) -> dict[str, list[Match]]:
         """For each wrong parameter, what reproduces it.
 
-        What explains most of the answer comes first, then what contradicts least of it: a mistake that would also have changed
-        parameters on which it does not agree.
+        What explains most of the answer comes first, then what contradicts least of it: a mistake that would also have
+        changed parameters on which it does not agree.
         """
         names = list(given)
         moves = {n: self._moves(given[n], values[n]) for n in names}
@@ -384,8 +401,8 @@ class Diagnosis:
     def _plain_first(
         self, wrong: Sequence[str], rows: Sequence[Combination], fitting: Mapping[str, Array]
     ) -> dict[str, Array]:
-        """An array's own simplest cause comes first: zero, equal to another one, a factor. Another mistake explains such an array only
-        if it explains a neighbour that has no cause so simple."""
+        """An array's own simplest cause comes first: zero, equal to another one, a factor. Another mistake explains
+        such an array only if it explains a neighbour that has no cause so simple."""
         plain = np.array([len(c) == 1 and c[0].plain for c in rows], dtype=bool)
         simple = {n for n in wrong if np.any(fitting[n] & plain)}
         rest = [fitting[n] for n in wrong if n not in simple]
@@ -396,15 +413,17 @@ class Diagnosis:
         """Which rows of `values` are not the truth to within rounding: no other can be why an answer is wrong."""
         with np.errstate(all="ignore"):
             apart = np.abs(values - self.truth.value(name)) > self.truth.radius(name)
-        return np.any(apart, axis=tuple(range(1, values.ndim)))
+        found: Array = np.any(apart, axis=tuple(range(1, values.ndim)))
+        return found
 
     def _moves(self, given: Given, values: Array) -> Array:
         """Which rows of `values` are not the truth to the digits given."""
         with np.errstate(all="ignore"):
-            return ~np.all(
+            found: Array = ~np.all(
                 np.abs(values - self.truth.value(given.name)) <= self._slack(given, values),
                 axis=tuple(range(1, values.ndim)),
             )
+            return found
 
     def _merged(self, hits: Sequence[Combination], names: tuple[str, ...]) -> list[Match]:
         """Different names for the same gradient become one match: they agree also where nothing hides."""
@@ -479,7 +498,8 @@ class Diagnosis:
         return {n: [Match((Mutant("loss-counted:every", "loss-forgotten", clause),), (n,))] for n in fitting}
 
     def _pairs(self, given: Mapping[str, Given], wrong: Sequence[str]) -> dict[str, list[Match]]:
-        """Two mistakes at once, up to a number of pairs: first those of which one alone explains some parameter, then plain ones."""
+        """Two mistakes at once, up to a number of pairs: first those of which one alone explains some parameter, then
+        plain ones."""
         table, true = self.table, self.truth.value
         moved = [
             any(np.any(np.abs(table[n][i] - true(n)) > self.tolerance(given[n])) for n in wrong)

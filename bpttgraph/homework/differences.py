@@ -1,6 +1,7 @@
 """The gradient of somebody's forward pass, by differences: nothing is known of it but that it can be run again.
 
-Where a forward pass is not that of the equations, a backward pass may still be right: for the forward pass that was run.
+Where a forward pass is not that of the equations, a backward pass may still be right: for the forward pass that was
+run.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ def differences(
 ) -> dict[str, tuple[Array, Array]]:
     """The gradient of `loss(data)` by the arrays `names`, entry by entry, each with an estimate of its error.
 
-    Central differences with halved steps, extrapolated (Richardson); of all extrapolations the one with the least error, as Ridders
-    chooses it: how far it lies from its neighbours, and what the noise of the forward pass (states in single precision) makes of it.
+    Central differences with halved steps, extrapolated (Richardson); of all extrapolations the one with the least
+    error, as Ridders chooses it: how far it lies from its neighbours, and what the noise of the forward pass (states in
+    single precision) makes of it.
 
     Raises:
         BPTTError: the loss is not the same twice, or not finite, or there are too many entries.

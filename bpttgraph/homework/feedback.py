@@ -1,7 +1,8 @@
 """How a verdict is told: as text, as HTML and as JSON, each in five degrees of openness.
 
-`none` only confirms receipt, `verdict` says right or wrong, `where` adds names and indices, `why` the cause and what it teaches, `full`
-the true numbers, radii and the measures of other checkers. Whoever grades decides; students see `why` unless told otherwise.
+`none` only confirms receipt, `verdict` says right or wrong, `where` adds names and indices, `why` the cause and what it
+teaches, `full` the true numbers, radii and the measures of other checkers. Whoever grades decides; students see `why`
+unless told otherwise.
 """
 
 from __future__ import annotations
@@ -68,9 +69,16 @@ def worst_entries(p: ParameterVerdict, count: int = SHOWN) -> list[dict[str, Any
     order = np.argsort(-off, axis=None, kind="stable")[:count]
     places = [tuple(int(i) for i in np.unravel_index(int(k), off.shape)) for k in order] if off.ndim else [()]
     return [
-        {"index": list(i), "given": float(p.given[i]), "true": float(p.true[i]), "radius": float(p.radius[i]), "times": float(off[i])}
-        for i in places if off.size and off[i] > 1
-    ]  # fmt: skip
+        {
+            "index": list(i),
+            "given": float(p.given[i]),
+            "true": float(p.true[i]),
+            "radius": float(p.radius[i]),
+            "times": float(off[i]),
+        }
+        for i in places
+        if off.size and off[i] > 1
+    ]
 
 
 @np.errstate(over="ignore")
@@ -132,7 +140,8 @@ def _lines(name: str, p: ParameterVerdict, depth: int, verdict: Verdict) -> list
 
 
 def spoken_of(p: ParameterVerdict) -> str | None:
-    """What is said of a gradient's cause, without its name: two gradients have the same cause if this is equal, constants included."""
+    """What is said of a gradient's cause, without its name: two gradients have the same cause if this is equal,
+    constants included."""
     cause = p.because
     if cause is None or not cause.mistakes:
         return None
@@ -235,11 +244,16 @@ def _parameter(name: str, p: ParameterVerdict, depth: int, verdict: Verdict) -> 
         if p.because is not None:
             c = p.because
             body["because"] = {
-                "certainty": c.certainty, "text": c.text, "mistakes": [list(m) for m in c.mistakes], "lesson": c.lesson,
+                "certainty": c.certainty,
+                "text": c.text,
+                "mistakes": [list(m) for m in c.mistakes],
+                "lesson": c.lesson,
                 "missing": c.missing,
-                "edges": [list(e) for e in c.edges], "triangle": None if c.triangle is None else np.asarray(c.triangle).tolist(),
-                "line": None if c.span is None else c.span.line, "column": None if c.span is None else c.span.column,
-            }  # fmt: skip
+                "edges": [list(e) for e in c.edges],
+                "triangle": None if c.triangle is None else np.asarray(c.triangle).tolist(),
+                "line": None if c.span is None else c.span.line,
+                "column": None if c.span is None else c.span.column,
+            }
     if full:
         body["measures"] = measures(p, verdict.scale.get(name), verdict.unit.get(name, 2.0**-53))
         body["true"] = p.true.tolist()

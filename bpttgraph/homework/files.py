@@ -1,10 +1,12 @@
-"""Arrays from files of strangers: `.npz`, `.json` and `.csv`, read without running anything and within bounded time and memory.
+"""Arrays from files of strangers: `.npz`, `.json` and `.csv`, read without running anything and within bounded time and
+memory.
 
 * `.npz`: one array a name. Headers and sizes are checked before a byte is unpacked; pickled objects are refused.
 * `.json`: names to nested lists of numbers; numbers may be strings, to keep the digits as typed ("0.0310").
 * `.csv`: each line is a name and one row of numbers; lines of the same name are the rows of a matrix, in order.
 
-A number as typed carries half a unit of its last digit. `read_numbers` returns what stands in the file; `answers` gives it a meaning.
+A number as typed carries half a unit of its last digit. `read_numbers` returns what stands in the file; `answers` gives
+it a meaning.
 """
 
 from __future__ import annotations
@@ -44,7 +46,8 @@ MOST_ROUNDED = 100_000  # entries of an array that is looked at for rounding
 
 @dataclass(frozen=True)
 class Numbers:
-    """An array from a file: its values, half a unit of the last digit of each (None: full precision), and its unit roundoff."""
+    """An array from a file: its values, half a unit of the last digit of each (None: full precision), and its unit
+    roundoff."""
 
     value: Array
     half: Array | None = None
@@ -53,7 +56,8 @@ class Numbers:
 
 @dataclass
 class Contents:
-    """A file: arrays by name, the names under "data" (an instance) and the rest, with the whole numbers `seed` and `batch`."""
+    """A file: arrays by name, the names under "data" (an instance) and the rest, with the whole numbers `seed` and
+    `batch`."""
 
     given: dict[str, Numbers] = field(default_factory=dict)
     data: dict[str, Numbers] = field(default_factory=dict)
@@ -281,10 +285,11 @@ def numbers_of(value: Any, what: str) -> Numbers:
 
 
 def _half_of_rounded(array: Array) -> Array | None:
-    """Half a unit of the last digit, if an array in double precision was rounded to a few digits before it was handed in.
+    """Half a unit of the last digit, if an array in double precision was rounded to a few digits before it was handed
+    in.
 
-    Numbers that a program computed have 15 to 17 digits; where each of them has 8 or fewer, somebody rounded them. Whether to so many
-    significant digits or to so many places cannot be seen, so the larger unit counts.
+    Numbers that a program computed have 15 to 17 digits; where each of them has 8 or fewer, somebody rounded them.
+    Whether to so many significant digits or to so many places cannot be seen, so the larger unit counts.
     """
     if array.size > MOST_ROUNDED:
         return None
@@ -296,7 +301,8 @@ def _half_of_rounded(array: Array) -> Array | None:
     exponents = np.array([int(t.partition("e")[2]) for t in texts])
     places = int(np.max([n - 1 - e for n, e in zip(digits, exponents)]))
     half = 0.5 * np.maximum(10.0 ** (exponents - most + 1), 10.0 ** -float(places))
-    return half.reshape(array.shape)
+    found: Array | None = half.reshape(array.shape)
+    return found
 
 
 def _shape(value: Any, what: str) -> tuple[int, ...]:
@@ -316,7 +322,8 @@ def _shape(value: Any, what: str) -> tuple[int, ...]:
 
 
 def _typed(texts: list[str], shape: tuple[int, ...], what: str) -> Numbers:
-    """Numbers as typed. Half a unit of the last digit; whole numbers without a point are exact, and so is a program's output."""
+    """Numbers as typed. Half a unit of the last digit; whole numbers without a point are exact, and so is a program's
+    output."""
     within(len(texts), MOST_TYPED, f"{what} has {{}} numbers", "hand in so many as .npz, written by numpy.savez")
     values, halves, digits = np.zeros(len(texts)), np.zeros(len(texts)), 0
     for i, text in enumerate(texts):

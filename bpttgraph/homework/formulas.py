@@ -1,15 +1,17 @@
 """Answers in formulas: a student's own backward recursions and sums, evaluated on the values of the forward pass.
 
-The text is parsed by the equation language (never by `eval`), turned into a graph of the same primitives over the nodes of the forward
-pass, and read twice: as numbers, and as the rounding error of this very arrangement of the sum. A batch is added by the engine.
+The text is parsed by the equation language (never by `eval`), turned into a graph of the same primitives over the nodes
+of the forward pass, and read twice: as numbers, and as the rounding error of this very arrangement of the sum. A batch
+is added by the engine.
 
     delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])
     dW_hh    = sum_t outer(delta[t], h[t-1])
 
-Vectors are columns: `a @ b.T` is an outer product, `a.T @ b` a number. Before the first step and after the last there are zeros. Papers
-print products over steps without an order: `prod_{j=k+1}^{t}` has its latest factor on the left, or on the right if `ascending`;
-`prod_{j=t}^{k+1}` has the order of its bounds. `dh[j]/dh[j-1]` is a Jacobian, `dE[t]/dh[t]` a row. `W^2` is W @ W where W is a square
-matrix; T and the letters of steps are numbers where they stand alone.
+Vectors are columns: `a @ b.T` is an outer product, `a.T @ b` a number. Before the first step and after the last there
+are zeros. Papers print products over steps without an order: `prod_{j=k+1}^{t}` has its latest factor on the left, or
+on the right if `ascending`; `prod_{j=t}^{k+1}` has the order of its bounds. `dh[j]/dh[j-1]` is a Jacobian,
+`dE[t]/dh[t]` a row. `W^2` is W @ W where W is a square matrix; T and the letters of steps are numbers where they stand
+alone.
 """
 
 from __future__ import annotations
@@ -124,7 +126,7 @@ class Formulas:
         self._reader: dict[tuple[str, int | None], Name] = {}  # where a value was first read
         self._absent: set[str] = set()  # names that were read before the first step
 
-    # -- what is asked -----------------------------------------------------------------------------------------------
+    # -- what is asked -------------------------------------------------------------------------------------------------
 
     def steps_of(self, base: str) -> Iterator[int]:
         """The steps at which `base` is defined, within 0 … T."""
@@ -158,7 +160,8 @@ class Formulas:
         return self._values[base, step]
 
     def total(self, base: str, steps: Iterable[int | None], target: Node) -> Node:
-        """The sum of the values at `steps`, and over the batch if all examples share the target; a zero in its shape."""
+        """The sum of the values at `steps`, and over the batch if all examples share the target; a zero in its
+        shape."""
         value = ZERO
         for step in steps:
             value = elementwise("+", value, self.value(base, step))
@@ -212,7 +215,7 @@ class Formulas:
         made._nodes = made._numbers = 0
         return made
 
-    # -- definitions --------------------------------------------------------------------------------------------------
+    # -- definitions ---------------------------------------------------------------------------------------------------
 
     def _matches(self, e: Equation, step: int) -> int | None:
         """The t at which an equation defines `step`, or None."""
@@ -260,7 +263,8 @@ class Formulas:
         return ZERO
 
     def _goes_forward(self, base: str) -> bool:
-        """Whether values of `base` come from earlier ones, as sensitivities do: such a recursion starts at the first step."""
+        """Whether values of `base` come from earlier ones, as sensitivities do: such a recursion starts at the first
+        step."""
         seen, stack = set[tuple[str, int]](), [(base, 0)]
         while stack:
             name, shift = stack.pop()
@@ -434,14 +438,18 @@ class Formulas:
             )
         beyond = overreached(e, self.text)
         if beyond is not None:
-            raise self._error(f"this product reaches over {show(beyond)} as well", beyond,
-                              f"put brackets around what is multiplied: (prod_{e.variable} …) @ {show(beyond)}")  # fmt: skip
+            raise self._error(
+                f"this product reaches over {show(beyond)} as well",
+                beyond,
+                f"put brackets around what is multiplied: (prod_{e.variable} …) @ {show(beyond)}",
+            )
         down = self._runs_down(e)
         if down:
             low, high = high, low
         if high - low > MOST_NODES:
             raise self._error("this sum has too many terms", e, f"sum from 1 to T = {self.last}")
-        # up to each k it is one term more than up to k - 1, which other sums have met already, or this one before a value was missing
+        # up to each k it is one term more than up to k - 1, which other sums have met already, or this one before a
+        # value was missing
         free = tuple(
             sorted((v, t) for v, t in bound.items() if v in self._free.setdefault(id(e.body), _variables(e.body)))
         )
@@ -479,8 +487,11 @@ class Formulas:
         base = 0 if index.variable is None else {"T": self.last, **bound}.get(index.variable)
         if base is None:
             place = f"{index.variable}{index.offset:+d}" if index.offset else f"{index.variable}"
-            raise self._error(f"which step is [{place}]? nothing here counts {index.variable}", e,
-                              f"sum over it, sum_{index.variable} …, or define the left side at [{index.variable}]")  # fmt: skip
+            raise self._error(
+                f"which step is [{place}]? nothing here counts {index.variable}",
+                e,
+                f"sum over it, sum_{index.variable} …, or define the left side at [{index.variable}]",
+            )
         return base + index.offset
 
     # -- names ---------------------------------------------------------------------------------------------------------
@@ -517,8 +528,11 @@ class Formulas:
             self._values[base, step] = Value(node)
             return self._values[base, step]
         steps = [int(n.rpartition("[")[2][:-1]) for n in self.u.nodes if n.startswith(f"{known}[")]
-        raise self._error(f"there is no {e.name}[{step}]", e,
-                          f"{e.name} has the steps {min(steps)} to {max(steps)}" if steps else "nothing reads it")  # fmt: skip
+        raise self._error(
+            f"there is no {e.name}[{step}]",
+            e,
+            f"{e.name} has the steps {min(steps)} to {max(steps)}" if steps else "nothing reads it",
+        )
 
     def _upstream(self, base: str) -> str | None:
         """`dE/dh[t]`, where the upstream gradient is given as data named dE_dh."""

@@ -1,4 +1,5 @@
-"""The forward pass that was run: is it that of the equations, to how many digits, and what is the truth if it is not?"""
+"""The forward pass that was run: is it that of the equations, to how many digits, and what is the truth if it is
+not?"""
 
 from __future__ import annotations
 
@@ -62,13 +63,19 @@ def _relative(given: Array, true: Array) -> float:
 
 
 def returned_loss(
-    truth: Truth, function: Any, data: Mapping[str, Any], numbers: dict[str, Numbers], target: Callable[[str], str | None],
+    truth: Truth,
+    function: Any,
+    data: Mapping[str, Any],
+    numbers: dict[str, Numbers],
+    target: Callable[[str], str | None],
     inward: Callable[[Mapping[str, Numbers]], Mapping[str, Numbers]] = lambda own: own,
-) -> Forward | None:  # fmt: skip
-    """The loss that a function returned beside its gradients is taken out of `numbers`; another one has gradients of its own.
+) -> Forward | None:
+    """The loss that a function returned beside its gradients is taken out of `numbers`; another one has gradients of
+    its own.
 
     Args:
-        data: what the function gets. target: whose gradient, in `data`, a key of `numbers` is. inward: to the recurrence's layout.
+        data: what the function gets. target: whose gradient, in `data`, a key of `numbers` is. inward: to the
+            recurrence's layout.
     """
     key = next((k for k, n in numbers.items() if k in LOSSES and n.value.size == 1 and target(k) is None), None)
     off = None if key is None else loss_off(truth, float(numbers.pop(key).value))
@@ -80,9 +87,11 @@ def returned_loss(
 
 
 def last_digits(truth: Truth, given: Mapping[str, Given], wrong: Collection[str]) -> Forward | None:
-    """A function whose gradients are off in their last digits only: its forward pass, which is not seen, must be off as well.
+    """A function whose gradients are off in their last digits only: its forward pass, which is not seen, must be off as
+    well.
 
-    For no known mistake comes as close on this instance: that is tried out. The gradients are judged to the digits that agree.
+    For no known mistake comes as close on this instance: that is tried out. The gradients are judged to the digits that
+    agree.
     """
     apart = {
         n: _relative(g.value, truth.value(n)) for n, g in given.items() if np.shape(g.value) == np.shape(truth.value(n))
@@ -102,10 +111,13 @@ def last_digits(truth: Truth, given: Mapping[str, Given], wrong: Collection[str]
         for n in apart
     }
     return Forward(
-        f"the gradients of {', '.join(near)} agree to {_digits(off)} digits and no more, closer than any known mistake comes here "
-        f"({closest:.0e}): the forward pass that was run must differ from the equations in its last digits; it is judged to {_digits(off)}",
-        off, own, tuple(near),
-    )  # fmt: skip
+        f"the gradients of {', '.join(near)} agree to {_digits(off)} digits and no more, closer than any known mistake"
+        f" comes here ({closest:.0e}): the forward pass that was run must differ from the equations in its last digits;"
+        f" it is judged to {_digits(off)}",
+        off,
+        own,
+        tuple(near),
+    )
 
 
 def _effects(truth: Truth, name: str, rows: Array) -> Array:
@@ -117,7 +129,8 @@ def _effects(truth: Truth, name: str, rows: Array) -> Array:
 
 
 def forward_of(what: str, off: Off, numbers: Mapping[str, Numbers]) -> Forward:
-    """The sentence, and what to judge the gradient against: its own gradients by differences, each with half of its uncertainty."""
+    """The sentence, and what to judge the gradient against: its own gradients by differences, each with half of its
+    uncertainty."""
     own = {k: (n.value, np.zeros(n.value.shape) if n.half is None else n.half) for k, n in numbers.items()}
     largest = max((float(np.abs(v).max(initial=0.0)) for v, _ in own.values()), default=0.0)
     error = max((float(e.max(initial=0.0)) for _, e in own.values()), default=0.0)
@@ -136,7 +149,8 @@ def _digits(relative: float) -> int:
 
 
 class Ran(Truth):
-    """The truth for a forward pass that was run and is not that of the equations: its own gradients, to within their errors."""
+    """The truth for a forward pass that was run and is not that of the equations: its own gradients, to within their
+    errors."""
 
     def __init__(self, truth: Truth, forward: Forward):
         self.__dict__.update(truth.__dict__)

@@ -1,7 +1,8 @@
 """Answers as code: the user's own Python function, `file.py:function`, run in a child process with a time limit.
 
-The function gets what its parameters name: `x`, `target`, `W_hh`, `h0` for h[0], `data` for the whole instance. It returns a mapping
-from names to arrays, or a tuple in the order of the recurrence's parameters; a mapping may hold its loss as well.
+The function gets what its parameters name: `x`, `target`, `W_hh`, `h0` for h[0], `data` for the whole instance. It
+returns a mapping from names to arrays, or a tuple in the order of the recurrence's parameters; a mapping may hold its
+loss as well.
 
 This is for code of one's own (see `child`).
 """
@@ -76,7 +77,8 @@ def call(function: Callable[..., Any], data: Mapping[str, Any], names: list[str]
 def run_file(
     spec: str, data: Mapping[str, Any], names: list[str], seconds: float = SECONDS, child: str = _CHILD
 ) -> dict[str, Any]:
-    """Run `file.py:function` on `data` in a child process. `child` is what that process does (`courses` has its own)."""
+    """Run `file.py:function` on `data` in a child process. `child` is what that process does (`courses` has its
+    own)."""
     path, _, function = spec.rpartition(":")
     if not path or not all(part.isidentifier() for part in function.split(".")):
         raise BPTTError(f"{spec!r} names no function", "write file.py:function")
@@ -99,7 +101,8 @@ def run_file(
 
 
 def by_differences(function: Any, data: Mapping[str, Any], key: str, names: list[str]) -> dict[str, tuple[Any, Any]]:
-    """The gradients of the loss that a function (or `file.py:function`) returns as `key`, by differences, with their errors."""
+    """The gradients of the loss that a function (or `file.py:function`) returns as `key`, by differences, with their
+    errors."""
     if isinstance(function, str):
         child = "from bpttgraph.homework.functions import _child, _differences; _child(_differences)"
         made = run_file(function, data, [key, *names], child=child)

@@ -1,8 +1,10 @@
-"""Which instances hide mistakes. On a generic one none of the catalogue can hide; others are refused for grading, or flagged.
+"""Which instances hide mistakes. On a generic one none of the catalogue can hide; others are refused for grading, or
+flagged.
 
-`faults` lists what an instance cannot show: one step hides everything that is carried, h[0] = 0 hides the first use, a symmetric
-matrix hides its transpose, tiny weights hide the derivative of the nonlinearity, a single example hides a mean over the batch, and
-units that are saturated many steps in a row hide the longest paths behind the rounding of double precision.
+`faults` lists what an instance cannot show: one step hides everything that is carried, h[0] = 0 hides the first use, a
+symmetric matrix hides its transpose, tiny weights hide the derivative of the nonlinearity, a single example hides a
+mean over the batch, and units that are saturated many steps in a row hide the longest paths behind the rounding of
+double precision.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ TINY = 0.03  # weights below this make every function nearly linear
 
 
 def faults(truth: Truth) -> list[tuple[bool, str]]:
-    """What the instance of `truth` cannot show, as (serious, sentence). Serious faults refuse an instance that we chose ourselves."""
+    """What the instance of `truth` cannot show, as (serious, sentence). Serious faults refuse an instance that we chose
+    ourselves."""
     u, data = truth.u, truth.data
     found: list[tuple[bool, str]] = []
     steps = min(u.steps.values())
@@ -53,8 +56,10 @@ def faults(truth: Truth) -> list[tuple[bool, str]]:
         found.append(
             (
                 False,
-                f"what reaches back {window} steps or more lies below the rounding of double precision: "
-                f"BPTT truncated there cannot be told from the full gradient",
+                (
+                    f"what reaches back {window} steps or more lies below the rounding of double precision: "
+                    "BPTT truncated there cannot be told from the full gradient"
+                ),
             )
         )
     return found
@@ -75,10 +80,11 @@ def _sizes(truth: Truth) -> list[tuple[bool, str]]:
 
 
 def visible(u: Unrolled, data: Mapping[str, Any]) -> Truth:
-    """The truth on an instance of our own, with smaller inputs and biases if saturated units would hide the longest paths.
+    """The truth on an instance of our own, with smaller inputs and biases if saturated units would hide the longest
+    paths.
 
-    A unit with |h| near 1 lets little through, and 20 of them in a row nothing: smaller inputs keep them awake. If that is not
-    enough (a hundred steps), the instance stays as it is and the verdict says what it cannot show.
+    A unit with |h| near 1 lets little through, and 20 of them in a row nothing: smaller inputs keep them awake. If that
+    is not enough (a hundred steps), the instance stays as it is and the verdict says what it cannot show.
     """
     first = truth = Truth(u, data)
     for _ in range(3):
@@ -95,10 +101,12 @@ def _drives(u: Unrolled, key: str) -> bool:
 
 
 def hidden_window(truth: Truth) -> int | None:
-    """The shortest truncation that rounding hides, None if the longest paths show (or the model is too large for a triangle).
+    """The shortest truncation that rounding hides, None if the longest paths show (or the model is too large for a
+    triangle).
 
-    A proof, not a guess: the terms dE_t/dW through step k with t − k at least that are computed for every parameter, and together
-    they lie within the radius of the gradient, so no answer in double precision could be rejected for lacking them.
+    A proof, not a guess: the terms dE_t/dW through step k with t − k at least that are computed for every parameter,
+    and together they lie within the radius of the gradient, so no answer in double precision could be rejected for
+    lacking them.
     """
     u, run = truth.u, truth.run
     steps = max(u.steps.values())

@@ -1,7 +1,7 @@
 """∂h[j]/∂h[j−1] as a factor in a student's formula: the Jacobian by reverse passes over the graph, one for each row.
 
-Numerator layout: the derivative of a vector by a vector is a matrix, that of a loss by a vector is a row. It goes over all paths
-between the two, as the chain rule's factors do.
+Numerator layout: the derivative of a vector by a vector is a matrix, that of a loss by a vector is a row. It goes over
+all paths between the two, as the chain rule's factors do.
 """
 
 from __future__ import annotations

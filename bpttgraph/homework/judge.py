@@ -1,7 +1,8 @@
 """`verify`: the verdict on an answer, gradient by gradient.
 
-In this order: right (within rounding), right to the digits given, another convention, undecidable here, wrong; a wrong one is handed
-to the diagnosis. There are no tolerances to choose: how far rounding and the digits typed may carry a right answer is computed.
+In this order: right (within rounding), right to the digits given, another convention, undecidable here, wrong; a wrong
+one is handed to the diagnosis. There are no tolerances to choose: how far rounding and the digits typed may carry a
+right answer is computed.
 """
 
 from __future__ import annotations
@@ -39,27 +40,37 @@ ANOTHER = Cause(
 
 
 def verify(
-    recurrence: Recurrence | Unrolled, answer: Any, data: Mapping[str, Any] | None = None, *,
-    seed: int | None = None, batch: int | None = None, feedback: str = "why", certify: bool = False, profile: str | None = None,
-) -> Verdict:  # fmt: skip
+    recurrence: Recurrence | Unrolled,
+    answer: Any,
+    data: Mapping[str, Any] | None = None,
+    *,
+    seed: int | None = None,
+    batch: int | None = None,
+    feedback: str = "why",
+    certify: bool = False,
+    profile: str | None = None,
+) -> Verdict:
     """Judge a gradient that somebody has derived.
 
     Args:
-        recurrence: a `Recurrence` (unrolled over the steps of the data, or 5), or an `Unrolled` with its loss steps and truncation.
-        answer: a mapping from names to arrays or formulas, a text of formulas, the path of a file (`.npz`, `.json`, `.csv`,
-            or formulas in any other), `"file.py:function"`, or a function.
-        data: the instance on which arrays were computed. By default the one in the answer's file, or `u.instance(seed, batch)`.
+        recurrence: a `Recurrence` (unrolled over the steps of the data, or 5), or an `Unrolled` with its loss steps and
+            truncation.
+        answer: a mapping from names to arrays or formulas, a text of formulas, the path of a file (`.npz`, `.json`,
+            `.csv`, or formulas in any other), `"file.py:function"`, or a function.
+        data: the instance on which arrays were computed. By default the one in the answer's file, or `u.instance(seed,
+            batch)`.
         seed, batch: of that instance (0 and None).
         certify: also prove the truth by ball arithmetic (needs `bpttgraph[certify]`; small models).
         feedback: how much `str(verdict)` says: "none", "verdict", "where", "why" or "full" (with the true numbers).
-        profile: a course, such as "cs231n-lstm": `answer` and `data` are in its names and layout, and its equations count; of
-            `recurrence`, the steps, losses and truncation.
+        profile: a course, such as "cs231n-lstm": `answer` and `data` are in its names and layout, and its equations
+            count; of `recurrence`, the steps, losses and truncation.
 
     Returns:
         A `Verdict`: `.right`, `.parameters[name].status` and `.cause`, `.report()`, `.to_json()`.
 
     Raises:
-        BPTTError: the answer cannot be read, or does not fit the recurrence; the instance hides mistakes and was ours to choose.
+        BPTTError: the answer cannot be read, or does not fit the recurrence; the instance hides mistakes and was ours
+            to choose.
 
     Example:
         >>> import bpttgraph as bg
@@ -100,7 +111,8 @@ def verify(
         batch = raw.settings.get("batch") if batch is None else batch
         instance = f"a generic random instance, seed {seed}" + (f", batch of {batch}" if batch else "")
         data = u.instance(seed, batch)
-    # what we evaluate ourselves may be evaluated where everything shows; arrays were computed on the instance of the seed
+    # what we evaluate ourselves may be evaluated where everything shows; arrays were computed on the instance of the
+    # seed
     ours = not brought and bool(raw.text or raw.function)
     truth = visible(u, data) if ours else Truth(u, data)
     truth.run.finite()
@@ -123,7 +135,8 @@ def verify(
 
 
 def _judged(truth: Truth, raw: Raw) -> Verdict:
-    """The verdict; products over steps that are printed without an order are read in the one in which the answer is right."""
+    """The verdict; products over steps that are printed without an order are read in the one in which the answer is
+    right."""
     answer = to_answer(truth, raw)
     if not answer.ordered:
         return judge(truth, answer)
@@ -219,8 +232,11 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
         unit = truth.undecidable(name, g.unit)
         value = truth.value(name)
         if g.value.shape != value.shape:
-            raise BPTTError(f"{answer.source}: the gradient by {name} has shape {g.value.shape}, but {name} has shape {value.shape}",
-                            "hand it in in the shape of the parameter, or transposed")  # fmt: skip
+            raise BPTTError(
+                f"{answer.source}: the gradient by {name} has shape {g.value.shape}, but {name} has shape"
+                f" {value.shape}",
+                "hand it in in the shape of the parameter, or transposed",
+            )
         status = "undecidable" if unit else "wrong"
         found[name] = ParameterVerdict(name, status, g.value, value, radius_of(truth, g), note=unit)  # type: ignore[arg-type]
     if turned:
@@ -239,10 +255,17 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
         found[name] = dataclasses.replace(found[name], because=cause)
     scale, said = {n: truth.scale(n) for n in given}, forward.text if forward is not None else ""
     return Verdict(
-        {n: found[n] for n in given}, truth.u.recurrence.title, tuple(truth.u.conventions), described(truth), oracle,
-        [*filter(None, (said,)), *answer.notes, *mixed], forward=said, scale=scale, unit={n: g.unit for n, g in given.items()},
+        {n: found[n] for n in given},
+        truth.u.recurrence.title,
+        tuple(truth.u.conventions),
+        described(truth),
+        oracle,
+        [*filter(None, (said,)), *answer.notes, *mixed],
+        forward=said,
+        scale=scale,
+        unit={n: g.unit for n, g in given.items()},
         unrolled=truth.u,
-    )  # fmt: skip
+    )
 
 
 def described(truth: Truth) -> str:
@@ -289,7 +312,8 @@ def _mixed(found: Mapping[str, ParameterVerdict]) -> list[str]:
         return []
     verb = "are" if len(turned) > 1 else "is"
     return [
-        f"{', '.join(turned)} {verb} transposed, other matrices are not: handed in with their parameter, the update would be wrong"
+        f"{', '.join(turned)} {verb} transposed, other matrices are not: handed in with their parameter, the update"
+        " would be wrong"
     ]
 
 

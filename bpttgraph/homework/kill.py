@@ -1,7 +1,8 @@
 """The kill table: how far each known mistake moves the gradient on an instance, and whether the diagnosis names it.
 
-An instance on which a mistake moves nothing cannot be used for grading: the mistake would pass. `effects` shows that, mistake by
-mistake. `naming` hands every mistake in as an answer, alone or in random pairs, and counts what the diagnosis says of it.
+An instance on which a mistake moves nothing cannot be used for grading: the mistake would pass. `effects` shows that,
+mistake by mistake. `naming` hands every mistake in as an answer, alone or in random pairs, and counts what the
+diagnosis says of it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ KINDS = ("exact", "tie", "not explained", "misnamed", "hidden")
 
 @dataclass(frozen=True)
 class Effect:
-    """How far one mistake moves the gradient: relative to its largest entry, by parameter. `hidden`: nowhere beyond rounding."""
+    """How far one mistake moves the gradient: relative to its largest entry, by parameter. `hidden`: nowhere beyond
+    rounding."""
 
     mutant: Mutant
     relative: Mapping[str, float]
@@ -89,7 +91,8 @@ def effects(d: Diagnosis) -> list[Effect]:
 
 
 def _harmless(d: Diagnosis, mutant: Mutant) -> bool:
-    """Whether something is no mistake in this recurrence: nowhere wrong, also where nothing hides (relu applied twice)."""
+    """Whether something is no mistake in this recurrence: nowhere wrong, also where nothing hides (relu applied
+    twice)."""
     other = d.reference
     values = d._elsewhere([(mutant,)], ())
     if other is None or not values:
@@ -113,7 +116,8 @@ def rounded(value: Array, digits: int) -> tuple[Array, Array]:
 
 @dataclass
 class Naming:
-    """What the diagnosis says of the mistakes of one recurrence: entry of the catalogue -> kind -> how many; `examples` of bad ones."""
+    """What the diagnosis says of the mistakes of one recurrence: entry of the catalogue -> kind -> how many; `examples`
+    of bad ones."""
 
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     examples: list[str] = field(default_factory=list)
@@ -131,11 +135,12 @@ class Naming:
 def naming(d: Diagnosis, digits: int | None = None, pairs: int = 0, seed: int = 0) -> Naming:
     """Hand in every mistake, or random pairs of them, and judge what the diagnosis says.
 
-    Named is what was done, or what comes to the same gradient also on another instance. A cause that agrees on this instance
-    only is misnamed.
+    Named is what was done, or what comes to the same gradient also on another instance. A cause that agrees on this
+    instance only is misnamed.
 
     Args:
-        digits: significant digits of the answers; None for all. pairs: how many random pairs, instead of single mistakes.
+        digits: significant digits of the answers; None for all. pairs: how many random pairs, instead of single
+            mistakes.
     """
     result = Naming()
     for combination in _pairs(d, pairs, seed) if pairs else ((m,) for m in d.mutants):
@@ -190,12 +195,14 @@ def _same(d: Diagnosis, done: Sequence[Mutant], keys: tuple[str, ...], name: str
 
 
 def _facts(d: Diagnosis, done: Sequence[Mutant], keys: tuple[str, ...], name: str) -> bool:
-    """A constant factor, weights of pairs of steps and clipping are facts about the answer: they were verified entry by entry."""
+    """A constant factor, weights of pairs of steps and clipping are facts about the answer: they were verified entry by
+    entry."""
     return keys[0].startswith(("factor", "pairs", "clipped"))
 
 
 def concrete(name: str) -> Recurrence | None:
-    """A cell of the library that can be computed: abstract functions of one argument become tanh; None if that is not enough."""
+    """A cell of the library that can be computed: abstract functions of one argument become tanh; None if that is not
+    enough."""
     from ..equations import cell
 
     rec = cell(name)

@@ -1,4 +1,5 @@
-"""The layout of a course's array: which axis is the batch (N), which the steps (T), and what it is called in the recurrence.
+"""The layout of a course's array: which axis is the batch (N), which the steps (T), and what it is called in the
+recurrence.
 
     array x: N, T, D                      one name for both; feature axes are letters or words, with a factor (4H)
     array Wx: D, 4H = Wx.T                the course's Wx is the transpose of the recurrence's
@@ -33,8 +34,10 @@ class Layout:
     """One array of a course.
 
     Attributes:
-        name: the course's. axes: "N", "T", a number, or a size such as "4H". classes: for indices, the size of the one-hot vector.
-        parts: names in the recurrence, several if a numbered axis holds them. transposed: whether features are in reverse order.
+        name: the course's. axes: "N", "T", a number, or a size such as "4H". classes: for indices, the size of the
+            one-hot vector.
+        parts: names in the recurrence, several if a numbered axis holds them. transposed: whether features are in
+            reverse order.
 
     Example:
         >>> wx = layout("Wx: D, 4H = Wx.T")
@@ -142,7 +145,8 @@ def layout(line: str) -> Layout:
 
 
 class Sizes(dict[str, int]):
-    """The sizes that letters stand for, found from arrays; arrays that contradict each other are an error that names both."""
+    """The sizes that letters stand for, found from arrays; arrays that contradict each other are an error that names
+    both."""
 
     def __init__(self) -> None:
         self.source: dict[str, str] = {}

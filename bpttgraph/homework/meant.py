@@ -1,4 +1,5 @@
-"""What the gradients of an answer are meant to be: their layout, a δ of the student's own, an adjoint by the inside of a function."""
+"""What the gradients of an answer are meant to be: their layout, a δ of the student's own, an adjoint by the inside of
+a function."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ __all__ = ["inner", "settle_alike", "shaped"]
 
 
 def shaped(truth: Truth, g: Given, answer: Answer) -> Given:
-    """Bring an answer to the layout of the truth where only the batch is missing; settle what a δ of the student's own means."""
+    """Bring an answer to the layout of the truth where only the batch is missing; settle what a δ of the student's own
+    means."""
     if g.name not in truth.u.nodes and g.name not in truth.u.leaves:
         g = _settle(truth, g)
     true = truth.value(g.name)
@@ -45,7 +47,8 @@ def shaped(truth: Truth, g: Given, answer: Answer) -> Given:
 
 
 def _settle(truth: Truth, g: Given) -> Given:
-    """δ[t]: the adjoint of the inside of a nonlinearity or of a variable; the one that fits, or else the first of its shape."""
+    """δ[t]: the adjoint of the inside of a nonlinearity or of a variable; the one that fits, or else the first of its
+    shape."""
     step = delta_step(g.name) or ("", 0)
     fitting = []
     for node in truth.candidates(step):

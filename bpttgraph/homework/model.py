@@ -1,7 +1,8 @@
 """The words that homework shares: what was given, what is true, what the verdict is and why.
 
-Readers of answers make an `Answer`; `Truth` knows the gradient and how far rounding may carry an answer from it; a diagnosis
-gives a `Cause`; all of it ends in one `Verdict`. Arrays are float64 and in the recurrence's own layout (`run.gradients`).
+Readers of answers make an `Answer`; `Truth` knows the gradient and how far rounding may carry an answer from it; a
+diagnosis gives a `Cause`; all of it ends in one `Verdict`. Arrays are float64 and in the recurrence's own layout
+(`run.gradients`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Given:
         half: half a unit of the last digit typed, entry by entry; None for numbers of full precision.
         unit: unit roundoff of the type it was computed in (2⁻⁵³, or 2⁻²⁴ for float32).
         text: the student's own words for it, for an answer in formulas; span: where it stands in them.
-        rounding: standard deviation of the rounding of the student's own arrangement, in units of u; None if it is not known.
+        rounding: standard deviation of the rounding of the student's own arrangement, in units of u; None if it is not
+            known.
         aside: whether it is an adjoint beside gradients that are the answer, and none of them reads it.
     """
 
@@ -71,8 +73,9 @@ class Forward:
 class Answer:
     """An answer as handed in: what is given, by name, and the instance that it was computed on (None: choose one).
 
-    `text` is that of an answer in formulas; `ordered` are its lines whose products over steps have no order of their own, and
-    `ascending` says how they were read. `forward` is the forward pass that a function ran, if it is another one.
+    `text` is that of an answer in formulas; `ordered` are its lines whose products over steps have no order of their
+    own, and `ascending` says how they were read. `forward` is the forward pass that a function ran, if it is another
+    one.
     """
 
     given: Mapping[str, Given]
@@ -94,8 +97,10 @@ class Cause:
         certainty: "exact" when one cause reproduces the answer, "consistent" when several do, "unexplained" otherwise.
         mistakes: keys of the catalogue that fit (all ties), each a tuple of one key, or of two for a pair.
         text: one sentence for a student: what the answer is exactly what you get of.
-        lesson: one sentence that teaches; missing: the line of the derivation that is missing or wrong, in Unicode mathematics.
-        edges: the computation graph's edges (source name, target name) that the mistake dropped or changed, for a picture.
+        lesson: one sentence that teaches; missing: the line of the derivation that is missing or wrong, in Unicode
+            mathematics.
+        edges: the computation graph's edges (source name, target name) that the mistake dropped or changed, for a
+            picture.
         triangle: the fitted coefficients (T, T), for a picture; None if the triangle says nothing.
         span: the place in the student's own line, for an answer in formulas.
     """
@@ -131,7 +136,8 @@ class ParameterVerdict:
 
 @dataclass
 class Verdict:
-    """The verdict on an answer. `right` means that nothing in it is wrong: other conventions and the digits given count as right."""
+    """The verdict on an answer. `right` means that nothing in it is wrong: other conventions and the digits given count
+    as right."""
 
     parameters: dict[str, ParameterVerdict]
     title: str = ""

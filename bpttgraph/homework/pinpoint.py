@@ -1,9 +1,10 @@
-"""The place in a student's own line: which part of a formula must change, and to what, for the gradient to come out right.
+"""The place in a student's own line: which part of a formula must change, and to what, for the gradient to come out
+right.
 
-Every part of every line on which a wrong gradient depends is changed in the ways in which such lines go wrong (another step, a
-transpose, a sign, a factor φ′, a summand that comes back from the next step), and the answer is evaluated again on a small generic
-instance. What makes it equal to the true gradient there, and on the instance of the verdict, is reported. It is one way to repair the
-answer, found by numbers; it claims nothing about what the student thought.
+Every part of every line on which a wrong gradient depends is changed in the ways in which such lines go wrong (another
+step, a transpose, a sign, a factor φ′, a summand that comes back from the next step), and the answer is evaluated again
+on a small generic instance. What makes it equal to the true gradient there, and on the instance of the verdict, is
+reported. It is one way to repair the answer, found by numbers; it claims nothing about what the student thought.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ STEPS = 4
 
 @dataclass(frozen=True)
 class Repair:
-    """With the change that `words` tells, at `span` in the student's text, in the line that defines `line`, `names` are right."""
+    """With the change that `words` tells, at `span` in the student's text, in the line that defines `line`, `names` are
+    right."""
 
     span: Span
     words: str
@@ -46,7 +48,8 @@ class Repair:
 
 
 def pinpoint(truth: Truth, text: str, wrong: Sequence[str], ascending: bool = False) -> dict[str, Repair]:
-    """The smallest change of one line that makes wrong gradients right, by the name of the gradient; `ascending` as for `Formulas`.
+    """The smallest change of one line that makes wrong gradients right, by the name of the gradient; `ascending` as for
+    `Formulas`.
 
     >>> import bpttgraph as bg
     >>> u = bg.cell("rnn").unroll(3)
@@ -274,7 +277,8 @@ class _Asked:
         return list(found)
 
     def _terms(self, t: str) -> list[str]:
-        """What could come back to an adjoint: Wᵀ δ, a gate times an adjoint, an adjoint itself; of this step or the next."""
+        """What could come back to an adjoint: Wᵀ δ, a gate times an adjoint, an adjoint itself; of this step or the
+        next."""
         own = [e[0].left[0].name for e in self.formulas.defined.values() if e[0].left[0].index is not None]
         matrices = [n for n, node in self.u.parameters.items() if len(node.shape) == 2]
         gates = [n for n in self.u.recurrence.every if len(self.u.shapes.get(n, ())) == 1]

@@ -1,4 +1,5 @@
-"""Sums and products over steps, and powers, as people write them: which way they run, how far they reach, what an exponent is.
+"""Sums and products over steps, and powers, as people write them: which way they run, how far they reach, what an
+exponent is.
 
 Only the syntax tree is looked at; `Formulas` evaluates.
 """
@@ -17,7 +18,8 @@ Pair = tuple[str | None, str | None]
 
 
 def running_down(e: Expr) -> set[int]:
-    """The sums and products in `e`, by `id`, whose bounds run down: `prod_{j=t}^{k+1}` where k goes up to t, `sum_{t=T}^{1}`.
+    """The sums and products in `e`, by `id`, whose bounds run down: `prod_{j=t}^{k+1}` where k goes up to t,
+    `sum_{t=T}^{1}`.
 
     >>> from bpttgraph.equations.language import parse_expression
     >>> len(running_down(parse_expression("sum_{t=1}^{T} sum_{k=1}^{t} prod_{j=t}^{k+1} W")))
@@ -43,7 +45,8 @@ def running_down(e: Expr) -> set[int]:
 
 
 def _below(a: Index, b: Index, known: frozenset[Pair]) -> bool:
-    """Whether step `a` comes before `b`, whatever the values of the variables; an empty range such as t+1 … t does not count."""
+    """Whether step `a` comes before `b`, whatever the values of the variables; an empty range such as t+1 … t does not
+    count."""
     if a.variable == b.variable:
         return a.offset < b.offset - 1
     if a.variable is None or b.variable == "T":
@@ -55,7 +58,8 @@ def _below(a: Index, b: Index, known: frozenset[Pair]) -> bool:
 
 
 def overreached(e: Reduce, text: str) -> Expr | None:
-    """The factor that a product without brackets takes in though it has nothing to do with its steps; None if there is none.
+    """The factor that a product without brackets takes in though it has nothing to do with its steps; None if there is
+    none.
 
     `prod_{j=k+1}^{t} W.T @ d[t]` would take d[t] in at every j.
 

@@ -1,7 +1,9 @@
-"""Profiles: the conventions of a course, so that a student's arrays go in as they are and the verdict speaks in the course's names.
+"""Profiles: the conventions of a course, so that a student's arrays go in as they are and the verdict speaks in the
+course's names.
 
-A profile is a text file in `profiles/` or of one's own: the recurrence in the equation language, in the course's names, and comment
-lines with what the course does otherwise (`docs/reference/profiles.md`). Here it is read; `profiled` judges answers by it.
+A profile is a text file in `profiles/` or of one's own: the recurrence in the equation language, in the course's names,
+and comment lines with what the course does otherwise (`docs/reference/profiles.md`). Here it is read; `profiled` judges
+answers by it.
 """
 
 from __future__ import annotations
@@ -41,9 +43,12 @@ class Profile:
     """The conventions of a course.
 
     Attributes:
-        name, title, source: for people. text: the equations, in the course's names. cells: names under which the recurrence is known.
-        arrays: the course's arrays by name. calls: the course's functions (`courses.py`). clip: gradients are clipped there, or 0.
-        factors: what the course multiplies all gradients ("all") and those of parameters ("parameters") with, such as "-1" or "1/N".
+        name, title, source: for people. text: the equations, in the course's names. cells: names under which the
+            recurrence is known.
+        arrays: the course's arrays by name. calls: the course's functions (`courses.py`). clip: gradients are clipped
+            there, or 0.
+        factors: what the course multiplies all gradients ("all") and those of parameters ("parameters") with, such as
+            "-1" or "1/N".
 
     Example:
         >>> p = profile("cs231n-lstm")
@@ -77,9 +82,15 @@ class Profile:
 
     def describe(self) -> dict[str, Any]:
         """For listings."""
-        return {"name": self.name, "title": self.title, "source": self._one("source"), "cells": list(self.cells),
-                "conventions": list(self.fields.get("convention", ())), "arrays": {k: list(a.axes) for k, a in self.arrays.items()},
-                "text": self.text}  # fmt: skip
+        return {
+            "name": self.name,
+            "title": self.title,
+            "source": self._one("source"),
+            "cells": list(self.cells),
+            "conventions": list(self.fields.get("convention", ())),
+            "arrays": {k: list(a.axes) for k, a in self.arrays.items()},
+            "text": self.text,
+        }
 
     @cached_property
     def recurrence(self) -> Recurrence:
@@ -131,7 +142,8 @@ class Profile:
         return any("N" in a.axes for a in self.arrays.values())
 
     def instance(self, u: Unrolled, seed: int = 0, batch: int | None = None) -> dict[str, Array]:
-        """A generic instance of our own, in the recurrence's layout; class indices are repeated, as words are in a text."""
+        """A generic instance of our own, in the recurrence's layout; class indices are repeated, as words are in a
+        text."""
         taken = {n for s in u.slots.values() for n in s.shape} | {u.columns}
         if batch is not None and not self.batched:
             raise BPTTError(f"{self.name} has no batch", "leave --batch out")
@@ -237,8 +249,8 @@ def profile(name: str) -> Profile:
 def parse(name: str, text: str) -> Profile:
     """Read a profile.
 
-    >>> text = "# array x: N, T, D\\n# array w: D\\n# array h0: N, D = h[0]\\n# array up: N, T, D = dE_dh\\nh[t] = tanh(w * h[t-1] + x[t])"
-    >>> parse("mine", text).arrays["x"].axes
+    >>> arrays = "# array x: N, T, D\\n# array w: D\\n# array h0: N, D = h[0]\\n# array up: N, T, D = dE_dh\\n"
+    >>> parse("mine", arrays + "h[t] = tanh(w * h[t-1] + x[t])").arrays["x"].axes
     ('N', 'T', 'D')
     """
     if len(text) > MOST:

@@ -1,4 +1,5 @@
-"""Judging an answer by a profile: a course's arrays, or its functions, become an answer to the recurrence, and the verdict turns back."""
+"""Judging an answer by a profile: a course's arrays, or its functions, become an answer to the recurrence, and the
+verdict turns back."""
 
 from __future__ import annotations
 
@@ -36,8 +37,8 @@ def verify(
 
     Args:
         p: a profile, its name, or the path of its file.
-        answer: a mapping from names to arrays, a file of them, `file.py:function` with a signature of the course, or formulas
-            in the names of the profile's equations. data: the instance, in the course's layout.
+        answer: a mapping from names to arrays, a file of them, `file.py:function` with a signature of the course, or
+            formulas in the names of the profile's equations. data: the instance, in the course's layout.
         steps, seed, batch: of an instance of our own. options: of `unroll` (`loss`, `truncate`, `reduce`).
 
     Raises:
@@ -136,7 +137,8 @@ def _separate(p: Profile, raw: Raw, data: Mapping[str, Any] | None) -> tuple[dic
 
 
 def _alike(numbers: Mapping[str, Numbers]) -> dict[str, Numbers]:
-    """If some arrays of an answer are in single precision, the others were computed from such numbers, whatever their type."""
+    """If some arrays of an answer are in single precision, the others were computed from such numbers, whatever their
+    type."""
     unit = max((n.unit for n in numbers.values()), default=0.0)
     return {k: Numbers(n.value, n.half, unit) for k, n in numbers.items()}
 
@@ -164,7 +166,8 @@ def sizes_of(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
 def _inward(
     p: Profile, numbers: Mapping[str, Numbers], shapes: Mapping[str, tuple[int, ...]], source: str
 ) -> dict[str, Numbers]:
-    """Gradients in the course's layout as the recurrence's. Axes in another order are left to the verdict, which knows transposes."""
+    """Gradients in the course's layout as the recurrence's. Axes in another order are left to the verdict, which knows
+    transposes."""
     found: dict[str, Numbers] = {}
     for name, n in numbers.items():
         a = p.arrays[name]
@@ -200,8 +203,10 @@ def _judged(
                   if "N" in a.axes and np.ndim(data[a.parts[0]]) >= 2 + ("T" in a.axes)), None)  # fmt: skip
 
     def scaled(by: Mapping[str, float]) -> dict[str, Numbers]:
-        return {k: n if by[k] == 1.0 else Numbers(n.value / by[k], None if n.half is None else n.half / abs(by[k]), n.unit)
-                for k, n in given.items()}  # fmt: skip
+        return {
+            k: n if by[k] == 1.0 else Numbers(n.value / by[k], None if n.half is None else n.half / abs(by[k]), n.unit)
+            for k, n in given.items()
+        }
 
     factors = {k: p.factor(k, u, batch) for k in given}
     clipped: list[str] = []
@@ -241,7 +246,8 @@ def _unclipped(
             cut = (np.abs(n.value) == p.clip) & (np.sign(n.value) == np.sign(true)) & (np.abs(true) >= p.clip)
             if cut.any():
                 notes.append(
-                    f"{p.of[name].name}: {int(cut.sum())} entries are clipped at {p.clip:g}, as in the course; of them only that is judged"
+                    f"{p.of[name].name}: {int(cut.sum())} entries are clipped at {p.clip:g}, as in the course; of them"
+                    " only that is judged"
                 )
                 n = Numbers(np.where(cut, true, n.value), n.half, n.unit)
         found[name] = n
@@ -284,7 +290,8 @@ def _forward(
     p: Profile, truth: Truth, raw: Raw, output: Array, course: dict[str, Array], names: list[str],
     inward: Callable[[Mapping[str, Numbers]], Mapping[str, Numbers]],
 ) -> Forward | None:  # fmt: skip
-    """What the student's forward pass computed, against the equations; if it is something else, its own gradient by differences."""
+    """What the student's forward pass computed, against the equations; if it is something else, its own gradient by
+    differences."""
     from .courses import run
 
     upstream = next((a for a in p.arrays.values() if a.parts[0].startswith("dE_d")), None)
@@ -293,7 +300,10 @@ def _forward(
     variable = upstream.parts[0].removeprefix("dE_d")
     wanted = course[upstream.name].shape
     if output.shape != wanted:
-        said = f"{raw.source}: the forward pass gives {variable} the shape {output.shape}, the profile's equations {wanted}"
+        said = (
+            f"{raw.source}: the forward pass gives {variable} the shape {output.shape}, the profile's equations"
+            f" {wanted}"
+        )
         raise BPTTError(said, f"compare the equations (bpttgraph profiles {p.name}) with the course's")
     own = upstream.inward(output)[upstream.parts[0]]
     off = values_off(truth, variable, own)

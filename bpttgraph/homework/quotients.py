@@ -1,9 +1,10 @@
 """Difference quotients handed in as a gradient: recognised by their errors, and named.
 
-(E(w + ε) − E(w − ε)) / 2ε is off by ε²E‴/6 and by the rounding of E over ε. Nobody who derives a gradient makes such errors, so as far
-as its digits agree it is not wrong; but it is no derivation. Two things give it away, each with its ε: the quotient, computed here
-with the same step, is far closer than the gradient; or every number, times 2ε, is a whole multiple of the last place of E, as a
-difference of two such numbers is. A small error that shows neither is not excused.
+(E(w + ε) − E(w − ε)) / 2ε is off by ε²E‴/6 and by the rounding of E over ε. Nobody who derives a gradient makes such
+errors, so as far as its digits agree it is not wrong; but it is no derivation. Two things give it away, each with its
+ε: the quotient, computed here with the same step, is far closer than the gradient; or every number, times 2ε, is a
+whole multiple of the last place of E, as a difference of two such numbers is. A small error that shows neither is not
+excused.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["Recognised", "recognised"]
 
 Array = np.ndarray[Any, Any]
-STEPS = (1e-2, 5e-3, 1e-3, 5e-4, 1e-4, 5e-5, 1e-5, 6.0554544523933429e-06, 1e-6, 1e-7, 2.0**-26, 1e-8)  # ∛u and √u among them
+# ∛u and √u among them
+STEPS = (1e-2, 5e-3, 1e-3, 5e-4, 1e-4, 5e-5, 1e-5, 6.0554544523933429e-06, 1e-6, 1e-7, 2.0**-26, 1e-8)
 FAR = 0.1  # of the largest entry: what is farther off is something else
 DIGITS = 4  # that have to agree for numbers to be right to these digits
 NOISE = 64.0  # units in the last place of the loss that a quotient may be off by, whoever computed it
@@ -97,7 +99,12 @@ def recognised(truth: Truth, given: Mapping[str, Given]) -> dict[str, Recognised
 
 def _is_close(truth: Truth, g: Given) -> bool:
     true = truth.value(g.name)
-    if g.half is not None or g.value.shape != true.shape or not true.size or g.value.ndim > len(truth.node(g.name).shape):
+    if (
+        g.half is not None
+        or g.value.shape != true.shape
+        or not true.size
+        or g.value.ndim > len(truth.node(g.name).shape)
+    ):
         return False
     return bool(np.all(np.abs(g.value - true) <= FAR * np.abs(true).max()))
 
@@ -139,7 +146,8 @@ def _off(
     """How far each entry lies from our own quotient, in what rounding may do to such a quotient."""
     value = g.value.reshape(-1)[entries]
     allowed = NOISE * U * losses.size / way.step + g.unit * np.abs(value)
-    return np.abs(value - _quotient(losses, seen, g.name, way)) / allowed
+    found: Array = np.abs(value - _quotient(losses, seen, g.name, way)) / allowed
+    return found
 
 
 def _gives_away(

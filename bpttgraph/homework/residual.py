@@ -56,11 +56,15 @@ def structure(
             else f"all {total} numbers given are wrong"
         )
         return [
-            what
-            if share > 1
-            else f"of the {total} numbers given, only the entry [{place}] is wrong"
-            if total > 1
-            else "the number given is wrong"
+            (
+                what
+                if share > 1
+                else (
+                    f"of the {total} numbers given, only the entry [{place}] is wrong"
+                    if total > 1
+                    else "the number given is wrong"
+                )
+            )
         ]
     if share == given.size:
         if given.size > 1:
@@ -85,7 +89,8 @@ def structure(
             columns = np.flatnonzero(wrong.any(axis=0))
             if 0 < len(columns) < wrong.shape[1]:
                 found.append(
-                    f"only column{'s' if len(columns) > 1 else ''} {_numbers(columns)} {'are' if len(columns) > 1 else 'is'} wrong"
+                    f"only column{'s' if len(columns) > 1 else ''} {_numbers(columns)}"
+                    f" {'are' if len(columns) > 1 else 'is'} wrong"
                 )
     if given.ndim == 2 and given.shape[1] > 1 and np.all(np.abs(given - given[:, :1]) <= 2 * tolerance.max()):
         found.append("all its columns are the same")

@@ -1,8 +1,9 @@
 """The coefficient triangle: how often an answer counts each pair of steps.
 
-A parameter's gradient is a sum over pairs (t, k): what the loss of step t says about the use at step k. Least squares of an answer on
-these T(T+1)/2 contributions shows which pairs it counts: all ones is right, a diagonal alone was never carried back, a missing column
-is a forgotten use. The coefficients only suggest a pattern; it counts when the gradient recomputed from it *is* the answer.
+A parameter's gradient is a sum over pairs (t, k): what the loss of step t says about the use at step k. Least squares
+of an answer on these T(T+1)/2 contributions shows which pairs it counts: all ones is right, a diagonal alone was never
+carried back, a missing column is a forgotten use. The coefficients only suggest a pattern; it counts when the gradient
+recomputed from it *is* the answer.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ WORST_CONDITION = 1e7
 
 @dataclass(frozen=True)
 class Fit:
-    """Fitted coefficients (T, T), nan where nothing is contributed; `residual` relative to the answer; `condition` of the fit.
+    """Fitted coefficients (T, T), nan where nothing is contributed; `residual` relative to the answer; `condition` of
+    the fit.
 
     `error`: how far the uncertainty of the answer's digits may carry the coefficients.
     """
@@ -120,7 +122,8 @@ def describe(weights: Array, known: Array) -> str:
     for value, pairs in by_value.items():
         some = ", ".join(pairs[:8]) + (f" and {len(pairs) - 8} more" if len(pairs) > 8 else "")
         parts.append(
-            f"the pair{'s' if len(pairs) > 1 else ''} (t, k) = {some} {'are' if len(pairs) > 1 else 'is'} {_times(value)}"
+            f"the pair{'s' if len(pairs) > 1 else ''} (t, k) = {some} {'are' if len(pairs) > 1 else 'is'}"
+            f" {_times(value)}"
         )
     return "; ".join(parts)
 

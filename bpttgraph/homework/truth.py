@@ -1,8 +1,9 @@
 """Truth: the gradient on an instance, and how far rounding may carry a right answer from it.
 
-Two sources that share no derivative rule must agree: the reverse pass, and forward evaluations with a complex step. If they do not,
-the tool says that it is itself broken; no answer is judged then. How far a right answer may be off is a running error analysis of the
-reverse pass; errors are shown in u·S, unit roundoff times the sum of the absolute values of all path products.
+Two sources that share no derivative rule must agree: the reverse pass, and forward evaluations with a complex step. If
+they do not, the tool says that it is itself broken; no answer is judged then. How far a right answer may be off is a
+running error analysis of the reverse pass; errors are shown in u·S, unit roundoff times the sum of the absolute values
+of all path products.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
 __all__ = ["SAFETY", "Truth", "U"]
 
 Array = np.ndarray[Any, Any]
-# Single precision: errors of the forward pass that many steps share are not independent, so statistics say little. They are
-# measured: the gradient is computed in single precision, from data that are off in the last place too, and a right answer may be
-# off by SPREAD times what was seen (of 10⁴ arrays of right answers the one farthest off used up 0.72 of that).
+# Single precision: errors of the forward pass that many steps share are not independent, so statistics say little. They
+# are measured: the gradient is computed in single precision, from data that are off in the last place too, and a right
+# answer may be off by SPREAD times what was seen (of 10⁴ arrays of right answers the one farthest off used up 0.72 of
+# that).
 SINGLE = 2.0**-24
 RUNS = 7
 SPREAD = 6.0
@@ -128,7 +130,8 @@ class Truth:
         return radius(sigma, self.scale(name), value, HALF * SAFETY * float(np.sqrt(self.u.columns))) * unit
 
     def doubts(self, error: Array, radius: Array) -> bool:
-        """Whether to judge once more: something is off by little, and from now on the rounding is measured, not only analysed."""
+        """Whether to judge once more: something is off by little, and from now on the rounding is measured, not only
+        analysed."""
         if self._measured or not bool(np.all(error <= CLOSE * radius)):
             return False
         self._measured = True
@@ -137,7 +140,8 @@ class Truth:
         return True
 
     def _seen(self, name: str) -> float | None:
-        """How far single precision is off, in standard deviations of our error analysis; None if it gives no finite numbers."""
+        """How far single precision is off, in standard deviations of our error analysis; None if it gives no finite
+        numbers."""
         sigma, value = self.rounding(name), self.value(name)
         with np.errstate(all="ignore"):
             off = [np.abs(np.asarray(self._value(run, name), float) - value)[sigma > 0] for run in self._singles]
@@ -146,7 +150,8 @@ class Truth:
 
     @cached_property
     def _singles(self) -> list[Run]:
-        """The run in single precision, on the data as they are rounded and as they might be: weights that need no rounding are exact."""
+        """The run in single precision, on the data as they are rounded and as they might be: weights that need no
+        rounding are exact."""
         rng, found = np.random.default_rng(0), []
         for k in range(RUNS):
             data = dict(self.data)
@@ -168,9 +173,16 @@ class Truth:
                 parts = [self._reading(n.name or "", kind) for _, n in self.u.leaves[name]]
                 self._read[name, kind] = np.stack(parts)
                 return self._read[name, kind]
-            # one rounded weight is off by the same amount at every step, so its uses add up, not their squares (2: margin)
+            # one rounded weight is off by the same amount at every step, so its uses add up, not their squares (2:
+            # margin)
             inputs = 2 * self.u.columns**0.5 if kind == "rounding of rounded data" else 0.0
-            read = magnitude(self.run) if kind == "scale" else rounding(inputs) if inputs or not self._measured else measured
+            read = (
+                magnitude(self.run)
+                if kind == "scale"
+                else rounding(inputs)
+                if inputs or not self._measured
+                else measured
+            )
             for n, value in read_gradients(
                 self.run, leaves if name in leaves else {name: self.node(name)}, read
             ).items():
@@ -217,14 +229,18 @@ class Truth:
                 radii = ((d, self._summed(n, self.radius(n))) for n, d in directions.items())
                 return np.asarray(lost + sum(np.tensordot(np.abs(d), radius, radius.ndim) for d, radius in radii))
 
-            return bool(np.all(error <= (bound := allowed())) or (self.doubts(error, bound) and np.all(error <= allowed())))
+            return bool(
+                np.all(error <= (bound := allowed())) or (self.doubts(error, bound) and np.all(error <= allowed()))
+            )
 
         found = None if kinked or not names else locate(agrees, {n: self.u.node(n).shape for n in names}, seed)
         if found is not None:
             name, index = found
             place = f" at {list(index)}" if index else ""
-            raise Fault(f"bpttgraph itself is broken: the reverse pass and {oracle.oracle} disagree on dE/d{name}{place}",
-                            "please report this, with the equations; nothing was judged")  # fmt: skip
+            raise Fault(
+                f"bpttgraph itself is broken: the reverse pass and {oracle.oracle} disagree on dE/d{name}{place}",
+                "please report this, with the equations; nothing was judged",
+            )
         self._agreed[seed] = f"the reverse pass agrees with {oracle.oracle} along 8 random directions (seed {seed})"
         return self._agreed[seed]
 
@@ -252,7 +268,8 @@ class Truth:
         return value.sum(axis=0) if value.ndim > len(self.u.node(name).shape) else value
 
     def candidates(self, step: tuple[str, int]) -> list[Node]:
-        """What a student's δ of a step may be the adjoint of: the inside of a variable's nonlinearity, or the variable."""
+        """What a student's δ of a step may be the adjoint of: the inside of a variable's nonlinearity, or the
+        variable."""
         inner, outer = [], []
         for name in self.u.order_of_names:
             node = self.u.node(name)

@@ -27,8 +27,7 @@ def run_child(
 
     Raises:
         OSError: it cannot be started. subprocess.TimeoutExpired: it took longer than `seconds`. TooMuchOutput: it
-            printed more than
-            `most` bytes. In each case it is gone, with all that it started in its group of processes.
+            printed more than `most` bytes. In each case it is gone, with all that it started in its group of processes.
     """
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True

@@ -75,8 +75,7 @@ def write(files: Mapping[Path, bytes], folders: bool = True) -> None:
     disk, then renamed.
 
     Whatever stops it, a full disk or an interrupt, leaves every file as it was before or whole. What is no regular file
-    (a pipe,
-    /dev/stdout) is written to as it stands.
+    (a pipe, /dev/stdout) is written to as it stands.
 
     Raises:
         BPTTError: the file and why it cannot be written.

@@ -46,8 +46,7 @@ def build_page(
         theme: "light" (dark where the reader's system is), "dark", or "print" (no tints).
         instance: what the data is, in words.
 
-    Errors:
-        `BPTTError` if there are more than 300 terms or 400 entries, or nothing to differentiate.
+    Errors: `BPTTError` if there are more than 300 terms or 400 entries, or nothing to differentiate.
 
     Example:
         >>> import bpttgraph as bg
@@ -91,8 +90,9 @@ def build_page(
         "css": _asset("page.css"),
         "dark": dark_rules() if theme != "print" else "",
         "js": "\n".join(_asset(script) for script in _SCRIPTS),
-        "gradient": "<math><mfrac><mrow><mo>∂</mo><mi>E</mi></mrow>"
-        f"<mrow><mo>∂</mo>{to_mathml(name)}</mrow></mfrac></math>",
+        "gradient": (
+            f"<math><mfrac><mrow><mo>∂</mo><mi>E</mi></mrow><mrow><mo>∂</mo>{to_mathml(name)}</mrow></mfrac></math>"
+        ),
         "wrt": f"<math>{to_mathml(name)}</math>",
         "instance": _text(instance),
         "inside": pictures.inside(u),

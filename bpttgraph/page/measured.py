@@ -46,7 +46,8 @@ def within(value: Array, truth: Array, radius: Array | float) -> bool:
 
 
 def by_use(u: Unrolled, name: str, run: Run, errors: Reading | None = None) -> Measured:
-    """Measure ∂E/∂name on a run of one example, and for a parameter each (t, k) of its triangle; `errors` reads the rounding."""
+    """Measure ∂E/∂name on a run of one example, and for a parameter each (t, k) of its triangle; `errors` reads the
+    rounding."""
     node = u.node(name)
     along = Along(int(np.prod(node.shape)), np.arange(int(np.prod(node.shape))))
     steps = sorted({max(use.step, 1) for use in node.uses if use.step is not None}) if node.role == "parameter" else []

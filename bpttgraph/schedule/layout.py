@@ -16,10 +16,8 @@ class Layout:
 
     Args:
         wide: whether the numbers of one step fill a good part of the processor's cache. Then the factors that only a
-            loop reads are
-            computed in that loop, where they are still in the cache when they are read; otherwise for all steps at
-            once, which
-            needs fewer calls.
+            loop reads are computed in that loop, where they are still in the cache when they are read; otherwise for
+            all steps at once, which needs fewer calls.
 
     Attributes:
         parts: value -> (the value that it lies in, from, to), for what is read side by side.

@@ -1,10 +1,9 @@
 """Class numbers instead of one-hot vectors: products become look-ups.
 
 Where x[t] has a 1 in one place, `W x[t]` is a column of W, `cross_entropy(y, target)` is −log of one entry of y, and
-its gradient with
-softmax, y − target, is y with 1 subtracted in one place. Anything else that reads such a vector gets it written out
-(`one_hot`); so does
-`Σ_t δ[t] x[t]ᵀ`, because one product of matrices is no slower than adding the δ[t] to the columns one by one.
+its gradient with softmax, y − target, is y with 1 subtracted in one place. Anything else that reads such a vector gets
+it written out (`one_hot`); so does `Σ_t δ[t] x[t]ᵀ`, because one product of matrices is no slower than adding the δ[t]
+to the columns one by one.
 """
 
 from __future__ import annotations
@@ -42,8 +41,7 @@ def look_up(found: Values, keys: Collection[str], wide: bool) -> Values:
 
     Args:
         wide: whether the matrices are transposed, and constants added to them, before anything is looked up: worth it
-            if a matrix
-            has fewer columns than there are steps and examples.
+            if a matrix has fewer columns than there are steps and examples.
     """
     loop, uses = loops(found), readers(loops(found))
     indices: dict[Value, Value] = {}

@@ -5,9 +5,10 @@ Rewriting a recurrence for speed is where numbers go wrong without a word, so no
 the plan:
 
 * `_operation`: every operation gets arrays that it is made for. Steps and examples stand in front of what a primitive
-  works on, so
-  values that meet must have the same rows, or none; a sum over rows wants rows; every shape is that of the rule table.
-* `_read`: a read of another step looks at rows in the memory of its source that are there, or has a value for every row that is not.
+  works on, so values that meet must have the same rows, or none; a sum over rows wants rows; every shape is that of the
+  rule table.
+* `_read`: a read of another step looks at rows in the memory of its source that are there, or has a value for every row
+  that is not.
 * `_order`: every value is computed once and before it is read: in a loop, rows that the loop has passed.
 * `_memory`: what lies side by side does not overlap, and one row of memory is enough only for what its own step reads.
 """

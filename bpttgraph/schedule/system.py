@@ -1,15 +1,12 @@
 """The folded system: every value of a recurrence and of its reverse pass as one equation at "any step t".
 
 Where the unrolled graph has `h[1], h[2], …`, the folded one has a single equation for `h`, and a *read* for `h[t-1]`: a
-leaf with a
-delay. The reverse pass is built by `autodiff.backward` on each equation, from the same rule table as everywhere else.
-It is again a
-system of equations with delays: what reaches `h[t-1]` in step t is read by the adjoint of `h` one step earlier, as
-    `[t+1]`.
+leaf with a delay. The reverse pass is built by `autodiff.backward` on each equation, from the same rule table as
+everywhere else. It is again a system of equations with delays: what reaches `h[t-1]` in step t is read by the adjoint
+of `h` one step earlier, as `[t+1]`.
 
 Steps count as part of the batch. So the sum over the examples that ends a parameter's adjoint is at the same time the
-sum over all
-its uses, and both become one product over stacked rows.
+sum over all its uses, and both become one product over stacked rows.
 """
 
 from __future__ import annotations
@@ -49,8 +46,7 @@ class Read:
     """A leaf that stands for the value of another equation.
 
     Kind "shift": `delay` steps before, and zero at the rows in `rows`; "at": in row `delay` alone; "pick": at `rows`.
-        The transposes
-    of the last two are "place" and "spread": the value at these rows, zero elsewhere.
+        The transposes of the last two are "place" and "spread": the value at these rows, zero elsewhere.
     """
 
     kind: str

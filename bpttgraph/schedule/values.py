@@ -1,9 +1,8 @@
 """What is computed, one `Value` for all steps: sums and products with any number of terms, other primitives, and reads.
 
 Equal expressions are one value. The values of a system form a graph whose cycles all pass through a read with a delay;
-the values on
-a cycle (`Stage.loop`) are what has to wait for the step before, and everything else can be computed for all steps at
-once.
+the values on a cycle (`Stage.loop`) are what has to wait for the step before, and everything else can be computed for
+all steps at once.
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ class Value:
 
     Attributes:
         op: "given", "read", "full" (a number everywhere), "Σ", "Π", "concat", "stack" (matrices above one another),
-            "rows"
-            (some of them), "copy", or the name of a primitive.
+            "rows" (some of them), "copy", or the name of a primitive.
         args: of a read: its source, then the initial values that it looks at. attrs: settings of the operation.
         shape: for one example; rows: which rows it has, None for one value for all steps and examples.
         name: how the equations call it.
@@ -280,8 +278,7 @@ class Stage:
 
     Attributes:
         values: in order of computation. loop: whether they go through the steps one by one. direction: 1, or −1 from
-            the last step
-            to the first.
+            the last step to the first.
     """
 
     def __init__(self, values: list[Value], loop: bool):

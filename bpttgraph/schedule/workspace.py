@@ -1,10 +1,9 @@
 """The memory of a schedule for one batch size and one type of number, and the program over it.
 
 A value of the steps has one array `(before + T + after, B, *shape)`; the rows before and after hold initial values, or
-the zeros
-that the reverse pass starts from, so that a read of `h[t-1]` is the same memory one row earlier. A value that only its
-own step
-reads has one row. The program is a flat list of NumPy calls on views made once: running it again costs no set-up.
+the zeros that the reverse pass starts from, so that a read of `h[t-1]` is the same memory one row earlier. A value that
+only its own step reads has one row. The program is a flat list of NumPy calls on views made once: running it again
+costs no set-up.
 """
 
 from __future__ import annotations
@@ -32,8 +31,7 @@ class _Buffer:
     """The array of one value, or of several side by side (`concat`).
 
     Outside the steps stand zeros, until an initial value is put there. Within them stands no number before one is
-    computed: what is
-    never written cannot pass for a result.
+    computed: what is never written cannot pass for a result.
     """
 
     def __init__(self, value: Value, before: int, after: int, rows: int, batch: int, dtype: Any):
@@ -96,7 +94,8 @@ class Workspace:
         array = buffer.array[buffer.row + first : buffer.row + last]
         if part is not None:
             array = array[..., part]
-        return _same_memory(array.reshape((last - first) * self.batch, *value.shape), array)
+        found: Array = _same_memory(array.reshape((last - first) * self.batch, *value.shape), array)
+        return found
 
     def _row(self, value: Value, row: int) -> Array:
         """One row of a value; a single example stands without an axis for the batch."""
@@ -104,7 +103,8 @@ class Workspace:
         array = buffer.array[buffer.row + row]
         if part is not None:
             array = array[..., part]
-        return array[0, ...] if self.batch == 1 else array  # the dots keep a single number an array
+        found: Array = array[0, ...] if self.batch == 1 else array  # the dots keep a single number an array
+        return found
 
     def _example(self, value: Value) -> tuple[int, ...]:
         """The shape of one row of a value; a single example stands without an axis for the batch."""
@@ -228,8 +228,7 @@ class Workspace:
         """For chunks: (rows outside the steps, the same rows as the neighbouring chunk has them within its steps).
 
         Before the first step stand the last states of the chunk before; after the last step (`after`) the adjoints that
-        the next
-        chunk sends back.
+        the next chunk sends back.
         """
         found = []
         for value, (before, behind) in self._pads.items():

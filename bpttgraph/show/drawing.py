@@ -194,9 +194,12 @@ def _terms(d: Any, t: int | None, k: int | None, run: Any, most: int) -> tuple[t
     if not found:
         known = ", ".join(f"t={a} k={b}" for a, b in sorted(d.count_by_step)[:12])
         raise BPTTError(
-            f"∂E/∂{d.wrt} has no term with {', '.join(f'{n}={v}' for n, v in (('t', t), ('k', k)) if v is not None)}"
-            if t is not None or k is not None
-            else f"∂E/∂{d.wrt} has no terms",
+            (
+                f"∂E/∂{d.wrt} has no term with"
+                f" {', '.join(f'{n}={v}' for n, v in (('t', t), ('k', k)) if v is not None)}"
+                if t is not None or k is not None
+                else f"∂E/∂{d.wrt} has no terms"
+            ),
             f"there are terms at {known}" if known else "choose another variable",
         )
     total = sum(n for (a, b), n in d.count_by_step.items() if t in (None, a) and k in (None, b))

@@ -107,7 +107,7 @@ def character_model(rec: Recurrence) -> Recurrence:
     if not rec.losses:
         text = (
             f"{rec.text}\ny_char[t] = softmax(W_char @ {rec.outputs[0]}[t] + b_char)\nE[t] = "
-            f"cross_entropy(y_char[t], target[t])\n"
+            "cross_entropy(y_char[t], target[t])\n"
         )
         title = rec.title
         rec = recurrence(text, rec.let or None)

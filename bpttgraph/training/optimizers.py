@@ -1,8 +1,7 @@
 """Optimisers: small, and real. Each keeps its slots beside the parameters, so that a checkpoint can hold them.
 
 Sources: B. Polyak (1964) for momentum; J. Duchi, E. Hazan, Y. Singer, Adaptive subgradient methods (2011) for Adagrad;
-    D. Kingma,
-J. Ba, Adam (2015), Algorithm 1.
+    D. Kingma, J. Ba, Adam (2015), Algorithm 1.
 """
 
 from __future__ import annotations
@@ -91,5 +90,9 @@ def schedule(text: str, rate: float, total: int) -> Callable[[int], float]:
         raise BPTTError(f"{text!r} is no schedule of the learning rate", "write constant, linear, cosine or halve:1000")
     if kind == "constant":
         return lambda i: rate
-    share = {"linear": lambda x: 1 - x, "cosine": lambda x: (1 + math.cos(math.pi * x)) / 2}[kind]
-    return lambda i: rate * share(min(i / max(total, 1), 1.0))
+
+    def left(i: int) -> float:
+        x = min(i / max(total, 1), 1.0)
+        return 1 - x if kind == "linear" else (1 + math.cos(math.pi * x)) / 2
+
+    return lambda i: rate * left(i)

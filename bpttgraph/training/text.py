@@ -72,8 +72,7 @@ class Text:
     """A text cut into `batch` streams of equal length, each read in chunks of up to `steps` characters.
 
     Input and target are the same stream, one character apart. Every character but the first of a stream is a target
-    exactly once
-    a pass; the last chunk of a pass is shorter where the steps do not divide the length.
+    exactly once a pass; the last chunk of a pass is shorter where the steps do not divide the length.
     """
 
     def __init__(self, text: str, vocabulary: Vocabulary, steps: int, batch: int = 1):

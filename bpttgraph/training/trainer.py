@@ -2,10 +2,8 @@
 Karpathy 2015).
 
 Each chunk starts from the state that the chunk before ended with; its gradient stays within the chunk. What training
-has reached is
-kept in a checkpoint that is always whole: it is written under another name and renamed. A run that is killed and
-resumed gives
-bit for bit the parameters of one that was not: nothing in the loop is random.
+has reached is kept in a checkpoint that is always whole: it is written under another name and renamed. A run that is
+killed and resumed gives bit for bit the parameters of one that was not: nothing in the loop is random.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The unrolled recurrence: its graph with shared parameter nodes, its numbers, and the run over an instance.
 
-This room is not called `recurrence`, because `bpttgraph.recurrence` is the public function. Names are loaded on first use.
+This room is not called `recurrence`, because `bpttgraph.recurrence` is the public function. Names are loaded on first
+use.
 """
 
 from __future__ import annotations

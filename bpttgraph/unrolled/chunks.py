@@ -1,7 +1,8 @@
-"""The gradient of a long sequence in O(√T) memory: the schedule of a short piece is run again and again, over one memory.
+"""The gradient of a long sequence in O(√T) memory: the schedule of a short piece is run again and again, over one
+memory.
 
-A first pass keeps only the states between the pieces, and the reverse pass computes each piece once more from there (T. Chen, B. Xu,
-C. Zhang, C. Guestrin, Training deep nets with sublinear memory cost, 2016, arXiv:1604.06174).
+A first pass keeps only the states between the pieces, and the reverse pass computes each piece once more from there (T.
+Chen, B. Xu, C. Zhang, C. Guestrin, Training deep nets with sublinear memory cost, 2016, arXiv:1604.06174).
 """
 
 from __future__ import annotations

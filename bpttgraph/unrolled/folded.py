@@ -11,8 +11,8 @@ __all__ = ["fold"]
 def fold(rec: Recurrence) -> VariableGraph:
     """The recurrence as a `VariableGraph` whose names stand at step t and whose links carry delays.
 
-    It is read off an unrolling of a few steps, so that the folded and the unrolled picture cannot disagree: of every link between
-    two variables, the one that ends at the latest step is kept.
+    It is read off an unrolling of a few steps, so that the folded and the unrolled picture cannot disagree: of every
+    link between two variables, the one that ends at the latest step is kept.
     """
     reach = max([abs(r.delay) for r in rec.reads if r.delay is not None] + [1])
     u = rec.unroll(steps=dict.fromkeys(rec.blocks, 2 + reach) if rec.blocks else max(rec.steps_hint, 2 + reach))
@@ -30,7 +30,9 @@ def fold(rec: Recurrence) -> VariableGraph:
         if v.role == "initial" or (v.column is not None and v.column != reference.get(v.block)):
             continue
         name = folded_name(v)
-        variables[name] = Variable(name, v.base, None, v.role, v.block, v.column and 1, v.level, v.shape, v.kind, v.carry)
+        variables[name] = Variable(
+            name, v.base, None, v.role, v.block, v.column and 1, v.level, v.shape, v.kind, v.carry
+        )
     links: dict[tuple[str, str, int], Link] = {}
     for link in graph.links:
         source, target = graph.variables[link.source], graph.variables[link.target]
@@ -45,7 +47,11 @@ def fold(rec: Recurrence) -> VariableGraph:
     if rec.blocks:
         for link in graph.links:
             source, target = graph.variables[link.source], graph.variables[link.target]
-            if target.role == "initial" and source.block != target.block and source.base in {v.base for v in variables.values()}:
+            if (
+                target.role == "initial"
+                and source.block != target.block
+                and source.base in {v.base for v in variables.values()}
+            ):
                 end = next((n for n, v in variables.items() if v.base == target.base), None)
                 start = next((n for n, v in variables.items() if v.base == source.base), None)
                 if start and end:

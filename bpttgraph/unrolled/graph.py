@@ -1,4 +1,5 @@
-"""The graph of a recurrence over T steps: named nodes, links and cuts, what data it needs, and its schedule over time."""
+"""The graph of a recurrence over T steps: named nodes, links and cuts, what data it needs, and its schedule over
+time."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ class UnrolledGraph(Settings):
     What was asked for stands in its `Settings`; the graph is built when somebody asks for a part of it.
 
     Attributes:
-        system: the equations as the schedule over time sees them, None where there is no schedule: `not_scheduled` says why.
+        system: the equations as the schedule over time sees them, None where there is no schedule: `not_scheduled` says
+            why.
     """
 
     def __init__(self, rec: Recurrence, **options: Any):
@@ -147,11 +149,12 @@ class UnrolledGraph(Settings):
         """Whether truncation cuts a link for the loss of a step."""
         return self._links.blocked(link, loss_step)
 
-    # -- the readings -------------------------------------------------------------------------------------------------
+    # -- the readings --------------------------------------------------------------------------------------------------
 
     @cached_property
     def spellings(self) -> dict[str, str]:
-        """What answers may call the variables and the data: their names in one spelling (`canonical`), and h0 or h_0 for h[0]."""
+        """What answers may call the variables and the data: their names in one spelling (`canonical`), and h0 or h_0
+        for h[0]."""
         known = {canonical(n): n for n in (*self.nodes, *self.leaves)}
         initial = {k: n for k, n in known.items() if k.endswith("[0]")}
         return {k.replace("[", sep).replace("]", ""): n for sep in ("_", "") for k, n in initial.items()} | known
@@ -166,11 +169,14 @@ class UnrolledGraph(Settings):
         for key, rows in self.leaves.items():
             node = rows[0][1]
             length = None if rows[0][0] is None else self.steps.get(self.places[node.name or ""].block, self.columns)
-            found[key] = Slot(node.role, node.shape, length, len(node.shape) == 1 and any(n.serial in classes for _, n in rows))
+            found[key] = Slot(
+                node.role, node.shape, length, len(node.shape) == 1 and any(n.serial in classes for _, n in rows)
+            )
         return found
 
     def _class_nodes(self) -> set[int]:
-        """Leaves that a cross entropy compares with, and inputs that are only multiplied with matrices: whole numbers there are classes."""
+        """Leaves that a cross entropy compares with, and inputs that are only multiplied with matrices: whole numbers
+        there are classes."""
         found: set[int] = set()
         other: set[str] = set()
         for node in self.graph.nodes if self.inputs == "every" else ():
@@ -186,7 +192,8 @@ class UnrolledGraph(Settings):
 
     @cached_property
     def schedule(self) -> Schedule:
-        """How loss and gradients are computed: what stands before, in and after the loop over time (`schedule.explain()`)."""
+        """How loss and gradients are computed: what stands before, in and after the loop over time
+        (`schedule.explain()`)."""
         from ..schedule import Schedule
 
         return Schedule(self, self.system, self.not_scheduled)

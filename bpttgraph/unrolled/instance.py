@@ -1,8 +1,8 @@
 """Random instances: generic, and inside the domain of every function (log, sqrt, division, powers).
 
-`draw` makes the numbers; `instance` moves them inside the domain where they are not. Which data to move is found by trial: the
-recurrence is evaluated, and of all ways to move one array (its absolute value, half of it, …) the one that leaves the fewest
-arguments outside is taken, again and again. Nobody has to know what a function's argument is made of.
+`draw` makes the numbers; `instance` moves them inside the domain where they are not. Which data to move is found by
+trial: the recurrence is evaluated, and of all ways to move one array (its absolute value, half of it, …) the one that
+leaves the fewest arguments outside is taken, again and again. Nobody has to know what a function's argument is made of.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def instance(numbers: Numbers, seed: int = 0, batch: int | None = None) -> dict[
         if not places:
             return data
         data = draw(u, [seed, again], batch)
-    raise BPTTError(f"no random instance was found on which {places[0]} is defined", "give data of your own, inside its domain")
+    raise BPTTError(
+        f"no random instance was found on which {places[0]} is defined", "give data of your own, inside its domain"
+    )
 
 
 def draw(u: UnrolledGraph, seed: int | list[int], batch: int | None) -> dict[str, Array]:
@@ -125,7 +127,8 @@ def outside(numbers: Numbers, data: Mapping[str, Any]) -> list[str]:
 
 
 def _distances(numbers: Numbers, leaves: Mapping[Node, Any]) -> Iterator[tuple[str, int, int]]:
-    """Each function that is not defined everywhere: where it stands, how many numbers lie beyond its domain and how many near it."""
+    """Each function that is not defined everywhere: where it stands, how many numbers lie beyond its domain and how
+    many near it."""
     plan = numbers.forward_plan
     with np.errstate(all="ignore"):
         slots = plan(leaves)
@@ -155,7 +158,8 @@ def _moved(data: Mapping[str, Array], moves: Moves) -> dict[str, Array]:
 
 
 def _search(numbers: Numbers, data: dict[str, Array]) -> Moves:
-    """The moves that bring an instance inside, found greedily: one array at a time, or all of them if one is not enough."""
+    """The moves that bring an instance inside, found greedily: one array at a time, or all of them if one is not
+    enough."""
     moves: Moves = []
     score = _score(numbers, data)
     compared = _compared(numbers.u)

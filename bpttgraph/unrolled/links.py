@@ -1,6 +1,7 @@
 """The unrolled recurrence at the level of named variables: who reads whom, and where truncation cuts the way back.
 
-Truncation does not change the graph: it is a set of edges that the gradient of some or all losses does not pass, visible as `edge.cut`.
+Truncation does not change the graph: it is a set of edges that the gradient of some or all losses does not pass,
+visible as `edge.cut`.
 """
 
 from __future__ import annotations
@@ -48,7 +49,8 @@ class Links:
         return tuple(found)
 
     def cut(self, source: str, target: str) -> tuple[str, tuple[int, ...]]:
-        """How truncation cuts a link: for every loss that comes as far ("cut"), or for some, which are listed ("partly")."""
+        """How truncation cuts a link: for every loss that comes as far ("cut"), or for some, which are listed
+        ("partly")."""
         losses = self.cuts.get((source, target))
         if losses is None or self.settings.truncation is None:
             return "", ()
@@ -88,8 +90,11 @@ class Links:
                     if losses:
                         found[source.name, name] = losses
         if rule.carousel and not carried:
-            raise BPTTError(f"{self.settings.recurrence.title} has no state that is carried linearly into itself, so it has no carousel",
-                            'use truncate="one-step" or "sliding:k"')  # fmt: skip
+            raise BPTTError(
+                f"{self.settings.recurrence.title} has no state that is carried linearly into itself, so it has no"
+                " carousel",
+                'use truncate="one-step" or "sliding:k"',
+            )
         return found
 
     @cached_property
@@ -137,14 +142,18 @@ class Links:
                 name, place.base, place.step, place.role, place.block, place.column, level,
                 node.shape, node.op.name if node.op else "", place.base in carry,
             )  # fmt: skip
-        return VariableGraph(self.settings.recurrence.title, variables, self.links, dict(self.settings.steps), self.settings.conventions)
+        return VariableGraph(
+            self.settings.recurrence.title, variables, self.links, dict(self.settings.steps), self.settings.conventions
+        )
 
     @cached_property
     def carried(self) -> set[str]:
         """The states that an equation takes over linearly, entry by entry."""
         found = set()
         for base in self.settings.recurrence.states:
-            nodes = [n for name, n in self.built.nodes.items() if self.built.places[name].base == base and n.op is not None][:2]
+            nodes = [
+                n for name, n in self.built.nodes.items() if self.built.places[name].base == base and n.op is not None
+            ][:2]
             for node in nodes:
                 if any(s.base == base and carries(node, s) for s, _, _ in interior_edges(node)):
                     found.add(base)

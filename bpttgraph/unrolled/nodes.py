@@ -1,4 +1,5 @@
-"""The nodes of an unrolled recurrence: one node a value, named as in the lecture (`h[3]`), one node a parameter with numbered uses."""
+"""The nodes of an unrolled recurrence: one node a value, named as in the lecture (`h[3]`), one node a parameter with
+numbered uses."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ __all__ = ["Head", "Nodes", "Place", "carries", "interior_edges", "no_collection
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Pause Python's search for reference cycles: graphs have none, and it would walk the growing graph again and again."""
+    """Pause Python's search for reference cycles: graphs have none, and it would walk the growing graph again and
+    again."""
     running = gc.isenabled()
     gc.disable()
     try:
@@ -57,9 +59,12 @@ class Nodes:
     """What unrolling builds.
 
     Attributes:
-        nodes, places: by name, the node of a variable and where it stands. leaves: by key of the data, its rows and nodes.
-        heads: the losses that count. total: the name of their sum (or mean). weight: 1, or 1/N for the mean of N losses.
-        parameters: name -> the one shared node, in order of first appearance. ends: what nothing reads, without the total.
+        nodes, places: by name, the node of a variable and where it stands. leaves: by key of the data, its rows and
+            nodes.
+        heads: the losses that count. total: the name of their sum (or mean). weight: 1, or 1/N for the mean of N
+            losses.
+        parameters: name -> the one shared node, in order of first appearance. ends: what nothing reads, without the
+            total.
     """
 
     def __init__(self, settings: Settings):
@@ -116,7 +121,9 @@ class Nodes:
             t = step
         return self.settings.offset.get(d.block, 0) + t
 
-    def _register(self, node: Node, base: str, step: int | None, block: str | None, column: int | None, role: str) -> None:
+    def _register(
+        self, node: Node, base: str, step: int | None, block: str | None, column: int | None, role: str
+    ) -> None:
         name = base if step is None else f"{base}[{step}]"
         node.name, node.base, node.step, node.role = name, base, step, role
         self.nodes[name] = node
@@ -146,13 +153,18 @@ class Nodes:
             and role == "input"
             and (not rec.blocks or block == rec.blocks[-1])
         ):
-            node = P.expand(constant(0.0), shape=self.settings.shapes[base]) if self.settings.shapes[base] else P.identity(constant(0.0))
+            node = (
+                P.expand(constant(0.0), shape=self.settings.shapes[base])
+                if self.settings.shapes[base]
+                else P.identity(constant(0.0))
+            )
         else:
             node = leaf(name, self.settings.shapes[base], batched=True, role=role)
             key = base if inside and not defined else name
             self.leaves.setdefault(key, []).append((step - 1 if key == base else None, node))
         self._register(node, base, step, block, self.settings.offset.get(block, 0) + step, role)
-        return node
+        found: Node = node
+        return found
 
     def _parameter(self, key: str, block: str | None) -> Node:
         if key not in self.nodes:
@@ -164,7 +176,10 @@ class Nodes:
     def _expression(self, e: Expr, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
         """An equation's right side as nodes, at step t."""
         return build(
-            e, lambda name: self._name(name, d, t, bound), lambda r: self._reduce(r, d, t, bound), self.settings.shapes[d.bases[0]]
+            e,
+            lambda name: self._name(name, d, t, bound),
+            lambda r: self._reduce(r, d, t, bound),
+            self.settings.shapes[d.bases[0]],
         )
 
     def _name(self, e: Name, d: Definition, t: int | None, bound: dict[str, int]) -> Node:
@@ -239,7 +254,9 @@ class Nodes:
                 shift[losses[0]] = self.settings.generic_offset
             heads = [(b, s, f"{b}[{s + shift.get(b, 0)}]") for b, s in wanted]
             block = self.settings.loss_block
-            self.heads = tuple(Head(s, self.settings.offset.get(block, 0) + s, name) for b, s, name in heads if name in self.nodes)
+            self.heads = tuple(
+                Head(s, self.settings.offset.get(block, 0) + s, name) for b, s, name in heads if name in self.nodes
+            )
             if not self.heads:
                 raise BPTTError("there is no loss at the chosen steps", "choose other loss steps")
             summed: Node = self.nodes[self.heads[0].name]
@@ -261,13 +278,17 @@ class Nodes:
         self.ends = ends
 
     def _generic_losses(self) -> str:
-        """A recurrence without a loss: E[t] = ⟨∂E/∂y[t], y[t]⟩ with ∂E/∂y given, so that every output has an upstream gradient."""
+        """A recurrence without a loss: E[t] = ⟨∂E/∂y[t], y[t]⟩ with ∂E/∂y given, so that every output has an upstream
+        gradient."""
         rec = self.settings.recurrence
         base = self.settings.generic_name
         outputs = rec.outputs
         block = self.settings.loss_block
         if not outputs:
-            raise BPTTError("no equation has a step t on its left: there is nothing to unroll", "write h[t] = … for what a step computes")
+            raise BPTTError(
+                "no equation has a step t on its left: there is nothing to unroll",
+                "write h[t] = … for what a step computes",
+            )
         for s in self.settings.loss_steps:
             parts = []
             for out in outputs:
@@ -285,7 +306,9 @@ class Nodes:
                 value = parts[0]
                 for part in parts[1:]:
                     value = value + part
-                self._register(value, base, s + self.settings.generic_offset, block, self.settings.offset.get(block, 0) + s, "loss")
+                self._register(
+                    value, base, s + self.settings.generic_offset, block, self.settings.offset.get(block, 0) + s, "loss"
+                )
         return base
 
     def _roles(self) -> None:
@@ -293,7 +316,13 @@ class Nodes:
         states, outputs = set(rec.states), set(rec.outputs)
         for name, place in self.places.items():
             if place.role == "value":
-                place.role = "state" if place.base in states else "output" if place.base in outputs and place.step is not None else "value"
+                place.role = (
+                    "state"
+                    if place.base in states
+                    else "output"
+                    if place.base in outputs and place.step is not None
+                    else "value"
+                )
             self.nodes[name].role = place.role
 
     def _number_uses(self, order: list[Node]) -> None:
@@ -303,11 +332,17 @@ class Nodes:
                 if arg.role == "parameter" and arg.name:
                     owner = node.name or node.owner or ""
                     place = self.places.get(owner)
-                    step = place.column - self.settings.offset.get(place.block, 0) if place and place.column is not None else None
+                    step = (
+                        place.column - self.settings.offset.get(place.block, 0)
+                        if place and place.column is not None
+                        else None
+                    )
                     uses[arg.name].append(Use(0, step, owner, node, slot))
         for name, found in uses.items():
             found.sort(key=lambda u: (u.step is not None, u.step or 0))
-            self.parameters[name].uses = tuple(Use(i + 1, u.step, u.variable, u.node, u.slot) for i, u in enumerate(found))
+            self.parameters[name].uses = tuple(
+                Use(i + 1, u.step, u.variable, u.node, u.slot) for i, u in enumerate(found)
+            )
 
     def node(self, name: str) -> Node:
         """The node of a named variable, such as `h[3]`."""
@@ -317,10 +352,11 @@ class Nodes:
         return self.nodes[name]
 
     def use_step(self, node: Node) -> int | None:
-        """The step at which a node uses its arguments, as the (t, k) triangle counts; None within a value that has no step.
+        """The step at which a node uses its arguments, as the (t, k) triangle counts; None within a value that has no
+        step.
 
-        What stands before the first step counts with the first; what stands after the last, or outside of the sums of a value that
-        is made of all steps, such as a total of one's own, with the last.
+        What stands before the first step counts with the first; what stands after the last, or outside of the sums of a
+        value that is made of all steps, such as a total of one's own, with the last.
         """
         owner = node.name or node.owner or ""
         if owner in self.made_of_steps:
@@ -329,7 +365,8 @@ class Nodes:
         if place is None or place.column is None:
             return None
         return min(
-            max(place.column - self.settings.offset.get(place.block, 0), 1), self.settings.steps.get(place.block, self.settings.columns)
+            max(place.column - self.settings.offset.get(place.block, 0), 1),
+            self.settings.steps.get(place.block, self.settings.columns),
         )
 
     @cached_property
@@ -354,7 +391,8 @@ class Nodes:
 
 
 def interior_edges(target: Node) -> list[tuple[Node, Node, int]]:
-    """The edges by which a variable's equation reads named variables, as (source, consumer, slot), in order of appearance."""
+    """The edges by which a variable's equation reads named variables, as (source, consumer, slot), in order of
+    appearance."""
     found: list[tuple[Node, Node, int]] = []
     stack, seen = [target], {target.serial}
     while stack:

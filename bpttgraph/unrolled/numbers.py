@@ -1,7 +1,9 @@
-"""Numbers for an unrolled recurrence: random instances, admission of data, runs with gradients, contributions and Jacobians.
+"""Numbers for an unrolled recurrence: random instances, admission of data, runs with gradients, contributions and
+Jacobians.
 
-Arrays inside have the batch in front, `(B, *shape)`; the user's `x` is `(T, n)` or `(T, B, n)`. A stack of seeds goes in front of the
-batch, so that the whole (t, k) triangle of contributions, or all rows of a Jacobian, is one reverse pass over stacked arrays.
+Arrays inside have the batch in front, `(B, *shape)`; the user's `x` is `(T, n)` or `(T, B, n)`. A stack of seeds goes
+in front of the batch, so that the whole (t, k) triangle of contributions, or all rows of a Jacobian, is one reverse
+pass over stacked arrays.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class Numbers:
         """One seed a loss and example: 1 for the gradient, a unit vector over the losses for the contributions."""
         return {head: leaf(f"seed[{head.name}]", batched=True) for head in self.u.heads}
 
-    # -- the reverse pass ---------------------------------------------------------------------------------------------
+    # -- the reverse pass ----------------------------------------------------------------------------------------------
 
     def groups(self) -> list[tuple[list[Head], Any]]:
         """Losses that share a set of cut edges, with that set: one group without truncation."""
@@ -66,7 +68,9 @@ class Numbers:
         rule = self.u.truncation
         assert rule is not None
         for head in self.u.heads:
-            key: tuple[int, ...] = tuple(head.column in kind for kind in kinds) if len(kinds) < 64 else (-(-head.column // rule.stride),)
+            key: tuple[int, ...] = (
+                tuple(head.column in kind for kind in kinds) if len(kinds) < 64 else (-(-head.column // rule.stride),)
+            )
             found.setdefault(() if rule.carousel else key, []).append(head)
         return [(heads, _CutFor(cuts, heads[0].column)) for heads in found.values()]
 
@@ -144,8 +148,12 @@ class Numbers:
         """Forward and reverse pass as one plan, and the gradient nodes of each leaf."""
         with no_collection():
             passes = self.passes
-            gradients = {name: [p.adjoints[node] for p in passes if node in p.adjoints] for name, node in self.leaf_nodes.items()}
-            outputs = [self.u.node(name) for name in self.u.order_of_names] + [g for found in gradients.values() for g in found]
+            gradients = {
+                name: [p.adjoints[node] for p in passes if node in p.adjoints] for name, node in self.leaf_nodes.items()
+            }
+            outputs = [self.u.node(name) for name in self.u.order_of_names] + [
+                g for found in gradients.values() for g in found
+            ]
             return Plan(outputs), gradients
 
     # -- admission ----------------------------------------------------------------------------------------------------
@@ -158,7 +166,9 @@ class Numbers:
         fed = {d.bases[0] for d in self.u.definitions if d not in rec.definitions}
         states = {f"{b}[{s}]" for b in rec.states for s in (0, 1, *(t + 1 for t in self.u.steps.values()))}
         # names that may be there although nothing of this unrolling reads them (targets of steps without a loss, …)
-        unused = {*rec.inputs, *rec.parameters, *fed, *states, *(k for k in self.u.shapes if k in rec.inputs)} - set(slots)
+        unused = {*rec.inputs, *rec.parameters, *fed, *states, *(k for k in self.u.shapes if k in rec.inputs)} - set(
+            slots
+        )
         return Admission(slots, unused, self.u.inputs != "every")
 
     def spread(self, admitted: Admitted) -> tuple[dict[Node, Array], set[Node]]:
@@ -182,8 +192,10 @@ class Numbers:
         if self.u.recurrence.abstract:
             names = ", ".join(self.u.recurrence.abstract)
             first = self.u.recurrence.abstract[0]
-            raise BPTTError(f"{names} {'is' if ',' not in names else 'are'} abstract: there are no numbers",
-                            f'bind: --let {first}=tanh on the command line, let={{"{first}": "tanh"}} in Python')  # fmt: skip
+            raise BPTTError(
+                f"{names} {'is' if ',' not in names else 'are'} abstract: there are no numbers",
+                f'bind: --let {first}=tanh on the command line, let={{"{first}": "tanh"}} in Python',
+            )
         admitted = self.admission.admit(data)
         dtype = admitted.dtype
         found: Scheduled | Checkpointed | None = None
@@ -192,7 +204,10 @@ class Numbers:
         if memory not in ("all", "sqrt"):
             raise BPTTError(f"memory={memory!r} is not known", 'write memory="all" or memory="sqrt"')
         if memory == "sqrt" and dtype.kind == "c":
-            raise BPTTError('memory="sqrt" computes with real numbers; complex data go through the unrolled graph', "leave out memory")
+            raise BPTTError(
+                'memory="sqrt" computes with real numbers; complex data go through the unrolled graph',
+                "leave out memory",
+            )
         if memory == "sqrt":
             from .chunks import Checkpointed
 
@@ -203,11 +218,13 @@ class Numbers:
 
 
 def _again(u: Any, data: dict[str, Array], how: str) -> Run:
-    return u.run(data, how != "plain", "all" if how == "plain" else how)
+    found: Run = u.run(data, how != "plain", "all" if how == "plain" else how)
+    return found
 
 
 class _Gradients(Mapping[str, Array]):
-    """Gradients by name. Lists parameters and initial states; any other variable (`x`, `c[2]`) can be asked for as well."""
+    """Gradients by name. Lists parameters and initial states; any other variable (`x`, `c[2]`) can be asked for as
+    well."""
 
     def __init__(self, run: Run):
         self._run = run
@@ -245,19 +262,26 @@ class _Values(Mapping[str, Array]):
 class Run:
     """The numbers of one run.
 
-    Loss and gradients come from the schedule over time where it applies; what is asked beyond them (Jacobians, contributions,
-    gradients of inner variables) is read off the unrolled graph, which is evaluated when it is first needed.
+    Loss and gradients come from the schedule over time where it applies; what is asked beyond them (Jacobians,
+    contributions, gradients of inner variables) is read off the unrolled graph, which is evaluated when it is first
+    needed.
 
     Attributes:
         loss: the total loss, summed over the batch. batch: its size, None for a single example.
-        values: arrays of all named variables, `values["h[2]"]` of shape `(n,)` or `(B, n)`; in a batch, every value of a step has a
-            row for each example, also where it holds no data.
-        gradients: of the total loss, by parameter and initial state (each in its own shape); other variables on request.
+        values: arrays of all named variables, `values["h[2]"]` of shape `(n,)` or `(B, n)`; in a batch, every value of
+            a step has a row for each example, also where it holds no data.
+        gradients: of the total loss, by parameter and initial state (each in its own shape); other variables on
+            request.
     """
 
     def __init__(
-        self, numbers: Numbers, data: Mapping[str, Any], admitted: Admitted, dtype: Any, scheduled: Scheduled | Checkpointed | None
-    ):  # fmt: skip
+        self,
+        numbers: Numbers,
+        data: Mapping[str, Any],
+        admitted: Admitted,
+        dtype: Any,
+        scheduled: Scheduled | Checkpointed | None,
+    ):
         self.numbers, self.data, self.batch = numbers, data, admitted.batch
         self.u = numbers.u
         self._admitted, self._scheduled = admitted, scheduled
@@ -265,7 +289,8 @@ class Run:
         self.loss = self._total() if scheduled is None else scheduled.loss
 
     def __reduce__(self) -> Any:
-        """What travels to another process is the recipe: the recurrence and the data, as they were when the run was made."""
+        """What travels to another process is the recipe: the recurrence and the data, as they were when the run was
+        made."""
         a, how = self._admitted, "plain"
         arrays = dict(a.arrays)
         if self._scheduled is not None:
@@ -293,7 +318,8 @@ class Run:
 
     @cached_property
     def _spread(self) -> tuple[dict[Node, Array], set[Node]]:
-        if self._scheduled is not None:  # the user's arrays may have changed since (a step of training): the schedule has copies
+        # the user's arrays may have changed since (a step of training): the schedule has copies
+        if self._scheduled is not None:
             kept = self._scheduled.data()
             a = self._admitted
             classes = {k: n for k, n in a.classes.items() if k not in kept}
@@ -368,11 +394,13 @@ class Run:
         value = self.array(name)
         if self.batch is None:
             return value[0] if node.batched else value
-        each = node.batched or self.u.column(name) is not None or name == self.u.total  # of a step, so each example has it
+        # of a step, so each example has it
+        each = node.batched or self.u.column(name) is not None or name == self.u.total
         return np.broadcast_to(value, (self.batch, *node.shape)) if each else value
 
     def gradient(self, name: str) -> Array:
-        """dE/d(name), in the shape in which `name` was given. `name` may be any variable, or a whole input sequence (`x`)."""
+        """dE/d(name), in the shape in which `name` was given. `name` may be any variable, or a whole input sequence
+        (`x`)."""
         expect(name, str, "the name of a variable", 'write a name such as "W_hh"')
         slot = self.u.slots.get(name)
         if self._scheduled is not None and slot is not None and slot.role in ("parameter", "initial"):
@@ -380,7 +408,8 @@ class Run:
             if slot.role == "parameter":
                 return np.zeros(slot.shape, self._dtype) if found is None else found.copy()
             if self.batch is None and found is not None:
-                return found[0].copy()
+                result: Array = found[0].copy()
+                return result
             total = np.zeros((1, *slot.shape), self._dtype) if found is None else found
             total = np.broadcast_to(total, (self.batch or 1, *slot.shape))
             return np.sum(total, axis=0) if self.batch is None or name in self._admitted.shared else np.array(total)
@@ -397,7 +426,9 @@ class Run:
         node = self.u.node(name)
         return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
 
-    def _evaluate(self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None, read: Reading | None = None) -> list[Array]:
+    def _evaluate(
+        self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None, read: Reading | None = None
+    ) -> list[Array]:
         """Numbers for nodes of the reverse pass: their values, or whatever else `read` reads off the graph."""
         known = {n: self._slots[n.serial] for n in self.numbers.forward_plan.nodes}
         given: dict[Node, Any] = {**known, **self._seeds, **(seeds or {})}
@@ -405,7 +436,8 @@ class Run:
             return (read or evaluate)(nodes, given)
 
     def _shaped(self, node: Node, parts: list[Any]) -> Array:
-        """Sum the parts and bring them to the shape of the data: without a batch, or summed over what all examples share."""
+        """Sum the parts and bring them to the shape of the data: without a batch, or summed over what all examples
+        share."""
         if not parts:
             total = np.zeros(node.shape, self._dtype)
         else:
@@ -414,15 +446,17 @@ class Run:
             return np.array(np.broadcast_to(total, node.shape))
         total = np.broadcast_to(total, (self.batch or 1, *node.shape))
         if self.batch is None or node in self._shared:
-            return np.sum(total, axis=0)
+            found: Array = np.sum(total, axis=0)
+            return found
         return np.array(total)
 
     def contributions(self, name: str) -> Array:
-        """The (t, k) triangle: `[t-1, k-1]` is dE_t/dW through the use at step k, shape `(T, T, *shape)`; its sum is the gradient.
+        """The (t, k) triangle: `[t-1, k-1]` is dE_t/dW through the use at step k, shape `(T, T, *shape)`; its sum is
+        the gradient.
 
-        For a parameter used in one block and a loss in another, t counts the steps of the loss's block, k those of the use's.
-        Uses before the first step (h[0] = V c) stand with those of step 1; uses in a total of one's own stand at the step of their
-        sum, or with the last step (a in E = a sum_t E[t]).
+        For a parameter used in one block and a loss in another, t counts the steps of the loss's block, k those of the
+        use's. Uses before the first step (h[0] = V c) stand with those of step 1; uses in a total of one's own stand at
+        the step of their sum, or with the last step (a in E = a sum_t E[t]).
         """
         expect(name, str, "the name of a parameter", 'write a name such as "W_hh"')
         if name not in self.numbers.leaf_nodes:
@@ -441,7 +475,8 @@ class Run:
         return stack
 
     def absolute_contributions(self, name: str) -> Array:
-        """S: the triangle with the sum of the absolute values of all path products, the unit (times u) of a verdict's errors."""
+        """S: the triangle with the sum of the absolute values of all path products, the unit (times u) of a verdict's
+        errors."""
         seeds = set(self.numbers.seeds.values())
         return self.triangle(name, lambda nodes, given: evaluate_absolute(nodes, given, seeds))
 
@@ -456,7 +491,11 @@ class Run:
         losses = max(u.steps.get(u.loss_block, u.columns), max(h.step for h in heads))
         if name not in self.numbers.leaf_nodes:
             result = np.zeros((losses, 1, *target.shape), self._dtype)
-            self._add(result[:, 0], self._evaluate(self.numbers.adjoint(target), self._stack(range(1, losses + 1)), read), target)
+            self._add(
+                result[:, 0],
+                self._evaluate(self.numbers.adjoint(target), self._stack(range(1, losses + 1)), read),
+                target,
+            )
             return result
         parts = [(k, node) for k, nodes in self.numbers.uses(name).items() for node in nodes]
         uses = max([u.steps.get(u.places[name].block, u.columns), *(k for k, _ in parts)])
@@ -474,7 +513,8 @@ class Run:
             result += np.broadcast_to(summed, result.shape)
 
     def jacobian(self, output: str, by: str) -> Array:
-        """The total derivative ∂output/∂by, numerator layout: `(m, n)`, with a batch `(B, m, n)`. Truncation does not apply.
+        """The total derivative ∂output/∂by, numerator layout: `(m, n)`, with a batch `(B, m, n)`. Truncation does not
+        apply.
 
         >>> import bpttgraph as bg
         >>> u = bg.cell("rnn").unroll(3)

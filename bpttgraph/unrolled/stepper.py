@@ -1,4 +1,5 @@
-"""A long sequence piece by piece, as training does it: loss and gradients of one piece, and the state with which the next begins.
+"""A long sequence piece by piece, as training does it: loss and gradients of one piece, and the state with which the
+next begins.
 
 No gradient passes from piece to piece (truncated BPTT with chunks). The schedule runs over memory that is made once.
 """
@@ -20,8 +21,8 @@ __all__ = ["Stepper"]
 class Stepper:
     """Loss and gradients piece by piece, over memory that is made once. Make one with `Unrolled.stepper`.
 
-    Calling it with the data of one piece returns `(loss, gradients, state)`: gradients by name, valid until the next call, and the
-    initial states for the next piece, to be put into its data.
+    Calling it with the data of one piece returns `(loss, gradients, state)`: gradients by name, valid until the next
+    call, and the initial states for the next piece, to be put into its data.
     """
 
     def __init__(self, u: UnrolledGraph):

@@ -1,9 +1,9 @@
 """A trial of the schedule: once, on a small instance, its numbers are compared with those of the unrolled graph.
 
-The proof (`proof`) shows that every value is there before it is read; that nothing was rewritten into something else only numbers can
-show. Verdicts and derivations rest on numbers, so those who give them run by `Unrolled.tried`, which makes this trial first. The
-same equations are compared over a few steps, so a trial does not grow with T; only where the parameters are few are they of the
-same sizes.
+The proof (`proof`) shows that every value is there before it is read; that nothing was rewritten into something else
+only numbers can show. Verdicts and derivations rest on numbers, so those who give them run by `Unrolled.tried`, which
+makes this trial first. The same equations are compared over a few steps, so a trial does not grow with T; only where
+the parameters are few are they of the same sizes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def fault(u: UnrolledGraph, batched: bool, hot: Collection[str], wide: bool) -> 
     """What is wrong with the schedule, as a text to send; "" if nothing was found.
 
     Args:
-        batched: whether there are several examples. hot: inputs that are one-hot. wide: whether a step is as large as `Layout` asks.
+        batched: whether there are several examples. hot: inputs that are one-hot. wide: whether a step is as large as
+            `Layout` asks.
     """
     small = _small(u)
     small.schedule.wide, small.schedule.large = wide, 0
@@ -44,7 +45,9 @@ def fault(u: UnrolledGraph, batched: bool, hot: Collection[str], wide: bool) -> 
     for key in hot:
         array = data[key]
         if array.dtype.kind == "f":
-            data[key] = np.eye(array.shape[-1])[np.random.default_rng(SEED).integers(array.shape[-1], size=array.shape[:-1])]
+            data[key] = np.eye(array.shape[-1])[
+                np.random.default_rng(SEED).integers(array.shape[-1], size=array.shape[:-1])
+            ]
     plain = small.run(data, schedule=False)
     try:
         differs = _difference(small.run(data), plain)
@@ -52,11 +55,16 @@ def fault(u: UnrolledGraph, batched: bool, hot: Collection[str], wide: bool) -> 
         differs = f"it ends in {type(error).__name__}: {error}"
     if not differs:
         return ""
-    sizes = {name: small.shapes[name] for name in (*small.recurrence.inputs, *small.recurrence.defined) if name in small.shapes}
+    sizes = {
+        name: small.shapes[name]
+        for name in (*small.recurrence.inputs, *small.recurrence.defined)
+        if name in small.shapes
+    }
     return (
-        f"a fault of bpttgraph: the schedule over time does not compute what the equations say ({differs}). The unrolled graph is "
-        f"used instead, and nothing here is wrong. Please report this: equations {'; '.join(small.recurrence.equations)}; "
-        f"{'; '.join(small.conventions)}; sizes {sizes}; {'batch of 2, ' if batched else ''}seed {SEED}"
+        f"a fault of bpttgraph: the schedule over time does not compute what the equations say ({differs}). The"
+        " unrolled graph is used instead, and nothing here is wrong. Please report this: equations"
+        f" {'; '.join(small.recurrence.equations)}; {'; '.join(small.conventions)}; sizes {sizes};"
+        f" {'batch of 2, ' if batched else ''}seed {SEED}"
     )
 
 

@@ -36,10 +36,12 @@ class Unrolled(UnrolledGraph):
         return Numbers(self)
 
     def instance(self, seed: int = 0, batch: int | None = None) -> dict[str, Any]:
-        """A generic random instance: weights of order one and not symmetric, initial states not zero, a random upstream gradient.
+        """A generic random instance: weights of order one and not symmetric, initial states not zero, a random upstream
+        gradient.
 
-        Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T, B)`. A run also
-        takes an input that is only multiplied with matrices as class numbers, `(T,)` or `(T, B)`: they stand for one-hot vectors.
+        Returns a flat mapping by the equations' own names: inputs `(T, n)` or `(T, B, n)`, class targets `(T,)` or `(T,
+        B)`. A run also takes an input that is only multiplied with matrices as class numbers, `(T,)` or `(T, B)`: they
+        stand for one-hot vectors.
 
         Raises:
             BPTTError: no instance was found on which every function (log, sqrt, division, powers) is defined.
@@ -50,7 +52,8 @@ class Unrolled(UnrolledGraph):
         return instance(self.numbers, seed, batch)
 
     def stepper(self) -> Stepper:
-        """Loss and gradients of one piece of a long sequence after the other, with carried states (see `unrolled.stepper`).
+        """Loss and gradients of one piece of a long sequence after the other, with carried states (see
+        `unrolled.stepper`).
 
         >>> import bpttgraph as bg
         >>> u = bg.cell("rnn").unroll(3)
@@ -68,14 +71,16 @@ class Unrolled(UnrolledGraph):
         """Numbers: loss, values and gradients on `data` (see `instance` for its form).
 
         Args:
-            schedule: False evaluates the unrolled graph node by node instead of using the schedule over time; the results are
-                equal up to rounding.
-            memory: "all" keeps every step; "sqrt" keeps about √T of them and computes the others twice (a loss at every step).
+            schedule: False evaluates the unrolled graph node by node instead of using the schedule over time; the
+                results are equal up to rounding.
+            memory: "all" keeps every step; "sqrt" keeps about √T of them and computes the others twice (a loss at every
+                step).
         """
         return self.numbers.run(data, schedule, memory)
 
     def tried(self, data: Mapping[str, Any]) -> Run:
-        """`run` for a verdict: the schedule over time is first compared with the unrolled graph, once, on a small instance.
+        """`run` for a verdict: the schedule over time is first compared with the unrolled graph, once, on a small
+        instance.
 
         Where they differ the fault is ours: `schedule.fault` says what to report, and the unrolled graph is used.
         """
@@ -97,11 +102,12 @@ class Unrolled(UnrolledGraph):
         """The picture (see `draw.Figure`).
 
         Args:
-            view: "forward", or a view of the gradient by `wrt`: "backward", "paths" (of loss step `t` and use `k`), "contributions";
-                "cell" for the inside of one step.
+            view: "forward", or a view of the gradient by `wrt`: "backward", "paths" (of loss step `t` and use `k`),
+                "contributions"; "cell" for the inside of one step.
             data: an instance, such as `u.instance()`; widths and numbers show the norms of the local Jacobians on it.
-            detail: for view "forward": "variables" (states, outputs, losses), "names" (every named variable, the default),
-                "equations" (every variable with its equation) or "primitives" (every node and edge of `u.graph`).
+            detail: for view "forward": "variables" (states, outputs, losses), "names" (every named variable, the
+                default), "equations" (every variable with its equation) or "primitives" (every node and edge of
+                `u.graph`).
         """
         return facade.picture(self, view, fold, wrt, t, k, data, detail, options)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 
-# -- 1. The node -------------------------------------------------------------------------------
+# -- 1. The node -------------------------------------------------------------------------------------------------------
 class Node:
     """One value: `op` applied to earlier nodes, or a leaf (`op` is None). It is never changed."""
 
@@ -29,7 +29,7 @@ def as_node(x):
     return x if isinstance(x, Node) else leaf(x)
 
 
-# -- 2. Kinds of operations --------------------------------------------------------------------
+# -- 2. Kinds of operations --------------------------------------------------------------------------------------------
 class Operation:
     """An entry of the rule table. Its kind reads the one statement of the derivative both ways: `pull` takes
     a cotangent g of y back to an argument (VJP), `push` takes a change t of an argument on to y (JVP)."""
@@ -67,7 +67,7 @@ class Linear(Operation):
         return self(*(t if i == slot else a for i, a in enumerate(y.args)), **y.settings)
 
 
-# -- 3. The rule table -------------------------------------------------------------------------
+# -- 3. The rule table -------------------------------------------------------------------------------------------------
 add = Elementwise("add", np.add, 1, 1)
 sub = Elementwise("sub", np.subtract, 1, -1)
 neg = Elementwise("neg", np.negative, -1)
@@ -121,7 +121,7 @@ Node.__getitem__ = lambda a, index: take(a, index=index)
 Node.T = property(transpose)
 
 
-# -- 4. The two passes -------------------------------------------------------------------------
+# -- 4. The two passes -------------------------------------------------------------------------------------------------
 def needed(*outputs):
     """All nodes that the outputs depend on, arguments before results: the order of serial numbers."""
     found, waiting = set(), list(outputs)
@@ -172,7 +172,7 @@ def listing(*outputs):
     return "\n".join(lines)
 
 
-# -- 5. Functions of functions -----------------------------------------------------------------
+# -- 5. Functions of functions -----------------------------------------------------------------------------------------
 def grad(f, slot=0):
     """The derivative, by one argument, of a function that gives one number: again such a function."""
 
@@ -199,7 +199,7 @@ def hessian(f, x):
     return np.reshape(rows, x.shape + x.shape)
 
 
-# -- 6. A recurrence over T steps --------------------------------------------------------------
+# -- 6. A recurrence over T steps --------------------------------------------------------------------------------------
 class Unrolled:
     """`step(h, x, target, **parameters)` gives the next state and a loss. A parameter is one node."""
 

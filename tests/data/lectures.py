@@ -11,9 +11,7 @@ RECURRENCES: dict[str, str] = {
     r"$$J(y_2, y_3)$$": "J = J(y[2], y[3])",
     # Lecture 001
     r"$$y^t = f(x^t, a^{t-1})$$": "y[t] = f(x[t], a[t-1])",
-    r"$$a^{< t>} = g_1(W_{aa}a^{< t-1>} + W_{ax}x^{< t>} + b_a)$$": (
-        "a[t] = g_1((((W_aa a[t-1]) + (W_ax x[t])) + b_a))"
-    ),
+    r"$$a^{< t>} = g_1(W_{aa}a^{< t-1>} + W_{ax}x^{< t>} + b_a)$$": "a[t] = g_1((((W_aa a[t-1]) + (W_ax x[t])) + b_a))",
     r"$$y^{< t>} = g_2(W_{ya}a^{< t>} + b_y)$$": "y[t] = g_2(((W_ya a[t]) + b_y))",
     # Lecture 002
     r"$$h_t = f_1(x_t, h_{t-1}; w_h, w_x)$$": "h[t] = f_1(x[t], h[t-1]; w_h, w_x)",

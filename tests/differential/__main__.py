@@ -1,4 +1,5 @@
-"""`python -m tests.differential --seeds 0:2000 [--only gradients,code] [--show]`: the sweep, in two processes, with progress."""
+"""`python -m tests.differential --seeds 0:2000 [--only gradients,code] [--show]`: the sweep, in two processes, with
+progress."""
 
 from __future__ import annotations
 
@@ -42,7 +43,9 @@ def shrunk(case: Case, difference: Difference, seconds: float = 20.0) -> tuple[C
         except Exception:  # not a recurrence that the oracle can evaluate
             return False
         for d in differences(candidate, [difference.category]):
-            if d.kind == difference.kind and (d.kind == "difference" or normal(d.detail)[:40] == normal(difference.detail)[:40]):
+            if d.kind == difference.kind and (
+                d.kind == "difference" or normal(d.detail)[:40] == normal(difference.detail)[:40]
+            ):
                 best = d
                 return True
         return False
@@ -79,14 +82,19 @@ def show_kinds(seeds: range, only: tuple[str, ...], most: int, seconds: float, p
     groups: dict[str, list[tuple[int, Case, Difference]]] = {}
     chunk = max(1, len(seeds) // (2 * processes))
     with ProcessPoolExecutor(processes) as pool:
-        waiting = [pool.submit(kinds_of, seeds[i : i + chunk], only, most, seconds) for i in range(0, len(seeds), chunk)]
+        waiting = [
+            pool.submit(kinds_of, seeds[i : i + chunk], only, most, seconds) for i in range(0, len(seeds), chunk)
+        ]
         for future in waiting:
             for seed, case, d in future.result():
                 groups.setdefault(signature(case, d), []).append((seed, case, d))
     ordered = sorted(groups.values(), key=lambda g: (list(CATEGORIES).index(g[0][2].category), -len(g)))
     for group in ordered:
         seed, case, d = group[0]
-        print(f"{d.category}: {d.kind}, {len(group)} of those shrunk, seeds {[s for s, _, _ in group[:4]]}: {d.detail}\n{case}\n")
+        print(
+            f"{d.category}: {d.kind}, {len(group)} of those shrunk, seeds {[s for s, _, _ in group[:4]]}:"
+            f" {d.detail}\n{case}\n"
+        )
 
 
 def sweep(seeds: range, only: tuple[str, ...], processes: int = 2) -> Iterator[tuple[int, list[Difference], float]]:
@@ -101,7 +109,11 @@ def sweep(seeds: range, only: tuple[str, ...], processes: int = 2) -> Iterator[t
                 yield found
             if sys.stderr.isatty():
                 rate = done / (time.monotonic() - start)
-                print(f"\r{done}/{len(seeds)}  {rate:.0f} a second, {(len(seeds) - done) / rate:.0f} s left ", end="", file=sys.stderr)
+                print(
+                    f"\r{done}/{len(seeds)}  {rate:.0f} a second, {(len(seeds) - done) / rate:.0f} s left ",
+                    end="",
+                    file=sys.stderr,
+                )
     if sys.stderr.isatty():
         print(file=sys.stderr)
 
@@ -111,11 +123,15 @@ def main() -> int:
     parser.add_argument("--seeds", default="0:300", help="from:to, or one seed")
     parser.add_argument("--only", default="", help=f"of {', '.join(CATEGORIES)}")
     parser.add_argument("--show", action="store_true", help="print every difference as generated, do not shrink")
-    parser.add_argument("--most", type=int, default=3, help="how many differences of a kind are shrunk and printed (default 3)")
+    parser.add_argument(
+        "--most", type=int, default=3, help="how many differences of a kind are shrunk and printed (default 3)"
+    )
     parser.add_argument("--refusals", action="store_true", help="also show the refusals")
     parser.add_argument("--seconds", type=float, default=20.0, help="to shrink one difference")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--kinds", action="store_true", help="shrink up to --most differences of a message, and group them by text")
+    parser.add_argument(
+        "--kinds", action="store_true", help="shrink up to --most differences of a message, and group them by text"
+    )
     given = parser.parse_args()
     low, colon, high = given.seeds.partition(":")
     seeds = range(int(low), int(high)) if colon else range(int(low), int(low) + 1)
@@ -150,7 +166,10 @@ def main() -> int:
             case, d = (case, d) if given.show else shrunk(case, d, given.seconds)
             print(f"seed {seed}: {d.category}: {d.kind}: {d.detail}\n{case}\n", flush=True)
     seconds = time.monotonic() - start
-    print(f"{len(seeds)} recurrences, {seconds:.0f} s; differences in {len(failed)}; right ones within {most:.0f} units of rounding")
+    print(
+        f"{len(seeds)} recurrences, {seconds:.0f} s; differences in {len(failed)}; right ones within {most:.0f} units"
+        " of rounding"
+    )
     for (category, kind), n in sorted(counts.items()):
         print(f"  {category:12} {kind:12} {n}")
     for message, n in refusals.most_common():

@@ -1,7 +1,7 @@
 """One comparison a category: the package against the oracle. Each returns a difference in words, or None.
 
-A difference is judged by what rounding may do: a small multiple of the unit roundoff times the sizes of the values and of the sum of
-the absolute (t, k) contributions. Nothing is compared with a relative tolerance of its own.
+A difference is judged by what rounding may do: a small multiple of the unit roundoff times the sizes of the values and
+of the sum of the absolute (t, k) contributions. Nothing is compared with a relative tolerance of its own.
 """
 
 from __future__ import annotations
@@ -94,10 +94,15 @@ class Subject:
     @cached_property
     def leaf_keys(self) -> list[str]:
         """Parameters and initial states."""
-        return [k for k in self.differentiable if k in self.case.parameters or ("[" in k and k.partition("[")[0] in self.case.defined)]
+        return [
+            k
+            for k in self.differentiable
+            if k in self.case.parameters or ("[" in k and k.partition("[")[0] in self.case.defined)
+        ]
 
     def moved(self, key: str, only: int | None = None) -> dict[int, Array]:
-        """The derivatives of the loss of each step by the entries of a key, (P, B), through all uses or those of one step."""
+        """The derivatives of the loss of each step by the entries of a key, (P, B), through all uses or those of one
+        step."""
         base = self.case.shapes[key.partition("[")[0]]
         array = self.world.data[key]
         length = 0 if key in self.case.parameters or "[" in key else self.case.steps
@@ -133,7 +138,8 @@ class Subject:
 
     @cached_property
     def triangles(self) -> dict[str, Array]:
-        """(T, T + 1, *shape) of parameters and initial states, summed over the batch; column k is that of the uses at step k."""
+        """(T, T + 1, *shape) of parameters and initial states, summed over the batch; column k is that of the uses at
+        step k."""
         found = {}
         for key in self.leaf_keys:
             base = self.case.shapes[key.partition("[")[0]]
@@ -145,13 +151,17 @@ class Subject:
         return found
 
     def scale(self, key: str) -> float:
-        """What errors of a gradient are measured by: the sum of its absolute contributions, and the size of the values."""
-        parts = np.abs(self.triangles[key]).sum((0, 1)) if key in self.leaf_keys else np.abs(self.gradients.get(key, 1.0))
+        """What errors of a gradient are measured by: the sum of its absolute contributions, and the size of the
+        values."""
+        parts = (
+            np.abs(self.triangles[key]).sum((0, 1)) if key in self.leaf_keys else np.abs(self.gradients.get(key, 1.0))
+        )
         return self.size * (1 + float(parts.max(initial=0)))
 
     @cached_property
     def unrest(self) -> float:
-        """How far the oracle's own gradients move, in units of rounding, if all data move by half a unit in the last place."""
+        """How far the oracle's own gradients move, in units of rounding, if all data move by half a unit in the last
+        place."""
         if not self.leaf_keys:
             return 0.0
         other, rng = Subject(self.case), np.random.default_rng(0)
@@ -221,7 +231,8 @@ def compare_triangle(s: Subject, run: Any = None) -> str | None:
             return f"{key}: shape {got.shape}"
         total = s.gradients[key]
         total = total if total.ndim == got.ndim - 2 else total.sum(0)
-        want[-1, -1] += total - want.sum((0, 1))  # uses in a total of one's own that stand in none of its sums: at the last step
+        # uses in a total of one's own that stand in none of its sums: at the last step
+        want[-1, -1] += total - want.sum((0, 1))
         want[:, 1] += want[:, 0]  # uses before the first step count with the first
         want[:, 0] = 0
         if found := s.differs(got.sum((0, 1)), total, s.scale(key)):
@@ -229,7 +240,11 @@ def compare_triangle(s: Subject, run: Any = None) -> str | None:
         if not s.case.plain_total:  # rows of a total of one's own are a convention
             got, want = got.sum(0, keepdims=True), want.sum(0, keepdims=True)
         if found := s.differs(got, want[:, 1:], s.scale(key)):
-            row = np.unravel_index(np.argmax(np.abs(got - want[:, 1:])), got.shape) if got.shape == want[:, 1:].shape else ()
+            row = (
+                np.unravel_index(np.argmax(np.abs(got - want[:, 1:])), got.shape)
+                if got.shape == want[:, 1:].shape
+                else ()
+            )
             return f"{key} at {row[:2]}: {found}"
     return None
 

@@ -14,10 +14,13 @@ STEP = 1e-30
 
 
 def draw(case: Case, key: str, seed: int) -> Array:
-    """The data of a key, a function of the seed and the key alone: a sequence (T, [B,] n), an initial state ([B,] n) or a parameter."""
+    """The data of a key, a function of the seed and the key alone: a sequence (T, [B,] n), an initial state ([B,] n) or
+    a parameter."""
     rng = np.random.default_rng([seed, zlib.crc32(key.encode())])
     base, kind = key.partition("[")[0], case.kinds.get(key.partition("[")[0], "")
-    lead: tuple[int, ...] = () if key in case.parameters else () if case.batch is None or key in case.single else (case.batch,)
+    lead: tuple[int, ...] = (
+        () if key in case.parameters else () if case.batch is None or key in case.single else (case.batch,)
+    )
     if key not in case.parameters and "[" not in key:
         lead = (case.steps, *lead)
     if key.startswith("dE_d"):
@@ -32,7 +35,8 @@ def draw(case: Case, key: str, seed: int) -> Array:
 
 
 def moves(array: Array, entries: tuple[int, ...]) -> Array:
-    """`array` once for each index over its last axes `entries`, with that entry moved (for all examples and steps before it)."""
+    """`array` once for each index over its last axes `entries`, with that entry moved (for all examples and steps
+    before it)."""
     size = int(np.prod(entries))
     out = np.repeat(array[None].astype(complex), size, axis=0)
     flat = out.reshape(size, -1, size)

@@ -1,7 +1,8 @@
-"""The same trees as programs on the package's Tensors: arrays for `bg.grad` and `backward`, single numbers for `bg.replay`.
+"""The same trees as programs on the package's Tensors: arrays for `bg.grad` and `backward`, single numbers for
+`bg.replay`.
 
-A `World` only needs arithmetic, so it runs on Tensors, and on NumPy's object arrays of single-number Tensors. Only functions that the
-oracle writes with complex numbers in mind are written here as a user would.
+A `World` only needs arithmetic, so it runs on Tensors, and on NumPy's object arrays of single-number Tensors. Only
+functions that the oracle writes with complex numbers in mind are written here as a user would.
 """
 
 from __future__ import annotations
@@ -33,16 +34,21 @@ class Eager(World):
 
     ops: ClassVar = {
         **OPS,
-        "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "relu": lambda x: np.maximum(x, 0), "abs": np.abs,
+        "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+        "relu": lambda x: np.maximum(x, 0),
+        "abs": np.abs,
         "gelu": lambda x: x.gelu() if isinstance(x, bg.Tensor) else OPS["gelu"](x),
-        "softplus": lambda x: np.logaddexp(0, x), "silu": lambda x: x / (1 + np.exp(-x)),
+        "softplus": lambda x: np.logaddexp(0, x),
+        "silu": lambda x: x / (1 + np.exp(-x)),
         "leaky_relu": lambda x, s=0.01: np.where(x > 0, x, s * x),
-        "elu": lambda x, a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))), "clip": lambda x, low, high: np.clip(x, low, high),
-        "softmax": _softmax, "log_softmax": lambda x: np.log(_softmax(x)),
+        "elu": lambda x, a=1.0: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))),
+        "clip": lambda x, low, high: np.clip(x, low, high),
+        "softmax": _softmax,
+        "log_softmax": lambda x: np.log(_softmax(x)),
         "max": lambda x, y=None: np.maximum(x, y) if y is not None else np.max(_flat(x), axis=-1),
         "min": lambda x, y=None: np.minimum(x, y) if y is not None else np.min(_flat(x), axis=-1),
         "norm": lambda x: np.linalg.norm(_flat(x), axis=-1),
-    }  # fmt: skip
+    }
     kinks: ClassVar = {}
 
     def __init__(self, case: Any, data: Any, moved: Any, outputs: tuple[str, ...]):
@@ -99,7 +105,9 @@ class Scalars(World):
 
 def _fold(f: Any, x: Any, y: Any) -> Any:
     """The larger (smaller) of two arguments, or of all entries."""
-    each = np.frompyfunc(lambda a, b: f(*[v if isinstance(v, bg.Tensor) else bg.tensor(float(v)) for v in (a, b)]), 2, 1)
+    each = np.frompyfunc(
+        lambda a, b: f(*[v if isinstance(v, bg.Tensor) else bg.tensor(float(v)) for v in (a, b)]), 2, 1
+    )
     if y is not None:
         return each(x, y)
     flat = np.asarray(_flat(x))
@@ -126,7 +134,9 @@ def compare_replay(s: Subject) -> str | None:
     again = bg.replay(loss)
     order = {id(t): (key, i) for key in keys for i, t in np.ndenumerate(tensors[key])}
     places = [order.get(id(t)) for t in again.leaves]  # None for a number that an operation of ours made a Tensor
-    value, gradient = again([np.asarray(s.world.data[p[0]])[p[1]] if p else t.item() for p, t in zip(places, again.leaves)])
+    value, gradient = again(
+        [np.asarray(s.world.data[p[0]])[p[1]] if p else t.item() for p, t in zip(places, again.leaves)]
+    )
     if found := s.differs(value, s.loss, s.size * s.batch * s.case.steps):
         return f"value: {found}"
     got: dict[str, Array] = {k: np.zeros(s.gradients[k].shape) for k in keys}

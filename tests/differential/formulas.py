@@ -1,4 +1,5 @@
-"""Comparisons of what is derived: Jacobians, path counts, the five levels, symbolic T, recursions, printed code, verdicts."""
+"""Comparisons of what is derived: Jacobians, path counts, the five levels, symbolic T, recursions, printed code,
+verdicts."""
 
 from __future__ import annotations
 
@@ -119,7 +120,8 @@ def compare_forms(s: Subject) -> str | None:
 
 
 def general(s: Subject, key: str) -> str:
-    """The name for any number of steps: r[4], the state before the first of a state that runs backwards, is r[T+1] for T = 3."""
+    """The name for any number of steps: r[4], the state before the first of a state that runs backwards, is r[T+1] for
+    T = 3."""
     n, step = place(key)
     return f"{n}[T+{step - s.case.steps}]" if step is not None and step > s.case.steps and n != "all" else key
 
@@ -130,7 +132,8 @@ def symbolic(s: Subject, key: str) -> Any:
 
 
 def compare_symbolic(s: Subject) -> str | None:
-    """The recursions instantiated at T = 1 … 6 are those of the unrolled graph, which are right for the T of the case."""
+    """The recursions instantiated at T = 1 … 6 are those of the unrolled graph, which are right for the T of the
+    case."""
     first = 1 if isinstance(s.case.loss, str) else max(s.case.loss)
     for key in chosen(s, 2):
         g = symbolic(s, key)
@@ -168,7 +171,8 @@ def compare_closed(s: Subject) -> str | None:
 
 
 def arguments(s: Subject, code: Any, example: int) -> dict[str, Any]:
-    """What the printed function takes: sequences whose row t is step t (rows before the first step stand at the end, as in Python)."""
+    """What the printed function takes: sequences whose row t is step t (rows before the first step stand at the end, as
+    in Python)."""
     c = s.case
     values: dict[str, dict[Any, Array]] = {}
     for n, v in s.values.items():
@@ -180,7 +184,8 @@ def arguments(s: Subject, code: Any, example: int) -> dict[str, Any]:
         if key in c.parameters or step is not None:
             values.setdefault(base_name, {})[step] = s.world.leaf(key, None, None)
         else:
-            ahead = c.defined[key[4:]].index if key.startswith("dE_d") else 0  # of a loss that is given, the step of its output
+            # of a loss that is given, the step of its output
+            ahead = c.defined[key[4:]].index if key.startswith("dE_d") else 0
             for t in range(1, c.steps + 1):
                 values.setdefault(base_name, {})[t + ahead] = s.world.leaf(key, t, None)
     if c.total is not None:
@@ -269,7 +274,8 @@ def compare_verify(s: Subject) -> str | None:
 
 
 def compare_instance(s: Subject) -> str | None:
-    """The package's own instance: what the recurrence reads and nothing else, inside the domain of its functions; its run is right."""
+    """The package's own instance: what the recurrence reads and nothing else, inside the domain of its functions; its
+    run is right."""
     c = s.case
     given = s.u.instance(seed=c.data_seed % 7, batch=c.batch)
     data = {}
@@ -277,7 +283,9 @@ def compare_instance(s: Subject) -> str | None:
         n = key.partition("[")[0]
         whole = np.asarray(value).dtype.kind == "i"
         data[key] = np.eye(c.shapes[n][0])[value] if whole else value
-        proper = c.kinds.get(n) != "distribution" or (np.all(data[key] >= 0) and np.abs(data[key].sum(-1) - 1).max() < 1e-12)
+        proper = c.kinds.get(n) != "distribution" or (
+            np.all(data[key] >= 0) and np.abs(data[key].sum(-1) - 1).max() < 1e-12
+        )
         if not proper:
             return f"{key} is no distribution"
     own = Subject(replace(c, kinds=dict.fromkeys(c.kinds, ""), single=frozenset(), absent=frozenset()))
@@ -296,8 +304,12 @@ def compare_instance(s: Subject) -> str | None:
 def compare_truncation(s: Subject) -> str | None:
     """Windows and chunks leave out cells of the triangle, and nothing else."""
     c = s.case
-    backwards = any(n.op == "name" and isinstance(n.value[1], int) and n.value[1] > 0 for e in c.equations for n in e.right.walk())
-    apart = any(e.index if isinstance(e.index, int) else isinstance(e.index, tuple) and e.index[1] < 0 for e in c.equations)
+    backwards = any(
+        n.op == "name" and isinstance(n.value[1], int) and n.value[1] > 0 for e in c.equations for n in e.right.walk()
+    )
+    apart = any(
+        e.index if isinstance(e.index, int) else isinstance(e.index, tuple) and e.index[1] < 0 for e in c.equations
+    )
     if c.steps < 2 or not c.plain_total or backwards or apart:
         return None
     for rule, window, stride in (("sliding:2", 2, 1), ("chunk:2", 2, 2), ("3;2", 3, 2)):

@@ -11,7 +11,24 @@ from .trees import Case, Equation, Shape, Tree, call, name, num, shape_of, well_
 
 SMOOTH = ("tanh", "sigmoid", "softplus", "silu", "sin", "cos", "identity")
 KINKED = ("relu", "leaky_relu", "elu", "clip", "abs", "max0", "max2", "min2")
-NASTY = ("np", "range", "dh", "delta_h", "δ", "delta", "w'", "w_prime", "print", "W_1", "θ", "len", "step", "zeros", "dE", "dW")
+NASTY = (
+    "np",
+    "range",
+    "dh",
+    "delta_h",
+    "δ",
+    "delta",
+    "w'",
+    "w_prime",
+    "print",
+    "W_1",
+    "θ",
+    "len",
+    "step",
+    "zeros",
+    "dE",
+    "dW",
+)
 
 
 class Generator:
@@ -70,7 +87,9 @@ class Generator:
         return name(n, 0)
 
     def target(self, shape: Shape, kind: str = "") -> Tree:
-        n = next(i for i in ("target", "d_out", "target_2", *[f"target_{j}" for j in range(3, 40)]) if i not in self.shapes)
+        n = next(
+            i for i in ("target", "d_out", "target_2", *[f"target_{j}" for j in range(3, 40)]) if i not in self.shapes
+        )
         self.shapes[n] = shape
         if kind:
             self.kinds[n] = kind
@@ -88,7 +107,11 @@ class Generator:
         if known and roll < 0.6:
             return self.r.choice(known)
         if self.in_once or roll < 0.8:
-            return num(self.r.choice((0.5, 2, 1, -1.5, 0.25))) if shape == () and self.chance(0.25) else self.parameter(shape)
+            return (
+                num(self.r.choice((0.5, 2, 1, -1.5, 0.25)))
+                if shape == () and self.chance(0.25)
+                else self.parameter(shape)
+            )
         return self.input(shape)
 
     # -- expressions ---------------------------------------------------------------------------------------------------
@@ -151,7 +174,11 @@ class Generator:
         if roll < 0.86:
             k = self.dim()
             v, u = self.parameter((*shape, k)), self.parameter((k, m))
-            return call("matmul", call("matmul", v, u), source) if self.chance(0.5) else call("matmul", v, call("matmul", u, source))
+            return (
+                call("matmul", call("matmul", v, u), source)
+                if self.chance(0.5)
+                else call("matmul", v, call("matmul", u, source))
+            )
         if roll < 0.92 and (m,) == shape:
             return call("matmul", call("diag", self.parameter(shape)), source)
         if (m,) == shape:
@@ -214,14 +241,18 @@ class Generator:
         if f == "exp":
             return call("exp", call("tanh", e) if self.chance(0.6) else call("neg", call("pow", e, num(2))))
         if f == "log":
-            return call("log", call("add", num(1), call("pow", e, num(2)) if self.chance(0.6) else call("exp", call("tanh", e))))
+            return call(
+                "log", call("add", num(1), call("pow", e, num(2)) if self.chance(0.6) else call("exp", call("tanh", e)))
+            )
         if f == "sqrt":
             return call("sqrt", call("add", num(1), call("pow", e, num(2)) if self.chance(0.6) else call("sigmoid", e)))
         if f == "pow":
             return call("pow", call("tanh", e) if self.chance(0.5) else e, num(self.r.choice((2, 2, 3))))
         if f == "pow2":
             return call("pow", num(2), call("tanh", e) if self.chance(0.5) else e)
-        return call("div", e, call("add", num(1), call("pow", self.tree(shape if self.chance(0.6) else (), depth - 2), num(2))))
+        return call(
+            "div", e, call("add", num(1), call("pow", self.tree(shape if self.chance(0.6) else (), depth - 2), num(2)))
+        )
 
     def special(self, shape: Shape, depth: int) -> Tree:
         r = self.r
@@ -242,7 +273,11 @@ class Generator:
                 parts = [cut, shape[0] - cut]
                 return self.stack([self.tree((p,) if p > 1 or self.chance(0.3) else (), depth - 1) for p in parts])
             if roll < 0.9:
-                return call("matmul", call("outer", self.vector(shape, 0), self.vector((m := (self.dim(),)), 0)), self.vector(m, 0))
+                return call(
+                    "matmul",
+                    call("outer", self.vector(shape, 0), self.vector((m := (self.dim(),)), 0)),
+                    self.vector(m, 0),
+                )
             return call("matmul", call("diag", self.vector(shape, depth - 1)), self.vector(shape, 0))
         if shape[0] == shape[1] and self.chance(0.5):
             return call("diag", self.vector(shape[:1], depth - 1))
@@ -259,7 +294,11 @@ class Generator:
             shape = (self.dim(), self.dim()) if not self.scalar_only and self.chance(0.15) else shape
             e = r.choice((self.affine, self.tree))(shape, 1)
             if e.op in ("name", "num"):
-                e = call("exp", self.parameter(shape)) if self.chance(0.5) else call("mul", self.parameter(()), self.parameter(shape))
+                e = (
+                    call("exp", self.parameter(shape))
+                    if self.chance(0.5)
+                    else call("mul", self.parameter(()), self.parameter(shape))
+                )
             equations.append(Equation((n,), None, e))
             self.shapes[n] = shape
             self.once.append(n)
@@ -317,8 +356,18 @@ class Generator:
         choice: Any = r.choices(("every", "last", "some"), (5, 2, 2))[0]
         if choice == "some":
             choice = tuple(sorted(r.sample(range(1, self.steps + 1), r.randint(1, self.steps))))
-        case = Case(self.seed, tuple(equations), self.shapes, self.steps, choice, "mean" if self.chance(0.25) else "sum",
-                    r.choice((2, 3, 4)) if self.chance(0.4) else None, self.kinds, style=r.choice("@ "), data_seed=self.seed)  # fmt: skip
+        case = Case(
+            self.seed,
+            tuple(equations),
+            self.shapes,
+            self.steps,
+            choice,
+            "mean" if self.chance(0.25) else "sum",
+            r.choice((2, 3, 4)) if self.chance(0.4) else None,
+            self.kinds,
+            style=r.choice("@ "),
+            data_seed=self.seed,
+        )
         if not case.plain_total and self.chance(0.9):  # another choice contradicts it
             case = replace(case, loss="every", reduce="sum")
         before = [f"{s}[{i}]" for s in states for i in (0, -1, -2)]
@@ -333,7 +382,11 @@ class Generator:
     def shifted(self, case: Case, states: list[str]) -> Case:
         """h[t+1] = f(h[t]) in the place of h[t] = f(h[t-1])."""
         s = self.r.choice(states)
-        if any(n.op == "name" and n.value[0] == s and isinstance(n.value[1], tuple) for e in case.equations for n in e.right.walk()):
+        if any(
+            n.op == "name" and n.value[0] == s and isinstance(n.value[1], tuple)
+            for e in case.equations
+            for n in e.right.walk()
+        ):
             return case
 
         def change(e: Tree) -> Tree:
@@ -363,10 +416,22 @@ class Generator:
         roll = self.r.random()
         if len(shape) == 1 and roll < 0.12 and shape[0] > 1:
             cut = self.r.randint(1, shape[0] - 1)
-            inner = self.stack([call("matmul", self.parameter((p, *shape)), own) if i and p > 1 else self.tree((p,) if p > 1 else (), 1)
-                                for i, p in enumerate((cut, shape[0] - cut))])  # fmt: skip
+            inner = self.stack(
+                [
+                    (
+                        call("matmul", self.parameter((p, *shape)), own)
+                        if i and p > 1
+                        else self.tree((p,) if p > 1 else (), 1)
+                    )
+                    for i, p in enumerate((cut, shape[0] - cut))
+                ]
+            )
         elif len(shape) == 1:
-            first = call("matmul", self.parameter(shape * 2), own) if self.chance(0.7) else call("mul", self.parameter(shape), own)
+            first = (
+                call("matmul", self.parameter(shape * 2), own)
+                if self.chance(0.7)
+                else call("mul", self.parameter(shape), own)
+            )
             inner = call("add", first, self.tree(shape, 2)) if self.chance(0.75) else first
             if self.chance(0.12):
                 inner = call("add", inner, call("matmul", self.parameter(shape * 2), own))
@@ -381,7 +446,11 @@ class Generator:
             f = "tanh"
         if f == "gate":
             gate = call("sigmoid", self.affine(shape, 1))
-            return Equation((s,), 0, call("add", call("mul", gate, own), call("mul", call("sub", num(1), gate), call("tanh", inner))))
+            return Equation(
+                (s,),
+                0,
+                call("add", call("mul", gate, own), call("mul", call("sub", num(1), gate), call("tanh", inner))),
+            )
         if f == "any":
             free = self.elementwise(inner, shape, 1)
             return Equation((s,), 0, call("tanh", free) if self.chance(0.5) else free)
@@ -459,7 +528,11 @@ class Generator:
                 last = r.choice(v).value[0]
                 shape = self.shapes[last]
                 end = name(last, ("T", 0))
-                right = call("add", plain, call("dot", self.parameter(shape), end) if shape else call("mul", self.parameter(()), end))
+                right = call(
+                    "add",
+                    plain,
+                    call("dot", self.parameter(shape), end) if shape else call("mul", self.parameter(()), end),
+                )
         elif kind == "square":
             right = call(r.choice(("tanh", "softplus", "identity")), plain)
         elif kind == "body":
@@ -505,7 +578,8 @@ def _reaches_state(case: Case) -> bool:
 
 
 def random_recurrence(seed: int, accept: Callable[[Case], bool] = lambda case: True) -> Case:
-    """The case of a seed: the first that fits of a fixed sequence of attempts. `accept` judges its numbers (finite, away from kinks)."""
+    """The case of a seed: the first that fits of a fixed sequence of attempts. `accept` judges its numbers (finite,
+    away from kinks)."""
     for attempt in range(200):
         try:
             case = Generator(seed * 1000 + attempt).case()

@@ -1,8 +1,9 @@
 """The truth: a recurrence's trees evaluated in plain NumPy with complex numbers. Shares no code with the package.
 
-Values are computed on demand, `value("h", 3)`, so that no order of computation is assumed. Every array is (P, B, *shape): P variants of
-the data at once (one moved entry each, see `data.moves`), B examples. A derivative is an imaginary part divided by a tiny step;
-functions with a kink decide by the real part, and `margin` is how far the nearest kink was.
+Values are computed on demand, `value("h", 3)`, so that no order of computation is assumed. Every array is (P, B,
+*shape): P variants of the data at once (one moved entry each, see `data.moves`), B examples. A derivative is an
+imaginary part divided by a tiny step; functions with a kink decide by the real part, and `margin` is how far the
+nearest kink was.
 """
 
 from __future__ import annotations
@@ -21,15 +22,29 @@ _erfc = np.vectorize(math.erfc, otypes=[float])
 
 
 class World:
-    """One evaluation of a case. `moved` replaces data by key, at all uses or only at those of step `only`; `shift` is added to values,
-    (name, step) -> array. `outputs` are the names whose given gradients make the loss, where there is no loss."""
+    """One evaluation of a case. `moved` replaces data by key, at all uses or only at those of step `only`; `shift` is
+    added to values, (name, step) -> array. `outputs` are the names whose given gradients make the loss, where there is
+    no loss."""
 
     ops: Mapping[str, Callable[..., Any]]
     kinks: Mapping[str, Callable[..., Any]]
 
-    def __init__(self, case: Case, data: Mapping[str, Array] | None = None, moved: Mapping[str, Array] | None = None,
-                 only: int | None = None, shift: Mapping[Any, Array] | None = None, outputs: tuple[str, ...] = ()):  # fmt: skip
-        self.case, self.moved, self.only, self.shift, self.outputs = case, dict(moved or {}), only, dict(shift or {}), outputs
+    def __init__(
+        self,
+        case: Case,
+        data: Mapping[str, Array] | None = None,
+        moved: Mapping[str, Array] | None = None,
+        only: int | None = None,
+        shift: Mapping[Any, Array] | None = None,
+        outputs: tuple[str, ...] = (),
+    ):
+        self.case, self.moved, self.only, self.shift, self.outputs = (
+            case,
+            dict(moved or {}),
+            only,
+            dict(shift or {}),
+            outputs,
+        )
         self.data: dict[str, Array] = {} if data is None else dict(data)
         self.memo: dict[Any, Array] = {}
         self.margin, self.defined, self.once = np.inf, case.defined, case.once
@@ -39,7 +54,11 @@ class World:
         """The data of a key as (P, B, *shape)."""
         if key not in self.data:
             absent = key in self.case.absent
-            self.data[key] = np.zeros(self.case.shapes[key.partition("[")[0]]) if absent else draw(self.case, key, self.case.data_seed)
+            self.data[key] = (
+                np.zeros(self.case.shapes[key.partition("[")[0]])
+                if absent
+                else draw(self.case, key, self.case.data_seed)
+            )
         array = self.data[key]
         base = key.partition("[")[0]
         if self.case.kinds.get(base) == "classes":
@@ -82,7 +101,13 @@ class World:
             return np.full((1, 1), float(e.value))
         if e.op == "name":
             n, i = e.value
-            step = None if i is None else t + i if isinstance(i, int) else {"at": 0, "T": self.case.steps, "k": k}[i[0]] + i[1]
+            step = (
+                None
+                if i is None
+                else t + i
+                if isinstance(i, int)
+                else {"at": 0, "T": self.case.steps, "k": k}[i[0]] + i[1]
+            )
             return self.value(n, step, t)
         if e.op == "sum_t":  # over the steps chosen by the loss
             parts = [self.tree(e.args[0], s, None) for s in self.case.loss_steps]
@@ -180,23 +205,56 @@ def _matmul(a: Array, b: Array) -> Array:
 
 
 OPS: dict[str, Callable[..., Array]] = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b,
-    "pow": lambda a, b: a**b, "neg": lambda a: -a, "matmul": _matmul, "T": lambda a: np.swapaxes(a, 2, 3),
-    "stack": _stack, "concat": _stack, "tanh": np.tanh, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
-    "relu": lambda x: np.where(x.real > 0, x, 0), "softplus": lambda x: np.log(1 + np.exp(x)),
-    "silu": lambda x: x / (1 + np.exp(-x)), "gelu": lambda x: x * _phi(x),
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "sin": np.sin, "cos": np.cos, "identity": lambda x: x,
-    "abs": lambda x: np.where(x.real < 0, -x, x), "leaky_relu": lambda x, s=0.01: np.where(x.real > 0, x, s * x),
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b,
+    "neg": lambda a: -a,
+    "matmul": _matmul,
+    "T": lambda a: np.swapaxes(a, 2, 3),
+    "stack": _stack,
+    "concat": _stack,
+    "tanh": np.tanh,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "relu": lambda x: np.where(x.real > 0, x, 0),
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "gelu": lambda x: x * _phi(x),
+    "exp": np.exp,
+    "log": np.log,
+    "sqrt": np.sqrt,
+    "sin": np.sin,
+    "cos": np.cos,
+    "identity": lambda x: x,
+    "abs": lambda x: np.where(x.real < 0, -x, x),
+    "leaky_relu": lambda x, s=0.01: np.where(x.real > 0, x, s * x),
     "elu": lambda x, a=1.0: np.where(x.real > 0, x, a * (np.exp(np.where(x.real > 0, 0, x)) - 1)),
     "clip": lambda x, low, high: np.where(x.real < low.real, low, np.where(x.real > high.real, high, x)),
-    "softmax": lambda x: np.exp(_log_softmax(x)), "log_softmax": _log_softmax, "max": _extreme(1), "min": _extreme(-1),
-    "sum": lambda x: _flat(x).sum(-1), "mean": lambda x: _flat(x).mean(-1), "norm": lambda x: np.sqrt((_flat(x) ** 2).sum(-1)),
-    "dot": lambda a, b: (_flat(a) * _flat(b)).sum(-1), "squared_error": lambda a, b: 0.5 * ((_flat(a) - _flat(b)) ** 2).sum(-1),
-    "cross_entropy": lambda y, d: -(d * np.log(y)).sum(-1), "outer": lambda a, b: a[..., :, None] * b[..., None, :],
+    "softmax": lambda x: np.exp(_log_softmax(x)),
+    "log_softmax": _log_softmax,
+    "max": _extreme(1),
+    "min": _extreme(-1),
+    "sum": lambda x: _flat(x).sum(-1),
+    "mean": lambda x: _flat(x).mean(-1),
+    "norm": lambda x: np.sqrt((_flat(x) ** 2).sum(-1)),
+    "dot": lambda a, b: (_flat(a) * _flat(b)).sum(-1),
+    "squared_error": lambda a, b: 0.5 * ((_flat(a) - _flat(b)) ** 2).sum(-1),
+    "cross_entropy": lambda y, d: -(d * np.log(y)).sum(-1),
+    "outer": lambda a, b: a[..., :, None] * b[..., None, :],
     "diag": lambda a: a[..., :, None] * np.eye(a.shape[-1]),
-}  # fmt: skip
+}
 ENTRYWISE = ("add", "sub", "mul", "div", "pow", "max", "min", "clip", "leaky_relu", "elu")
-World.ops, World.kinks = OPS, {
-    "relu": lambda x: x, "abs": lambda x: x, "leaky_relu": lambda x, s=0: x, "elu": lambda x, a=1: x, "max": _gap, "min": _gap,
-    "clip": lambda x, low, high: np.minimum(abs(x - low), abs(x - high)), "norm": lambda x: np.sqrt((_flat(x) ** 2).sum(-1)),
-}  # fmt: skip  # the distance of each argument from a kink
+World.ops, World.kinks = (
+    OPS,
+    {
+        "relu": lambda x: x,
+        "abs": lambda x: x,
+        "leaky_relu": lambda x, s=0: x,
+        "elu": lambda x, a=1: x,
+        "max": _gap,
+        "min": _gap,
+        "clip": lambda x, low, high: np.minimum(abs(x - low), abs(x - high)),
+        "norm": lambda x: np.sqrt((_flat(x) ** 2).sum(-1)),
+    },
+)  # the distance of each argument from a kink

@@ -31,12 +31,25 @@ class Links:
         e = self.fixed.get(place) or (case.once if step is None else case.defined).get(n)
         if e is None or (isinstance(e.index, int) and not 1 <= step - e.index <= case.steps):
             return []
-        return self._names(e.right, None if e.index is None else step - e.index if isinstance(e.index, int) else step, None)
+        return self._names(
+            e.right, None if e.index is None else step - e.index if isinstance(e.index, int) else step, None
+        )
 
     def _names(self, e: Tree, t: Any, k: Any) -> list[Place]:
         if e.op == "name":
             n, i = e.value
-            return [(n, None if i is None else t + i if isinstance(i, int) else {"at": 0, "T": self.case.steps, "k": k}[i[0]] + i[1])]
+            return [
+                (
+                    n,
+                    (
+                        None
+                        if i is None
+                        else t + i
+                        if isinstance(i, int)
+                        else {"at": 0, "T": self.case.steps, "k": k}[i[0]] + i[1]
+                    ),
+                )
+            ]
         if e.op == "sum_t":
             return [p for s in self.case.loss_steps for p in self._names(e.args[0], s, None)]
         if e.op == "sum_k":

@@ -1,4 +1,5 @@
-"""What is printed, read back by its own text: the statements of every level, in every language, evaluate to the gradient."""
+"""What is printed, read back by its own text: the statements of every level, in every language, evaluate to the
+gradient."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def shaped(value: Any, shape: tuple[int, ...]) -> Array:
 
 
 def statement(names: Names, text: Items) -> Any:
-    """The value of the right side, which is from then on that of the left side (a number may stand for equal entries)."""
+    """The value of the right side, which is from then on that of the left side (a number may stand for equal
+    entries)."""
     (left,), right = sides(text)
     names.found[left] = evaluate(right, names)
     return names.found[left]
@@ -96,7 +98,10 @@ def readings(s: Subject, wrt: str) -> Iterator[tuple[str, Any]]:
         if d.count <= MOST_TERMS:
             for width in (None, 20):
                 with suppress(Unnamed):
-                    yield f"local as {form}", shaped(statement(Names(s), read(d.statement("local", form, width=width))), shape)
+                    yield (
+                        f"local as {form}",
+                        shaped(statement(Names(s), read(d.statement("local", form, width=width))), shape),
+                    )
         if not d.adjoints.closed:
             continue
         names = Names(s)

@@ -1,4 +1,5 @@
-"""Make a failing case small: drop equations, replace subtrees by their parts or by leaves, fewer steps, no batch, smaller sizes."""
+"""Make a failing case small: drop equations, replace subtrees by their parts or by leaves, fewer steps, no batch,
+smaller sizes."""
 
 from __future__ import annotations
 
@@ -29,7 +30,9 @@ def shrink(case: Case, fails: Callable[[Case], bool], seconds: float = 20.0) -> 
 def _size(case: Case) -> tuple[int, ...]:
     """What becomes smaller: first the text, then the options."""
     nodes = sum(2 if n.op == "name" else 1 for e in case.equations for n in e.right.walk())
-    options = (case.batch is not None) + (case.loss != "every") + (case.reduce != "sum") + len(case.single) + len(case.absent)
+    options = (
+        (case.batch is not None) + (case.loss != "every") + (case.reduce != "sum") + len(case.single) + len(case.absent)
+    )
     plain = sum(n.op not in (*WORDS, "tanh", "add", "matmul", "mul") for e in case.equations for n in e.right.walk())
     text = nodes + 2 * len(case.equations) + sum(len(e.left) for e in case.equations)
     sizes = sum(sum(s) for s in case.sizes.values())

@@ -1,4 +1,5 @@
-"""Random recurrences: whatever the package says of them is what the oracle says. A few hundred here, 20,000 in the slow sweep.
+"""Random recurrences: whatever the package says of them is what the oracle says. A few hundred here, 20,000 in the slow
+sweep.
 
 `RIGHT` are the refusals that are right; any other is a failure, so that a wrong refusal is seen.
 """
@@ -26,13 +27,17 @@ RIGHT = (
     r"is a matrix, so that no matrix is its derivative by the one before",
     r"^the steps are not alike, so that no formula holds for every number of them: m\[t\] = sum_\{k=1\}\^\{t\}",
     # a total of one's own that does more than add: its sum is no sum of steps any more. Honest, but it could be done
-    r"^the steps are not alike, so that no formula holds for every number of them: .* reads several steps in one formula$",
+    (
+        r"^the steps are not alike, so that no formula holds for every number of them: .* reads several steps in one"
+        r" formula$"
+    ),
 )
 
-# of the sweeps, each of another kind: chosen losses of states called c[t+1] (with and without memory), a copied state, rounding;
-# zeros beyond the last step in printed code (of a loss that looks ahead, of few steps); readings of u 𝟏ᵀ diag(…), of functions with
-# a setting, of the only entry of a vector; errors that reach a sum by several ways (a right gradient was wrong), an oracle that moves
-# as much; a fraction over dh; initial states that only the loss of few steps reads; a loop too short for the losses in it
+# of the sweeps, each of another kind: chosen losses of states called c[t+1] (with and without memory), a copied state,
+# rounding; zeros beyond the last step in printed code (of a loss that looks ahead, of few steps); readings of u 𝟏ᵀ
+# diag(…), of functions with a setting, of the only entry of a vector; errors that reach a sum by several ways (a right
+# gradient was wrong), an oracle that moves as much; a fraction over dh; initial states that only the loss of few steps
+# reads; a loop too short for the losses in it
 MENDED = (51649, 5311, 50450, 50485, 134, 70036, 50756, 50803, 50295, 50191, 51092, 70984,
           61007, 111736, 111953, 110610, 110393, 120335)  # fmt: skip
 
@@ -76,5 +81,9 @@ def test_sweep_of_20000() -> None:
             counts[d.category] += 1
             print(f"seed {seed}: {d.category}: {d.kind}: {d.detail}", flush=True)
         if done % 1000 == 0:
-            print(f"{done} recurrences, {time.monotonic() - start:.0f} s, {sum(counts.values())} differences", file=sys.stderr, flush=True)
+            print(
+                f"{done} recurrences, {time.monotonic() - start:.0f} s, {sum(counts.values())} differences",
+                file=sys.stderr,
+                flush=True,
+            )
     assert not counts, dict(counts)

@@ -1,4 +1,5 @@
-"""The oracle and the generator themselves: against loops written by hand, and against what the issue asks to be covered."""
+"""The oracle and the generator themselves: against loops written by hand, and against what the issue asks to be
+covered."""
 
 from __future__ import annotations
 
@@ -17,7 +18,9 @@ from .trees import Case, Equation, call, name, num
 
 def rnn(**options: object) -> Case:
     """h[t] = tanh(W h[t-1] + U x[t] + b), E[t] = squared_error(h[t], target[t])."""
-    inner = call("add", call("add", call("matmul", name("W"), name("h", -1)), call("matmul", name("U"), name("x", 0))), name("b"))
+    inner = call(
+        "add", call("add", call("matmul", name("W"), name("h", -1)), call("matmul", name("U"), name("x", 0))), name("b")
+    )
     equations = (
         Equation(("h",), 0, call("tanh", inner)),
         Equation(("E",), 0, call("squared_error", name("h", 0), name("target", 0))),
@@ -75,21 +78,38 @@ def test_wrong_numbers_are_differences() -> None:
     """The comparison is no rubber stamp: another oracle is told apart by loss and gradient."""
     s = Subject(rnn())
     assert not list(differences(s.case, ["loss", "gradients", "triangle"], s))
-    wrong = Subject(replace(s.case, equations=(replace(s.case.equations[0], right=call("tanh", call("mul", num(1 + 1e-9),
-                    s.case.equations[0].right.args[0]))), s.case.equations[1])))  # fmt: skip
+    wrong = Subject(
+        replace(
+            s.case,
+            equations=(
+                replace(
+                    s.case.equations[0],
+                    right=call("tanh", call("mul", num(1 + 1e-9), s.case.equations[0].right.args[0])),
+                ),
+                s.case.equations[1],
+            ),
+        )
+    )
     wrong.__dict__["rec"] = s.rec
-    assert {d.category for d in differences(wrong.case, ["loss", "gradients", "triangle"], wrong)} == {"loss", "gradients", "triangle"}
+    assert {d.category for d in differences(wrong.case, ["loss", "gradients", "triangle"], wrong)} == {
+        "loss",
+        "gradients",
+        "triangle",
+    }
 
 
 def test_gelu_keeps_its_digits_far_below_zero() -> None:
     for x in (-5.0, -3.0, 0.5):
         got, want = OPS["gelu"](np.array([[x + 1e-30j]]))[0, 0], mpmath.mpf(x) * mpmath.ncdf(x)
         slope = mpmath.ncdf(x) + mpmath.mpf(x) * mpmath.npdf(x)
-        assert abs(got.real - want) < 1e-14 * abs(want) and abs(got.imag * 1e30 - slope) < 1e-14 * (abs(want) + abs(slope))
+        assert abs(got.real - want) < 1e-14 * abs(want) and abs(got.imag * 1e30 - slope) < 1e-14 * (
+            abs(want) + abs(slope)
+        )
 
 
 def test_the_generator_covers_the_language() -> None:
-    """Every function, and every feature that the tester is for, within a few hundred seeds; a seed gives the same case each time."""
+    """Every function, and every feature that the tester is for, within a few hundred seeds; a seed gives the same case
+    each time."""
     cases = [random_recurrence(seed) for seed in range(400)]
     assert cases[:20] == [random_recurrence(seed) for seed in range(20)]
     seen = Counter(n.op for c in cases for e in c.equations for n in e.right.walk())
@@ -106,7 +126,9 @@ def test_the_generator_covers_the_language() -> None:
         "batch": lambda c: c.batch is not None,
         "T = dim": lambda c: any(c.steps in s for s in c.sizes.values()) and c.steps > 1,
         "all numbers": lambda c: not any(c.sizes.values()),
-        "a matrix as state": lambda c: any(len(c.shapes[n]) == 2 for e in c.equations if isinstance(e.index, int) for n in e.left),
+        "a matrix as state": lambda c: any(
+            len(c.shapes[n]) == 2 for e in c.equations if isinstance(e.index, int) for n in e.left
+        ),
         "chosen steps": lambda c: not isinstance(c.loss, str),
         "mean": lambda c: c.reduce == "mean",
     }

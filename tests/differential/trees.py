@@ -1,7 +1,8 @@
 """Small expression trees, random recurrences made of them, and their text in the equation language.
 
-Nothing here, and nothing in `oracle`, comes from the package: a tree is generated, printed by this module, read by the package, and
-evaluated by the oracle. `Case` holds a recurrence with everything that a run needs: steps, choice of losses, shapes, batch, seed.
+Nothing here, and nothing in `oracle`, comes from the package: a tree is generated, printed by this module, read by the
+package, and evaluated by the oracle. `Case` holds a recurrence with everything that a run needs: steps, choice of
+losses, shapes, batch, seed.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Tree:
-    """`op` is "num" (`value`), "name" (`value` = (name, index)), an operator, "stack", "sum_t", "sum_k", or a function's name.
+    """`op` is "num" (`value`), "name" (`value` = (name, index)), an operator, "stack", "sum_t", "sum_k", or a
+    function's name.
 
-    The index of a name is None (no step), an int d for t + d, ("at", n) for the step n, ("T", 0) for the last step, or ("k", d).
+    The index of a name is None (no step), an int d for t + d, ("at", n) for the step n, ("T", 0) for the last step, or
+    ("k", d).
     """
 
     op: str
@@ -32,7 +35,8 @@ class Tree:
 
 @dataclass(frozen=True)
 class Equation:
-    """`left` are one name, or several for an unpacked stack; `index` as in a name: 0 for t, ("at", 0) for an initial state, None."""
+    """`left` are one name, or several for an unpacked stack; `index` as in a name: 0 for t, ("at", 0) for an initial
+    state, None."""
 
     left: tuple[str, ...]
     index: Any
@@ -44,7 +48,8 @@ class Case:
     """A recurrence and how it is run.
 
     Attributes:
-        shapes: of every name. kinds: how the data of a name are drawn, "positive", "distribution" or "classes"; "" is normal.
+        shapes: of every name. kinds: how the data of a name are drawn, "positive", "distribution" or "classes"; "" is
+            normal.
         single: keys of data that are given without a batch; absent: initial states that are not given (zero).
         style: how products are printed, "@" or " ".
     """
@@ -77,13 +82,18 @@ class Case:
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """One-step losses: what the total sums, else what is named E, L, C, J or made like a loss, and read by nothing."""
+        """One-step losses: what the total sums, else what is named E, L, C, J or made like a loss, and read by
+        nothing."""
         if self.total is not None:
-            found = [n.value[0] for n in self.once[self.total].right.walk() if n.op == "name" and n.value[1] is not None]
+            found = [
+                n.value[0] for n in self.once[self.total].right.walk() if n.op == "name" and n.value[1] is not None
+            ]
             return tuple(dict.fromkeys(found))
         read = {n.value[0] for e in self.equations for n in e.right.walk() if n.op == "name" and n.value[1] is not None}
         timed = [e for e in self.equations if isinstance(e.index, int) and e.left[0] not in read and len(e.left) == 1]
-        return tuple(e.left[0] for e in timed if e.left[0] in "ELCJ" or e.right.op in ("cross_entropy", "squared_error"))
+        return tuple(
+            e.left[0] for e in timed if e.left[0] in "ELCJ" or e.right.op in ("cross_entropy", "squared_error")
+        )
 
     @property
     def total(self) -> str | None:
@@ -103,13 +113,17 @@ class Case:
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        found = {n.value[0]: None for e in self.equations for n in e.right.walk() if n.op == "name" and n.value[1] is None}
+        found = {
+            n.value[0]: None for e in self.equations for n in e.right.walk() if n.op == "name" and n.value[1] is None
+        }
         return tuple(n for n in found if n not in self.defined)
 
     @property
     def sizes(self) -> dict[str, Shape]:
         """The shape of every name that occurs, for `unroll`; losses are numbers anyway."""
-        names = {n.value[0] for e in self.equations for n in e.right.walk() if n.op == "name"} | {n for e in self.equations for n in e.left}
+        names = {n.value[0] for e in self.equations for n in e.right.walk() if n.op == "name"} | {
+            n for e in self.equations for n in e.left
+        }
         return {n: s for n, s in self.shapes.items() if n in names and n not in self.losses and n != self.total}
 
     def options(self) -> dict[str, Any]:
@@ -242,7 +256,9 @@ def index_text(n: str, index: Any) -> str:
         return n
     if isinstance(index, int):
         return f"{n}[t{index:+d}]" if index else f"{n}[t]"
-    return f"{n}[{index[1]}]" if index[0] == "at" else f"{n}[{index[0]}{index[1]:+d}]" if index[1] else f"{n}[{index[0]}]"
+    return (
+        f"{n}[{index[1]}]" if index[0] == "at" else f"{n}[{index[0]}{index[1]:+d}]" if index[1] else f"{n}[{index[0]}]"
+    )
 
 
 def show(e: Tree, style: str = "@") -> str:
@@ -253,7 +269,10 @@ def show(e: Tree, style: str = "@") -> str:
         return index_text(*e.value)
     if e.op in INFIX:
         left, right = show(e.args[0], style), _inner(e.args[1], style)
-        keep = (e.op in ("add", "sub") and e.args[0].op in ("add", "sub", "mul", "matmul")) or e.args[0].op not in (*INFIX, "neg")
+        keep = (e.op in ("add", "sub") and e.args[0].op in ("add", "sub", "mul", "matmul")) or e.args[0].op not in (
+            *INFIX,
+            "neg",
+        )
         return (left if keep else f"({left})") + INFIX[e.op] + right
     if e.op == "matmul":
         space = style == " " and e.args[0].op in ("name", "T") and e.args[1].op != "num"

@@ -1,4 +1,5 @@
-"""The catalogue of mistakes: every way in which a hand-derived BPTT gradient is known to go wrong, as rewrites of the backward graph.
+"""The catalogue of mistakes: every way in which a hand-derived BPTT gradient is known to go wrong, as rewrites of the
+backward graph.
 
     >>> import bpttgraph as bg
     >>> from bpttgraph.homework.mistakes import mutants
@@ -6,8 +7,10 @@
     >>> found["truncated:sliding:2"].clause
     'BPTT is truncated: each loss is sent back over a window of 2 steps (sliding:2)'
 
-An entry knows no cell: it looks for places in any unrolled recurrence and says what is done wrong there (`places`, `reverse`).
-Sources: the course materials' most frequent errors as collected in the project's references; each is tested to be wrong.
+An entry knows no cell: it looks for places in any unrolled recurrence and says what is done wrong there (`places`,
+`reverse`).
+Sources: the course materials' most frequent errors as collected in the project's references; each is tested to be
+wrong.
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ __all__ = [
 
 
 def mutants(u: Unrolled | Site, batch: int | None = None) -> list[Mutant]:
-    """All mistakes of the catalogue that can be made in this recurrence, the plain ones first; each thing done only once."""
+    """All mistakes of the catalogue that can be made in this recurrence, the plain ones first; each thing done only
+    once."""
     site = u if isinstance(u, Site) else Site(u)
     site.batch = batch or site.batch
     found: dict[object, Mutant] = {}

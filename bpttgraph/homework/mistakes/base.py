@@ -1,7 +1,8 @@
 """What a mistake is: an entry of the catalogue, and its instances in one recurrence.
 
-An `Entry` is one generic mistake ("a derivative is left out"); a `Mutant` is one instance of it in one unrolled recurrence ("σ′ is
-left out in f[t]"), ready to be run by `reverse.Reverse`. An entry is a function that yields mutants, with the words that belong to it.
+An `Entry` is one generic mistake ("a derivative is left out"); a `Mutant` is one instance of it in one unrolled
+recurrence ("σ′ is left out in f[t]"), ready to be run by `reverse.Reverse`. An entry is a function that yields mutants,
+with the words that belong to it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ __all__ = ["CATALOGUE", "Entry", "Line", "Mutant", "Site", "entry", "factor", "r
 Array = np.ndarray[Any, Any]
 Results = Mapping[str, Array]
 Line = tuple[str, ...]
-"""Which line of the derivation is at stake: ("link", source base, target base), ("variable", base) or ("parameter", name)."""
+"""Which line of the derivation is at stake: ("link", source base, target base), ("variable", base) or ("parameter",
+name)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +42,10 @@ class Mutant:
         losses: weights of the losses, (losses, B), in place of ones. weights: of the contributions, [t-1, k-1].
         truncation: the rule of another gradient than the one asked for. after: what is done to the finished gradients.
         scope: the only parameters that may change ("" or empty: whatever the changes reach).
-        line: the line of the derivation at stake. rank: how plain it is: of two names for the same thing the lower one is said.
-        alone: whether it is left out of pairs. plain: whether it is done to one finished array, as a whole, so that it comes first.
+        line: the line of the derivation at stake. rank: how plain it is: of two names for the same thing the lower one
+            is said.
+        alone: whether it is left out of pairs. plain: whether it is done to one finished array, as a whole, so that it
+            comes first.
         free: how many constants were read off the answer; numbers that they alone account for are no evidence.
         every: whether the clause speaks of the whole answer, so that one right gradient beside it refutes it.
     """
@@ -219,7 +223,8 @@ class Site:
 
     @cached_property
     def blocks(self) -> dict[str, dict[str, slice]]:
-        """Parameters of a stacked equation with as many rows as the stack -> the rows of each variable that is taken out of it."""
+        """Parameters of a stacked equation with as many rows as the stack -> the rows of each variable that is taken
+        out of it."""
         found: dict[str, dict[str, slice]] = {}
         tops: dict[int, dict[str, slice]] = {}
         for e in self.places.edges:
@@ -233,7 +238,8 @@ class Site:
                 if node.role == "parameter" and node.name:
                     if node.shape[:1] == (height,):  # not a number that is added to every row
                         found[node.name] = rows
-                elif node.name is None and node.op is not None and node.op.name != "transpose":  # of Wᵀ these are columns
+                # of Wᵀ these are columns
+                elif node.name is None and node.op is not None and node.op.name != "transpose":
                     stack += node.args[:1] if node.op.kind == "bilinear" else node.args
         return found
 

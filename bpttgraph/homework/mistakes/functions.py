@@ -42,8 +42,13 @@ def _everywhere(
             if not e.node.name
             else f"the derivative of {e.op} in the equation of {shown}"
         )
-        yield Mutant(f"{e.op}:{place[0]}" + ("" if not place[1] else f".{'.'.join(map(str, place[1]))}"), "", clause.format(where), changes,
-                     line=("variable", place[0]))  # fmt: skip
+        yield Mutant(
+            f"{e.op}:{place[0]}" + ("" if not place[1] else f".{'.'.join(map(str, place[1]))}"),
+            "",
+            clause.format(where),
+            changes,
+            line=("variable", place[0]),
+        )
         for group in (e.op, "every function"):
             groups.setdefault(group, {}).update(changes)
             single[group] = single.get(group, 0) + 1
@@ -77,15 +82,21 @@ def _of_input(p: Pull) -> None:
 
 
 @entry(
-    "derivative-of-preactivation", "φ′ is written with the output but evaluated at the pre-activation",
-    "1 − y² is the derivative of tanh in terms of its output y = tanh(a); with a itself in the place of y it is something else.",
-    "nowhere; at weights of size 0.01 the effect is only 10⁻⁷", rank=2.0,
-)  # fmt: skip
+    "derivative-of-preactivation",
+    "φ′ is written with the output but evaluated at the pre-activation",
+    "1 − y² is the derivative of tanh in terms of its output y = tanh(a); with a itself in the place of y it is"
+    " something else.",
+    "nowhere; at weights of size 0.01 the effect is only 10⁻⁷",
+    rank=2.0,
+)
 def preactivation(s: Site) -> Iterator[Mutant]:
     yield from _everywhere(
-        s, _of_input, "preactivation", "{} is evaluated at the argument of the function, not at its value (1 − a² for 1 − tanh(a)²)",
+        s,
+        _of_input,
+        "preactivation",
+        "{} is evaluated at the argument of the function, not at its value (1 − a² for 1 − tanh(a)²)",
         lambda e: e.op in ("tanh", "sigmoid", "softplus", "elu", "exp", "silu"),
-    )  # fmt: skip
+    )
 
 
 def _twice(p: Pull) -> None:
@@ -96,10 +107,13 @@ def _twice(p: Pull) -> None:
 
 
 @entry(
-    "derivative-of-output", "φ′ is a function of the pre-activation but evaluated at the output",
-    "A derivative written for the pre-activation, 1 − tanh(a)², must not be given the stored output h = tanh(a): that applies tanh twice.",
-    "nowhere; at weights of size 0.01 the effect is only 10⁻⁷; relu", rank=2.0,
-)  # fmt: skip
+    "derivative-of-output",
+    "φ′ is a function of the pre-activation but evaluated at the output",
+    "A derivative written for the pre-activation, 1 − tanh(a)², must not be given the stored output h = tanh(a): that"
+    " applies tanh twice.",
+    "nowhere; at weights of size 0.01 the effect is only 10⁻⁷; relu",
+    rank=2.0,
+)
 def twice(s: Site) -> Iterator[Mutant]:
     yield from _everywhere(s, _twice, "twice", "{} is evaluated at the stored output: the function is applied twice")
 
@@ -211,9 +225,12 @@ def shifted(s: Site) -> Iterator[Mutant]:
 
 
 @entry(
-    "softmax-elementwise", "softmax is differentiated entry by entry",
-    "Every softmax output depends on all scores: the Jacobian is diag(p) − p pᵀ, not its diagonal.", "softmax of one number", rank=2.0,
-)  # fmt: skip
+    "softmax-elementwise",
+    "softmax is differentiated entry by entry",
+    "Every softmax output depends on all scores: the Jacobian is diag(p) − p pᵀ, not its diagonal.",
+    "softmax of one number",
+    rank=2.0,
+)
 def softmax(s: Site) -> Iterator[Mutant]:
     for place, edges in s.places.classes.items():
         if edges[0].op != "softmax":
@@ -229,19 +246,31 @@ def softmax(s: Site) -> Iterator[Mutant]:
             p.result = p.g * 1.0
 
         name = s.name(place[0])
-        yield Mutant(f"{place[0]}:diagonal", "", f"only the diagonal p(1 − p) of the Jacobian of softmax is used in {name}",
-                     rewrite(("diagonal",), edges, diagonal), line=("variable", place[0]))  # fmt: skip
+        yield Mutant(
+            f"{place[0]}:diagonal",
+            "",
+            f"only the diagonal p(1 − p) of the Jacobian of softmax is used in {name}",
+            rewrite(("diagonal",), edges, diagonal),
+            line=("variable", place[0]),
+        )
         yield Mutant(f"{place[0]}:product", "", f"of the Jacobian of softmax in {name} only diag(p) is used",
                      rewrite(("product",), edges, first), line=("variable", place[0]))  # fmt: skip
-        yield Mutant(f"{place[0]}:omitted", "", f"the Jacobian of softmax in {name} is left out",
-                     rewrite(("omitted",), edges, omit), line=("variable", place[0]))  # fmt: skip
+        yield Mutant(
+            f"{place[0]}:omitted",
+            "",
+            f"the Jacobian of softmax in {name} is left out",
+            rewrite(("omitted",), edges, omit),
+            line=("variable", place[0]),
+        )
 
 
 @entry(
-    "target-not-subtracted", "the target is not subtracted",
-    "Softmax with cross entropy gives p − target, squared error y − target: else a right prediction would be punished too.",
+    "target-not-subtracted",
+    "the target is not subtracted",
+    "Softmax with cross entropy gives p − target, squared error y − target: else a right prediction would be punished"
+    " too.",
     rank=1.5,
-)  # fmt: skip
+)
 def target(s: Site) -> Iterator[Mutant]:
     for place, edges in s.places.classes.items():
         e = edges[0]
@@ -268,8 +297,13 @@ def target(s: Site) -> Iterator[Mutant]:
             def bare(p: Pull, losses: dict[int, Edge] = losses) -> None:
                 p.result = _column(p.bar(losses[p.edge.node.serial].node)) * p.y
 
-            yield Mutant(f"{place[0]}", "", "the one-hot target is not subtracted from the softmax: p is sent back instead of p − target",
-                         rewrite(("target",), found, bare), line=("variable", place[0]))  # fmt: skip
+            yield Mutant(
+                f"{place[0]}",
+                "",
+                "the one-hot target is not subtracted from the softmax: p is sent back instead of p − target",
+                rewrite(("target",), found, bare),
+                line=("variable", place[0]),
+            )
 
 
 def _column(g: Any) -> Any:
@@ -287,4 +321,6 @@ def _column(g: Any) -> Any:
 def loss_factor(s: Site) -> Iterator[Mutant]:
     edges = [e for e in s.places.edges if e.op == "squared_error" and e.slot == 0]
     if edges:
-        yield Mutant("2", "", "the ½ of the squared error is forgotten: everything is doubled", factor(2.0, edges), every=True)
+        yield Mutant(
+            "2", "", "the ½ of the squared error is forgotten: everything is doubled", factor(2.0, edges), every=True
+        )

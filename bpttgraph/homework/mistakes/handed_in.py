@@ -1,4 +1,5 @@
-"""Mistakes at the ends: the gradient of an initial state, and what is done to finished gradients before they are handed in."""
+"""Mistakes at the ends: the gradient of an initial state, and what is done to finished gradients before they are handed
+in."""
 
 from __future__ import annotations
 
@@ -17,10 +18,12 @@ from .sums import Array, Results, only
 
 
 @entry(
-    "initial-state", "the gradient of the initial state",
-    "h[0] is read by the first step: its adjoint comes back through that step's equation, like any other.", "if ∂E/∂h[0] is not asked for",
+    "initial-state",
+    "the gradient of the initial state",
+    "h[0] is read by the first step: its adjoint comes back through that step's equation, like any other.",
+    "if ∂E/∂h[0] is not asked for",
     rank=1.0,
-)  # fmt: skip
+)
 def initial_state(s: Site) -> Iterator[Mutant]:
     readers: dict[str, list[Edge]] = {}
     for e in s.places.edges:
@@ -178,10 +181,13 @@ def zero(s: Site) -> Iterator[Mutant]:
 
 
 @entry(
-    "clipped", "clipped before it was handed in",
-    "Clipping belongs to training, not to the gradient: switch it off before comparing.", "when nothing exceeds the threshold",
-    rank=3.0, alone=True,
-)  # fmt: skip
+    "clipped",
+    "clipped before it was handed in",
+    "Clipping belongs to training, not to the gradient: switch it off before comparing.",
+    "when nothing exceeds the threshold",
+    rank=3.0,
+    alone=True,
+)
 def clipping(s: Site) -> Iterator[Mutant]:
     """None here: the threshold is read off the answer (see `clipped`)."""
     yield from ()

@@ -96,10 +96,13 @@ def term_dropped(s: Site) -> Iterator[Mutant]:
 
 
 @entry(
-    "direct-term", "the loss of a step is left out of the state's adjoint before the last step",
-    "At every step the adjoint of a state has a direct term, from that step's own output, beside what is carried from later.",
-    "one step; a loss at the last step only", rank=1.5,
-)  # fmt: skip
+    "direct-term",
+    "the loss of a step is left out of the state's adjoint before the last step",
+    "At every step the adjoint of a state has a direct term, from that step's own output, beside what is carried from"
+    " later.",
+    "one step; a loss at the last step only",
+    rank=1.5,
+)
 def direct_term(s: Site) -> Iterator[Mutant]:
     for key, edges in s.places.links.items():
         last = max(e.column or 0 for e in edges)
@@ -228,8 +231,12 @@ def parameter_skips(s: Site) -> Iterator[Mutant]:
 
 def _through_function(s: Site, e: Edge) -> bool:
     """Whether the equation is φ(a) and the edge stands inside a, with a cotangent of the same shape."""
-    return e.step is not None and activation(s, e.base, e.step) is not None and e.node.shape == s.u.node(e.owner).shape \
-        and e.node is not s.u.node(e.owner)  # fmt: skip
+    return (
+        e.step is not None
+        and activation(s, e.base, e.step) is not None
+        and e.node.shape == s.u.node(e.owner).shape
+        and e.node is not s.u.node(e.owner)
+    )
 
 
 def _from_owner(p: Pull) -> None:

@@ -1,4 +1,5 @@
-"""Mistakes with whole matrices and with the form of a cell: not transposed, exchanged, a block missing, the other convention's backward."""
+"""Mistakes with whole matrices and with the form of a cell: not transposed, exchanged, a block missing, the other
+convention's backward."""
 
 from __future__ import annotations
 
@@ -236,9 +237,12 @@ def _result(p: Pull, value: Node) -> None:
 
 
 @entry(
-    "update-gate-convention", "z and 1 − z are exchanged",
-    "Whether z keeps the old state or takes the new one is a convention; the gradient must follow the one that was computed.", rank=1.8,
-)  # fmt: skip
+    "update-gate-convention",
+    "z and 1 − z are exchanged",
+    "Whether z keeps the old state or takes the new one is a convention; the gradient must follow the one that was"
+    " computed.",
+    rank=1.8,
+)
 def exchanged_convention(s: Site) -> Iterator[Mutant]:
     for base in dict.fromkeys(p[0] for p in s.places.classes):
         nodes = [n for n in s.places.order if n.base == base and n.name and n.op is not None]

@@ -57,10 +57,13 @@ def _moved(s: Site, steps: int, border: str) -> Any:
 
 
 @entry(
-    "operand-shifted", "a factor of another step",
-    "Check the step of every stored value: W h[t−1] gives δ[t] h[t−1]ᵀ, and c[t] = f[t] ∘ c[t−1] carries back with f[t].",
-    "one step, for inputs", rank=2.0,
-)  # fmt: skip
+    "operand-shifted",
+    "a factor of another step",
+    "Check the step of every stored value: W h[t−1] gives δ[t] h[t−1]ᵀ, and c[t] = f[t] ∘ c[t−1] carries back with"
+    " f[t].",
+    "one step, for inputs",
+    rank=2.0,
+)
 def operand_shifted(s: Site) -> Iterator[Mutant]:
     joint: dict[tuple[Any, ...], tuple[str, dict[int, Change], list[str]]] = {}
     for place, edges in s.places.products():
@@ -265,9 +268,12 @@ def factor_own(s: Site) -> Iterator[Mutant]:
 
 
 @entry(
-    "gate-exchanged", "another gate's value",
-    "Name the gates in the order in which they were stored: i, f, g and o have one shape, and nothing else tells them apart.", rank=2.5,
-)  # fmt: skip
+    "gate-exchanged",
+    "another gate's value",
+    "Name the gates in the order in which they were stored: i, f, g and o have one shape, and nothing else tells them"
+    " apart.",
+    rank=2.5,
+)
 def gate_exchanged(s: Site) -> Iterator[Mutant]:
     for place, edges in s.places.products():
         e = edges[len(edges) // 2]
@@ -309,7 +315,10 @@ def gate_exchanged(s: Site) -> Iterator[Mutant]:
                 and x.node.batched is False
             ]
             if here and not later:
-                clause = f"{_into(s, e)} is computed with {s.name(base or '', shift)} in place of {s.name(other.base or '', shift)}"
+                clause = (
+                    f"{_into(s, e)} is computed with {s.name(base or '', shift)} in place of"
+                    f" {s.name(other.base or '', shift)}"
+                )
                 yield Mutant(
                     f"{_spot(place)}:{base}", "", clause, rewrite((f"gate:{base}",), here, change), line=line_of(e)
                 )

@@ -1,7 +1,8 @@
 """Where a mistake can be made: the edges of an unrolled recurrence, with what they are in the equations.
 
-A hand-derived gradient goes wrong at the same place of the same equation at every step. So every edge of the computation graph is
-given the class to which it belongs (equation, position in it, argument), and nodes can be asked for what they are one step earlier.
+A hand-derived gradient goes wrong at the same place of the same equation at every step. So every edge of the
+computation graph is given the class to which it belongs (equation, position in it, argument), and nodes can be asked
+for what they are one step earlier.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ Position = tuple[str, tuple[int, ...]]
 class Edge:
     """`arg` is argument number `slot` of `node`, within the equation of the variable `owner`.
 
-    `place` is the class of the edge: (base of the owner, way from the root of its equation to `node`, slot), the same at every step.
-    `delay` is how many steps earlier a named `arg` stands than its reader.
+    `place` is the class of the edge: (base of the owner, way from the root of its equation to `node`, slot), the same
+    at every step. `delay` is how many steps earlier a named `arg` stands than its reader.
     """
 
     index: int
@@ -141,7 +142,8 @@ class Places:
 
     @cached_property
     def links(self) -> dict[tuple[str, str, int], list[Edge]]:
-        """(source base, target base, delay) -> the edges by which the target's equation reads the source; no parameters."""
+        """(source base, target base, delay) -> the edges by which the target's equation reads the source; no
+        parameters."""
         found: dict[tuple[str, str, int], list[Edge]] = {}
         for edge in self.edges:
             if edge.arg.name is None or edge.arg.role in ("parameter", "input", "target", "upstream"):

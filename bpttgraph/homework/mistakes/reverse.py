@@ -1,10 +1,10 @@
 """The alternative reverse pass: backpropagation in which some edges are differentiated wrongly.
 
-All mistakes are tried in one pass: adjoints are arrays with one row a mistake in front, `(M, B, *shape)`, and `(M, 1, *shape)` for what
-all examples share. At every edge the right
-VJP from the rule table is applied to all rows; then the rows whose mistake touches this edge are overwritten by what the mistake
-makes of it. A mistake at an edge is a factor (0: dropped, 2: counted twice) or a `Rewrite` of the `Pull`, the terms of which the
-VJP is made: the cotangent, the function's value, the operands, who receives the result.
+All mistakes are tried in one pass: adjoints are arrays with one row a mistake in front, `(M, B, *shape)`, and `(M, 1,
+*shape)` for what all examples share. At every edge the right VJP from the rule table is applied to all rows; then the
+rows whose mistake touches this edge are overwritten by what the mistake makes of it. A mistake at an edge is a factor
+(0: dropped, 2: counted twice) or a `Rewrite` of the `Pull`, the terms of which the VJP is made: the cotangent, the
+function's value, the operands, who receives the result.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class Pull:
 
     def build(self) -> Node | None:
         if self.result is not None:
-            return sum_to(self.result, self.to)
+            found: Node | None = sum_to(self.result, self.to)
+            return found
         node, slot = self.edge.node, self.edge.slot
         op = node.op
         assert op is not None
@@ -65,7 +66,8 @@ class Pull:
             partial = self.partial or op.rule[slot]
             return None if partial is None else sum_to(self.g * partial(self.y, *self.args, **node.attrs), self.to)
         if op.kind == "bilinear":
-            return sum_to(op.rule[slot](self.g, *self.args, **node.attrs), self.to)
+            found = sum_to(op.rule[slot](self.g, *self.args, **node.attrs), self.to)
+            return found
         return pullback(node, slot, self.g)
 
 
@@ -81,7 +83,8 @@ Change = float | Rewrite
 
 
 class _Compiled:
-    """An expression in a cotangent, ready for many values of it; what does not depend on the cotangent is computed once."""
+    """An expression in a cotangent, ready for many values of it; what does not depend on the cotangent is computed
+    once."""
 
     def __init__(self, output: Node, inputs: Sequence[Node], known: Mapping[int, Any], forward: set[Node], batch: int):
         moving = {n.serial for n in inputs}
@@ -164,8 +167,8 @@ class Reverse:
         """One pass for all rows.
 
         Args:
-            rows: for each row, what happens: mappings from an edge's index to a change, which act together. Factors multiply; of
-                two rewrites of one edge the last one counts.
+            rows: for each row, what happens: mappings from an edge's index to a change, which act together. Factors
+                multiply; of two rewrites of one edge the last one counts.
             names: variables whose adjoints are wanted. seeds: (rows, losses, B), by default the right ones.
 
         Returns: name -> (rows, *shape) in the layout of `run.gradients`.
@@ -246,5 +249,6 @@ class Reverse:
         node = self.alias[name] if name in self.alias else self.u.node(name)
         value = sums.get(node.serial, self._zeros(m, node))
         if not node.batched or self.run.batch is None or node in self.run._shared:
-            return value.sum(axis=1)
+            found: Array = value.sum(axis=1)
+            return found
         return value

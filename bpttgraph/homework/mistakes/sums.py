@@ -45,12 +45,19 @@ def _one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, clau
 
 
 @entry(
-    "overwritten", "the gradient is overwritten at each step instead of added to",
-    "The same parameter is used at every step, so its gradient is a sum over the steps: +=, not =.", "one step", rank=1.0,
-)  # fmt: skip
+    "overwritten",
+    "the gradient is overwritten at each step instead of added to",
+    "The same parameter is used at every step, so its gradient is a sum over the steps: +=, not =.",
+    "one step",
+    rank=1.0,
+)
 def overwritten(s: Site) -> Iterator[Mutant]:
-    yield from _one_or_all(s, lambda k, steps: float(k == steps[0]), "first",
-                           "{} is overwritten at every step, so that only the use at the first step is left")  # fmt: skip
+    yield from _one_or_all(
+        s,
+        lambda k, steps: float(k == steps[0]),
+        "first",
+        "{} is overwritten at every step, so that only the use at the first step is left",
+    )
 
 
 @entry(
@@ -77,9 +84,12 @@ def use_forgotten(s: Site) -> Iterator[Mutant]:
 
 
 @entry(
-    "running-sum", "a running sum is added again at every step",
-    "Add each step's term to the accumulator once; adding the accumulator itself counts early terms again and again.", "one step", rank=2.0,
-)  # fmt: skip
+    "running-sum",
+    "a running sum is added again at every step",
+    "Add each step's term to the accumulator once; adding the accumulator itself counts early terms again and again.",
+    "one step",
+    rank=2.0,
+)
 def running_sum(s: Site) -> Iterator[Mutant]:
     yield from _one_or_all(
         s,
@@ -93,25 +103,36 @@ def running_sum(s: Site) -> Iterator[Mutant]:
 
 
 @entry(
-    "double-counting", "pairs of steps are counted several times",
-    "Either the adjoint is total and the last derivative immediate, or the other way round; both total counts pairs again and again.",
-    "one step", rank=1.0, alone=True,
-)  # fmt: skip
+    "double-counting",
+    "pairs of steps are counted several times",
+    "Either the adjoint is total and the last derivative immediate, or the other way round; both total counts pairs"
+    " again and again.",
+    "one step",
+    rank=1.0,
+    alone=True,
+)
 def double_counting(s: Site) -> Iterator[Mutant]:
     if s.steps > 1 and len(s.u.steps) == 1:
         t = np.arange(s.steps)
-        yield Mutant("", "", "total adjoints are multiplied with total derivatives, so that the pair (t, k) is counted t − k + 1 times",
-                     weights=np.maximum(t[:, None] - t[None, :] + 1.0, 0.0))  # fmt: skip
+        yield Mutant(
+            "",
+            "",
+            "total adjoints are multiplied with total derivatives, so that the pair (t, k) is counted t − k + 1 times",
+            weights=np.maximum(t[:, None] - t[None, :] + 1.0, 0.0),
+        )
 
 
 # -- truncation --------------------------------------------------------------------------------------------------------
 
 
 @entry(
-    "truncated", "backpropagation through time is truncated",
-    "Truncated BPTT is another, cheaper gradient: the pairs of steps beyond the window are missing.", "windows of T steps or more",
-    rank=1.2, alone=True,
-)  # fmt: skip
+    "truncated",
+    "backpropagation through time is truncated",
+    "Truncated BPTT is another, cheaper gradient: the pairs of steps beyond the window are missing.",
+    "windows of T steps or more",
+    rank=1.2,
+    alone=True,
+)
 def truncated(s: Site) -> Iterator[Mutant]:
     if not s.places.carried:
         return
@@ -200,7 +221,7 @@ def scale(s: Site) -> Iterator[Mutant]:
         for name in s.leaves:
             after = only(name, lambda a, v=value: v * a)  # type: ignore[misc]
             text = clause.replace("everything", f"∂E/∂{name}").replace("every sign", f"the sign of ∂E/∂{name}")
-            yield Mutant(f"{value:.6g}:{name}", "", text, after=after, rank=1.0, alone=True, line=("parameter", name))  # fmt: skip
+            yield Mutant(f"{value:.6g}:{name}", "", text, after=after, rank=1.0, alone=True, line=("parameter", name))
 
 
 @entry(

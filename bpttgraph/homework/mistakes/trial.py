@@ -30,9 +30,8 @@ class Trial:
     """The gradients that mistakes lead to, on one instance.
 
     Args:
-        u: the unrolled recurrence; run: its numbers; names: gradients that are wanted beside those of
-            parameters and initial states; `only`: these alone;
-            alias: nodes for names of the student's own.
+        u: the unrolled recurrence; run: its numbers; names: gradients that are wanted beside those of parameters and
+            initial states; `only`: these alone; alias: nodes for names of the student's own.
 
     Example:
         >>> import bpttgraph as bg
@@ -55,8 +54,17 @@ class Trial:
     ):
         self.u, self.run, self.alias = u, run, dict(alias or {})
         self.names = list(names) if only else list(dict.fromkeys([*names, *run.gradients]))
-        self.site = Site(u, Places(u, inputs=any((n in u.leaves and u.leaves[n][0][1].role == "input") or u.node(n).role == "input"
-                                                 for n in names if n in u.leaves or n in u.nodes)))  # fmt: skip
+        self.site = Site(
+            u,
+            Places(
+                u,
+                inputs=any(
+                    (n in u.leaves and u.leaves[n][0][1].role == "input") or u.node(n).role == "input"
+                    for n in names
+                    if n in u.leaves or n in u.nodes
+                ),
+            ),
+        )
         self.site.batch = run.batch
         self.reverse = Reverse(u, run, self.site.places)
         self.reverse.alias = self.alias
@@ -153,7 +161,8 @@ class Trial:
         return self._triangles[name]
 
     def weighted(self, name: str, weights: Array) -> Array:
-        """The gradient with each pair (t, k) counted `weights[t-1, k-1]` times; unchanged if there are no such pairs."""
+        """The gradient with each pair (t, k) counted `weights[t-1, k-1]` times; unchanged if there are no such
+        pairs."""
         if name not in self.u.parameters:
             return self.true[name]
         found = self.triangle(name)
@@ -163,7 +172,8 @@ class Trial:
 
 
 def compatible(a: Mutant, b: Mutant) -> bool:
-    """Whether two mistakes can be made at once: not two rewrites of one edge, not two truncations, not the same kind of factor twice."""
+    """Whether two mistakes can be made at once: not two rewrites of one edge, not two truncations, not the same kind of
+    factor twice."""
     if a.alone or b.alone or (a.truncation is not None and b.truncation is not None) or a.entry == b.entry == "scale":
         return False
     if a.weights is not None or b.weights is not None:

@@ -1,4 +1,5 @@
-"""A right homework in the manner of CMU 11-785, homework 3 part 1, with a switch `WRONG` for mistakes; written for these tests."""
+"""A right homework in the manner of CMU 11-785, homework 3 part 1, with a switch `WRONG` for mistakes; written for
+these tests."""
 
 import numpy as np
 

@@ -1,4 +1,5 @@
-"""A right homework in the manner of deeplearning.ai's Sequence Models, with a switch `WRONG` for mistakes; written for these tests."""
+"""A right homework in the manner of deeplearning.ai's Sequence Models, with a switch `WRONG` for mistakes; written for
+these tests."""
 
 import numpy as np
 

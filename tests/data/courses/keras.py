@@ -1,4 +1,5 @@
-"""Backward passes in the manner of Keras's layers (rows; i f c o, or z r h with a bias of two rows); for these tests."""
+"""Backward passes in the manner of Keras's layers (rows; i f c o, or z r h with a bias of two rows); for these
+tests."""
 
 import numpy as np
 

@@ -1,9 +1,10 @@
-"""One grammar for printed formulas: items, whatever language they come from, with the usual precedence, and their values.
+"""One grammar for printed formulas: items, whatever language they come from, with the usual precedence, and their
+values.
 
-Items: ("num", x), ("name", head, below, above), ("op", sign), ("(", items), ("[", items), ("|", items), ("frac", top, bottom),
-("call", function, arguments), ("d", mark, top, bottom), ("unit", "I" or "ones"), ("big", sign, letter, low, high), ("mat", rows),
-("e", items) for a unit vector; and behind another item ("T",), ("^", items), ("at", lists of items) for an entry, ("rows", a, b),
-("column", items).
+Items: ("num", x), ("name", head, below, above), ("op", sign), ("(", items), ("[", items), ("|", items), ("frac", top,
+bottom), ("call", function, arguments), ("d", mark, top, bottom), ("unit", "I" or "ones"), ("big", sign, letter, low,
+high), ("mat", rows), ("e", items) for a unit vector; and behind another item ("T",), ("^", items), ("at", lists of
+items) for an entry, ("rows", a, b), ("column", items).
 """
 
 from __future__ import annotations
@@ -20,7 +21,15 @@ __all__ = ["GREEK", "MARKS", "Item", "Items", "Unit", "Unsized", "evaluate", "ke
 
 Item = tuple[Any, ...]
 Items = list[Item]
-MARKS = {"bar": "\u0304", "hat": "\u0302", "tilde": "\u0303", "macron": "\u0304", "¯": "\u0304", "^": "\u0302", "~": "\u0303"}
+MARKS = {
+    "bar": "\u0304",
+    "hat": "\u0302",
+    "tilde": "\u0303",
+    "macron": "\u0304",
+    "¯": "\u0304",
+    "^": "\u0302",
+    "~": "\u0303",
+}
 GREEK = {"alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "theta": "θ", "lambda": "λ", "mu": "μ", "rho": "ρ"}
 GREEK |= {"Phi": "Φ", "sigma": "σ", "tau": "τ", "varphi": "φ", "phi": "ϕ", "varepsilon": "ε"}
 _erf = np.vectorize(math.erf, otypes=[float])
@@ -36,18 +45,36 @@ def _log_softmax(x: Any) -> Any:
 
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "tanh": np.tanh, "exp": np.exp, "log": np.log, "sin": np.sin, "cos": np.cos, "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign,
-    "σ": lambda x: 1 / (1 + np.exp(-x)), "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "1₊": lambda x: (x > 0) * 1.0,
-    "relu": lambda x: np.maximum(x, 0), "softplus": lambda x: np.log1p(np.exp(x)), "silu": lambda x: x / (1 + np.exp(-x)),
-    "Φ": lambda x: 0.5 * (1 + _erf(x / math.sqrt(2))), "gelu": lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2))),
+    "tanh": np.tanh,
+    "exp": np.exp,
+    "log": np.log,
+    "sin": np.sin,
+    "cos": np.cos,
+    "sqrt": np.sqrt,
+    "abs": np.abs,
+    "sign": np.sign,
+    "σ": lambda x: 1 / (1 + np.exp(-x)),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "1₊": lambda x: (x > 0) * 1.0,
+    "relu": lambda x: np.maximum(x, 0),
+    "softplus": lambda x: np.log1p(np.exp(x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "Φ": lambda x: 0.5 * (1 + _erf(x / math.sqrt(2))),
+    "gelu": lambda x: x * 0.5 * (1 + _erf(x / math.sqrt(2))),
     "leaky_relu": lambda x, slope=0.01: np.where(x > 0, x, slope * x),
-    "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))), "clip": np.clip,
+    "elu": lambda x, alpha=1.0: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
+    "clip": np.clip,
     "max": lambda *xs: np.maximum(*xs) if len(xs) > 1 else np.max(xs[0]),
     "min": lambda *xs: np.minimum(*xs) if len(xs) > 1 else np.min(xs[0]),
-    "argmax": lambda x: (x == np.max(x)) * 1.0, "softmax": lambda x: np.exp(_log_softmax(x)), "log_softmax": _log_softmax,
-    "sum": np.sum, "norm": _column(lambda x: np.sqrt((x**2).sum())), "logsumexp": lambda x: np.log(np.exp(x).sum()),
-    "SE": _column(lambda x, y: 0.5 * ((x - y) ** 2).sum()), "CE": _column(lambda y, d: -(d * np.log(y)).sum()),
-}  # fmt: skip
+    "argmax": lambda x: (x == np.max(x)) * 1.0,
+    "softmax": lambda x: np.exp(_log_softmax(x)),
+    "log_softmax": _log_softmax,
+    "sum": np.sum,
+    "norm": _column(lambda x: np.sqrt((x**2).sum())),
+    "logsumexp": lambda x: np.log(np.exp(x).sum()),
+    "SE": _column(lambda x, y: 0.5 * ((x - y) ** 2).sum()),
+    "CE": _column(lambda y, d: -(d * np.log(y)).sum()),
+}
 
 
 def key(name: str) -> Item:
@@ -65,7 +92,12 @@ def key(name: str) -> Item:
     above = f"({layer[2]})" if layer and step else ""
     below = [*([layer[2]] if layer and not step else []), *below, *([step[:-1]] if step else [])]
     head = layer[1] if layer else head
-    return ("name", unicodedata.normalize("NFD", GREEK.get(head, head)), ",".join(GREEK.get(b, b) for b in below), above)
+    return (
+        "name",
+        unicodedata.normalize("NFD", GREEK.get(head, head)),
+        ",".join(GREEK.get(b, b) for b in below),
+        above,
+    )
 
 
 Values = Callable[[Item], Any]
@@ -77,7 +109,8 @@ class Unsized(LookupError):
 
 
 class Unit:
-    """A number times I, or a number times a column (or row) of ones, whose size the place decides; before a row also a column."""
+    """A number times I, or a number times a column (or row) of ones, whose size the place decides; before a row also a
+    column."""
 
     def __init__(self, kind: str, by: Any = 1.0):
         self.kind, self.by = kind, by
@@ -139,7 +172,8 @@ def sized(a: Any) -> Any:
 
 
 def rowed(a: Any) -> Any:
-    """What has rows and columns: a number stands for a vector of one entry, as `times` leaves it, whose only entry has the index 1."""
+    """What has rows and columns: a number stands for a vector of one entry, as `times` leaves it, whose only entry has
+    the index 1."""
     return np.atleast_2d(sized(a))
 
 

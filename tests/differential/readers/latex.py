@@ -91,7 +91,9 @@ class Latex:
             return [self.call(re.sub(r"[\s\\]", "", self.group()))]
         if token[1:] in ("tanh", "exp", "log", "sin", "cos", "max", "min") and token[0] == "\\":
             return [self.call(token[1:])]
-        if token in (r"\sigma", r"\Phi") and (self.peek == r"\left" or (self.peek == "^" and r"\left" in self.tokens[self.i : self.i + 5])):
+        if token in (r"\sigma", r"\Phi") and (
+            self.peek == r"\left" or (self.peek == "^" and r"\left" in self.tokens[self.i : self.i + 5])
+        ):
             return [self.call(GREEK[token[1:]])]
         if token == "I" and self.peek != "_":
             return [("unit", "I")]

@@ -86,7 +86,9 @@ def _element(e: ET.Element) -> Items:
         return _elements(children)
     if tag == "mfrac":
         mark = "".join(children[0][0].itertext())[:1] if children[0].tag == "mrow" and len(children[0]) == 2 else ""
-        if mark == "∂" or ("".join(children[0][0].itertext() if mark else "") == "d" and children[0][0].get("mathvariant") == "normal"):
+        if mark == "∂" or (
+            "".join(children[0][0].itertext() if mark else "") == "d" and children[0][0].get("mathvariant") == "normal"
+        ):
             total = mark == "d"
             immediate = children[0][0].tag == "msup"
             names = [_elements([c[1]])[0] for c in children]
@@ -113,7 +115,11 @@ def _element(e: ET.Element) -> Items:
             return [("name", named, below, "")]
         if _above(above):
             return [("name", named, below, _text(above))]
-        first: Item = ("unit", "I" if named == "I" else "ones") if named in ("I", "𝟏") and not below else ("name", named, below, "")
+        first: Item = (
+            ("unit", "I" if named == "I" else "ones")
+            if named in ("I", "𝟏") and not below
+            else ("name", named, below, "")
+        )
         return [first, _raised(above)]
     if tag == "msup":
         return [("(", _elements([children[0]])), _raised(children[1])]
@@ -139,7 +145,12 @@ def _row(children: list[ET.Element]) -> Items:
         return [("d", "∂", _element(children[1])[0], _element(children[4])[0])]
     if len(signs) > 2 and signs[0] in ("(", "[", "|") and signs[-1] in (")", "]", "|"):
         inside = children[1:-1]
-        if signs[0] == "[" and len(inside) == 1 and inside[0].tag == "mtable" and "displaystyle" not in inside[0].attrib:
+        if (
+            signs[0] == "["
+            and len(inside) == 1
+            and inside[0].tag == "mtable"
+            and "displaystyle" not in inside[0].attrib
+        ):
             return [("mat", [[_elements([cell]) for cell in row] for row in inside[0]])]
         return [(signs[0], _elements(inside))]
     return _elements(children)

@@ -86,13 +86,23 @@ class Typst:
             return [self.call(self.inside()[0].strip('"'))]
         if token in ("tanh", "exp", "log", "sin", "cos", "max", "min"):
             return [self.call(token)]
-        if token in ("σ", "Φ") and (self.peek == "lr" or (self.peek == "^" and "lr" in self.tokens[self.i : self.i + 5])):
+        if token in ("σ", "Φ") and (
+            self.peek == "lr" or (self.peek == "^" and "lr" in self.tokens[self.i : self.i + 5])
+        ):
             return [self.call(token)]
         if token in ("sum", "product"):
             self.take("_")
             letter, *low = self.inside()
             self.take("^")
-            return [("big", "∑" if token == "sum" else "∏", letter, self.of(low[1:]).items(), self.of(self.inside()).items())]
+            return [
+                (
+                    "big",
+                    "∑" if token == "sum" else "∏",
+                    letter,
+                    self.of(low[1:]).items(),
+                    self.of(self.inside()).items(),
+                )
+            ]
         if token == "bold":
             what = self.inside()[0]
             if what == "e":
@@ -164,8 +174,10 @@ class Typst:
         if self.peek == "_":
             self.take("_")
             below = "".join(self.inside()).replace('"', "")
-        if self.peek == "^" and self.tokens[self.i + 1 : self.i + 3][1:] and (
-            self.tokens[self.i + 2] == "(" or self.tokens[self.i + 2][0] == '"'
+        if (
+            self.peek == "^"
+            and self.tokens[self.i + 1 : self.i + 3][1:]
+            and (self.tokens[self.i + 2] == "(" or self.tokens[self.i + 2][0] == '"')
         ):
             self.take("^")
             above = "".join(self.inside()).replace('"', "")

@@ -13,7 +13,9 @@ _LOW = str.maketrans("₀₁₂₃₄₅₆₇₈₉₊₋ₐₑₕᵢⱼₖₗ�
 _HIGH = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁽⁾", "0123456789()")
 _SMALL = "₀-₉₊₋ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ"
 _LETTER = rf"[^\W\d_ᵀ⁰¹²³⁴⁵⁶⁷⁸⁹{_SMALL}]"
-_NAME = rf"{_LETTER}+′*[\u0300-\u036f]*(?:_(?:{_LETTER}|[0-9])+)*(?:⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾)?[{_SMALL}]*(?:\[(?:[tT]?[+-−]?\d*)\])?"
+_NAME = (
+    rf"{_LETTER}+′*[\u0300-\u036f]*(?:_(?:{_LETTER}|[0-9])+)*(?:⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾)?[{_SMALL}]*(?:\[(?:[tT]?[+-−]?\d*)\])?"
+)
 
 
 class Unicode:
@@ -106,14 +108,24 @@ class Unicode:
             if re.fullmatch(r"\d+:\d+|:, .*", inner):  # rows, or a column, of what stands before
                 self.i -= 1
                 self.bracket()
-                return [("column", Unicode(inner[3:]).until())] if inner[0] == ":" else [("rows", *map(int, inner.split(":")))]
+                return (
+                    [("column", Unicode(inner[3:]).until())]
+                    if inner[0] == ":"
+                    else [("rows", *map(int, inner.split(":")))]
+                )
             rows = self.parts(";", "]")
-            return [("[", rows[0])] if len(rows) == 1 and ("op", ",") not in rows[0] else [("mat", [_cells(r) for r in rows])]
+            return (
+                [("[", rows[0])]
+                if len(rows) == 1 and ("op", ",") not in rows[0]
+                else [("mat", [_cells(r) for r in rows])]
+            )
         return [("op", text.replace("−", "-"))]
 
     @staticmethod
     def named(text: str) -> Item:
-        m = re.fullmatch(rf"([^_⁽\[{_SMALL}]*)((?:_[^⁽\[{_SMALL}]+)*)(⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾)?([{_SMALL}]*)(?:\[(.*)\])?", text)
+        m = re.fullmatch(
+            rf"([^_⁽\[{_SMALL}]*)((?:_[^⁽\[{_SMALL}]+)*)(⁽[⁰¹²³⁴⁵⁶⁷⁸⁹]+⁾)?([{_SMALL}]*)(?:\[(.*)\])?", text
+        )
         assert m, text
         below = [*m[2].split("_")[1:], *([m[4].translate(_LOW)] if m[4] else []), *([m[5]] if m[5] else [])]
         return ("name", m[1].replace("′", "'"), ",".join(below).replace("−", "-"), (m[3] or "").translate(_HIGH))

@@ -1,4 +1,5 @@
-"""The names of another library for ours, so that its own tests can run against us. It renames; nothing is computed here."""
+"""The names of another library for ours, so that its own tests can run against us. It renames; nothing is computed
+here."""
 
 from typing import Any
 

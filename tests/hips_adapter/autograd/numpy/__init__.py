@@ -20,7 +20,10 @@ def _renamed(function: Any) -> Any:
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if _traced(args) or _traced(kwargs):
-            args = tuple(_front.array(a) if isinstance(a, list | tuple) and _traced(a) and function not in _SEVERAL else a for a in args)
+            args = tuple(
+                _front.array(a) if isinstance(a, list | tuple) and _traced(a) and function not in _SEVERAL else a
+                for a in args
+            )
             return ours(*args, **kwargs) if ours else function(*args, **kwargs)
         return function(*args, **kwargs)
 
