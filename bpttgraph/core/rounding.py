@@ -30,8 +30,8 @@ U = 2.0**-53
 # Linear operations that add numbers up, and so round; all others only move them about.
 _ADDING = ("add", "sub", "sum", "batch_sum", "cumsum")
 _CONTRACTING = ("matvec", "vecmat", "matmat", "dot")  # over the last axis of their first argument
-# Right answers in other arrangements of the sum (tests/handwritten.py, PyTorch) stay below 0.7 of the radius, also
-# where units are saturated; a wider one would hide the last terms of a sequence that fades quickly.
+# Right answers in other arrangements of the sum (written by hand, by PyTorch) stay below 0.7 of the radius, also where
+# units are saturated; a wider one would hide the last terms of a sequence that fades quickly.
 SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of the sum
 # Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the
 # gradient), so only as long as it is not many standard deviations.

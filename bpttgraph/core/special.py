@@ -1,8 +1,8 @@
 """The error function for numbers and arrays, real and complex: Φ(x), the normal distribution function, is made of it.
 
 Real arrays: two polynomials, fitted with mpmath at the Chebyshev points of their intervals (in 50 digits,
-    `tests/test_special.py` compares the values): erf(x)/x in x² below 1, and e^{x²} erfc(x) (x + 3) in 1/(x + 3) above
-    ½. Few numbers go through `math.erfc`.
+`tests/core/test_special.py` compares the values): erf(x)/x in x² below 1, and e^{x²} erfc(x) (x + 3) in 1/(x + 3)
+above ½. Few numbers go through `math.erfc`.
 
 Complex numbers, which the derivative by a complex step needs, must not be made of the derivative: the Taylor series of
 erf below 1, and above the continued fraction of erfc (Abramowitz and Stegun, 7.1.5 and 7.1.14). Meant for arguments

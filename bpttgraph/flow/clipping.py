@@ -2,7 +2,7 @@
 for.
 
 Sources: R. Pascanu, T. Mikolov, Y. Bengio (2013), section 3.2, for clipping by the norm; T. Mikolov (2012) for clipping
-    by value.
+by value.
 """
 
 from __future__ import annotations

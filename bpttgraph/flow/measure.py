@@ -4,8 +4,8 @@ Products of many Jacobians leave the range of floating point long before T = 1,0
 matrix of norm one and the logarithm of what was divided out, so nothing under- or overflows unnoticed.
 
 Sources: Y. Bengio, P. Simard, P. Frasconi, Learning long-term dependencies with gradient descent is difficult (1994);
-    R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks (2013), for the bound; G.
-    Benettin et al., Lyapunov characteristic exponents (1980), for the growth rates by repeated QR.
+R. Pascanu, T. Mikolov, Y. Bengio, On the difficulty of training recurrent neural networks (2013), for the bound;
+G. Benettin et al., Lyapunov characteristic exponents (1980), for the growth rates by repeated QR.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 compared.
 
 Sources: Q. Le, N. Jaitly, G. Hinton, A simple way to initialize recurrent networks of rectified linear units (2015),
-    for the identity;
-R. Jozefowicz, W. Zaremba, I. Sutskever, An empirical exploration of recurrent network architectures (2015), for the
-forget bias.
+for the identity; R. Jozefowicz, W. Zaremba, I. Sutskever, An empirical exploration of recurrent network architectures
+(2015), for the forget bias.
 """
 
 from __future__ import annotations

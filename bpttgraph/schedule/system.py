@@ -46,7 +46,7 @@ class Read:
     """A leaf that stands for the value of another equation.
 
     Kind "shift": `delay` steps before, and zero at the rows in `rows`; "at": in row `delay` alone; "pick": at `rows`.
-        The transposes of the last two are "place" and "spread": the value at these rows, zero elsewhere.
+    The transposes of the last two are "place" and "spread": the value at these rows, zero elsewhere.
     """
 
     kind: str

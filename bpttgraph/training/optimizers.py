@@ -1,7 +1,7 @@
 """Optimisers: small, and real. Each keeps its slots beside the parameters, so that a checkpoint can hold them.
 
 Sources: B. Polyak (1964) for momentum; J. Duchi, E. Hazan, Y. Singer, Adaptive subgradient methods (2011) for Adagrad;
-    D. Kingma, J. Ba, Adam (2015), Algorithm 1.
+D. Kingma, J. Ba, Adam (2015), Algorithm 1.
 """
 
 from __future__ import annotations
