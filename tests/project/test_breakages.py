@@ -21,7 +21,8 @@ def test_what_is_broken_is_there(b: Breakage) -> None:
     text = (ROOT / b.file).read_text(encoding="utf-8")
     many = len(b.found(text))
     assert many == 1, (
-        f"{b.file} has the text {many} times: change `old` in tests/helpers/breakages.py as the code changed, then --write"
+        f"{b.file} has the text {many} times: change `old` in tests/helpers/breakages.py as the code changed, "
+        "then --write"
     )
     assert b.old != b.new and b.kind in KINDS
     if b.file.endswith(".py"):
