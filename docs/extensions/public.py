@@ -79,11 +79,11 @@ _SECTION = re.compile(r"(\s*)(?:Args|Attributes):$")
 def one_a_line(lines: list[str]) -> list[str]:
     """The lines of a docstring with one entry a line where a section "Args" or "Attributes" has several.
 
-    >>> print(*one_a_line(["Args:", "    data: it. seed, batch: of", "        one of ours.", "", "End: it."]), sep="\\n")
+    >>> print(*one_a_line(["Args:", "    data: it. seed, batch: of", "        ours.", "", "End: it."]), sep="\\n")
     Args:
         data: it.
         seed,batch: of
-            one of ours.
+            ours.
     <BLANKLINE>
     End: it.
     """
@@ -126,7 +126,7 @@ def protect(lines: list[str]) -> list[str]:
 def _before_napoleon(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     lines[:] = protect(one_a_line(lines))
     if what in ("property", "attribute"):
-        lines.insert(0, "")  # napoleon takes what stands before a colon in the first line for a type
+        lines.insert(0, "\\")  # nothing; but napoleon takes what stands before a colon in the first line for a type
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
