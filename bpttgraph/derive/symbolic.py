@@ -43,6 +43,14 @@ def symbolic_of(u: Any, wrt: str, notation: str = "pascanu", onehot: Iterable[st
     Raises:
         BPTTError: if `wrt` is neither a parameter nor an initial state, and so stands at one step only.
     """
+    key = (symbolic_of, wrt, notation, tuple(onehot))
+    if key not in u.kept:
+        u.kept[key] = _symbolic_of(u, wrt, notation, key[-1])
+    found: SymbolicDerivation = u.kept[key]
+    return found
+
+
+def _symbolic_of(u: Any, wrt: str, notation: str, onehot: tuple[str, ...]) -> SymbolicDerivation:
     v = u.vgraph.variables.get(wrt)
     if v is not None and v.role not in ("parameter", "initial"):
         raise BPTTError(

@@ -35,6 +35,7 @@ class UnrolledGraph(Settings):
     Attributes:
         system: the equations as the schedule over time sees them, None where there is no schedule: `not_scheduled` says
             why.
+        kept: what readings of this graph keep beside it, by a key of their own, as its symbolic derivations.
     """
 
     def __init__(self, rec: Recurrence, **options: Any):
@@ -42,6 +43,7 @@ class UnrolledGraph(Settings):
         check_numbers(self, computed=False)
         self.system: System | None = None
         self.not_scheduled = ""
+        self.kept: dict[tuple[Any, ...], Any] = {}
         try:
             self.system = System(self)
         except (Unsuited, BPTTError) as reason:  # a mistake in the equations is reported by building, with its step

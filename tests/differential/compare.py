@@ -28,6 +28,7 @@ class Subject:
 
     def __init__(self, case: Case):
         self.case = case
+        self.symbolic: dict[str, Any] = {}  # derivations for any number of steps, by what they derive by
         self.most = 0.0  # the largest error seen, in units of rounding
 
     @cached_property

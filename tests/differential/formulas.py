@@ -128,7 +128,10 @@ def general(s: Subject, key: str) -> str:
 
 def symbolic(s: Subject, key: str) -> Any:
     c, key = s.case, general(s, key)
-    return s.rec.derive(key, loss=c.loss if isinstance(c.loss, str) else list(c.loss), reduce=c.reduce, sizes=c.sizes)
+    if key not in s.symbolic:
+        loss = c.loss if isinstance(c.loss, str) else list(c.loss)
+        s.symbolic[key] = s.rec.derive(key, loss=loss, reduce=c.reduce, sizes=c.sizes)
+    return s.symbolic[key]
 
 
 def compare_symbolic(s: Subject) -> str | None:
