@@ -17,7 +17,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 from .categories import CATEGORIES, Difference, differences, normal
 from .compare import Subject, acceptable
 from .generate import random_recurrence
-from .oracle import OPS
+from .operations import OPS
 from .shrink import shrink
 from .trees import Case
 

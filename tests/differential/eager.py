@@ -15,7 +15,8 @@ import numpy as np
 import bpttgraph as bg
 
 from .compare import Array, Subject
-from .oracle import OPS, World, _flat
+from .operations import OPS, _flat
+from .oracle import World
 
 
 def _all(f: Callable[[Any], Any]) -> Callable[..., Any]:

@@ -64,7 +64,9 @@ def statement(names: Names, text: Items) -> Any:
     """The value of the right side, which is from then on that of the left side (a number may stand for equal
     entries)."""
     (left,), right = sides(text)
-    names.found[left] = evaluate(right, names)
+    value = evaluate(right, names)
+    # no gradient is a row of equal entries: 𝟏ᵀ stands before a vector of one entry, which is a number
+    names.found[left] = value.by if isinstance(value, Unit) and value.kind == "row" else value
     return names.found[left]
 
 

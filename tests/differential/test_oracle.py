@@ -12,7 +12,7 @@ import numpy as np
 from .categories import differences
 from .compare import Subject, acceptable
 from .generate import random_recurrence
-from .oracle import OPS
+from .operations import OPS
 from .trees import Case, Equation, call, name, num
 
 
