@@ -297,6 +297,7 @@ def compare_instance(s: Subject) -> str | None:
     with np.errstate(all="ignore"):
         finite = np.isfinite(own.loss)
     if not finite:
+        s.u.run(given).finite()  # squares of squares outgrow any number: then it says so
         return "the instance lies outside the domain of a function: the loss is not finite"
     if extra := set(own.world.data) ^ set(data):
         return f"the instance and what is read differ by {sorted(extra)[0]}"

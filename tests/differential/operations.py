@@ -1,4 +1,4 @@
-"""The functions of the language in plain NumPy, real and complex, for the oracle; nothing of the package is imported."""
+"""The functions of the language in plain NumPy, real and complex, for the oracle. Shares no code with the package."""
 
 from __future__ import annotations
 
