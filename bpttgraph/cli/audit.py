@@ -16,7 +16,7 @@ from .terminal import busy, say
 def audit_key(keyfile: Path, as_json: bool) -> None:
     """Compare an answer key with the truth, and say what its wrong numbers come from. Exit status 0: right, 1: wrong,
     2: undecidable."""
-    from ..homework.audit import audit
+    from ..homework.courses.audit import audit
 
     with busy("auditing"):
         found = audit(keyfile)

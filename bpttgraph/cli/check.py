@@ -107,7 +107,7 @@ def check(
             _make(rec, made, seed or 0, batch, options)
             return
         from ..homework import verify
-        from ..homework.answers import read_answer
+        from ..homework.answers.reading import read_answer
 
         raw = read_answer(answer if ":" in (answer or "") else Path(answer or ""))
         with busy("checking"):
@@ -145,7 +145,7 @@ def _look(made: Path | None, picture: Path | None, certify: bool, feedback: str)
 
 def _draw(verdict: Verdict, path: Path) -> None:
     """Write the picture of the cause; that there is none is no failure of the check."""
-    from ..homework.cause import cause_figure
+    from ..homework.verdict.picture import cause_figure
 
     try:
         figure = cause_figure(verdict, fit="slide" if path.suffix.lower() == ".pdf" else None)
@@ -173,8 +173,8 @@ def _with_steps(rec: Recurrence, raw: Any, options: dict[str, Any]) -> dict[str,
     """The options with the number of steps of the answer's instance, or of ours, if none was given."""
     if options["steps"] is not None:
         return options
-    from ..homework.answers import steps_of
-    from ..homework.judge import STEPS
+    from ..homework.answers.reading import steps_of
+    from ..homework.verdict.plain import STEPS
 
     own = steps_of(raw, rec.inputs)
     if isinstance(own, dict):
@@ -187,7 +187,7 @@ def _make(rec: Recurrence, path: Path, seed: int, batch: int | None, options: di
     import numpy as np
 
     from ..equations.extent import check_nodes
-    from ..homework.generic import visible
+    from ..homework.truth.generic import visible
 
     u = unroll(rec, _with_steps(rec, _Nothing, options))
     check_nodes(u)  # whether mistakes show is seen on the graph

@@ -12,7 +12,7 @@ from .common import load, shared, unroll
 from .terminal import busy, say
 
 if TYPE_CHECKING:
-    from ..homework.kill import Effect, Naming
+    from ..homework.diagnosis.kill import Effect, Naming
 
 SHOWN = 2  # hidden places of one mistake
 
@@ -58,7 +58,7 @@ def kill(cells: tuple[str, ...], table: bool, every: bool, as_json: bool, **opti
         return
     if len(cells) != 1:
         raise BPTTError("the effects are those on one recurrence", "write bpttgraph kill rnn, or --table for several")
-    from ..homework.kill import kill_table
+    from ..homework.diagnosis.kill import kill_table
 
     u = unroll(load(cells[0], options["let"]), options)
     with busy("making every mistake"):
@@ -73,7 +73,7 @@ def kill(cells: tuple[str, ...], table: bool, every: bool, as_json: bool, **opti
 
 
 def _print_effects(rows: list[Effect], every: bool) -> None:
-    from ..homework.kill import titles
+    from ..homework.diagnosis.kill import titles
 
     names = titles()
     groups: dict[str, list[Effect]] = {}
@@ -97,7 +97,7 @@ def _print_effects(rows: list[Effect], every: bool) -> None:
 
 def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]:
     from ..equations import cells as library
-    from ..homework.kill import MOST_STEPS, concrete, naming, subject
+    from ..homework.diagnosis.kill import MOST_STEPS, concrete, naming, subject
 
     found: dict[str, Naming] = {}
     for name in cells or tuple(library()):
@@ -116,7 +116,7 @@ def _named(cells: tuple[str, ...], options: dict[str, Any]) -> dict[str, Naming]
 
 
 def _print_table(found: dict[str, Naming]) -> None:
-    from ..homework.kill import KINDS, titles
+    from ..homework.diagnosis.kill import KINDS, titles
 
     width = max(len(c) for c in found)
     say(f"{'':<{width}}  " + "  ".join(f"{k:>13}" for k in KINDS))

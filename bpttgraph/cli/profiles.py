@@ -12,8 +12,8 @@ from .common import whole
 from .terminal import say
 
 if TYPE_CHECKING:
-    from ..homework.model import Verdict
-    from ..homework.profile import Profile
+    from ..homework.courses.profile import Profile
+    from ..homework.verdict.verdict import Verdict
 
 
 @click.command("profiles")
@@ -23,7 +23,7 @@ def list_profiles(name: str | None, as_json: bool) -> None:
     """List the profiles of courses, or print one, to copy and change. A file of one's own goes by its path."""
     import json
 
-    from ..homework.profile import profile, profiles
+    from ..homework.courses.profile import profile, profiles
 
     found = [profile(n) for n in ([name] if name is not None else profiles())]
     if as_json:
@@ -38,7 +38,7 @@ def list_profiles(name: str | None, as_json: bool) -> None:
 
 def judge(name: str, source: str | None, answer: str, options: dict[str, Any], **rest: Any) -> Verdict:
     """The verdict on an answer in the layout of a course."""
-    from ..homework.profiled import verify
+    from ..homework.courses.profiled import verify
 
     p = chosen(name, source)
     steps, unrolling = _unrolling(options)
@@ -47,7 +47,7 @@ def judge(name: str, source: str | None, answer: str, options: dict[str, Any], *
 
 def instance(name: str, source: str | None, seed: int, batch: int | None, options: dict[str, Any]) -> dict[str, Any]:
     """An instance in the layout of a course."""
-    from ..homework.generic import visible
+    from ..homework.truth.generic import visible
 
     p = chosen(name, source)
     steps, unrolling = _unrolling(options)
@@ -57,7 +57,7 @@ def instance(name: str, source: str | None, seed: int, batch: int | None, option
 
 def chosen(name: str, source: str | None) -> Profile:
     """The profile, if it is one of the cell named on the command line."""
-    from ..homework.profile import profile
+    from ..homework.courses.profile import profile
 
     p = profile(name)
     if source is not None and source.partition(":")[0] not in p.cells:

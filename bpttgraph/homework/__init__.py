@@ -9,19 +9,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .judge import verify
-    from .model import Answer, Cause, Given, ParameterVerdict, Verdict
-    from .truth import Truth
+    from .answers.given import Answer, Given
+    from .diagnosis.cause import Cause
+    from .truth.truth import Truth
+    from .verdict.findings import ParameterVerdict
+    from .verdict.verdict import Verdict
+    from .verifying import verify
 
 __all__ = ["Answer", "Cause", "Given", "ParameterVerdict", "Truth", "Verdict", "verify"]
+
+_WHERE = {
+    "Answer": "answers.given",
+    "Cause": "diagnosis.cause",
+    "Given": "answers.given",
+    "ParameterVerdict": "verdict.findings",
+    "Truth": "truth.truth",
+    "Verdict": "verdict.verdict",
+    "verify": "verifying",
+}
 
 
 def __getattr__(name: str) -> Any:
     from importlib import import_module
 
-    if name in __all__:
-        where = "judge" if name == "verify" else "truth" if name == "Truth" else "model"
-        value = getattr(import_module(f".{where}", __name__), name)
+    if name in _WHERE:
+        value = getattr(import_module(f".{_WHERE[name]}", __name__), name)
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

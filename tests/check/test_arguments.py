@@ -62,7 +62,7 @@ DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
     "modes": ((None, 1, "fwd", PAIR, *STRANGE), lambda x: bg.check_grads(np.sin, 1.0, modes=x)),
     "name of a tensor": ((1, *STRANGE), lambda x: bg.tensor(1.0, name=x)),
     "tangents": ((None, 1.0, object()), lambda x: bg.jvp(np.multiply, (1.0, 2.0), x)),
-    "profile": (NO_TEXT, __import__("bpttgraph.homework.profile").homework.profile.profile),
+    "profile": (NO_TEXT, __import__("bpttgraph.homework.courses.profile").homework.courses.profile.profile),
 }
 
 

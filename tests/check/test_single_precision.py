@@ -12,7 +12,7 @@ import pytest
 import bpttgraph as bg
 from bpttgraph.check import check_gradients
 from bpttgraph.core.rounding import LAST, SAFETY
-from bpttgraph.homework.truth import HALF, LEAST, SINGLE, SPREAD, Truth
+from bpttgraph.homework.truth.truth import HALF, LEAST, SINGLE, SPREAD, Truth
 from bpttgraph.unrolled.numbers import Run
 
 WAYS = [(cell, way) for cell, ways in handwritten.BY_CELL.items() for way in ways]

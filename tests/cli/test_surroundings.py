@@ -20,7 +20,7 @@ from click.testing import CliRunner, Result
 import bpttgraph as bg
 from bpttgraph.cli import main, status, terminal
 from bpttgraph.errors import BPTTError, Fault, visible
-from bpttgraph.homework.child import die_with_parent
+from bpttgraph.homework.programs.child import die_with_parent
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "bpttgraph"]
@@ -476,7 +476,7 @@ def no_work(monkeypatch: pytest.MonkeyPatch) -> None:
         "bpttgraph.check.gradients.check_derivations",
         "bpttgraph.homework.verify",
         "bpttgraph.training.train",
-        "bpttgraph.homework.profiled.verify",
+        "bpttgraph.homework.courses.profiled.verify",
         "bpttgraph.flow.measure",
         "bpttgraph.draw.figure.Figure.save",
     ):
@@ -564,8 +564,8 @@ def test_names_in_an_answer_cannot_look_like_our_lines(tmp_path: Path) -> None:
 
 
 def test_the_note_of_a_profile_uses_the_names_of_the_course() -> None:
-    from bpttgraph.homework.profile import parse
-    from bpttgraph.homework.profiled import verify
+    from bpttgraph.homework.courses.profile import parse
+    from bpttgraph.homework.courses.profiled import verify
 
     text = """# array x: N, T, D
     # array Wx: H, D = U

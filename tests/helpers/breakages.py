@@ -1003,7 +1003,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "verdict: single precision x 100",
         "tolerance",
-        "bpttgraph/homework/truth.py",
+        "bpttgraph/homework/truth/truth.py",
         "SPREAD = 6.0",
         "SPREAD = 600.0",
         ("tests/check/test_single_precision.py::test_truncation_that_shows_is_wrong",),
@@ -1011,7 +1011,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "verdict: single precision / 100",
         "tolerance",
-        "bpttgraph/homework/truth.py",
+        "bpttgraph/homework/truth/truth.py",
         "SPREAD = 6.0",
         "SPREAD = 0.06",
         ("tests/check/test_single_precision.py::test_what_the_radius_is_made_of",),
@@ -1027,7 +1027,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "verdict: a convention that is nearly right",
         "tolerance",
-        "bpttgraph/homework/judge.py",
+        "bpttgraph/homework/verdict/judge.py",
         "bool(np.all(np.abs(g.value - value) <= radius + extra))",
         "bool(np.all(np.abs(g.value - value) <= 1e9 * radius + extra))",
         ("tests/homework/test_homework_verdict.py::test_right_wrong_and_partial",),
@@ -1035,7 +1035,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "digits: half a unit of the last one",
         "constant",
-        "bpttgraph/homework/files.py",
+        "bpttgraph/homework/answers/files.py",
         "0.5 * 10.0 ** (int(match[3] or 0) - len(match[2]))",
         "5.0 * 10.0 ** (int(match[3] or 0) - len(match[2]))",
         ("tests/homework/test_homework_answers.py::test_digits_as_typed",),
@@ -1043,7 +1043,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "digits: those of float32",
         "constant",
-        "bpttgraph/homework/files.py",
+        "bpttgraph/homework/answers/files.py",
         "2.0**-24 if single else 2.0**-53)",
         "2.0**-24)",
         ("tests/homework/test_homework_answers.py::test_digits_as_typed",),
@@ -1051,7 +1051,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "convention: a mean over the batch",
         "constant",
-        "bpttgraph/homework/conventions.py",
+        "bpttgraph/homework/verdict/conventions.py",
         "options[1].append((1 / batch,",
         "options[1].append((batch,",
         ("tests/homework/test_homework_verdict.py::test_conventions_name_the_exact_map",),
@@ -1059,7 +1059,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "kinks: units on their kink",
         "term",
-        "bpttgraph/homework/truth.py",
+        "bpttgraph/homework/truth/truth.py",
         "            if distance > SAFETY * max(unit, U):\n                continue",
         "            continue",
         ("tests/homework/test_homework_truth.py::test_kinks_are_undecidable_and_named",),
@@ -1067,7 +1067,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "generic: h[0] = 0 is let through",
         "term",
-        "bpttgraph/homework/generic.py",
+        "bpttgraph/homework/truth/generic.py",
         'if node.role == "initial" and not largest and',
         'if node.role == "initial" and largest < 0 and',
         ("tests/homework/test_homework_truth.py::test_what_an_instance_hides_is_said",),
@@ -1075,7 +1075,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "generic: symmetric weights are let through",
         "term",
-        "bpttgraph/homework/generic.py",
+        "bpttgraph/homework/truth/generic.py",
         "np.array_equal(value, value.T)",
         "np.array_equal(value, -value.T)",
         ("tests/homework/test_homework_truth.py::test_what_an_instance_hides_is_said",),
@@ -1083,7 +1083,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "triangle: coefficients",
         "term",
-        "bpttgraph/homework/triangle.py",
+        "bpttgraph/homework/diagnosis/triangle.py",
         "result[pairs[:, 0], pairs[:, 1]] = solution / norms",
         "result[pairs[:, 0], pairs[:, 1]] = solution",
         ("tests/homework/test_diagnosis.py::test_the_triangle_finds_what_the_catalogue_does_not_list",),
@@ -1091,7 +1091,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "triangle: rows and columns in words",
         "transpose",
-        "bpttgraph/homework/triangle.py",
+        "bpttgraph/homework/diagnosis/triangle.py",
         'append(f"({t + 1}, {k + 1})")',
         'append(f"({k + 1}, {t + 1})")',
         ("tests/homework/test_diagnosis.py::test_the_triangle_finds_what_the_catalogue_does_not_list",),
@@ -1099,7 +1099,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "diagnosis: evidence",
         "tolerance",
-        "bpttgraph/homework/diagnosis.py",
+        "bpttgraph/homework/diagnosis/explain.py",
         "DOUBT = 3.0",
         "DOUBT = -100.0",
         ("tests/homework/test_homework_plain.py::test_clipping_needs_two_entries_on_the_threshold_or_a_round_one",),
@@ -1107,7 +1107,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "diagnosis: slack x 10^6",
         "tolerance",
-        "bpttgraph/homework/diagnosis.py",
+        "bpttgraph/homework/diagnosis/explain.py",
         "SLACK = 1000.0",
         "SLACK = 1e9",
         ("tests/homework/test_diagnosis.py::test_truncation_is_named_with_its_window",),
@@ -1115,7 +1115,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "diagnosis: a mistake that contradicts",
         "term",
-        "bpttgraph/homework/diagnosis.py",
+        "bpttgraph/homework/diagnosis/explain.py",
         "best = max((int(count[i]), -int(against[i])) for i in hits)",
         "best = max((int(count[i]), int(against[i])) for i in hits)",
         ("tests/homework/test_diagnosis.py::test_every_mistake_is_named",),
@@ -1123,7 +1123,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "kill table: what is hidden",
         "term",
-        "bpttgraph/homework/kill.py",
+        "bpttgraph/homework/diagnosis/kill.py",
         "            if not np.all(moved <= d.truth.radius(name)):\n                hidden = False",
         "            if np.any(moved <= d.truth.radius(name)):\n                hidden = False",
         ("tests/homework/test_mistakes.py::test_nothing_hides_on_a_generic_instance",),
@@ -1131,15 +1131,15 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "kill table: digits",
         "constant",
-        "bpttgraph/homework/kill.py",
+        "bpttgraph/homework/diagnosis/kill.py",
         "unit = 10.0 ** (size - digits + 1)",
         "unit = 10.0 ** (size - digits)",
-        ("tests/project/test_doctests.py::test_docstring_examples[bpttgraph.homework.kill]",),
+        ("tests/project/test_doctests.py::test_docstring_examples[bpttgraph.homework.diagnosis.kill]",),
     ),
     Breakage(
         "formulas: a product ascends",
         "transpose",
-        "bpttgraph/homework/formulas.py",
+        "bpttgraph/homework/answers/formulas.py",
         'else: result = self._inside(e, "@", term, result)',
         'else: result = self._inside(e, "@", result, term)',
         ("tests/homework/test_homework_answers.py::test_right_formulas",),
@@ -1147,7 +1147,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "formulas: powers of matrices",
         "term",
-        "bpttgraph/homework/formulas.py",
+        "bpttgraph/homework/answers/formulas.py",
         "            square = self._count(matmul(square, square, False), e) if exponent else square",
         "            square = self._count(matmul(square, a, False), e) if exponent else square",
         ("tests/homework/test_homework_reading.py::test_powers_of_matrices_are_products",),

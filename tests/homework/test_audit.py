@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import bpttgraph as bg
 from bpttgraph.cli import main
 from bpttgraph.errors import BPTTError
-from bpttgraph.homework.audit import audit
+from bpttgraph.homework.courses.audit import audit
 
 KEYS = Path(__file__).parents[2] / "examples" / "keys"
 LSTM, SCALAR = KEYS / "dlai-lstm-backward.txt", KEYS / "scalar-two-steps.txt"

@@ -7,12 +7,13 @@ import pytest
 import wrong_backprop
 
 import bpttgraph as bg
-from bpttgraph.homework.diagnosis import Diagnosis, diagnose
-from bpttgraph.homework.kill import concrete, naming, rounded
-from bpttgraph.homework.model import Answer, Cause, Given
-from bpttgraph.homework.pinpoint import pinpoint
-from bpttgraph.homework.triangle import fit
-from bpttgraph.homework.truth import Truth
+from bpttgraph.homework.answers.given import Answer, Given
+from bpttgraph.homework.diagnosis.cause import Cause
+from bpttgraph.homework.diagnosis.explain import Diagnosis, diagnose
+from bpttgraph.homework.diagnosis.kill import concrete, naming, rounded
+from bpttgraph.homework.diagnosis.pinpoint import pinpoint
+from bpttgraph.homework.diagnosis.triangle import fit
+from bpttgraph.homework.truth.truth import Truth
 
 HAND = {"rnn": wrong_backprop.rnn, "lstm": wrong_backprop.lstm, "gru": wrong_backprop.gru}
 

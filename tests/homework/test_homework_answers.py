@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.homework.files import numbers_of
-from bpttgraph.homework.formulas import Formulas
+from bpttgraph.homework.answers.files import numbers_of
+from bpttgraph.homework.answers.formulas import Formulas
 
 RNN = """
 delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])
@@ -441,7 +441,7 @@ def test_functions(rnn, tmp_path):
 
 
 def test_an_endless_function_is_stopped(tmp_path):
-    from bpttgraph.homework.functions import run_file
+    from bpttgraph.homework.programs.functions import run_file
 
     path = tmp_path / "mine.py"
     path.write_text(CODE)

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 import bpttgraph as bg
 from bpttgraph.cli import main
-from bpttgraph.homework import child
-from bpttgraph.homework.functions import run_file
+from bpttgraph.homework.programs import child
+from bpttgraph.homework.programs.functions import run_file
 
 CODE = """
 import os, signal, subprocess, sys, time
@@ -165,7 +165,8 @@ def test_a_child_ends_with_a_checker_that_is_killed(path):
     """Nobody keeps its time any more."""
     mark = path.parent / "grandchild"
     mark.unlink(missing_ok=True)
-    ask = f"from bpttgraph.homework.functions import run_file; run_file({f'{path}:sleeps'!r}, {{'x': 1.0}}, ['W'])"
+    head = "from bpttgraph.homework.programs.functions import run_file"
+    ask = f"{head}; run_file({f'{path}:sleeps'!r}, {{'x': 1.0}}, ['W'])"
     checker = subprocess.Popen([sys.executable, "-c", ask])
     try:
         for _ in range(600):

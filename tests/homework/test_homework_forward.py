@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 import bpttgraph as bg
 from bpttgraph.cli import main
-from bpttgraph.homework.differences import differences
-from bpttgraph.homework.profiled import verify
+from bpttgraph.homework.courses.profiled import verify
+from bpttgraph.homework.programs.differences import differences
 
 COURSES = Path(__file__).parents[1] / "data" / "courses"
 SINGLE = "np.float32({}).astype(float)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.homework.formulas import Formulas
+from bpttgraph.homework.answers.formulas import Formulas
 
 REC = bg.recurrence("h[t] = tanh(W h[t-1] + U x[t])\ny[t] = V h[t] + c\nE[t] = squared_error(y[t], target[t])")
 DELTA = "g[t] = y[t] - target[t]\nd[t] = (1 - h[t]^2) * (V.T g[t] + W.T d[t+1])\n"

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 
 import bpttgraph as bg
 from bpttgraph.cli import main
-from bpttgraph.homework import judge
-from bpttgraph.homework.audit import audit
-from bpttgraph.homework.files import Numbers
-from bpttgraph.homework.kill import rounded
-from bpttgraph.homework.residual import structure
-from bpttgraph.homework.triangle import fit
+from bpttgraph.homework.answers.files import Numbers
+from bpttgraph.homework.courses.audit import audit
+from bpttgraph.homework.diagnosis.kill import rounded
+from bpttgraph.homework.diagnosis.residual import structure
+from bpttgraph.homework.diagnosis.triangle import fit
+from bpttgraph.homework.verdict import judge
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import bpttgraph as bg
-from bpttgraph.homework import judge
-from bpttgraph.homework.formulas import Formulas
+from bpttgraph.homework.answers.formulas import Formulas
+from bpttgraph.homework.verdict import judge
 
 REC = """
 h[t] = tanh(W h[t-1] + U x[t] + b)

@@ -14,8 +14,8 @@ import bpttgraph as bg
 from bpttgraph.check.directions import Directional, locate
 from bpttgraph.core import primitives
 from bpttgraph.core.rounding import radius
-from bpttgraph.homework.generic import faults, hidden_window, visible
-from bpttgraph.homework.truth import Truth, U
+from bpttgraph.homework.truth.generic import faults, hidden_window, visible
+from bpttgraph.homework.truth.truth import Truth, U
 
 CELLS = [c for c in bg.cells() if not bg.cell(c).abstract]
 

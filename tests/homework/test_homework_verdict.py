@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.homework.conventions import blocks_of
-from bpttgraph.homework.feedback import LEVELS, measures, worst_entries
+from bpttgraph.homework.verdict.conventions import blocks_of
+from bpttgraph.homework.verdict.feedback import LEVELS, measures, worst_entries
 
 
 @pytest.fixture(scope="module")

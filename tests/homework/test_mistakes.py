@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import bpttgraph as bg
 from bpttgraph.cli import main
-from bpttgraph.homework.kill import concrete, kill_table, naming, subject
+from bpttgraph.homework.diagnosis.kill import concrete, kill_table, naming, subject
 from bpttgraph.homework.mistakes import CATALOGUE, Trial, mutants
 
 HAND = {"rnn": wrong_backprop.rnn, "lstm": wrong_backprop.lstm, "gru": wrong_backprop.gru}

@@ -14,11 +14,11 @@ from click.testing import CliRunner
 import bpttgraph as bg
 from bpttgraph.cli import main
 from bpttgraph.errors import BPTTError
-from bpttgraph.homework import courses
-from bpttgraph.homework.functions import call
-from bpttgraph.homework.layout import layout
-from bpttgraph.homework.profile import parse, profile, profiles
-from bpttgraph.homework.profiled import verify
+from bpttgraph.homework.courses import drivers as courses
+from bpttgraph.homework.courses.layout import layout
+from bpttgraph.homework.courses.profile import parse, profile, profiles
+from bpttgraph.homework.courses.profiled import verify
+from bpttgraph.homework.programs.functions import call
 
 COURSES = Path(__file__).parents[1] / "data" / "courses"
 NAMES = [

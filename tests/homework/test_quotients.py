@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.homework import quotients
-from bpttgraph.homework.model import Given
-from bpttgraph.homework.quotients import recognised
-from bpttgraph.homework.truth import Truth
+from bpttgraph.homework.answers.given import Given
+from bpttgraph.homework.truth.truth import Truth
+from bpttgraph.homework.verdict import quotients
+from bpttgraph.homework.verdict.quotients import recognised
 
 CELLS = {"rnn": ["W_hh", "b_h", "W_hy"], "lstm": ["W_i", "U_f", "b_o"], "gru": ["W_z", "W_r", "b_z"]}
 

@@ -19,8 +19,16 @@ ORDER = """
 errors < machine < facade < core < eager | equations | formulas < schedule < unrolled < derive | draw < check < show
 < flow | training | homework < document < page < cli < __main__
 """
-FLOORS = [tuple(room.strip() for room in floor.split("|")) for floor in ORDER.split("<")]
-FLOOR = {room: i for i, floor in enumerate(FLOORS) for room in floor}
+HOMEWORK = "answers < programs < truth | mistakes < diagnosis < verdict < courses < verifying"
+"""The rooms within homework."""
+
+
+def floors(order: str) -> dict[str, int]:
+    """The floor of each room of a list."""
+    return {room.strip(): i for i, floor in enumerate(order.split("<")) for room in floor.split("|")}
+
+
+FLOOR = floors(ORDER)
 LISTED = {
     ("training", "flow"): "a trainer clips by the rule whose effect flow measures",
 }
@@ -69,7 +77,7 @@ def arrows(package: Path) -> dict[str, set[str]]:
     return {name: set(imports(name, path, found)) for name, path in found.items()}
 
 
-def faults(graph: Mapping[str, set[str]]) -> list[str]:
+def faults(graph: Mapping[str, set[str]], floor: Mapping[str, int] = FLOOR) -> list[str]:
     """The imports that do not go down; the façade may reach anywhere, and the package's face stands above all rooms."""
     wrong = []
     for module, targets in graph.items():
@@ -80,7 +88,7 @@ def faults(graph: Mapping[str, set[str]]) -> list[str]:
                 continue
             if target == "" and mine in ("cli", "__main__"):
                 continue  # the version
-            if target == "" or FLOOR[other] >= FLOOR[mine]:
+            if target == "" or floor[other] >= floor[mine]:
                 wrong.append(f"{module} imports {target or 'bpttgraph'}")
     return wrong
 
@@ -109,6 +117,12 @@ def circles(graph: Mapping[str, set[str]]) -> list[set[str]]:
     return found
 
 
+def within(name: str, graph: Mapping[str, set[str]]) -> dict[str, set[str]]:
+    """The modules of one room by their names in it, and what they import of it."""
+    inside = {m: {t for t in targets if room(t) == name} for m, targets in graph.items() if room(m) == name}
+    return {m[len(name) + 1 :]: {t[len(name) + 1 :] for t in targets} for m, targets in inside.items()}
+
+
 GRAPH = arrows(PACKAGE)
 
 
@@ -122,9 +136,15 @@ def test_imports_go_down() -> None:
     assert not faults(GRAPH)
 
 
+def test_the_rooms_of_homework_are_a_list_as_well() -> None:
+    graph = within("homework", GRAPH)
+    assert {room(m) for m in graph} - {""} == set(floors(HOMEWORK))
+    assert not faults(graph, floors(HOMEWORK))
+
+
 def test_what_a_module_brings_with_it_lies_below() -> None:
     for module in GRAPH:
-        floor = FLOOR.get(room(module), len(FLOORS))
+        floor = FLOOR.get(room(module), len(FLOOR))
         above = {t for t in reach(module, GRAPH) if FLOOR.get(room(t), -1) > floor and room(module) != "facade"}
         assert not above, f"{module} brings {sorted(above)}"
 
@@ -132,7 +152,6 @@ def test_what_a_module_brings_with_it_lies_below() -> None:
 READINGS = {
     "derive": "a derivation and what it is written as; a closed form and what it is made of",
     "flow": "a measured flow and its picture",
-    "homework": "a verdict and how it is told; a plain verdict and one by a course",
     "eager": "a Tensor and what explains a mistake with it",
 }
 """Rooms in which an object's method calls a module that reads the object: these know each other by name."""
@@ -164,6 +183,14 @@ def test_no_module_is_called_like_a_public_function() -> None:
     for name in names - {"__main__"}:
         module = importlib.import_module(f"bpttgraph.{name}")
         assert isinstance(module, types.ModuleType) and getattr(bpttgraph, name) is module
+
+
+def test_a_wrong_import_within_homework_is_seen() -> None:
+    graph = {"homework.answers.a": {"homework.truth.b", "core.c"}, "homework.truth.b": {"homework.answers.a"}}
+    assert faults(within("homework", graph), floors(HOMEWORK)) == ["answers.a imports truth.b"]
+    across = {"homework.mistakes.a": {"homework.truth.b"}, "homework.truth.b": {"homework"}}
+    found = faults(within("homework", across), floors(HOMEWORK))
+    assert found == ["mistakes.a imports truth.b", "truth.b imports bpttgraph"]
 
 
 @pytest.mark.parametrize(

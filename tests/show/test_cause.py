@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 import bpttgraph as bg
 from bpttgraph.cli import main
-from bpttgraph.homework.cause import cause_figure
-from bpttgraph.homework.diagnosis import Diagnosis
-from bpttgraph.homework.truth import Truth
+from bpttgraph.homework.diagnosis.explain import Diagnosis
+from bpttgraph.homework.truth.truth import Truth
+from bpttgraph.homework.verdict.picture import cause_figure
 
 NEVER = "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]))\ndW_hh = sum_t outer(delta[t], h[t-1])\n"
 

@@ -1,0 +1,85 @@
+"""What was handed in: an answer, gradient by gradient, and the forward pass that it belongs to.
+
+Arrays are float64 and, but for their own layout, in the names of the recurrence (`run.gradients`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ...errors import Span
+
+__all__ = ["Answer", "Forward", "Given"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Given:
+    """What an answer says about one quantity.
+
+    Args:
+        name: a parameter ("W_hh"), an initial state ("h[0]") or an adjoint of a variable ("h[2]").
+        value: the numbers, in the shape in which they were handed in.
+        half: half a unit of the last digit typed, entry by entry; None for numbers of full precision.
+        unit: unit roundoff of the type it was computed in (2⁻⁵³, or 2⁻²⁴ for float32).
+        text: the student's own words for it, for an answer in formulas; span: where it stands in them.
+        rounding: standard deviation of the rounding of the student's own arrangement, in units of u; None if it is not
+            known.
+        aside: whether it is an adjoint beside gradients that are the answer, and none of them reads it.
+    """
+
+    name: str
+    value: Array
+    half: Array | None = None
+    unit: float = 2.0**-53
+    text: str = ""
+    span: Span | None = None
+    rounding: Array | None = None
+    aside: bool = False
+
+
+@dataclass(frozen=True)
+class Forward:
+    """A forward pass that was run and is not that of the equations; the gradient is judged against it.
+
+    Args:
+        text: how it differs, for people. off: by how much, relative to its largest value.
+        own: its gradients, by differences of it, each with an estimate of their error, in the recurrence's own layout.
+        digits: names of gradients that are right to these digits only, where the forward pass itself was not seen.
+    """
+
+    text: str
+    off: float
+    own: Mapping[str, tuple[Array, Array]]
+    digits: tuple[str, ...] = ()
+
+    @property
+    def near(self) -> bool:
+        """Whether it is the same function in other digits, so that mistakes can still be recognised."""
+        return self.off < 1e-5
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer as handed in: what is given, by name, and the instance that it was computed on (None: choose one).
+
+    `text` is that of an answer in formulas; `ordered` are its lines whose products over steps have no order of their
+    own, and `ascending` says how they were read. `forward` is the forward pass that a function ran, if it is another
+    one.
+    """
+
+    given: Mapping[str, Given]
+    kind: Literal["arrays", "formulas", "function"]
+    data: Mapping[str, Any] | None = None
+    source: str = ""  # file name or "formulas", for messages
+    notes: tuple[str, ...] = ()
+    text: str = ""
+    ordered: tuple[int, ...] = ()
+    ascending: bool = False
+    forward: Forward | None = None

@@ -1,0 +1,80 @@
+"""Comparing one gradient with the truth: how far off it may be, whether it is right, and the layout in which it was
+handed in."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..answers.given import Given
+from .truth import SAFETY, Truth
+
+__all__ = ["digits_apart", "each", "radius_of", "relaid", "solid", "status_of"]
+
+Array = np.ndarray[Any, Any]
+VAGUE = 0.1  # digits that leave more open than this share of the gradient decide nothing
+
+
+def radius_of(truth: Truth, g: Given) -> Array:
+    """How far a right answer may be off: rounding, in our arrangement of the sum or in the student's, and the digits
+    typed."""
+    radius = truth.radius(g.name, g.unit)
+    if g.rounding is not None:
+        own = np.abs(g.rounding) * SAFETY * g.unit
+        radius = np.maximum(radius, np.minimum(own, 1e3 * radius)) if own.shape == radius.shape else radius
+    return radius if g.half is None or g.half.shape != radius.shape else radius + g.half
+
+
+def status_of(truth: Truth, g: Given) -> tuple[Any, Array]:
+    """Right, right to the digits given, undecidable for want of digits; None for anything else."""
+    true, radius = truth.value(g.name), radius_of(truth, g)
+    if g.value.shape != true.shape:
+        return None, radius
+    error = np.abs(g.value - true)
+    if not np.all(error <= radius) and truth.doubts(error, radius):
+        radius = radius_of(truth, g)
+    if g.half is None:
+        return ("right" if np.all(error <= radius) else None), radius
+    known = np.isfinite(
+        g.half
+    )  # of a key, some entries may be all that is given: half a unit of the others is infinite
+    error, half, close = error[known], g.half[known], radius[known]
+    if np.all(error <= close - half):
+        return "right", radius
+    if not np.all(error <= close):
+        return None, radius
+    vague = np.linalg.norm(half) > VAGUE * np.linalg.norm(true[known])
+    return ("undecidable" if vague else "right to the digits given"), radius
+
+
+def digits_apart(truth: Truth, g: Given) -> float:
+    """Decimal digits by which an answer is told apart from the truth: what chance would have to hit for another
+    convention to fit."""
+    true = truth.value(g.name)
+    if true.shape != g.value.shape:
+        return np.inf
+    with np.errstate(all="ignore"):
+        digits = np.log10(np.abs(g.value - true) / np.maximum(radius_of(truth, g), 1e-300))
+    return float(np.sum(np.maximum(digits, 0.0)))
+
+
+def solid(a: Array) -> tuple[int, ...]:
+    """The axes that are longer than one."""
+    return tuple(n for n in a.shape if n != 1)
+
+
+def each(g: Given, lay: Callable[[Array], Array]) -> Given:
+    """The answer with its arrays in another layout."""
+    half, rounding = (None if a is None or a.shape != g.value.shape else lay(a) for a in (g.half, g.rounding))
+    return dataclasses.replace(g, value=lay(g.value), half=half, rounding=rounding)
+
+
+def relaid(g: Given, true: Array, transposed: bool) -> Given:
+    """The same numbers in the shape of the truth, read as transposed if the other matrices of the answer are."""
+    if g.value.size != true.size or (g.value.shape == true.shape and not (transposed and g.value.ndim == 2)):
+        return g
+    laid = each(g, (lambda a: a.T) if g.value.ndim == true.ndim == 2 else (lambda a: a.reshape(true.shape)))
+    return laid if laid.value.shape == true.shape else g
