@@ -41,7 +41,7 @@ def verdict_on(
         >>> u = bg.cell("rnn").unroll(3)
         >>> data = u.instance()
         >>> str(verdict_on(u, {"W_hh": -u.run(data).gradients["W_hh"]}, data).parameters["W_hh"].convention)
-        'the opposite sign (descent direction) (factor −1)'
+        'the opposite sign (descent direction) (factor -1)'
     """
     raw = read_answer(answer)
     if isinstance(recurrence, Recurrence):
