@@ -25,6 +25,12 @@ class Finding:
         radius: what was allowed there, in the same units. entries: how many entries were compared.
         estimated: whether the oracle has an error of its own, with an estimate, that is part of the radius.
         undecidable: entries at which a kink (ReLU, max, clip) lies within the stencil, with the unit named in `note`.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> finding = bg.cell("rnn").unroll(3).derive("W_hh").check().findings[0]
+        >>> finding.what, finding.entries, finding.right
+        ('dE/dW_hh', 16, True)
     """
 
     what: str
@@ -83,6 +89,14 @@ class Report:
         oracle: the main oracle, in words. broken: set if the two oracles contradict each other: then the tool is at
             fault.
         note: a fault of ours on the way that does not touch the verdict.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> report = bg.cell("rnn").unroll(3).derive("W_hh").check()
+        >>> bool(report), report.right, len(report.findings)
+        (True, True, 8)
+        >>> report.worst.units < report.worst.radius
+        True
     """
 
     title: str
@@ -95,6 +109,7 @@ class Report:
 
     @property
     def right(self) -> bool:
+        """True if every comparison agrees."""
         return bool(self.findings) and not self.broken and all(f.right for f in self.findings)
 
     @property
@@ -104,6 +119,7 @@ class Report:
 
     @property
     def worst(self) -> Finding:
+        """The finding that says most: see the attributes."""
         wrong = [f for f in self.findings if not f.right]
         exact = [f for f in self.findings if not f.estimated]
         return max(wrong or exact or self.findings, key=lambda f: f.units / f.radius if f.radius else 0.0)

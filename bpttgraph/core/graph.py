@@ -36,7 +36,14 @@ _serial = count()
 @dataclass(frozen=True, slots=True)
 class Use:
     """One use of a shared parameter: the `number`-th, at `step`, as argument `slot` of `node` within the equation of
-    `variable`."""
+    `variable`.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> use = bg.cell("rnn").unroll(3).parameters["W_hh"].uses[1]
+        >>> use.number, use.step, use.variable
+        (2, 2, 'h[2]')
+    """
 
     number: int
     step: int | None
@@ -58,6 +65,12 @@ class Node(Traced):
         base, step, role: `h`, 3 and the role of a named node (see `variables.Variable`).
         owner: name of the variable in whose equation the node stands.
         uses: for a parameter, its numbered uses.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> h = bg.cell("rnn").unroll(3).node("h[2]")
+        >>> h.name, h.base, h.step, h.shape, h.op.name
+        ('h[2]', 'h', 2, (4,), 'tanh')
     """
 
     # Labels are rare (most nodes are the unnamed inside of an equation), so they have defaults here and a dict only
@@ -81,10 +94,12 @@ class Node(Traced):
         self.serial = next(_serial)
 
     def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> Node:
+        """A new node, `op` applied to these arguments: what an operator does."""
         return applied(op, tuple(a if isinstance(a, Node) else constant(a) for a in args), attrs)
 
     @property
     def is_constant(self) -> bool:
+        """Whether it is a number that stands in the equations, and no value of the data."""
         return self.op is None and "value" in self.attrs
 
     # What `autodiff` needs to make beside a node: a Tensor makes these with values.
@@ -238,8 +253,19 @@ def _graph(rows: list[_Row], outputs: list[int], cuts: dict[tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """`source` is argument number `slot` of `target`. `cut` lists what truncation does to the gradient here (see
-    `Link`)."""
+    """An edge: `source` is argument number `slot` of `target`.
+
+    Attributes:
+        source, target: names of nodes.
+        slot: which argument it is.
+        cut, cut_for: what truncation does to the gradient here (see `Link`).
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> edge = bg.cell("rnn").unroll(3).graph.edges[0]
+        >>> edge.source, edge.target, edge.slot
+        ('W_hh', 'h[1].1', 0)
+    """
 
     source: str
     target: str

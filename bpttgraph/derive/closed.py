@@ -59,6 +59,15 @@ class ClosedForm(Printed):
     Raises:
         BPTTError: for recurrences in which several chains of states feed each other step by step, or whose steps are
             not alike, and for windows of truncation where there is more than one chain.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> closed = bg.cell("rnn").derive("W_hh").closed_form
+        >>> print(closed.statements[0].unicode())
+        ∂E/∂W_hh = ∑[t=1..T] ∑[k=1..t] ∂Eₜ/∂hₜ · (∏[j=t..k+1] ∂hⱼ/∂hⱼ₋₁) · ∂⁺hₖ/∂W_hh
+        >>> closed.contributions(u, u.run(u.instance())).shape  # (T, T, rows, columns)
+        (3, 3, 4, 4)
     """
 
     def __init__(self, g: SymbolicDerivation, wrt: str):
@@ -121,6 +130,7 @@ class ClosedForm(Printed):
 
     @property
     def initial(self) -> bool:
+        """Whether `wrt` is an initial state."""
         return self.variables[self.wrt].role == "initial"
 
     @property
@@ -193,6 +203,7 @@ class ClosedForm(Printed):
 
     @property
     def columns(self) -> int:
+        """The number of columns of a Jacobian by `wrt`: its entries."""
         return (jacobian_shape((), self.variables[self.wrt].shape) or (1, 1))[1]
 
     def _ending(self, c: Chain, start: Expr, front: list[Expr]) -> list[Expr]:

@@ -52,6 +52,12 @@ class Term:
         use_step: step k of the equation that reads `wrt`.
         path: names from the loss down to `wrt`.
         links: ids of the links, in the order of the factors (`h[2]->h[3]`).
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> term = bg.cell("rnn").unroll(2).derive("W_hh").terms[1]
+        >>> term.loss_step, term.use_step, term.path
+        (2, 1, ('E[2]', 'y[2]', 'h[2]', 'h[1]', 'W_hh'))
     """
 
     loss_step: int
@@ -74,15 +80,19 @@ class Term:
         return self._owner._expr(self._path, _checked(level))
 
     def latex(self, level: str = "chain") -> str:
+        """The product as LaTeX, at level "chain" or "local"."""
         return latex_sum([self.expr(level)])
 
     def unicode(self, level: str = "chain") -> str:
+        """The product as text."""
         return unicode_sum([self.expr(level)])
 
     def mathml(self, level: str = "chain") -> str:
+        """The product as a `<math>` element."""
         return mathml_sum([self.expr(level)])
 
     def sympy(self, level: str = "chain") -> Any:
+        """The product as a SymPy object."""
         return self._owner._sympy(self.expr(level), level)
 
     def value(self, run: Run) -> Any:
@@ -106,6 +116,16 @@ class Derivation:
         notation: "pascanu" (∂⁺ is immediate), "werbos" (∂⁺ is total), "goodfellow" (copies W⁽ᵗ⁾) or "d2l"; see
             `notation`.
         onehot: inputs and targets that hold one-hot vectors, as names or "x, target"; see `onehot`.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> d = bg.cell("rnn").unroll(2).derive("W_hh")
+        >>> d.count
+        3
+        >>> print(d.unicode())
+        ∂E₁/∂y₁ · ∂y₁/∂h₁ · ∂⁺h₁/∂W_hh
+        + ∂E₂/∂y₂ · ∂y₂/∂h₂ · ∂h₂/∂h₁ · ∂⁺h₁/∂W_hh
+        + ∂E₂/∂y₂ · ∂y₂/∂h₂ · ∂⁺h₂/∂W_hh
     """
 
     def __init__(
@@ -190,6 +210,7 @@ class Derivation:
         return self._written(level, "latex", data, width=width)
 
     def unicode(self, level: str = "chain", data: Any = None, width: int | None = None) -> str:
+        """The sum as text, one term a line; arguments as for `latex`."""
         return self._written(level, "unicode", data, width=width)
 
     def mathml(self, level: str = "chain", data: Any = None, width: int | None = None) -> str:

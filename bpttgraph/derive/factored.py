@@ -17,7 +17,19 @@ __all__ = ["Statement", "factored_statements"]
 
 @dataclass(frozen=True, slots=True)
 class Statement(Printed):
-    """`left` = sum of `terms`. `variable` is what the derivative is by, `loss` what is differentiated."""
+    """A line of a derivation: `left` = sum of `terms`.
+
+    Attributes:
+        variable: what the derivative is by.
+        loss: what is differentiated.
+        left, terms: expressions; `latex()` and its like print the line.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> line = bg.cell("rnn").unroll(2).derive("W_hh").factored[0]
+        >>> line.variable, line.unicode()
+        ('y[2]', 'dE/dy₂ = ∂E₂/∂y₂')
+    """
 
     variable: str
     loss: str
@@ -25,6 +37,7 @@ class Statement(Printed):
     terms: tuple[Expr, ...]
 
     def written(self, form: str, width: int | None = None) -> str:
+        """The line in one of the forms of `Printed`."""
         return FORMS[form](self.terms, self.left, width)
 
 

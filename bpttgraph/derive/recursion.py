@@ -31,6 +31,12 @@ class Recursion(Printed):
     `kind` is "adjoint", "delta", "gradient" or "terminal"; `of` is the variable, without its step.
     `condition` says for which numbers of steps it holds, if not for all.
     `uses` of a gradient: (first, last, block, summands for step t), whose sums are the terms.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> last = bg.cell("rnn").derive("W_hh").recursions[-1]
+        >>> last.kind, last.of, last.unicode()
+        ('gradient', 'W_hh', '∂E/∂W_hh = ∑[t=1..T] δ_h[t] hₜ₋₁ᵀ')
     """
 
     key: str

@@ -243,6 +243,7 @@ class SymbolicDerivation(Printed):
 
     @property
     def assumptions(self) -> tuple[str, ...]:
+        """What the recursions take for granted, in words."""
         _ = self.adjoints.parts
         return tuple(self.adjoints.assumptions)
 
@@ -330,6 +331,7 @@ class SymbolicDerivation(Printed):
 
     @property
     def onehot(self) -> frozenset[str]:
+        """The inputs and targets that are taken for one-hot vectors."""
         return self._first.onehot
 
     # -- instances

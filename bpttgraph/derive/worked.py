@@ -40,6 +40,12 @@ class WorkedStep:
     Attributes:
         words: the reason, as text and names. rule: the kind of step: "uses", "losses", "chain", "local", "adjoint",
             "delta", "gradient" or "none". links: the edges that the formula walks.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> step = bg.cell("rnn").unroll(2).derive("W_hh").worked()[2]
+        >>> step.rule, step.formula.unicode(), step.reason
+        ('chain', 'dE/dy₂ = ∂E₂/∂y₂', 'y₂ is read by E₂ only, so there is one way on')
     """
 
     formula: Statement
@@ -53,15 +59,19 @@ class WorkedStep:
         return "".join(to_unicode(w) if isinstance(w, Name) else w for w in self.words)
 
     def latex(self) -> str:
+        """The formula as LaTeX."""
         return self.formula.latex()
 
     def mathml(self) -> str:
+        """The formula as a `<math>` element."""
         return self.formula.mathml()
 
     def typst(self) -> str:
+        """The formula as Typst mathematics."""
         return self.formula.typst()
 
     def unicode(self) -> str:
+        """The formula as text, the reason below it."""
         return f"{self.formula.unicode()}\n    ({self.reason})"
 
     def __str__(self) -> str:
@@ -72,7 +82,14 @@ class WorkedStep:
 
 
 class Board(list[WorkedStep]):
-    """The steps in order; a list that prints line by line, and shows itself in a notebook."""
+    """The steps in order; a list that prints line by line, and shows itself in a notebook.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> board = bg.cell("rnn").unroll(2).derive("W_hh").worked("slide")
+        >>> [step.rule for step in board][0]
+        'uses'
+    """
 
     def __str__(self) -> str:
         return "\n".join(map(str, self))

@@ -23,7 +23,14 @@ __all__ = ["Document", "assemble", "build"]
 
 
 class Document(Sheet):
-    """A finished document, in every format that has a writer."""
+    """A finished document, in every format that has a writer.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> document = build(bg.cell("rnn").unroll(2), "W_hh")
+        >>> document.title, document.html.startswith("<!DOCTYPE html>")
+        ('Recurrent network: ∂E/∂W_hh over 2 steps', True)
+    """
 
     @cached_property
     def html(self) -> str:

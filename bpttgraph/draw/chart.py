@@ -40,13 +40,21 @@ class Series:
 
 
 class Chart(Figure):
-    """A chart, with the formats of a figure: `svg`, `pdf`, `png`, `save`."""
+    """A chart, with the formats of a figure: `svg`, `pdf`, `png`, `save`.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> chart = bg.cell("rnn").unroll(5).flow().draw("decay")
+        >>> chart.svg.startswith("<svg")
+        True
+    """
 
     def __init__(self, made: Layout):
         self._layout = made
 
     @cached_property
     def layout(self) -> Layout:
+        """All coordinates."""
         return self._layout
 
     @cached_property

@@ -34,6 +34,14 @@ class Figure:
         tikz, tex: a `tikzpicture`, and a document of one page that shows it.
         source: `graphviz.Source` of the DOT text, for those who work with that package.
         engine, engine_note: who drew the SVG, and why an engine before it could not (one line, usually empty).
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> figure = bg.cell("rnn").unroll(3).draw()
+        >>> figure
+        <Figure rnn: 22 nodes, 33 arrows>
+        >>> figure.dot.startswith("digraph")
+        True
     """
 
     def __init__(self, scene: Scene, network: Network | None = None):
@@ -48,6 +56,7 @@ class Figure:
 
     @cached_property
     def dot(self) -> str:
+        """The picture as positioned DOT text."""
         return write_dot(self.layout)
 
     @cached_property
@@ -56,14 +65,17 @@ class Figure:
 
     @property
     def svg(self) -> str:
+        """The picture as SVG text."""
         return self._rendered[0]
 
     @property
     def engine(self) -> str:
+        """Who drew the SVG."""
         return self._rendered[1]
 
     @property
     def engine_note(self) -> str:
+        """Why an engine before it could not, in one line, usually empty."""
         return "; ".join(n for n in (self.layout.note, self._rendered[2]) if n)
 
     @cached_property
@@ -82,12 +94,14 @@ class Figure:
 
     @cached_property
     def pdf(self) -> bytes:
+        """The picture as a PDF of one page, bytes."""
         from .pdf import write_pdf
 
         return write_pdf(self.layout)
 
     @cached_property
     def png(self) -> bytes:
+        """The picture as PNG, bytes."""
         from .raster import write_png
 
         return write_png(self.layout)

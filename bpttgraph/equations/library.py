@@ -102,6 +102,10 @@ def cell(name: str, let: Mapping[str, Any] | None = None) -> Recurrence:
 
     Raises:
         BPTTError: if there is no such cell or variant, with the nearest names.
+
+    Example:
+        >>> cell("lstm").states, cell("lstm").source.splitlines()[0]
+        (('c', 'h'), '# title: LSTM with forget gate')
     """
     base, variant, text = _find(name)
     variants = {key.split()[1]: lines for key, lines in fields(text).items() if key.startswith("variant ")}

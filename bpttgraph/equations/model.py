@@ -483,8 +483,22 @@ class Recurrence:
         )
 
     def derive(self, wrt: str, loss: str = "every", **options: Any) -> SymbolicDerivation:
-        """∂E/∂wrt for a symbolic number of steps: recursions, NumPy code, closed form (see
-        `derive.SymbolicDerivation`)."""
+        """∂E/∂wrt for any number of steps: recursions, NumPy code, closed form (see `derive.SymbolicDerivation`).
+
+        Args:
+            wrt: a parameter, an initial state such as "h[0]", or "all" of them.
+            loss: "every", "last" or a list of steps.
+            options: `truncate`, `sizes`, `inputs` and `reduce` as for `unroll`; `notation` and `onehot` as for
+                `Unrolled.derive`.
+
+        Raises:
+            BPTTError: for a name that is none of the recurrence, and where no one set of recursions holds for every T.
+
+        Example:
+            >>> import bpttgraph as bg
+            >>> print(bg.cell("rnn").derive("b_y").recursions[-1])
+            ∂E/∂b_y = ∑[t=1..T] δ_y[t]
+        """
         return facade.symbolic(self, wrt, loss, **options)
 
     @property
@@ -494,7 +508,13 @@ class Recurrence:
         return found
 
     def draw(self, **options: Any) -> Figure:
-        """The folded picture, with delay loops. Options as for `Unrolled.draw`."""
+        """The folded picture, with delay loops. Options as for `Unrolled.draw`.
+
+        Example:
+            >>> import bpttgraph as bg
+            >>> bg.cell("rnn").draw().svg.count("<title>") > 1
+            True
+        """
         return facade.folded_picture(self, **options)
 
     def _repr_svg_(self) -> str:

@@ -136,6 +136,7 @@ class Settings:
 
     @property
     def loss_block(self) -> str | None:
+        """The block whose steps have the losses; None without blocks."""
         rec = self.recurrence
         for base in (*rec.losses, *rec.outputs):
             if base in rec.every:
@@ -169,6 +170,7 @@ class Settings:
 
     @cached_property
     def overridden(self) -> set[tuple[str, int]]:
+        """The places at which an equation for one step stands instead of the one for every step: (name, step)."""
         return {
             (base, self.fixed_step(d)) for d in self.recurrence.definitions if d.kind == "fixed" for base in d.bases
         }
@@ -212,6 +214,7 @@ class Settings:
 
     @property
     def generic_offset(self) -> int:
+        """How many steps ahead the outputs stand on their left sides: 1 for y[t+1] = …; 0 if they differ in this."""
         offsets = {self.recurrence.every[out].offset for out in self.recurrence.outputs}
         return offsets.pop() if len(offsets) == 1 else 0
 

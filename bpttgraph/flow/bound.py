@@ -19,12 +19,24 @@ __all__ = ["Bound", "bound_of"]
 
 @dataclass(frozen=True)
 class Bound:
-    """`factor` bounds the growth of the norm a step; None where the theorem does not apply, for the reason `why`."""
+    """The bound of Pascanu, Mikolov and Bengio (2013) on how fast gradients may grow.
+
+    Attributes:
+        factor: bounds the growth of the norm a step; None where the theorem does not apply.
+        why: where the factor comes from, or why there is none.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> bound = bg.cell("rnn").unroll(5).flow().bound
+        >>> round(bound.factor, 2), bound.why
+        (1.39, 'γ = 1 (tanh), σ_max(W_hh) = 1.39')
+    """
 
     factor: float | None
     why: str
 
     def sentence(self) -> str:
+        """The bound in one sentence, and what follows from it."""
         if self.factor is None:
             return f"no bound of the form (γ·σ_max)^(t−k): {self.why}"
         text = f"bound: ‖∂h_t/∂h_k‖ ≤ {self.factor:.3g}^(t−k), {self.why}"

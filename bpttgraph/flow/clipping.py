@@ -30,8 +30,19 @@ WAYS = {
 
 @dataclass(frozen=True)
 class Clipped:
-    """Clipped gradients, and what that did: the norm before and after, the cosine with the gradient before, the share
-    of entries cut."""
+    """Clipped gradients, and what that did.
+
+    Attributes:
+        gradients: by name, each in its own shape.
+        before, after: the norm of all together.
+        cosine: with the gradient before.
+        share: of the entries that were cut.
+
+    Example:
+        >>> from bpttgraph.flow import clip
+        >>> print(clip({"W": np.array([3.0, 4.0])}, "value", 3.0))
+        norm 5 → 4.243, turned by 8.1°, 50.0 % of the entries cut
+    """
 
     gradients: dict[str, Array]
     before: float
@@ -104,6 +115,13 @@ def cliff(
 
     Returns:
         Losses (n,) and the derivatives along the slice (n,).
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.recurrence("h[t] = w*h[t-1]; E[t] = h[t]^2").unroll(3)
+        >>> losses, slopes = cliff(u, {"w": 1.0, "h[0]": 1.0}, "w", np.array([0.0, 1.0]))
+        >>> losses.tolist(), slopes.tolist()
+        ([3.0, 84.0], [12.0, 228.0])
     """
     base = np.asarray(data[name], float)
     if direction is None:

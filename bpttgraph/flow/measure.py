@@ -51,6 +51,14 @@ class Flow:
         growth: Lyapunov exponents, the largest first: the rates (a step) at which directions grow or shrink.
         bound: of Pascanu et al., if it applies. saturated: variable → (T,) share of its units with |φ'| below a tenth
             of its maximum.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> flow = bg.cell("rnn").unroll(5).flow()
+        >>> flow.norms["h"].shape, flow.contributions["W_hh"].shape
+        ((6, 6), (5, 5))
+        >>> 0.5 < flow.rate("h") < 0.6
+        True
     """
 
     title: str
@@ -69,6 +77,7 @@ class Flow:
 
     @property
     def steps(self) -> int:
+        """T."""
         return max(map(len, self.columns.values())) - 1
 
     def by_lag(self, state: str) -> Array:

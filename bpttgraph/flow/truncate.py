@@ -41,6 +41,12 @@ class Choice:
             otherwise 0.
         backward_steps: how many times a step is passed backwards (for "rtrl", forwards with tangents).
         memory: numbers kept from the forward pass for the backward pass, or as tangents.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> full, window = compare(bg.cell("rnn").unroll(8), rules=["sliding:2"]).choices
+        >>> window.text, full.cosine == 1.0 > window.cosine, full.memory > window.memory
+        ('sliding window: each loss is sent back over 2 steps', True, True)
     """
 
     rule: str
@@ -54,13 +60,21 @@ class Choice:
 
 @dataclass(frozen=True)
 class Truncations:
-    """A table of choices for one recurrence and instance."""
+    """A table of choices for one recurrence and instance.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> table = compare(bg.cell("rnn").unroll(8), rules=["sliding:2"])
+        >>> [choice.rule for choice in table.choices], table.wrt[0]
+        (['full', 'sliding:2'], 'W_hh')
+    """
 
     title: str
     wrt: tuple[str, ...]
     choices: tuple[Choice, ...]
 
     def to_json(self) -> str:
+        """The table as JSON text; what is not finite as null."""
         import json
         from dataclasses import asdict
 

@@ -179,18 +179,23 @@ class Printed:
     __slots__ = ()
 
     def written(self, form: str, width: int | None = None) -> str:
+        """The text in a form: "latex", "unicode", "mathml" or "typst"."""
         raise NotImplementedError
 
     def latex(self, width: int | None = None) -> str:
+        """As LaTeX, without dollar signs."""
         return self.written("latex", width)
 
     def unicode(self, width: int | None = None) -> str:
+        """As text, with the signs of mathematics that Unicode has."""
         return self.written("unicode", width)
 
     def mathml(self, width: int | None = None) -> str:
+        """As a `<math>` element."""
         return self.written("mathml", width)
 
     def typst(self, width: int | None = None) -> str:
+        """As Typst mathematics, without dollar signs."""
         return self.written("typst", width)
 
     def __str__(self) -> str:

@@ -33,6 +33,11 @@ class Schedule:
             `unrolled.trial`).
         wide: whether the numbers of a step fill a good part of the cache; None decides by their number.
         large: entries of a matrix from which one-hot vectors are looked for.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> bg.cell("rnn").unroll(3).schedule.applies
+        True
     """
 
     def __init__(self, settings: Settings, system: System | None, reason: str = ""):

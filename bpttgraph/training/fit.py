@@ -22,7 +22,15 @@ Array = np.ndarray[Any, Any]
 
 @dataclass
 class Fit:
-    """A fitted network and its losses, one an iteration (mean over the batch)."""
+    """A fitted network and its losses, one an iteration (mean over the batch).
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> rec = bg.recurrence("h[t] = W h[t-1] + U x[t]; E[t] = squared_error(h[t], target[t])")
+        >>> fitted = fit(Network(rec), lambda rng: Network(rec).unrolled(4).instance(batch=5), 4, 3)
+        >>> len(fitted.losses), sorted(fitted.network.parameters)
+        (3, ['U', 'W'])
+    """
 
     network: Network
     losses: list[float]
@@ -56,6 +64,17 @@ def fit(
 
     Raises:
         BPTTError: the loss is no number any more.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> def sample(rng):
+        ...     x = rng.standard_normal((4, 3, 2))  # T steps, B examples, n numbers
+        ...     return {"x": x, "target": x.cumsum(0)}
+        >>> rec = bg.recurrence("h[t] = W h[t-1] + U x[t]; E[t] = squared_error(h[t], target[t])")
+        >>> network = Network(rec, {"x": 2, "h": 2})
+        >>> fitted = fit(network, sample, 4, 200, rate=0.1)
+        >>> fitted.losses[-1] < 0.05 * fitted.losses[0]
+        True
     """
     rng, way, at = np.random.default_rng(seed), optimizer(method), schedule(decay, rate, iterations)
     losses: list[float] = []

@@ -26,6 +26,12 @@ class Network:
             reduce).
         scale: standard deviation of the first weights; None for 1/√n with n the number of columns. Biases begin at
             zero.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> network = Network(bg.cell("rnn"), {"x": 2, "h": 3, "y": 4})
+        >>> network.parameters["W_xh"].shape, network.unrolled(7).steps
+        ((3, 2), {None: 7})
     """
 
     def __init__(

@@ -23,7 +23,14 @@ OPTIMIZERS = ("sgd", "momentum", "adagrad", "adam")
 
 @dataclass
 class Optimizer:
-    """One optimiser. `slots` holds an array for each parameter and quantity it remembers, `count` the steps taken."""
+    """One optimiser. `slots` holds an array for each parameter and quantity it remembers, `count` the steps taken.
+
+    Example:
+        >>> p, adam = {"w": np.array([1.0])}, Optimizer("adam")
+        >>> adam.step(p, {"w": np.array([5.0])}, rate=0.1)
+        >>> round(float(p["w"][0]), 6), adam.count
+        (0.9, 1)
+    """
 
     name: str
     momentum: float = 0.9
@@ -70,7 +77,12 @@ class Optimizer:
 
 
 def optimizer(name: str) -> Optimizer:
-    """An optimiser by name: sgd, momentum, adagrad or adam."""
+    """An optimiser by name: sgd, momentum, adagrad or adam.
+
+    Example:
+        >>> optimizer("adam").name
+        'adam'
+    """
     if name not in OPTIMIZERS:
         raise BPTTError(f"there is no optimiser {name!r}", nearest(name, OPTIMIZERS))
     return Optimizer(name)

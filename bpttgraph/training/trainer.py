@@ -44,6 +44,10 @@ class Settings:
         clip: "value:5", "norm:5", "global:5" or "none". scale: standard deviation of the first weights (None: 1/√n).
             seed: of them.
         validation: share of the text at its end kept for validation.
+
+    Example:
+        >>> Settings(hidden=8).hidden, Settings().clip
+        (8, 'value:5')
     """
 
     hidden: int = 100
@@ -77,6 +81,12 @@ class Trainer:
     Attributes:
         iteration: chunks learned from so far. losses: bits per character of each of them, (iterations,).
         smooth: the running mean that min-char-rnn prints, in bits per character.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> model = bg.train("abc" * 40, iterations=3, hidden=4, steps=6)
+        >>> model.iteration, len(model.losses), model.settings.hidden
+        (3, 3, 4)
     """
 
     text: str = field(repr=False)

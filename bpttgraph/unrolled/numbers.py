@@ -272,6 +272,14 @@ class Run:
             a step has a row for each example, also where it holds no data.
         gradients: of the total loss, by parameter and initial state (each in its own shape); other variables on
             request.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> run = u.run(u.instance())
+        >>> triangle = run.contributions("W_hh")
+        >>> triangle.shape, bool(abs(triangle.sum((0, 1)) - run.gradients["W_hh"]).max() < 1e-12)
+        ((3, 3, 4, 4), True)
     """
 
     def __init__(

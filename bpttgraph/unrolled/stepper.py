@@ -23,6 +23,16 @@ class Stepper:
 
     Calling it with the data of one piece returns `(loss, gradients, state)`: gradients by name, valid until the next
     call, and the initial states for the next piece, to be put into its data.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> step, data = u.stepper(), u.instance()
+        >>> for _ in range(2):
+        ...     loss, gradients, state = step(data)
+        ...     data = {**data, **state}
+        >>> list(state), gradients["W_hh"].shape
+        (['h[0]'], (4, 4))
     """
 
     def __init__(self, u: UnrolledGraph):

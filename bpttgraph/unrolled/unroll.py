@@ -20,7 +20,21 @@ __all__ = ["Unrolled"]
 
 
 class Unrolled(UnrolledGraph):
-    """A recurrence unrolled over T steps. Make one with `Recurrence.unroll`."""
+    """A recurrence unrolled over T steps. Make one with `Recurrence.unroll`.
+
+    Attributes:
+        recurrence: the equations. steps: T by block, under None without blocks.
+        loss_steps: the steps whose losses count.
+        sizes: name → shape, of one example and one step.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> u.sizes["W_hh"], [use.step for use in u.parameters["W_hh"].uses]
+        ((4, 4), [1, 2, 3])
+        >>> u.run(u.instance()).gradients["W_hh"].shape
+        (4, 4)
+    """
 
     def __reduce__(self) -> Any:
         """What travels to another process is the recipe: the recurrence and the options, of any number of steps."""
@@ -92,7 +106,22 @@ class Unrolled(UnrolledGraph):
         return self.run(data)
 
     def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: Any = ()) -> Derivation:
-        """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`)."""
+        """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`).
+
+        Args:
+            wrt: a parameter ("W_hh"), an initial state ("h[0]"), an input ("x[1]") or any variable between.
+            cap: at most so many terms are written out; their number is always exact.
+            notation: "pascanu", "werbos", "goodfellow" or "d2l".
+            onehot: inputs and targets that hold one-hot vectors, as names or "x, target".
+
+        Raises:
+            BPTTError: for a name that is no variable of the graph.
+
+        Example:
+            >>> import bpttgraph as bg
+            >>> bg.cell("lstm").unroll(50).derive("U_f").count > 10**20
+            True
+        """
         return facade.derivation(self, wrt, cap=cap, notation=notation, onehot=onehot)
 
     def draw(
@@ -112,7 +141,12 @@ class Unrolled(UnrolledGraph):
         return facade.picture(self, view, fold, wrt, t, k, data, detail, options)
 
     def flow(self, data: Mapping[str, Any] | None = None, wrt: Any = None) -> Flow:
-        """How gradients vanish or explode over the steps (see `flow.measure`)."""
+        """How gradients vanish or explode over the steps (see `flow.measure`).
+
+        Args:
+            data: one example, as `instance` makes it; by default that of seed 0.
+            wrt: the parameters whose contributions are measured, by default those of the recurrent equations.
+        """
         return facade.flow(self, data, wrt)
 
     def _repr_svg_(self) -> str:

@@ -34,14 +34,13 @@ def find(name: str) -> Any:
 
 def members(cls: type) -> dict[str, Any]:
     """The public methods and properties that a class has from this package, in the order of the source."""
+    kinds = (property, cached_property, classmethod, staticmethod)
     found: dict[str, Any] = {}
     for base in cls.__mro__:
         if base.__module__.startswith("bpttgraph"):
             for name, value in vars(base).items():
-                kinds = (property, cached_property, classmethod, staticmethod)
-                if not name.startswith("_") and (isinstance(value, kinds) or inspect.isfunction(value)):
-                    found.setdefault(name, value)
-    return found
+                found.setdefault(name, value)
+    return {n: v for n, v in found.items() if n[0] != "_" and (isinstance(v, kinds) or inspect.isfunction(v))}
 
 
 class Public(SphinxDirective):

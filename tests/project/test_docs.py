@@ -4,16 +4,20 @@ is content."""
 from __future__ import annotations
 
 import doctest
+import importlib.util
+import inspect
 import os
 import re
 import shutil
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -206,18 +210,137 @@ def test_reading_order_names_what_is_there(name: str) -> None:
     assert place.exists() and (place.is_dir() or len(place.read_text(encoding="utf-8").splitlines()) > 5)
 
 
+# -- the API: every public object has a page, a docstring and an example -----------------------------------------------
+
+API = [*sorted((DOCS / "reference" / "api").glob("*.md"))]
+
+
+def extension() -> Any:
+    return load(DOCS / "extensions" / "public.py")
+
+
+def shown() -> dict[str, list[str]]:
+    """What the API pages show: the dotted name of each object, with the names that its users call."""
+    found: dict[str, list[str]] = {}
+    for page in API:
+        current: list[str] = []
+        for line in page.read_text(encoding="utf-8").splitlines():
+            if directive := re.match(r"\.\. (?:public|autofunction|autoclass):: ([\w.]+)$", line):
+                assert directive[1] not in found, f"{page.name}: {directive[1]} is shown twice"
+                current = found[directive[1]] = []
+            elif line.startswith("   "):
+                current += line.split()
+    return found
+
+
+SHOWN = shown()
+NO_EXAMPLE = {  # the object -> where its example is
+    "bpttgraph.Replay": "`bpttgraph.replay` makes one",
+    "bpttgraph.array": "reference/python.md",
+    "bpttgraph.stack": "reference/python.md",
+    "bpttgraph.zeros": "reference/python.md",
+    "bpttgraph.detach": "reference/python.md",
+    "bpttgraph.stop_gradient": "reference/python.md",
+    "bpttgraph.homework.Verdict": "`bpttgraph.verify` makes one",
+    "bpttgraph.homework.ParameterVerdict": "`bpttgraph.verify` makes one",
+    "bpttgraph.homework.Cause": "how-to/check-homework.md shows one",
+}
+PLAIN = {"relu", "sigmoid", "right"}  # names that say what they are, as NumPy's own do
+NOT_SHOWN = {  # classes that something public returns, and that have no page -> why not
+    "Expr": "formulas are read through `latex`, `unicode`, `mathml`, `typst` and `sympy`",
+    "Partial": "as `Expr`",
+    "Layout": "coordinates, for those who write a picture",
+    "Source": "`graphviz.Source`, the class of that package",
+    "Primitive": "reference/primitives.md prints the whole table",
+}
+
+
+def own_name(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def of_package(value: Any) -> bool:
+    return str(getattr(value, "__module__", "")).startswith("bpttgraph")
+
+
+def test_every_public_name_has_a_place() -> None:
+    import bpttgraph
+
+    assert {f"bpttgraph.{n}" for n in bpttgraph.__all__} <= set(SHOWN)
+    for name, called in SHOWN.items():
+        value = extension().find(name)
+        assert of_package(value), name
+        assert not called or set(called) <= set(extension().members(value)), name
+
+
+def test_what_is_returned_has_a_place() -> None:
+    """The classes in the annotations of what users call are shown, too: an editor leads to them."""
+    ours = {c.__name__ for m in package_modules() for c in vars(m).values() if isinstance(c, type) and of_package(c)}
+    lacking = {}
+    for name, called in SHOWN.items():
+        value = extension().find(name)
+        own = [extension().members(value)[n] for n in called] if isinstance(value, type) else [value]
+        for member in own:
+            function = getattr(member, "fget", None) or getattr(member, "func", None) or inspect.unwrap(member)
+            words = set(re.findall(r"\w+", str(inspect.signature(function).return_annotation)))
+            for word in words & ours - {own_name(n) for n in SHOWN} - set(NOT_SHOWN):
+                lacking[word] = f"{name}.{getattr(function, '__name__', '')}"
+    assert not lacking
+
+
+def package_modules() -> list[Any]:
+    import importlib
+    import pkgutil
+
+    import bpttgraph
+
+    found = pkgutil.walk_packages([str(ROOT / "bpttgraph")], "bpttgraph.")
+    return [bpttgraph, *(importlib.import_module(m.name) for m in found if not m.name.endswith("__main__"))]
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_docstrings_are_whole(name: str) -> None:
+    """What it is, for each method and property, too; and an example, which another test runs, or where there is one."""
+    value = extension().find(name)
+    said = inspect.getdoc(value) or ""
+    assert said and (">>>" in said) != (name in NO_EXAMPLE), f"{name} lacks an example"
+    if isinstance(value, type):
+        listed = set(re.findall(r"\w+", "".join(re.findall(r"^ *[\w, ]+:(?= )|\. [\w, ]+:(?= )", said, re.MULTILINE))))
+        own = set(extension().members(value)) - listed - set(dir(np.ndarray)) - set(dir(np)) - PLAIN
+        bare = [n for n in own if not any(said_of(vars(base).get(n)) for base in value.__mro__)]
+        assert not bare, f"{name} lacks the docstrings of {bare}"
+
+
+def said_of(member: Any) -> str:
+    return (getattr(member, "func", member).__doc__ or "") if member is not None else ""
+
+
+def test_the_reference_names_what_users_call() -> None:
+    page = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`\n]+)`", page))))
+    lacking = {n: [c for c in [own_name(n), *called] if c not in words] for n, called in SHOWN.items()}
+    assert not {n: c for n, c in lacking.items() if c}
+
+
+def test_plain_text_becomes_markup() -> None:
+    failed, tried = doctest.testmod(extension())
+    assert tried and not failed
+
+
 # -- what is generated -------------------------------------------------------------------------------------------------
 
 
-def generator() -> Any:
-    import importlib.util
-
-    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+def load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
-    sys.modules["generate"] = module
+    sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def generator() -> Any:
+    return load(DOCS / "generate.py")
 
 
 def test_generated_parts_are_fresh() -> None:
@@ -249,6 +372,12 @@ def test_sphinx_builds(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert (tmp_path / "html" / "tutorials" / "slide-to-derivation.html").is_file()
+    lines = zlib.decompress((tmp_path / "html" / "objects.inv").read_bytes().split(b"zlib.\n", 1)[1]).decode()
+    found = {line.split(" ")[0] for line in lines.splitlines() if " py:" in line}
+    for name in SHOWN:
+        value = extension().find(name)
+        whole = [f"{name}.{n}" for n in extension().members(value)] if isinstance(value, type) else []
+        assert {name, *whole} <= found, f"{name} is not whole on its page"
 
 
 SAME = [  # what the reference of the equation language says about notations, as texts that mean the same
