@@ -89,6 +89,18 @@ def cells() -> str:
     return table(["name", "title", "variants", "states", "parameters", "source"], rows)
 
 
+def formats() -> str:
+    """The formats of a document, from the writers themselves."""
+    from bpttgraph.document import formats as registered
+
+    rows = []
+    for f in sorted(registered().values(), key=lambda f: f.holds != "derivation"):
+        needs = [f.reader] if f.reader else []
+        needs += [f"`pip install '{f.install}'`"] if f.needs else []
+        rows.append([f"`{f.name}`", f"`{f.file}`", f.help, ", ".join(needs)])
+    return table(["format", "file", "what it is", "needs"], rows)
+
+
 def options() -> str:
     """Every command with its arguments and options, from the command line itself."""
     import click
@@ -119,7 +131,7 @@ def _default(option: Any) -> str:
     return f"`{value}`" if plain else ""
 
 
-PARTS = {"functions": functions, "cells": cells, "options": options}
+PARTS = {"functions": functions, "cells": cells, "formats": formats, "options": options}
 PART = re.compile(r"(<!-- generated: (\w+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
 
 

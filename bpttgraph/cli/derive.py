@@ -15,27 +15,32 @@ from .common import default_wrt, load, shared, unroll
 from .terminal import busy, say
 
 if TYPE_CHECKING:
-    from ..document import Document
-    from ..draw.figure import Figure
     from ..unrolled import Unrolled
 
-# format -> (file, attribute of the document); a file without an attribute is the picture
-_FORMATS: dict[str, tuple[str, str]] = {
-    "html": ("derivation.html", "html"),
-    "md": ("derivation.md", "markdown"),
-    "svg": ("forward.svg", ""),
-    "png": ("forward.png", ""),
-    "pdf": ("derivation.pdf", "pdf"),
-    "tex": ("derivation.tex", "latex"),
-    "beamer": ("slides.tex", "beamer"),
-    "typ": ("derivation.typ", "typst"),
-    "dot": ("forward.dot", ""),
-    "json": ("check.json", ""),
-    "page": ("page.html", ""),
-}
+_PAGE = "page"  # what this command writes besides the formats of a document: the room of pages is above theirs
 _DETAILS = ("slide", "lecture", "full")
 _LEVELS = ("chain", "local", "matrix", "elements", "numbers")
 _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
+
+
+class _Formats(click.Option):
+    """`--format`, whose help lists the formats; the folder of their writers is read when somebody asks for it."""
+
+    @property
+    def help(self) -> str:
+        from ..document import formats
+
+        known = formats().values()
+        drawn = ", ".join(f.name for f in known if f.holds == "picture")
+        extras = "".join(f"; {f.name} needs the extra {f.install}" for f in known if f.needs)
+        return (
+            f"Files to write, from {', '.join([*formats(), _PAGE])} ({drawn} are the picture; "
+            f"{_PAGE} walks through the terms{extras})."
+        )
+
+    @help.setter
+    def help(self, _: str | None) -> None:
+        """`click` writes what it was given: nothing."""
 
 
 @click.command()
@@ -99,12 +104,9 @@ _NOTATIONS = ("pascanu", "werbos", "goodfellow", "d2l")
 @click.option(
     "--format",
     "formats",
+    cls=_Formats,
     default="html,md,svg,json",
     show_default=True,
-    help=(
-        f"Files to write, from {', '.join(_FORMATS)} (svg, png, dot are the picture; page walks through the terms; "
-        "pdf needs the extra bpttgraph[typst])."
-    ),
 )
 @click.option(
     "--seed",
@@ -129,16 +131,13 @@ def derive(
     **options: Any,
 ) -> None:
     """Derive the gradient by backpropagation through time, check it, and write a folder to hand out."""
-    wanted = [f.strip() for f in formats.split(",") if f.strip()]
-    if not wanted:
-        raise BPTTError("--format names no format", f"choose from {', '.join(_FORMATS)}")
-    for name in wanted:
-        if name not in _FORMATS:
-            raise BPTTError(f"--format {name} is not a format of this version", f"choose from {', '.join(_FORMATS)}")
+    from ..document.formats import chosen, formats as known
+
+    wanted = chosen(formats, [_PAGE], "--format")
     if output is not None:
         check_place(output / "derivation.html")
-        if "pdf" in wanted:
-            require("typst", "--format pdf")
+        for needing in (f for n, f in known().items() if n in wanted and f.needs):
+            require(needing.needs, f"--format {needing.name}")
     symbolic = options["steps"] in ("T", "t")
     options["steps"] = "T" if symbolic else options["steps"]
     command = _command(
@@ -157,7 +156,7 @@ def derive(
     unrolled = unroll(rec, {**options, "steps": None} if symbolic else options)
     whole = wrt == ("all",)
     names = _names(unrolled, wrt)
-    if output is not None and "page" in wanted:
+    if output is not None and _PAGE in wanted:
         from ..page import readable
 
         for name in names:
@@ -246,19 +245,10 @@ def _files(choice: Any, names: list[str], whole: bool, output: Path, formats: li
     """Everything that is written, complete in memory."""
     from ..document import assemble
 
-    figure = choice.unrolled.draw()
-    document = assemble(choice, names, figure, whole)
-    files: dict[Path, bytes] = {}
-    for name in formats:
-        if name == "page":
-            files |= _pages(choice, names, output)
-            continue
-        file, attribute = _FORMATS[name]
-        made = getattr(document, attribute) if attribute else _other(name, choice, figure)
-        files[output / file] = made if isinstance(made, bytes) else made.encode()
-    if "md" in formats:  # a Markdown file shows its pictures from beside it
-        files |= {output / p.file: p.svg.encode() for p in _pictures(document)}
-    return files
+    document = assemble(choice, names, whole=whole)
+    made = document.files(n for n in formats if n != _PAGE)
+    files = {output / file: data for file, data in made.items()}
+    return files | _pages(choice, names, output) if _PAGE in formats else files
 
 
 def _pages(choice: Any, names: list[str], output: Path) -> dict[Path, bytes]:
@@ -274,24 +264,6 @@ def _pages(choice: Any, names: list[str], output: Path) -> dict[Path, bytes]:
         page = build_page(choice.unrolled, name, choice.data, instance=instance)
         files[output / f"{file}.html"] = page.encode()
     return files
-
-
-def _other(name: str, choice: Any, figure: Figure) -> Any:
-    if name != "json":
-        return getattr(figure, name)
-    if choice.report is not None:
-        return choice.report.to_json()
-    import json
-
-    unchecked = {"right": None, "reason": f"abstract functions: {', '.join(choice.unrolled.recurrence.abstract)}"}
-    return json.dumps(unchecked, indent=2, ensure_ascii=False) + "\n"
-
-
-def _pictures(document: Document) -> list[Any]:
-    from ..document.blocks import Beside, Picture
-
-    inside = [b.picture if isinstance(b, Beside) else b for b in document.blocks]
-    return [b for b in inside if isinstance(b, Picture)]
 
 
 def _command(

@@ -14,7 +14,9 @@ def doctor(as_json: bool) -> None:
     import json
     import platform
     from importlib.metadata import PackageNotFoundError, version
+    from importlib.util import find_spec
 
+    from ..document import formats
     from ..draw import engine_report
     from ..machine.optional import OPTIONAL
 
@@ -24,6 +26,12 @@ def doctor(as_json: bool) -> None:
         except PackageNotFoundError:
             return None
 
+    def importable(module: str) -> bool:
+        try:
+            return find_spec(module) is not None
+        except ValueError:  # something stands in its place
+            return False
+
     base = ("bpttgraph", "numpy", "sympy", "networkx", "graphviz", "pygraphviz", "ziamath", "click", "rich")
     engines = engine_report()
     found = {
@@ -32,6 +40,7 @@ def doctor(as_json: bool) -> None:
         "packages": {p: installed(p) for p in base},
         "optional": {p: installed(p) for p in OPTIONAL},
         "engines": engines,
+        "formats": {f.name: {"file": f.file, "media": f.media, "needs": f.needs} for f in formats().values()},
     }
     if as_json:
         say(json.dumps(found, indent=2, ensure_ascii=False))
@@ -42,6 +51,11 @@ def doctor(as_json: bool) -> None:
     say("Optional")
     for package, about in OPTIONAL.items():
         say(f"  {package:<12} {installed(package) or 'not installed'} ({about.use})")
+    say("Formats of documents")
+    say(f"  {', '.join(formats())}")
+    for f in formats().values():
+        if f.needs and not importable(OPTIONAL[f.needs].module):
+            say(f"  {f.name:<12} the package {f.needs} is missing: pip install '{f.install}'")
     say("Drawing engines, in order")
     for engine in engines:
         mark = "used" if engine["used"] else "available" if engine["available"] else "missing"

@@ -1,17 +1,21 @@
 """Documents: a derivation as a lecturer would hand it out, with the picture it belongs to and the check that was run.
 
-`build(unrolled, wrt, report)` gives a `Document`: `.html` is one self-contained page, `.pdf` a paper (`.typst` its
-source), `.latex` an article, `.beamer` slides, `.markdown` reads well where Markdown knows mathematics. All say the
-same, from the same blocks, and depend on nothing but their input.
+`build(unrolled, wrt, report)` gives a `Document`, which writes itself in every format of `formats`:
+`document.written("html")` or `document.html` is one self-contained page, `"pdf"` a paper, and
+`document.save("out", "html, md")` writes files. All say the same, from the same blocks, and depend on nothing but their
+input.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .blocks import Sheet
+from ..machine.files import write
+from .blocks import Beside, Picture, Sheet
+from .formats import Format, chosen, format_of, formats
 
 if TYPE_CHECKING:
     from ..check import Report
@@ -19,11 +23,15 @@ if TYPE_CHECKING:
     from ..unrolled import Unrolled
     from .choice import Choice
 
-__all__ = ["Document", "assemble", "build"]
+__all__ = ["Document", "Format", "assemble", "build", "formats"]
 
 
 class Document(Sheet):
-    """A finished document, in every format that has a writer.
+    """A finished document, in every format that has a writer: each name of a format is an attribute (`.html`, `.md` or
+    `.markdown`, `.pdf`), made when first asked for.
+
+    `.pdf` raises `BPTTError` without `pip install 'bpttgraph[typst]'`. The pictures of `.markdown` are files beside it,
+    which `files` has as well.
 
     Example:
         >>> import bpttgraph as bg
@@ -32,48 +40,60 @@ class Document(Sheet):
         ('Recurrent network: ∂E/∂W_hh over 2 steps', True)
     """
 
-    @cached_property
-    def html(self) -> str:
-        """One page with everything in it: no network, no script needed."""
-        from .html import write_html
+    if TYPE_CHECKING:  # so that an editor knows these; a new format needs no line here
+        html: str
+        markdown: str
+        typst: str
+        latex: str
+        beamer: str
+        pdf: bytes
 
-        return write_html(self)
+    def __getattr__(self, name: str) -> Any:
+        if not any(name in f.names for f in formats().values()):
+            raise AttributeError(f"a document has no {name!r}; its formats are {', '.join(formats())}")
+        made = format_of(name).write(self)
+        self.__dict__.update(dict.fromkeys(format_of(name).names, made))
+        return made
 
-    @cached_property
-    def markdown(self) -> str:
-        """The same as Markdown; the picture is the file `forward.svg` beside it."""
-        from .markdown import write_markdown
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *(n for f in formats().values() for n in f.names)]
 
-        return write_markdown(self)
+    def written(self, name: str) -> str | bytes:
+        """The document in a format, such as "html".
 
-    @cached_property
-    def typst(self) -> str:
-        """The same as Typst source, pictures inside."""
-        from .typst import write_typst
+        Example:
+            >>> import bpttgraph as bg
+            >>> build(bg.cell("rnn").unroll(2), "W_hh").written("rst")[:4]
+            '===='
 
-        return write_typst(self)
+        Raises:
+            BPTTError: there is no such format, or what it needs is not installed.
+        """
+        found: str | bytes = getattr(self, format_of(name).name)
+        return found
 
-    @cached_property
-    def pdf(self) -> bytes:
-        """The Typst source made into a PDF. Raises `BPTTError` without `pip install 'bpttgraph[typst]'`."""
-        from .typst import compile_pdf
+    def files(self, names: str | Iterable[str] = "html") -> dict[str, bytes]:
+        """The files of some formats, such as "html, md", by name, complete in memory, with the pictures that lie beside
+        them.
 
-        return compile_pdf(self.typst)
+        Example:
+            >>> import bpttgraph as bg
+            >>> sorted(build(bg.cell("rnn").unroll(2), "W_hh").files("md, json"))
+            ['backward-W_hh.svg', 'check.json', 'derivation.md', 'forward.svg']
+        """
+        wanted = [formats()[name] for name in chosen(names)]
+        found: dict[str, bytes] = {}
+        for f in wanted:
+            made = self.written(f.name)
+            found[f.file] = made if isinstance(made, bytes) else made.encode()
+        if any(f.pictures == "beside" for f in wanted):
+            inside = [b.picture if isinstance(b, Beside) else b for b in self.blocks]
+            found |= {b.file: b.svg.encode() for b in inside if isinstance(b, Picture)}
+        return found
 
-    @cached_property
-    def latex(self) -> str:
-        """The same as a LaTeX article for pdfLaTeX, pictures inside as TikZ."""
-        from .latex import write_latex
-
-        return write_latex(self)
-
-    @cached_property
-    def beamer(self) -> str:
-        """Beamer frames: what a lecturer shows of it; with detail "full" all of it, one step of the derivation a
-        frame."""
-        from .beamer import write_beamer
-
-        return write_beamer(self)
+    def save(self, folder: str | os.PathLike[str], names: str | Iterable[str] = "html") -> None:
+        """Write the files of some formats into a folder; nothing half-written is ever left behind."""
+        write({Path(folder) / name: data for name, data in self.files(names).items()})
 
     def _repr_html_(self) -> str:
         from ..machine.notebooks import frame
@@ -141,4 +161,5 @@ def assemble(choice: Choice, names: Sequence[str], figure: Figure | None = None,
     from .content import blocks_of, page_title
 
     picture = figure if figure is not None else choice.unrolled.draw()
-    return Document(page_title(choice, names, whole), tuple(blocks_of(choice, names, picture, whole)), choice.detail)
+    blocks = tuple(blocks_of(choice, names, picture, whole))
+    return Document(page_title(choice, names, whole), blocks, choice.detail, picture, choice)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from .blocks import Beside, Block, Bullets, Code, Display, Heading, Math, Para, Picture, Row, Table, Text, Verdict
 from .fonts import asset
+from .formats import Format
 from .latex import block, drawing, letters, table
 from .latex_text import run, text
 
@@ -206,3 +207,16 @@ def write_beamer(document: Sheet) -> str:
     head = f"% {text(document.title)}\n" + asset("frames.tex") + asset("formulas.tex")
     body = "\n\n".join([_title(first, lead), *map(_frame, frames)])
     return head + "\\begin{document}\n\n" + body + "\n\n\\end{document}\n"
+
+
+FORMATS = (
+    Format(
+        "beamer",
+        "slides.tex",
+        write_beamer,
+        "slides, 16:9: a talk, or with `--detail full` every step on a frame of its own",
+        "text/x-tex",
+        pictures="tikz",
+        reader="LaTeX with Beamer",
+    ),
+)

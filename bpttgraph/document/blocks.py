@@ -7,6 +7,7 @@ kept as MathML (which Typst's is made from) and as LaTeX, so no writer has to kn
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from ..core.names import to_latex as name_latex, to_mathml as name_mathml
@@ -14,6 +15,10 @@ from ..formulas.expr import Expr
 from ..formulas.latex import LatexPrinter
 from ..formulas.mathml import MathMLPrinter
 from ..formulas.printers import width
+
+if TYPE_CHECKING:
+    from ..draw.figure import Figure
+    from .choice import Choice
 
 __all__ = [
     "Beside",
@@ -162,11 +167,13 @@ Block = Heading | Para | Bullets | Code | Display | Table | Picture | Beside | V
 @dataclass
 class Sheet:
     """What a writer is given. `title` is plain text, `blocks` the content in reading order; `detail` chooses what
-    slides show."""
+    slides show. `figure` is the forward picture, `choice` what was asked and checked."""
 
     title: str
     blocks: tuple[Block, ...] = field(repr=False)
     detail: str = "full"
+    figure: Figure | None = field(default=None, repr=False)
+    choice: Choice | None = field(default=None, repr=False)
 
 
 def para(*parts: Inline, style: str = "") -> Para:

@@ -29,6 +29,7 @@ from .blocks import (
     Verdict,
 )
 from .fonts import asset, font_face
+from .formats import Format
 
 if TYPE_CHECKING:
     from .blocks import Sheet
@@ -178,3 +179,15 @@ def write_html(document: Sheet) -> str:
         f"<title>{_text(document.title)}</title>\n<style>\n{font_face()}{asset('page.css')}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
         f"<script>\n{asset('page.js')}</script>\n</body>\n</html>\n"
     )
+
+
+FORMATS = (
+    Format(
+        "html",
+        "derivation.html",
+        write_html,
+        "one page with font and pictures inside, light or dark as the reader's system is; prints on paper",
+        "text/html",
+        reader="a browser",
+    ),
+)

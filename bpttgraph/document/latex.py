@@ -29,6 +29,7 @@ from .blocks import (
     Verdict,
 )
 from .fonts import asset
+from .formats import Format
 from .latex_text import code, flow, math, run, text
 
 if TYPE_CHECKING:
@@ -149,3 +150,17 @@ def write_latex(document: Sheet) -> str:
     """The source of the article."""
     head = f"% {text(document.title)}\n" + asset("article.tex") + asset("formulas.tex")
     return head + "\\begin{document}\n\n" + "\n\n".join(map(block, document.blocks)) + "\n\n\\end{document}\n"
+
+
+FORMATS = (
+    Format(
+        "tex",
+        "derivation.tex",
+        write_latex,
+        "a LaTeX article with the pictures as TikZ inside",
+        "text/x-tex",
+        also=("latex",),
+        pictures="tikz",
+        reader="LaTeX",
+    ),
+)

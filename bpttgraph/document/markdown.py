@@ -27,6 +27,7 @@ from .blocks import (
     Text,
     Verdict,
 )
+from .formats import Format
 
 if TYPE_CHECKING:
     from .blocks import Sheet
@@ -124,3 +125,16 @@ def _block(b: Block) -> str:
 def write_markdown(document: Sheet) -> str:
     """The text of the file."""
     return "\n\n".join(map(_block, document.blocks)) + "\n"
+
+
+FORMATS = (
+    Format(
+        "md",
+        "derivation.md",
+        write_markdown,
+        "Markdown with formulas, for a repository or a wiki; pictures are files beside it",
+        "text/markdown",
+        also=("markdown",),
+        pictures="beside",
+    ),
+)

@@ -34,6 +34,7 @@ from .blocks import (
     Verdict,
 )
 from .fonts import asset
+from .formats import Format
 from .typst_math import pieces, typst_math
 
 if TYPE_CHECKING:
@@ -161,3 +162,28 @@ def compile_pdf(source: str) -> bytes:
     own = not any("\u2e80" <= c <= "\uffef" for c in source)
     run: Any = typst.compile  # its own types want fonts and text alike to be bytes
     return bytes(run(source.encode(), font_paths=fonts, ignore_system_fonts=own))
+
+
+def write_pdf(document: Sheet) -> bytes:
+    return compile_pdf(write_typst(document))
+
+
+FORMATS = (
+    Format(
+        "typ",
+        "derivation.typ",
+        write_typst,
+        "the Typst source of the PDF, to change it",
+        "text/plain",
+        also=("typst",),
+        reader="the `typst` program or package",
+    ),
+    Format(
+        "pdf",
+        "derivation.pdf",
+        write_pdf,
+        "a paper, A4",
+        "application/pdf",
+        needs="typst",
+    ),
+)
