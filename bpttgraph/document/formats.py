@@ -39,6 +39,12 @@ class Format:
         pictures: how the derivation shows its pictures: "svg" or "tikz" inside the file, or as files "beside" it.
         needs: the optional package (`machine.optional`) without which it cannot be written.
         reader: what people need to use the file, in words for a table.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.document import formats
+        >>> formats()["rst"].file
+        'derivation.rst'
     """
 
     name: str

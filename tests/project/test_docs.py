@@ -210,6 +210,26 @@ def test_reading_order_names_what_is_there(name: str) -> None:
     assert place.exists() and (place.is_dir() or len(place.read_text(encoding="utf-8").splitlines()) > 5)
 
 
+ARCHITECTURE = (DOCS / "explanation" / "architecture.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:\w+/)+(?:\w+\.\w+)?)`", ARCHITECTURE))))
+def test_architecture_names_what_is_there(name: str) -> None:
+    bases = [ROOT, ROOT / "bpttgraph", ROOT / "bpttgraph" / "homework"]
+    assert any((base / name).exists() for base in bases), f"{name} is not there"
+
+
+def test_architecture_has_the_list_of_rooms() -> None:
+    rooms = {
+        n: set(re.findall(r"\w+", t)) for n, t in enumerate(re.findall(r"```text\n(.*?)```", ARCHITECTURE, re.DOTALL))
+    }
+    house = {p.stem for p in (ROOT / "bpttgraph").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()}
+    homework = {
+        p.stem for p in (ROOT / "bpttgraph" / "homework").iterdir() if p.suffix == ".py" or (p / "__init__.py").exists()
+    }
+    assert rooms == {0: house - {"__init__", "__main__"}, 1: homework - {"__init__"}}
+
+
 # -- the API: every public object has a page, a docstring and an example -----------------------------------------------
 
 API = [*sorted((DOCS / "reference" / "api").glob("*.md"))]
