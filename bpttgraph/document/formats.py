@@ -60,10 +60,12 @@ class Format:
 
     @property
     def suffix(self) -> str:
+        """The ending of its file."""
         return self.file[self.file.rindex(".") :]
 
     @property
     def names(self) -> tuple[str, ...]:
+        """What the format answers to: its name, and the attribute of a document if that is another."""
         return (self.name, *self.also)
 
     @property

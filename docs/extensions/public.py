@@ -128,8 +128,24 @@ def _before_napoleon(app: Sphinx, what: str, name: str, obj: Any, options: Any, 
         lines.insert(0, "\\")  # nothing; but napoleon takes what stands before a colon in the first line for a type
 
 
+def _signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, given: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    return short(given), short(returned)
+
+
+def short(text: str | None) -> str | None:
+    """A signature with plain names of types.
+
+    >>> short("(norms: dict[str, ~numpy.ndarray[~typing.Any, ~typing.Any]])")
+    '(norms: dict[str, Array])'
+    """
+    return text and re.sub(r"~(?:\w+\.)+", "", text).replace("ndarray[Any, Any]", "Array")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("public", Public)
     app.connect("autodoc-process-docstring", _before_napoleon, priority=400)
+    app.connect("autodoc-process-signature", _signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
