@@ -1099,7 +1099,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "diagnosis: evidence",
         "tolerance",
-        "bpttgraph/homework/diagnosis/explain.py",
+        "bpttgraph/homework/diagnosis/tried.py",
         "DOUBT = 3.0",
         "DOUBT = -100.0",
         ("tests/homework/test_homework_plain.py::test_clipping_needs_two_entries_on_the_threshold_or_a_round_one",),
@@ -1107,7 +1107,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "diagnosis: slack x 10^6",
         "tolerance",
-        "bpttgraph/homework/diagnosis/explain.py",
+        "bpttgraph/homework/diagnosis/tried.py",
         "SLACK = 1000.0",
         "SLACK = 1e9",
         ("tests/homework/test_diagnosis.py::test_truncation_is_named_with_its_window",),
@@ -1115,7 +1115,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "diagnosis: a mistake that contradicts",
         "term",
-        "bpttgraph/homework/diagnosis/explain.py",
+        "bpttgraph/homework/diagnosis/search.py",
         "best = max((int(count[i]), -int(against[i])) for i in hits)",
         "best = max((int(count[i]), int(against[i])) for i in hits)",
         ("tests/homework/test_diagnosis.py::test_every_mistake_is_named",),

@@ -95,7 +95,7 @@ def _harmless(d: Diagnosis, mutant: Mutant) -> bool:
     """Whether something is no mistake in this recurrence: nowhere wrong, also where nothing hides (relu applied
     twice)."""
     other = d.reference
-    values = d._elsewhere([(mutant,)], ())
+    values = d.elsewhere([(mutant,)], ())
     if other is None or not values:
         return False
     true = np.concatenate([np.ravel(v) for v in other.truth.run.gradients.values()])
@@ -190,7 +190,7 @@ def _same(d: Diagnosis, done: Sequence[Mutant], keys: tuple[str, ...], name: str
     if any(k not in by_key for k in keys):
         return _facts(d, done, keys, name)
     named = tuple(by_key[k] for k in keys)
-    found = d._elsewhere([tuple(done), named], (name,))
+    found = d.elsewhere([tuple(done), named], (name,))
     a, b = found.get(tuple(m.key for m in done)), found.get(keys)
     return a is not None and b is not None and bool(np.all(np.abs(a - b) <= 1e-9 * max(float(np.abs(a).max()), 1e-300)))
 
