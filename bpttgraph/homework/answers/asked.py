@@ -18,7 +18,7 @@ from ...errors import BPTTError, nearest
 if TYPE_CHECKING:
     from ...equations.syntax import Equation
     from ...unrolled import Unrolled
-    from .formulas import Formulas
+    from .lines import Lines
 
 __all__ = ["Asked", "asked", "delta_step", "target_of"]
 
@@ -69,40 +69,40 @@ def delta_step(key: str) -> tuple[str, int] | None:
     return ("δ" + match[2], int(match[3])) if match else None
 
 
-def asked(u: Unrolled, formulas: Formulas) -> dict[str, Asked]:
+def asked(u: Unrolled, lines: Lines) -> dict[str, Asked]:
     """The gradients that an answer gives, by the name of what they are gradients by. What was not read as one is in
-    `formulas.notes`.
+    `lines.notes`.
 
     Raises:
         BPTTError: a gradient is given twice, or its name means nothing here; nothing in the answer is a gradient.
 
     Example:
         >>> import bpttgraph as bg
-        >>> from bpttgraph.homework.answers.formulas import Formulas
+        >>> from bpttgraph.homework.answers.lines import Lines
         >>> u = bg.cell("rnn").unroll(3)
         >>> text = "dh[t] = W_hy.T @ (y[t] - target[t])" + chr(10) + "dW_hy = sum_t outer(y[t] - target[t], h[t])"
-        >>> list(asked(u, Formulas(u, text)))
+        >>> list(asked(u, Lines(u, text)))
         ['W_hy', 'h[1]', 'h[2]', 'h[3]']
     """
-    return _Reader(u, formulas).read()
+    return _Reader(u, lines).read()
 
 
 class _Reader:
-    def __init__(self, u: Unrolled, formulas: Formulas):
-        self.u, self.formulas = u, formulas
+    def __init__(self, u: Unrolled, lines: Lines):
+        self.u, self.lines = u, lines
         self.found: dict[str, Asked] = {}
         self.inputs = {n.name for rows in u.leaves.values() for _, n in rows}
         self.used: set[int] = set()  # equations that are judged, or that judged ones read
 
     def read(self) -> dict[str, Asked]:
-        for base, equations in self.formulas.defined.items():
+        for base, equations in self.lines.defined.items():
             for e in equations:
                 if e.left[0].index is None:
                     self._claim(target_of(self.u, base), Asked(base), e)
-            for t in self.formulas.steps_of(base):
+            for t in self.lines.steps_of(base):
                 name = target_of(self.u, f"{base}[{t}]")
                 if name in self.u.numbers.leaf_nodes:  # an initial state
-                    self._claim(name, Asked(base, (t,)), self.formulas.equation(base, t))
+                    self._claim(name, Asked(base, (t,)), self.lines.equation(base, t))
         for base, left in self._left():
             name = target_of(self.u, base)
             if name in self.u.parameters and all(e.left[0].index is not None for e in left):
@@ -130,19 +130,19 @@ class _Reader:
             e = stack.pop()
             if id(e) not in self.used:
                 self.used.add(id(e))
-                stack += self.formulas.read_by(e)
+                stack += self.lines.read_by(e)
 
     def _left(self) -> Iterator[tuple[str, list[Equation]]]:
         """What no judged line reads, by its name."""
-        for base, equations in self.formulas.defined.items():
+        for base, equations in self.lines.defined.items():
             left = [e for e in equations if id(e) not in self.used]
             if left:
                 yield base, left
 
     def _adjoints(self, base: str, left: list[Equation], by_name: bool) -> None:
         """`dh[t]`, the gradient by a variable or an input, or `δ[t]`, at every step at which these lines define it."""
-        for t in self.formulas.steps_of(base):
-            e = self.formulas.equation(base, t)
+        for t in self.lines.steps_of(base):
+            e = self.lines.equation(base, t)
             if not 1 <= t <= self.u.columns or not any(e is x for x in left):
                 continue
             name = target_of(self.u, f"{base}[{t}]") if by_name else f"{base}[{t}]" if base.startswith("δ") else None
@@ -154,8 +154,8 @@ class _Reader:
     def _whole(self, base: str, e: Equation) -> Asked:
         """`dW[t]` without a line for dW: the contributions of the steps, or a running sum, whose end is then the
         gradient."""
-        last, called = self.formulas.last, f"{e.left[0].name}[t]"
-        offsets = self.formulas.own_offsets(base)
+        last, called = self.lines.last, f"{e.left[0].name}[t]"
+        offsets = self.lines.own_offsets(base)
         if not offsets:
             return Asked(
                 base, tuple(range(1, last + 1)), f"{called} is read as the contribution of step t: their sum is judged"
@@ -172,9 +172,9 @@ class _Reader:
                 if target_of(self.u, base) is not None:
                     raise self._error(f"the gradient by {stems[0]} has a step", e, f"write {name.name}[t] = …")
                 raise self._unknown(base, e)
-            self.formulas.notes.append(f"line {e.span.line}: no gradient reads {name.name}")
+            self.lines.notes.append(f"line {e.span.line}: no gradient reads {name.name}")
         if not self.found:
-            base, equations = next(iter(self.formulas.defined.items()))
+            base, equations = next(iter(self.lines.defined.items()))
             raise self._unknown(base, equations[0])
 
     def _unknown(self, base: str, e: Equation) -> BPTTError:
@@ -183,4 +183,4 @@ class _Reader:
         return self._error(f"nothing here is called {called}, and no gradient reads it", e, nearest(called, names))
 
     def _error(self, message: str, e: Equation, hint: str) -> BPTTError:
-        return self.formulas._error(message, e.left[0], hint)
+        return self.lines.error(message, e.left[0], hint)

@@ -17,8 +17,7 @@ alone.
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,26 +26,24 @@ import numpy as np
 from ...core import primitives as P
 from ...core.graph import Node, constant, leaf
 from ...equations.functions import FUNCTIONS, canonical
-from ...equations.language import parse
 from ...equations.syntax import (
     Binary,
     Call,
-    Equation,
     Expr,
     Index,
     Name,
     Negate,
     Number,
-    Program,
     Reduce,
     Stack,
     Transposed,
 )
 from ...equations.text import show
-from ...equations.trees import children, walk
-from ...errors import BPTTError, Span, nearest
+from ...equations.trees import walk
+from ...errors import BPTTError, nearest
 from .columns import ONE, ZERO, Value, elementwise, matmul, solid
 from .jacobians import partial
+from .lines import Lines, fixed, spelled
 from .products import overreached, running_down, whole_number
 
 if TYPE_CHECKING:
@@ -54,11 +51,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Formulas", "Value"]
 
-MOST_CHARACTERS = 20_000  # the parser's own limit
 MOST_NODES = 60_000  # operations of one answer …
 MOST_A_STEP = 300  # … or so many for each step, for long sequences: what grows like the square of the steps is too much
 FIRST = -1  # lines that count back in time may be asked for a value of steps 0 and −1, where initial states are
-_QUOTIENT = re.compile(r"(?<![\w\])])[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])\s*/\s*[d∂]([^\W\d]\w*\[[^][\n]{1,12}\])")
 MOST_NUMBERS = 30_000_000  # numbers that they may make
 
 
@@ -69,7 +64,7 @@ class _Missing(Exception):
         self.base, self.step, self.name = base, step, name
 
 
-class Formulas:
+class Formulas(Lines):
     """A parsed answer, ready to be asked for the nodes of what it defines.
 
     Args:
@@ -82,38 +77,9 @@ class Formulas:
     """
 
     def __init__(self, u: Unrolled, text: str, batch: int = 1, ascending: bool = False):
-        # `@` binds more tightly than `/`, but a factor of the chain rule is one thing
-        text = _QUOTIENT.sub(_grouped, text) if len(text) <= MOST_CHARACTERS else text
-        self.u, self.text, self.batch, self.ascending = u, text, batch, ascending
+        super().__init__(u, text)
+        self.batch, self.ascending = batch, ascending
         self.ordered: set[int] = set()
-        self.program: Program = parse(text)
-        self.defined: dict[str, list[Equation]] = {}
-        self.notes: list[str] = list(self.program.notes)
-        self.names = {canonical(n): n for n in (*u.shapes, *u.parameters)}
-        for equation in self.program.equations:
-            if len(equation.left) > 1:
-                raise self._error("an answer defines one name a line", equation.left[1], "give each its own line")
-            base, name = _key(equation.left[0]), equation.left[0].name
-            if base in self.names and equation.left[0].index is not None:
-                self.notes.append(
-                    f"line {equation.span.line}: values of {name} are those of the recurrence, not of this line"
-                )
-                continue
-            if base in self.names and self.names[base] in u.parameters:
-                base = f"dE/d{base}"  # W = … can only mean the gradient
-            self.defined.setdefault(base, []).append(equation)
-        if not self.defined:
-            raise BPTTError(
-                "this answer defines no gradient", "write dW = …, for example", text=text, span=Span(1, 0, 1)
-            )
-        for equations in self.defined.values():
-            seen: dict[Index | None, Equation] = {}
-            for e in equations:
-                index = e.left[0].index
-                if index in seen:
-                    raise self._error(f"{e.left[0].name} is defined twice", e.left[0], "keep one of the two lines")
-                seen[index] = e
-        self.last = u.steps.get(u.loss_block, u.columns)
         self._values: dict[tuple[str, int | None], Value] = {}
         self._memo: dict[Any, Value] = {}
         self._partial: dict[Any, list[Value]] = {}  # sums and products over steps, up to each step
@@ -127,12 +93,6 @@ class Formulas:
         self._absent: set[str] = set()  # names that were read before the first step
 
     # -- what is asked -------------------------------------------------------------------------------------------------
-
-    def steps_of(self, base: str) -> Iterator[int]:
-        """The steps at which `base` is defined, within 0 … T."""
-        for t in range(self.last + 1):
-            if any(self._matches(e, t) is not None and (t or _fixed(e)) for e in self.defined[base]):
-                yield t
 
     def value(self, base: str, step: int | None = None) -> Value:
         """What the answer says of `base` (canonical) at `step`. No recursion over the steps."""
@@ -148,13 +108,13 @@ class Formulas:
                 self._reader.setdefault(wanted, need.name)
                 if wanted in waiting:
                     place = need.name.name + ("" if need.step is None else f"[{need.step}]")
-                    raise self._error(
+                    raise self.error(
                         f"{place} is defined by itself", need.name, "a recursion must refer to another step"
                     ) from None
                 waiting.add(wanted)
                 pending.append(wanted)
                 if len(pending) > MOST_NODES:
-                    raise self._error("the recursion does not end", first, "let it go from T down to 1") from None
+                    raise self.error("the recursion does not end", first, "let it go from T down to 1") from None
                 continue
             waiting.discard(pending.pop())
         return self._values[base, step]
@@ -170,40 +130,6 @@ class Formulas:
             node = P.expand(node, shape=target.shape)
         return P.batch_sum(node) if node.batched and not target.batched else node
 
-    def read_by(self, e: Equation) -> list[Equation]:
-        """The lines of the answer that a line reads (those of its own name among them)."""
-        found: list[Equation] = []
-        stack: list[Expr] = [e.right]
-        while stack:
-            part = stack.pop()
-            if isinstance(part, Name):
-                whole = part.index is None
-                found += [d for d in self.defined.get(_key(part), ()) if (d.left[0].index is None) is whole]
-            elif self._quotient(part) is None:
-                stack += children(part)
-        return found
-
-    def own_offsets(self, base: str) -> list[int]:
-        """How many steps later the values are that the general equation of `base` reads of itself."""
-        found = []
-        for e in self.defined[base]:
-            mine = e.left[0].index
-            for part, _ in walk(e.right):
-                if (
-                    isinstance(part, Name)
-                    and _key(part) == base
-                    and part.index
-                    and mine
-                    and part.index.variable == mine.variable
-                ):
-                    found.append(part.index.offset - mine.offset)
-        return found
-
-    def equation(self, base: str, step: int | None) -> Equation:
-        """The student's line that defines `base` at `step`."""
-        fitting = [e for e in self.defined[base] if step is None or self._matches(e, step) is not None]
-        return next((e for e in fitting if _fixed(e)), (fitting or self.defined[base])[0])
-
     def changed(self, base: str, number: int, right: Expr) -> Formulas:
         """The same answer with another right side in one of the equations of `base`."""
         made = copy.copy(self)
@@ -217,17 +143,6 @@ class Formulas:
 
     # -- definitions ---------------------------------------------------------------------------------------------------
 
-    def _matches(self, e: Equation, step: int) -> int | None:
-        """The t at which an equation defines `step`, or None."""
-        index = e.left[0].index
-        if index is None:
-            return None
-        if index.variable is None:
-            return 0 if index.offset == step else None
-        if index.variable == "T":
-            return 0 if self.last + index.offset == step else None
-        return step - index.offset
-
     def _define(self, base: str, step: int | None) -> Value:
         equations = self.defined[base]
         for line in equations:
@@ -236,22 +151,22 @@ class Formulas:
         if step is None:
             e = next((e for e in equations if e.left[0].index is None), None)
             if e is None:
-                raise self._error(
+                raise self.error(
                     f"{equations[0].left[0].name} has a step", equations[0].left[0], "write the step that is meant"
                 )
             return self._go(e.right, {})
-        e = next((e for e in equations if _fixed(e) and self._matches(e, step) is not None), None)
+        e = next((e for e in equations if fixed(e) and self.matches(e, step) is not None), None)
         if e is not None:
             return self._go(e.right, {})
-        general = next((e for e in equations if e.left[0].index is not None and not _fixed(e)), None)
+        general = next((e for e in equations if e.left[0].index is not None and not fixed(e)), None)
         index = general.left[0].index if general else None
         if step > self.last:
             return ZERO  # after the last step there is nothing
         if general is None or index is None:
             name = equations[0].left[0]
-            raise self._error(f"{name.name}[{step}] is not defined", self._reader.get((base, step), name),
+            raise self.error(f"{name.name}[{step}] is not defined", self._reader.get((base, step), name),
                               f"define {name.name}[t] as well")  # fmt: skip
-        if step < FIRST or (step < 1 and self._goes_forward(base)):
+        if step < FIRST or (step < 1 and self.goes_forward(base)):
             return self._before(equations[0].left[0].name, step)
         return self._go(general.right, {index.variable or "t": step - index.offset})
 
@@ -261,31 +176,6 @@ class Formulas:
             self._absent.add(name)
             self.notes.append(f"{name}[{step}], before the first step, is read as zero")
         return ZERO
-
-    def _goes_forward(self, base: str) -> bool:
-        """Whether values of `base` come from earlier ones, as sensitivities do: such a recursion starts at the first
-        step."""
-        seen, stack = set[tuple[str, int]](), [(base, 0)]
-        while stack:
-            name, shift = stack.pop()
-            for e in self.defined.get(name, ()):
-                mine = e.left[0].index
-                for part, _ in walk(e.right):
-                    if (
-                        not isinstance(part, Name)
-                        or not part.index
-                        or not mine
-                        or part.index.variable != mine.variable
-                        or _fixed(e)
-                    ):
-                        continue
-                    there = _key(part), shift + part.index.offset - mine.offset
-                    if there[0] == base and there[1] < 0:
-                        return True
-                    if there not in seen and abs(there[1]) <= len(self.defined):
-                        seen.add(there)
-                        stack.append(there)
-        return False
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -303,7 +193,7 @@ class Formulas:
         if value.node is not None:
             self._numbers += int(np.prod(value.node.shape, dtype=object)) * (self.batch if value.node.batched else 1)
         if self._nodes > max(MOST_NODES, MOST_A_STEP * self.last) or self._numbers > MOST_NUMBERS:
-            raise self._error(
+            raise self.error(
                 "this answer takes too much work to evaluate",
                 e,
                 "use a recursion in place of nested sums, or fewer steps",
@@ -357,11 +247,11 @@ class Formulas:
             b = self._go(e.right, bound) if exponent is None else Value(constant(float(exponent)))
             return elementwise("^", a, b)
         if exponent is None or exponent < 0:
-            raise self._error(
+            raise self.error(
                 "a matrix has powers 0, 1, 2, … here", e, "write a product with @; entry by entry is W * W"
             )
         if exponent > MOST_NODES:
-            raise self._error(f"a matrix to the power of {exponent:,} is too much work", e, "use fewer steps")
+            raise self.error(f"a matrix to the power of {exponent:,} is too much work", e, "use fewer steps")
         note = f"line {e.span.line}: powers of {show(e.left)} are products of matrices"
         if note not in self.notes:
             self.notes.append(note)
@@ -375,13 +265,13 @@ class Formulas:
 
     def _factor(self, e: Binary, bound: Mapping[str, int]) -> Value | None:
         """`dh[j]/dh[j-1]` or `dE[t]/dh[t]`: a factor of the chain rule; None for any other quotient."""
-        sides = self._quotient(e)
+        sides = self.quotient(e)
         if sides is None:
             return None
         found = [f"{base}[{self._step(index, bound, e, 0)}]" for base, index in sides]
         missing = [n for n in found if n not in self.u.nodes]
         if missing:
-            raise self._error(f"there is no {missing[0]}", e, "let the product begin one step later")
+            raise self.error(f"there is no {missing[0]}", e, "let the product begin one step later")
         top, bottom = (self.u.node(n) for n in found)
         key = (top.serial, bottom.serial)
         if key not in self.factors:
@@ -389,36 +279,22 @@ class Formulas:
             self._nodes += 20 * max(1, int(np.prod(top.shape)))
         return self.factors[key]
 
-    def _quotient(self, e: Expr) -> list[tuple[str, Index]] | None:
-        """The two variables of `dh[j]/dh[j-1]`, each with its step; None for anything else."""
-        if not isinstance(e, Binary) or e.operator != "/":
-            return None
-        found = []
-        for side in (e.left, e.right):
-            if not isinstance(side, Name) or side.index is None:
-                return None
-            base = self.names.get(canonical(side.name[1:])) if side.name[:1] in "d∂" else None
-            if base is None or base in self.u.parameters:
-                return None
-            found.append((base, side.index))
-        return found
-
     def _call(self, e: Call, bound: Mapping[str, int]) -> Value:
         name = canonical(e.function)
         function = FUNCTIONS.get(name)
         if function is None or e.parameters:
-            raise self._error(f"{e.function} is not a function here", e, nearest(e.function, list(FUNCTIONS)))
+            raise self.error(f"{e.function} is not a function here", e, nearest(e.function, list(FUNCTIONS)))
         args = [self._go(a, bound) for a in e.args]
         if name in ("outer", "dot", "diag") and any(a.zero for a in args):
             return ZERO
         low, high = function.arity
         if not low <= len(args) <= high:
-            raise self._error(
+            raise self.error(
                 f"{name} takes {low} argument{'s' if low > 1 else ''}, not {len(args)}", e, "add or remove one"
             )
         ranks = {len(solid(a).shape) for a in args}
         if name == "outer" and ranks not in ({0}, {1}):
-            raise self._error("outer takes two vectors" + ("" if 2 in ranks else ", not a number and a vector"), e,
+            raise self.error("outer takes two vectors" + ("" if 2 in ranks else ", not a number and a vector"), e,
                               "write a matrix product with @, a number times a vector with *")  # fmt: skip
         if name == "concat":
             return self._stacked(args, e)
@@ -427,18 +303,18 @@ class Formulas:
 
     def _stacked(self, parts: list[Value], e: Expr) -> Value:
         if any(len(solid(p).shape) > 1 for p in parts):
-            raise self._error("a stack is made of vectors, not of matrices", e, "write each block in a line of its own")
+            raise self.error("a stack is made of vectors, not of matrices", e, "write each block in a line of its own")
         return Value(FUNCTIONS["concat"].build(*map(solid, parts)))
 
     def _reduce(self, e: Reduce, bound: Mapping[str, int]) -> Value:
         low, high = self._step(e.lower, bound, e, 1), self._step(e.upper, bound, e, self.last)
         if e.variable in bound:
-            raise self._error(
+            raise self.error(
                 f"{e.variable} is already the step of something else here", e, "use another letter for the inner sum"
             )
         beyond = overreached(e, self.text)
         if beyond is not None:
-            raise self._error(
+            raise self.error(
                 f"this product reaches over {show(beyond)} as well",
                 beyond,
                 f"put brackets around what is multiplied: (prod_{e.variable} …) @ {show(beyond)}",
@@ -447,7 +323,7 @@ class Formulas:
         if down:
             low, high = high, low
         if high - low > MOST_NODES:
-            raise self._error("this sum has too many terms", e, f"sum from 1 to T = {self.last}")
+            raise self.error("this sum has too many terms", e, f"sum from 1 to T = {self.last}")
         # up to each k it is one term more than up to k - 1, which other sums have met already, or this one before a
         # value was missing
         free = tuple(
@@ -487,7 +363,7 @@ class Formulas:
         base = 0 if index.variable is None else {"T": self.last, **bound}.get(index.variable)
         if base is None:
             place = f"{index.variable}{index.offset:+d}" if index.offset else f"{index.variable}"
-            raise self._error(
+            raise self.error(
                 f"which step is [{place}]? nothing here counts {index.variable}",
                 e,
                 f"sum over it, sum_{index.variable} …, or define the left side at [{index.variable}]",
@@ -497,7 +373,7 @@ class Formulas:
     # -- names ---------------------------------------------------------------------------------------------------------
 
     def _name(self, e: Name, bound: Mapping[str, int]) -> Value:
-        base, step = _key(e), None if e.index is None else self._step(e.index, bound, e, 0)
+        base, step = spelled(e), None if e.index is None else self._step(e.index, bound, e, 0)
         if (base, step) in self._values:
             return self._values[base, step]
         if base in self.defined:
@@ -507,13 +383,13 @@ class Formulas:
             return Value(constant(float({"T": self.last, **bound}[e.name])))
         if known is None:
             candidates = [*self.names.values(), *(d[0].left[0].name for d in self.defined.values())]
-            raise self._error(f"{e.name} is not defined", e, nearest(e.name, candidates))
+            raise self.error(f"{e.name} is not defined", e, nearest(e.name, candidates))
         if step is None:
             if known not in self.u.parameters:
-                raise self._error(f"{e.name} has a step", e, f"write {e.name}[t], {e.name}[t-1] or {e.name}[T]")
+                raise self.error(f"{e.name} has a step", e, f"write {e.name}[t], {e.name}[t-1] or {e.name}[T]")
             return Value(self.u.parameters[known])
         if known in self.u.parameters:
-            raise self._error(f"{e.name} is a parameter: it has no step", e, f"write {e.name}")
+            raise self.error(f"{e.name} is a parameter: it has no step", e, f"write {e.name}")
         place = f"{known}[{step}]"
         if place in self.u.nodes:
             return Value(self.u.node(place))
@@ -528,7 +404,7 @@ class Formulas:
             self._values[base, step] = Value(node)
             return self._values[base, step]
         steps = [int(n.rpartition("[")[2][:-1]) for n in self.u.nodes if n.startswith(f"{known}[")]
-        raise self._error(
+        raise self.error(
             f"there is no {e.name}[{step}]",
             e,
             f"{e.name} has the steps {min(steps)} to {max(steps)}" if steps else "nothing reads it",
@@ -538,25 +414,6 @@ class Formulas:
         """`dE/dh[t]`, where the upstream gradient is given as data named dE_dh."""
         name = base.replace("/", "_")
         return name if name in self.u.leaves and self.u.leaves[name][0][1].role == "upstream" else None
-
-    def _error(self, message: str, place: Any, hint: str) -> BPTTError:
-        span: Span = place.span
-        return BPTTError(message, hint, text=self.text, span=span)
-
-
-def _grouped(m: re.Match[str]) -> str:
-    quotient = f"d{m[1]}/d{m[2]}"
-    return quotient if m.string[m.start() - 1 :][:1] == "(" and m.string[m.end() :][:1] == ")" else f"({quotient})"
-
-
-def _key(name: Name) -> str:
-    """One spelling for `delta` and `δ`, `dE/dW` and `∂E/∂W`; with its block."""
-    return (f"{name.block}." if name.block else "") + canonical(name.name)
-
-
-def _fixed(e: Equation) -> bool:
-    index = e.left[0].index
-    return index is not None and index.variable in (None, "T")
 
 
 def _variables(e: Expr) -> frozenset[str]:

@@ -19,17 +19,16 @@ from ..truth.generic import visible
 from ..truth.truth import Truth
 from ..verdict.plain import verdict_on
 from .drivers import run
-from .layout import Layout
 from .profile import Profile, profile
+from .turning import inward, outward, unrolled_for
 
 if TYPE_CHECKING:
     from ...equations import Recurrence
     from ...unrolled import Unrolled
     from ..answers.given import Forward
-    from ..verdict.findings import ParameterVerdict
     from ..verdict.verdict import Verdict
 
-__all__ = ["sizes_of", "unrolling", "verify"]
+__all__ = ["unrolling", "verify"]
 
 Array = np.ndarray[Any, Any]
 
@@ -71,17 +70,17 @@ def verify(
     else:
         seed = raw.settings.get("seed", 0) if seed is None else seed
         inside = p.instance(p.unroll(steps, **options), seed, raw.settings.get("batch") if batch is None else batch)
-    u = _unrolled(p, inside, steps, options)
+    u = unrolled_for(p, inside, steps, options)
     forward: Forward | None = None
     if raw.function is not None:
         numbers, forward = _called(p, u, raw, inside)
     numbers = _alike(numbers)
-    given = _inward(p, numbers, {k: a.shape for k, a in p.outward(inside).items()}, raw.source)
+    given = inward(p, numbers, {k: a.shape for k, a in p.outward(inside).items()}, raw.source)
     verdict = _judged(p, u, given, inside, rest, forward, raw.function is not None)
     verdict.title = f"{p.title} (profile {p.name})"
     if not brought:
         verdict.instance = f"a generic random instance, seed {seed}: T = {u.columns}"
-    return _outward(p, verdict)
+    return outward(p, verdict)
 
 
 def unrolling(recurrence: Recurrence | Unrolled) -> dict[str, Any]:
@@ -144,53 +143,6 @@ def _alike(numbers: Mapping[str, Numbers]) -> dict[str, Numbers]:
     type."""
     unit = max((n.unit for n in numbers.values()), default=0.0)
     return {k: Numbers(n.value, n.half, unit) for k, n in numbers.items()}
-
-
-def _unrolled(p: Profile, data: Mapping[str, Array], steps: int | None, options: Mapping[str, Any]) -> Unrolled:
-    """Unrolled with the sizes of the data."""
-    sizes = {**sizes_of(p.unroll(3), data), **(options.get("sizes") or {})}
-    return p.unroll(steps, **{**options, "sizes": sizes})
-
-
-def sizes_of(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The sizes in which a recurrence must be unrolled for this data. `u` is any unrolling of it."""
-    sizes: dict[str, Any] = {}
-    for name, slot in u.slots.items():
-        array = np.asarray(data.get(name, 0.0))
-        # the number of classes follows from the weights, that of an upstream gradient from its variable
-        if slot.role == "upstream" or (slot.classes and array.dtype.kind in "iu") or not slot.shape:
-            continue
-        shape = array.shape[array.ndim - len(slot.shape) :]
-        if len(shape) == len(slot.shape):
-            sizes[name.partition("[")[0]] = shape[0] if len(shape) == 1 else shape
-    return sizes
-
-
-def _inward(
-    p: Profile, numbers: Mapping[str, Numbers], shapes: Mapping[str, tuple[int, ...]], source: str
-) -> dict[str, Numbers]:
-    """Gradients in the course's layout as the recurrence's. Axes in another order are left to the verdict, which knows
-    transposes."""
-    found: dict[str, Numbers] = {}
-    for name, n in numbers.items():
-        a = p.arrays[name]
-        wanted = shapes.get(name, n.value.shape)
-        if sorted(k for k in n.value.shape if k > 1) != sorted(k for k in wanted if k > 1):
-            said = f"{source}: the gradient by {name} has shape {n.value.shape}, but {name} has shape {wanted}"
-            raise BPTTError(said, "hand it in in the shape of the array")
-        try:
-            values = a.inward(n.value)
-            halves = None if n.half is None else a.inward(n.half)
-        except (BPTTError, ValueError, IndexError):
-            if len(a.parts) > 1:
-                said = f"{source}: the gradient by {name} has shape {n.value.shape}"
-                raise BPTTError(
-                    f"{said}, but {name} has ({', '.join(a.axes)})", "hand it in in the shape of the array"
-                ) from None
-            values, halves = {a.parts[0]: n.value}, None if n.half is None else {a.parts[0]: n.half}
-        for part, value in values.items():
-            found[part] = Numbers(value, None if halves is None else halves[part], n.unit)
-    return found
 
 
 def _judged(
@@ -264,10 +216,10 @@ def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tupl
     output = made.pop("output", None)
     handed = {key: numbers_of(value, f"{raw.source}: {key}") for key, value in made.items()}
 
-    def inward(own: Mapping[str, Numbers]) -> Mapping[str, Numbers]:
-        return _inward(p, own, {k: a.shape for k, a in course.items()}, raw.source)
+    def turned(own: Mapping[str, Numbers]) -> Mapping[str, Numbers]:
+        return inward(p, own, {k: a.shape for k, a in course.items()}, raw.source)
 
-    forward = returned_loss(truth, raw.function, course, handed, p.array_of, inward) if output is None else None
+    forward = returned_loss(truth, raw.function, course, handed, p.array_of, turned) if output is None else None
     numbers: dict[str, Numbers] = {}
     for key, n in handed.items():
         name = p.array_of(key)
@@ -278,13 +230,13 @@ def _called(p: Profile, u: Unrolled, raw: Raw, inside: dict[str, Array]) -> tupl
             )
         numbers[name] = n
     if output is not None:
-        forward = _forward(p, truth, raw, np.asarray(output), course, list(numbers), inward)
+        forward = _forward(p, truth, raw, np.asarray(output), course, list(numbers), turned)
     return numbers, forward
 
 
 def _forward(
     p: Profile, truth: Truth, raw: Raw, output: Array, course: dict[str, Array], names: list[str],
-    inward: Callable[[Mapping[str, Numbers]], Mapping[str, Numbers]],
+    turned: Callable[[Mapping[str, Numbers]], Mapping[str, Numbers]],
 ) -> Forward | None:  # fmt: skip
     """What the student's forward pass computed, against the equations; if it is something else, its own gradient by
     differences."""
@@ -305,59 +257,4 @@ def _forward(
         return None
     found = run(str(raw.function), p.calls, course, [], (upstream.name, names))
     own_gradients = {n: Numbers(np.asarray(found[n], float), np.asarray(found[f"±{n}"], float)) for n in names}
-    return forward_of(variable, off, inward(own_gradients))
-
-
-def _outward(p: Profile, verdict: Verdict) -> Verdict:
-    """The verdict in the course's names and layout."""
-
-    def turned(name: str, array: Any, shape: tuple[int, ...]) -> Any:
-        a = p.of.get(name)
-        if a is None or np.shape(array) != shape or len(a.parts) > 1 or not shape:
-            return array
-        return a.outward({name: np.asarray(array)})
-
-    names = {
-        name: p.of[name].name if name in p.of and len(p.of[name].parts) == 1 else name for name in verdict.parameters
-    }
-    found: dict[str, ParameterVerdict] = {}
-    for name, v in verdict.parameters.items():
-        shape = np.shape(verdict.scale.get(name, v.true))
-        same = v.given.shape if v.status == "convention" and v.given.ndim == len(shape) else shape
-        arrays = {k: turned(name, getattr(v, k), same) for k in ("given", "true", "radius")}
-        because = v.because
-        if because is not None and because.certainty == "unexplained" and name in p.of:
-            because = replace(because, text=_turned_words(because.text, p.of[name], v.true.shape))
-        if because is not None:
-            because = replace(because, text=_renamed(because.text, names))
-        found[names[name]] = replace(v, name=names[name], because=because, **arrays)
-        if name in verdict.scale:
-            verdict.scale[name] = turned(name, verdict.scale[name], shape)
-    verdict.parameters = found
-    verdict.notes = [_renamed(note, names) for note in verdict.notes]
-    verdict.scale = {names.get(k, k): v for k, v in verdict.scale.items()}
-    verdict.unit = {names.get(k, k): v for k, v in verdict.unit.items()}
-    return verdict
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    """Gradients in a sentence, dW or ∂E/∂W, by the names of the course's arrays."""
-    found = re.compile(
-        r"(?<!\w)(d|∂E/∂)(" + "|".join(sorted(map(re.escape, names), key=len, reverse=True)) + r")(?![\w\[])"
-    )
-    return found.sub(lambda m: m[1] + names[m[2]], text) if names else text
-
-
-def _turned_words(text: str, a: Layout, shape: tuple[int, ...]) -> str:
-    """What a sentence says of rows, columns and entries of the recurrence's array, said of the course's."""
-
-    def entry(match: re.Match[str]) -> str:
-        mark = np.zeros(shape)
-        mark[tuple(int(i) for i in match[1].split(","))] = 1.0
-        there = np.argwhere(a.outward({a.parts[0]: mark}))[0] if len(a.parts) == 1 else []
-        return f"the entry [{', '.join(str(int(i)) for i in there)}]" if len(there) else match[0]
-
-    text = re.sub(r"the entry \[([\d, ]+)\]", entry, text)
-    if a.transposed:
-        text = re.sub(r"\b(row|column)(s?)\b", lambda m: ("column" if m[1] == "row" else "row") + m[2], text)
-    return text
+    return forward_of(variable, off, turned(own_gradients))
