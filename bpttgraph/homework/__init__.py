@@ -1,7 +1,8 @@
 """Homework: is a gradient right, and if not, which term is missing?
 
 An answer (formulas, arrays or a Python function) is read, compared with the truth parameter by parameter, and a wrong
-one is explained by the mistake that reproduces it.
+one is explained by the mistake that reproduces it. The rooms, from the ground up: `answers` and `programs` (what was
+handed in), `truth`, `mistakes`, `diagnosis`, `verdict`, and `courses` on top of it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ from typing import Any
 from ..equations import Recurrence
 from ..errors import expect
 from ..unrolled import Unrolled
-from .courses.profiled import unrolling, verify as by_profile
 from .verdict.plain import verdict_on
 from .verdict.verdict import Verdict
 
@@ -60,4 +59,6 @@ def verify(
     rest: dict[str, Any] = {"seed": seed, "batch": batch, "feedback": feedback, "certify": certify}
     if profile is None:
         return verdict_on(recurrence, answer, data, **rest)
+    from .courses.profiled import unrolling, verify as by_profile  # only now, for the time that it takes
+
     return by_profile(profile, answer, data, **rest, **unrolling(recurrence))

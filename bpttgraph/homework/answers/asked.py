@@ -64,7 +64,12 @@ def _stems(key: str) -> Iterator[str]:
 
 
 def delta_step(key: str) -> tuple[str, int] | None:
-    """`delta[2]`, an adjoint under a name of the student's own, as ("δ", 2)."""
+    """`delta[2]`, an adjoint under a name of the student's own, as ("δ", 2).
+
+    Example:
+        >>> delta_step("delta[2]"), delta_step("δ_h[1]"), delta_step("dh[2]")
+        (('δ', 2), ('δ_h', 1), None)
+    """
     match = re.fullmatch(r"(delta|δ)(\w*)\[(\d{1,6})\]", key.strip())
     return ("δ" + match[2], int(match[3])) if match else None
 

@@ -36,11 +36,23 @@ ZERO, ONE = Value(None), Value(None, one=True)
 
 
 def solid(value: Value) -> Node:
+    """The node of a value; for zero and the identity, a number.
+
+    Example:
+        >>> solid(ONE).shape
+        ()
+    """
     return value.node if value.node is not None else constant(1.0 if value.one else 0.0)
 
 
 def matmul(a: Value, b: Value, juxtaposed: bool) -> Value:
-    """`a @ b` with columns and rows told apart."""
+    """`a @ b` with columns and rows told apart.
+
+    Example:
+        >>> a, b = Value(constant(np.ones(3))), Value(constant(np.ones(3)), row=True)
+        >>> matmul(a, b, False).node.shape, matmul(b, a, False).node.shape
+        ((3, 3), ())
+    """
     if a.zero or b.zero:
         return ZERO
     if a.one or b.one:
@@ -68,6 +80,13 @@ def matmul(a: Value, b: Value, juxtaposed: bool) -> Value:
 
 
 def elementwise(operator: str, a: Value, b: Value) -> Value:
+    """`a + b`, `a - b`, `a * b`, `a / b` or `a ^ b`, entry by entry.
+
+    Example:
+        >>> a = Value(constant(np.ones(3)))
+        >>> elementwise("+", ZERO, a) is a, elementwise("*", ZERO, a).zero
+        (True, True)
+    """
     if operator == "+" and (a.zero or b.zero):
         return b if a.zero else a
     if operator == "-" and b.zero:

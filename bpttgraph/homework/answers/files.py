@@ -70,7 +70,14 @@ def read_bytes(path: Path, kind: str = "") -> bytes:
 
 
 def read_numbers(path: Path) -> Contents:
-    """The arrays in a `.npz`, `.json` or `.csv` file."""
+    """The arrays in a `.npz`, `.json` or `.csv` file.
+
+    Example:
+        >>> _ = Path("answer.csv").write_text("dW, 0.5, 1.25")
+        >>> n = read_numbers(Path("answer.csv")).given["dW"]
+        >>> n.value.tolist(), n.half.tolist()
+        ([0.5, 1.25], [0.05, 0.005])
+    """
     kind = path.suffix.lower()
     content = read_bytes(path, kind)
     if kind == ".npz":

@@ -74,6 +74,12 @@ class Formulas(Lines):
     Attributes:
         defined: canonical name -> its equations, in order of appearance. notes: what was not read as it stands.
         ordered: lines with a product of matrices over steps whose order the text leaves open, once it was evaluated.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> text = "delta[t] = y[t] - target[t]" + chr(10) + "dW_hy = sum_t outer(delta[t], h[t])"
+        >>> Formulas(bg.cell("rnn").unroll(3), text).value("dW_hy").node.shape
+        (3, 4)
     """
 
     def __init__(self, u: Unrolled, text: str, batch: int = 1, ascending: bool = False):

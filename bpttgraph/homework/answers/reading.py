@@ -43,7 +43,14 @@ def _empty(what: str) -> BPTTError:
 
 def read_answer(answer: Any) -> Raw:
     """What was handed in: a path, `file.py:function`, a function, formulas as text, or a mapping from names to arrays
-    or formulas."""
+    or formulas.
+
+    Example:
+        >>> read_answer({"dW": [[1.0, 2.0]]}).numbers["dW"].value.shape
+        (1, 2)
+        >>> read_answer("dW = sum_t outer(delta[t], h[t-1])").source
+        'formulas'
+    """
     if isinstance(answer, Raw):
         return answer
     if isinstance(answer, Path):
@@ -96,7 +103,12 @@ def _inputs(u: Any) -> set[str]:
 
 def steps_of(raw: Raw, inputs: tuple[str, ...]) -> Any:
     """The number of steps of the instance that came with an answer: the length of its input sequences (by block, if
-    there are)."""
+    there are).
+
+    Example:
+        >>> steps_of(read_answer({"x": [[0.1], [0.2]], "dW": [[1.0]]}), ("x",))
+        2
+    """
     found: dict[str, int] = {}
     for name in inputs:
         array = raw.data.get(name, raw.numbers[name].value if name in raw.numbers else None)

@@ -39,6 +39,11 @@ def run(
     With `loss`, the name of the upstream gradient and those of arrays: the gradients of the forward pass by these
     arrays, by differences, and their errors as "±name". A function that is none of the course's gets the arrays that
     its parameters name, as without a profile.
+
+    Example:
+        >>> _ = Path("mine.py").write_text("def gradient(a): return {'da': 2 * a}")
+        >>> run("mine.py:gradient", "mit_rnn", {"a": np.array([1.0, 3.0])}, ["da"])["da"].tolist()
+        [2.0, 6.0]
     """
     path, _, function = spec.rpartition(":")
     drivers = DRIVERS.get(family, {})

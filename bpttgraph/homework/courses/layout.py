@@ -117,6 +117,10 @@ def layout(line: str) -> Layout:
 
     Raises:
         BPTTError: the line does not say what an array looks like.
+
+    Example:
+        >>> layout("bias: 2, 3H = b_x; b_h").parts
+        ('b_x', 'b_h')
     """
     match = _LINE.fullmatch(line.strip())
     fix = "write for example  # array Wx: D, 4H = Wx.T"

@@ -233,6 +233,10 @@ def profile(name: str) -> Profile:
 
     Raises:
         BPTTError: there is no such profile, or its file cannot be read; the line is named.
+
+    Example:
+        >>> profile("dlai-lstm").arrays["x"].axes
+        ('n_x', 'N', 'T')
     """
     expect(name, str, "the name of a profile", 'write a name such as "cs231n-rnn"')
     if name in profiles():

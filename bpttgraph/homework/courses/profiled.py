@@ -84,7 +84,13 @@ def verify(
 
 
 def unrolling(recurrence: Recurrence | Unrolled) -> dict[str, Any]:
-    """What an `Unrolled` says about steps, losses and truncation, as options of `verify`."""
+    """What an `Unrolled` says about steps, losses and truncation, as options of `verify`.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> unrolling(bg.cell("rnn").unroll(4, loss="last"))
+        {'steps': 4, 'loss': [4], 'truncate': None, 'reduce': 'sum'}
+    """
     from ...equations import Recurrence
 
     if isinstance(recurrence, Recurrence):

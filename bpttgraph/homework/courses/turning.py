@@ -31,7 +31,13 @@ def unrolled_for(p: Profile, data: Mapping[str, Array], steps: int | None, optio
 
 
 def sizes_of(u: Unrolled, data: Mapping[str, Any]) -> dict[str, Any]:
-    """The sizes in which a recurrence must be unrolled for this data. `u` is any unrolling of it."""
+    """The sizes in which a recurrence must be unrolled for this data. `u` is any unrolling of it.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> sizes_of(bg.cell("rnn").unroll(3), {"W_hh": np.zeros((7, 7)), "x": np.zeros((3, 5))})["x"]
+        5
+    """
     sizes: dict[str, Any] = {}
     for name, slot in u.slots.items():
         array = np.asarray(data.get(name, 0.0))

@@ -76,6 +76,14 @@ class Diagnosis(Tried):
 
     Args:
         truth: the gradient on the instance. names: what answers may give beside parameters and initial states.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(4)
+        >>> d = Diagnosis(Truth(u, u.instance()))
+        >>> cause = d.explain(Answer({"b_h": Given("b_h", 0 * d.truth.value("b_h"))}, "arrays"), ["b_h"])["b_h"]
+        >>> cause.certainty, cause.mistakes[0]
+        ('exact', ('zero:b_h',))
     """
 
     def explain(self, answer: Answer, wrong: Sequence[str]) -> dict[str, Cause]:

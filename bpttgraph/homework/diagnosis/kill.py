@@ -66,6 +66,12 @@ def subject(u: Unrolled, data: Mapping[str, Any]) -> Diagnosis:
 
     Raises:
         BPTTError: there is nothing to derive by, or a value is no finite number.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> len(subject(u, u.instance()).mutants) > 100
+        True
     """
     truth = Truth(u, data)
     if not truth.run.gradients:
@@ -142,6 +148,12 @@ def naming(d: Diagnosis, digits: int | None = None, pairs: int = 0, seed: int = 
     Args:
         digits: significant digits of the answers; None for all. pairs: how many random pairs, instead of single
             mistakes.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.recurrence("h[t] = tanh(w * h[t-1] + x[t])").unroll(3)
+        >>> naming(subject(u, u.instance())).total["misnamed"]
+        0
     """
     result = Naming()
     for combination in _pairs(d, pairs, seed) if pairs else ((m,) for m in d.mutants):
@@ -203,7 +215,12 @@ def _facts(d: Diagnosis, done: Sequence[Mutant], keys: tuple[str, ...], name: st
 
 def concrete(name: str) -> Recurrence | None:
     """A cell of the library that can be computed: abstract functions of one argument become tanh; None if that is not
-    enough."""
+    enough.
+
+    Example:
+        >>> concrete("lstm").title
+        'lstm'
+    """
     from ...equations import cell
 
     rec = cell(name)

@@ -76,7 +76,12 @@ def fit(contributions: Array, answer: Array, tolerance: Array) -> Fit | None:
 
 
 def patterns(coefficients: Array) -> list[Array]:
-    """Plain weightings near the fitted one: whole numbers, or one and the same simple fraction of them."""
+    """Plain weightings near the fitted one: whole numbers, or one and the same simple fraction of them.
+
+    Example:
+        >>> patterns(np.array([[1.02, np.nan], [0.01, 0.98]]))[0].tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     known = ~np.isnan(coefficients)
     found: list[Array] = []
     t = coefficients.shape[0]

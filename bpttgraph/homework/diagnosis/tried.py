@@ -218,5 +218,10 @@ class Tried:
 
 
 def given_entries(given: Given) -> Array:
-    """The entries that were given: half a unit of the others is infinite."""
+    """The entries that were given: half a unit of the others is infinite.
+
+    Example:
+        >>> given_entries(Given("W", np.zeros(2), half=np.array([0.005, np.inf]))).tolist()
+        [True, False]
+    """
     return np.ones(np.shape(given.value), bool) if given.half is None else np.isfinite(given.half)

@@ -44,7 +44,13 @@ __all__ = [
 
 def mutants(u: Unrolled | Site, batch: int | None = None) -> list[Mutant]:
     """All mistakes of the catalogue that can be made in this recurrence, the plain ones first; each thing done only
-    once."""
+    once.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> any(m.key == "link-dropped:h<-y" for m in mutants(bg.cell("rnn").unroll(3)))
+        True
+    """
     site = u if isinstance(u, Site) else Site(u)
     site.batch = batch or site.batch
     found: dict[object, Mutant] = {}

@@ -32,6 +32,11 @@ def run_code(code: str, words: Sequence[str], what: str, seconds: float = SECOND
     Raises:
         BPTTError: it did not end in time, printed without end, or failed; `what` and the last line of its errors are
             named.
+
+    Example:
+        >>> run_code("import sys; open(sys.argv[1], 'w').write('done')", ["result.txt"], "the example")
+        >>> read_result(Path("result.txt"), "the example")
+        b'done'
     """
     try:
         done = run_child([sys.executable, "-c", code, *words], seconds=seconds)

@@ -78,7 +78,13 @@ def run_file(
     spec: str, data: Mapping[str, Any], names: list[str], seconds: float = SECONDS, child: str = _CHILD
 ) -> dict[str, Any]:
     """Run `file.py:function` on `data` in a child process. `child` is what that process does (`courses` has its
-    own)."""
+    own).
+
+    Example:
+        >>> _ = Path("mine.py").write_text("def gradient(x, W): return {'W': x @ W}")
+        >>> run_file("mine.py:gradient", {"x": np.ones((1, 2)), "W": np.ones((2, 1))}, ["W"])
+        {'W': array([[2.]])}
+    """
     path, _, function = spec.rpartition(":")
     if not path or not all(part.isidentifier() for part in function.split(".")):
         raise BPTTError(f"{spec!r} names no function", "write file.py:function")
@@ -102,7 +108,13 @@ def run_file(
 
 def by_differences(function: Any, data: Mapping[str, Any], key: str, names: list[str]) -> dict[str, tuple[Any, Any]]:
     """The gradients of the loss that a function (or `file.py:function`) returns as `key`, by differences, with their
-    errors."""
+    errors.
+
+    Example:
+        >>> value, error = by_differences(lambda W: {"E": np.sum(W**3)}, {"W": np.array([2.0])}, "E", ["W"])["W"]
+        >>> bool(abs(value[0] - 12) <= error[0])
+        True
+    """
     if isinstance(function, str):
         child = "from bpttgraph.homework.programs.functions import _differences, serve; serve(_differences)"
         made = run_file(function, data, [key, *names], child=child)

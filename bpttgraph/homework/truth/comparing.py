@@ -20,7 +20,17 @@ VAGUE = 0.1  # digits that leave more open than this share of the gradient decid
 
 def radius_of(truth: Truth, g: Given) -> Array:
     """How far a right answer may be off: rounding, in our arrangement of the sum or in the student's, and the digits
-    typed."""
+    typed.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> g = Given("b_h", truth.value("b_h").round(3), half=np.full(4, 5e-4))
+        >>> bool(radius_of(truth, g).max() < 5.001e-4)
+        True
+    """
     radius = truth.radius(g.name, g.unit)
     if g.rounding is not None:
         own = np.abs(g.rounding) * SAFETY * g.unit
@@ -29,7 +39,19 @@ def radius_of(truth: Truth, g: Given) -> Array:
 
 
 def status_of(truth: Truth, g: Given) -> tuple[Any, Array]:
-    """Right, right to the digits given, undecidable for want of digits; None for anything else."""
+    """Right, right to the digits given, undecidable for want of digits; None for anything else.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> b = truth.value("b_h")
+        >>> status_of(truth, Given("b_h", b))[0], status_of(truth, Given("b_h", 2 * b))[0]
+        ('right', None)
+        >>> status_of(truth, Given("b_h", b.round(3), half=np.full(4, 5e-4)))[0]
+        'right to the digits given'
+    """
     true, radius = truth.value(g.name), radius_of(truth, g)
     if g.value.shape != true.shape:
         return None, radius
@@ -52,7 +74,17 @@ def status_of(truth: Truth, g: Given) -> tuple[Any, Array]:
 
 def digits_apart(truth: Truth, g: Given) -> float:
     """Decimal digits by which an answer is told apart from the truth: what chance would have to hit for another
-    convention to fit."""
+    convention to fit.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> b = truth.value("b_h")
+        >>> digits_apart(truth, Given("b_h", b)), digits_apart(truth, Given("b_h", 2 * b)) > 40
+        (0.0, True)
+    """
     true = truth.value(g.name)
     if true.shape != g.value.shape:
         return np.inf
@@ -62,18 +94,33 @@ def digits_apart(truth: Truth, g: Given) -> float:
 
 
 def solid(a: Array) -> tuple[int, ...]:
-    """The axes that are longer than one."""
+    """The axes that are longer than one.
+
+    Example:
+        >>> solid(np.zeros((3, 1, 2)))
+        (3, 2)
+    """
     return tuple(n for n in a.shape if n != 1)
 
 
 def each(g: Given, lay: Callable[[Array], Array]) -> Given:
-    """The answer with its arrays in another layout."""
+    """The answer with its arrays in another layout.
+
+    Example:
+        >>> each(Given("W", np.zeros((2, 3)), half=np.ones((2, 3))), np.transpose).half.shape
+        (3, 2)
+    """
     half, rounding = (None if a is None or a.shape != g.value.shape else lay(a) for a in (g.half, g.rounding))
     return dataclasses.replace(g, value=lay(g.value), half=half, rounding=rounding)
 
 
 def relaid(g: Given, true: Array, transposed: bool) -> Given:
-    """The same numbers in the shape of the truth, read as transposed if the other matrices of the answer are."""
+    """The same numbers in the shape of the truth, read as transposed if the other matrices of the answer are.
+
+    Example:
+        >>> relaid(Given("W", np.zeros((2, 3))), np.zeros((3, 2)), False).value.shape
+        (3, 2)
+    """
     if g.value.size != true.size or (g.value.shape == true.shape and not (transposed and g.value.ndim == 2)):
         return g
     laid = each(g, (lambda a: a.T) if g.value.ndim == true.ndim == 2 else (lambda a: a.reshape(true.shape)))

@@ -28,7 +28,17 @@ WIDE = 2.0  # times the radius of our own arrangement: students add up in other 
 
 
 def values_off(truth: Truth, variable: str, given: Array) -> Off | None:
-    """Compare the values of a variable at all steps, `(T, [N,] n)`; None if they differ by rounding only."""
+    """Compare the values of a variable at all steps, `(T, [N,] n)`; None if they differ by rounding only.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> h = np.stack([truth.run.values[f"h[{t}]"] for t in (1, 2, 3)])
+        >>> values_off(truth, "h", h), values_off(truth, "h", h * [[1], [1.5], [1]])[1]
+        (None, ', from step 2 on')
+    """
     nodes = [truth.u.node(f"{variable}[{t + 1}]") for t in range(len(given))]
     true = [np.asarray(truth.run.values[n.name]) for n in nodes if n.name]
     beyond = [
@@ -42,7 +52,17 @@ def values_off(truth: Truth, variable: str, given: Array) -> Off | None:
 
 
 def loss_off(truth: Truth, given: float) -> Off | None:
-    """Compare the loss."""
+    """Compare the loss.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> loss = float(np.sum(truth.run.loss))
+        >>> loss_off(truth, loss), loss_off(truth, 2 * loss)
+        (None, (1.0, ''))
+    """
     nodes = [truth.u.node(head.name) for head in truth.u.heads]
     sizes = [np.abs(truth.run.values[n.name]).sum() for n in nodes if n.name]
     radius = sum(float(np.sum(r)) for r in _rounding(truth, nodes)) + WIDE * U * float(sum(sizes)) * len(nodes)
@@ -55,7 +75,12 @@ def _rounding(truth: Truth, nodes: list[Node]) -> list[Array]:
 
 
 def relative(given: Array, true: Array) -> float:
-    """The largest error, relative to the largest true value; 1 if that is no number."""
+    """The largest error, relative to the largest true value; 1 if that is no number.
+
+    Example:
+        >>> relative(np.array([1.0, 2.5]), np.array([1.0, 2.0]))
+        0.25
+    """
     with np.errstate(all="ignore"):
         found = float(np.abs(given - true).max(initial=0.0) / max(float(np.abs(true).max(initial=0.0)), 1e-300))
     return found if np.isfinite(found) else 1.0
@@ -102,7 +127,12 @@ def forward_of(what: str, off: Off, numbers: Mapping[str, Numbers]) -> Forward:
 
 
 def digits(error: float) -> int:
-    """Decimal digits that agree, of a relative error."""
+    """Decimal digits that agree, of a relative error.
+
+    Example:
+        >>> digits(3e-5), digits(2.0)
+        (4, 0)
+    """
     return max(0, int(np.floor(-np.log10(max(error, 1e-17)))))
 
 

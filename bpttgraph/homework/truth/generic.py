@@ -29,7 +29,14 @@ TINY = 0.03  # weights below this make every function nearly linear
 
 def faults(truth: Truth) -> list[tuple[bool, str]]:
     """What the instance of `truth` cannot show, as (serious, sentence). Serious faults refuse an instance that we chose
-    ourselves."""
+    ourselves.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(2)
+        >>> [sentence[:5] for serious, sentence in faults(Truth(u, u.instance())) if serious]
+        ['T = 2']
+    """
     u, data = truth.u, truth.data
     found: list[tuple[bool, str]] = []
     steps = min(u.steps.values())
@@ -85,6 +92,12 @@ def visible(u: Unrolled, data: Mapping[str, Any]) -> Truth:
 
     A unit with |h| near 1 lets little through, and 20 of them in a row nothing: smaller inputs keep them awake. If that
     is not enough (a hundred steps), the instance stays as it is and the verdict says what it cannot show.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> hidden_window(visible(u, u.instance())) is None
+        True
     """
     first = truth = Truth(u, data)
     for _ in range(3):
@@ -107,6 +120,13 @@ def hidden_window(truth: Truth) -> int | None:
     A proof, not a guess: the terms dE_t/dW through step k with t − k at least that are computed for every parameter,
     and together they lie within the radius of the gradient, so no answer in double precision could be rejected for
     lacking them.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.cell("rnn").unroll(20)
+        >>> data = u.instance()
+        >>> hidden_window(Truth(u, data)), hidden_window(Truth(u, {**data, "x": 20 * data["x"]}))
+        (None, 12)
     """
     u, run = truth.u, truth.run
     steps = max(u.steps.values())

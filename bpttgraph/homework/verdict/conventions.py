@@ -122,7 +122,14 @@ def _squared(u: Unrolled) -> bool:
 
 
 def blocks_of(u: Unrolled) -> dict[str, tuple[str, ...]]:
-    """For each fused parameter, the names of its row blocks: [i; f; o; g] = W @ x gives W four."""
+    """For each fused parameter, the names of its row blocks: [i; f; o; g] = W @ x gives W four.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> gates = "[i[t]; f[t]] = sigmoid(W @ x[t] + U @ h[t-1]); h[t] = f[t] * h[t-1] + i[t] * x[t]"
+        >>> blocks_of(bg.recurrence(gates).unroll(3))
+        {'W': ('i', 'f'), 'U': ('i', 'f')}
+    """
     found: dict[str, tuple[str, ...]] = {}
     for d in u.recurrence.definitions:
         if len(d.bases) < 2:
@@ -167,6 +174,16 @@ def find(truth: Truth, names: Mapping[str, float], right: set[str], fits: Fits) 
     Returns:
         The convention of each gradient that follows one, and the factor that all of the answer has in common. A factor
         that only some of the answer has is a mistake in what has it, unless most of the answer has it.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> turned = truth.value("W_hh").T
+        >>> fits = lambda name, value, radius: bool(np.all(np.abs(turned - value) <= radius))
+        >>> find(truth, {"W_hh": 2.0**-53}, set(), fits)[0]["W_hh"].words
+        'transposed'
     """
     u = truth.u
     values = {n: truth.value(n) for n in names}

@@ -38,7 +38,17 @@ ANOTHER = Cause(
 
 @np.errstate(all="ignore")  # numbers that were handed in may be of any size; what overflows fits nothing
 def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
-    """The verdict on an answer that is tied to the instance of `truth`, with or without causes."""
+    """The verdict on an answer that is tied to the instance of `truth`, with or without causes.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> answer = Answer({"b_h": Given("b_h", -truth.value("b_h"))}, "arrays")
+        >>> judge(truth, answer).parameters["b_h"].convention
+        'the opposite sign (descent direction) (factor -1)'
+    """
     oracle = truth.agree()
     forward = answer.forward
     if forward is not None:

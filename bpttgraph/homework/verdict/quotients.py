@@ -73,6 +73,17 @@ def recognised(truth: Truth, given: Mapping[str, Given]) -> dict[str, Recognised
 
     Args:
         truth: the gradient. given: what is not right within rounding, numbers of full precision.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> truth = Truth(u, u.instance())
+        >>> def loss(step):
+        ...     return float(u.run({**truth.data, "b_h": truth.data["b_h"] + step}).loss)
+        >>> forward = np.array([(loss(row) - loss(0 * row)) / 1e-6 for row in 1e-6 * np.eye(4)])
+        >>> print(recognised(truth, {"b_h": Given("b_h", forward)})["b_h"])
+        these numbers agree to 6 digits: they are forward differences with a step of 1e-06, not a derivation
     """
     u = truth.u
     close = {n: g for n, g in given.items() if n in truth.run.numbers.leaf_nodes and _is_close(truth, g)}

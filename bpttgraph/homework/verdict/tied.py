@@ -43,6 +43,15 @@ def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
     names.
 
     `ascending` is the order in which formulas' products over steps are read, where they have none of their own.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.answers.reading import read_answer
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> answer = to_answer(Truth(u, u.instance()), read_answer("db_y = sum_t (y[t] - target[t])"))
+        >>> list(answer.given), answer.kind
+        (['b_y'], 'formulas')
     """
     u = truth.u
     if raw.text:

@@ -13,7 +13,16 @@ __all__ = ["Verdict"]
 @dataclass
 class Verdict(Findings):
     """The verdict on an answer. `right` means that nothing in it is wrong: other conventions and the digits given count
-    as right."""
+    as right.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> verdict = bg.verify(bg.cell("rnn"), "db_y = sum_t (y[t] - target[t])")
+        >>> verdict.right, verdict.wrong
+        (True, ())
+        >>> print(verdict.report("verdict"))
+        Right: the gradient.
+    """
 
     def report(self, feedback: str | None = None) -> str:
         """The verdict as text; `feedback` is "none", "verdict", "where", "why" or "full" (with the true numbers)."""
