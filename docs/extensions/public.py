@@ -128,6 +128,10 @@ def _before_napoleon(app: Sphinx, what: str, name: str, obj: Any, options: Any, 
         lines.insert(0, "\\")  # nothing; but napoleon takes what stands before a colon in the first line for a type
 
 
+def _after_napoleon(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    lines[:] = [line.replace("numpy.ndarray[Any, Any]", "Array") for line in lines]
+
+
 def _signature(
     app: Sphinx, what: str, name: str, obj: Any, options: Any, given: str | None, returned: str | None
 ) -> tuple[str | None, str | None]:
@@ -147,5 +151,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Called by Sphinx."""
     app.add_directive("public", Public)
     app.connect("autodoc-process-docstring", _before_napoleon, priority=400)
+    app.connect("autodoc-process-docstring", _after_napoleon, priority=600)
     app.connect("autodoc-process-signature", _signature)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
