@@ -261,7 +261,6 @@ NO_EXAMPLE = {  # the object -> where its example is
     "bpttgraph.zeros": "reference/python.md",
     "bpttgraph.detach": "reference/python.md",
     "bpttgraph.stop_gradient": "reference/python.md",
-    "bpttgraph.homework.Verdict": "`bpttgraph.verify` makes one",
     "bpttgraph.homework.ParameterVerdict": "`bpttgraph.verify` makes one",
     "bpttgraph.homework.Cause": "how-to/check-homework.md shows one",
 }
