@@ -40,20 +40,42 @@ class Document(Sheet):
         ('Recurrent network: ∂E/∂W_hh over 2 steps', True)
     """
 
-    if TYPE_CHECKING:  # so that an editor knows these; a new format needs no line here
-        html: str
-        markdown: str
-        typst: str
-        latex: str
-        beamer: str
-        pdf: bytes
+    # these have names of their own for editors and the reference; a new format needs none
+
+    @property
+    def html(self) -> str:
+        """One page with everything in it: no network, no script needed."""
+        return str(self.written("html"))
+
+    @property
+    def markdown(self) -> str:
+        """The same as Markdown; the picture is the file `forward.svg` beside it."""
+        return str(self.written("md"))
+
+    @property
+    def typst(self) -> str:
+        """The same as Typst source, pictures inside."""
+        return str(self.written("typ"))
+
+    @property
+    def pdf(self) -> bytes:
+        """The Typst source made into a PDF. Raises `BPTTError` without `pip install 'bpttgraph[typst]'`."""
+        return bytes(self.written("pdf"))  # type: ignore[arg-type]
+
+    @property
+    def latex(self) -> str:
+        """The same as a LaTeX article for pdfLaTeX, pictures inside as TikZ."""
+        return str(self.written("tex"))
+
+    @property
+    def beamer(self) -> str:
+        """Beamer frames: what a lecturer shows of it; with detail "full" all of it."""
+        return str(self.written("beamer"))
 
     def __getattr__(self, name: str) -> Any:
         if not any(name in f.names for f in formats().values()):
             raise AttributeError(f"a document has no {name!r}; its formats are {', '.join(formats())}")
-        made = format_of(name).write(self)
-        self.__dict__.update(dict.fromkeys(format_of(name).names, made))
-        return made
+        return self.written(name)
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *(n for f in formats().values() for n in f.names)]
@@ -69,8 +91,11 @@ class Document(Sheet):
         Raises:
             BPTTError: there is no such format, or what it needs is not installed.
         """
-        found: str | bytes = getattr(self, format_of(name).name)
-        return found
+        made: dict[str, str | bytes] = self.__dict__.setdefault("_written", {})
+        f = format_of(name)
+        if f.name not in made:
+            made[f.name] = f.write(self)
+        return made[f.name]
 
     def files(self, names: str | Iterable[str] = "html") -> dict[str, bytes]:
         """The files of some formats, such as "html, md", by name, complete in memory, with the pictures that lie beside
