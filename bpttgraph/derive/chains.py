@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import BPTTError
-from ..formulas.expr import Expr
-from ..formulas.steps import moved, rebased, renamed
+from ..formulas.steps import moved
 from .chain import Chain
 from .paths import Paths
 from .terms import Factors
 
 if TYPE_CHECKING:
     from ..unrolled import Unrolled
-    from .closed import ClosedForm
 
-__all__ = ["chains_of", "junction", "junction_blocks"]
+__all__ = ["chains_of", "junction"]
 
 _DATA = ("input", "target", "upstream")
 
@@ -90,17 +88,3 @@ def junction(u: Unrolled, c: Chain, chains: list[Chain]) -> Chain | None:
     first = {moved(n, -c.middle) for n in c.states}
     before = {u.vgraph.variables[x.source].block for x in u.links if x.target in first} - {c.block, None}
     return next((x for x in chains if x.block in before), None)
-
-
-def junction_blocks(form: ClosedForm, c: Chain, following: Chain) -> list[list[Expr]]:
-    """∂s_0/∂s_T, block by block: the first states of `c` by the last ones of the chain before it."""
-    start, ends = form.entry(c)
-    return [
-        [at_last(form, following, start.derivative(first, end, ends)) for end in ends] for first in form.first_states(c)
-    ]
-
-
-def at_last(form: ClosedForm, following: Chain, e: Any) -> Any:
-    """A formula with T for the last step of the block of a chain."""
-    v, last = form.variables, form.u.steps[following.block]
-    return renamed(e, lambda name: rebased("T", last)(name) if name in v and v[name].block == following.block else name)

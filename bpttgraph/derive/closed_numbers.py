@@ -8,10 +8,10 @@ the page.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import reduce
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +19,9 @@ from ..errors import BPTTError
 from ..formulas.expr import Add, BigProduct, BigSum, Blocks, Expr, Neg, Num, Partial, Product, Symbol, num
 from ..formulas.steps import at_steps, renamed, substituted, value_of
 from .evaluate import matrix_value
+from .factored import Statement
 from .levels import Known, shaped
 from .recursion import without_step
-
-if TYPE_CHECKING:
-    from .closed import ClosedForm
 
 __all__ = ["ClosedNumbers"]
 
@@ -32,17 +30,21 @@ _LETTER = re.compile(r"\[([a-z])([+-]\d+)?\]")
 
 
 class ClosedNumbers:
-    """Evaluates a `ClosedForm` on the run of an unrolling."""
+    """Evaluates a closed form on the run of an unrolling.
 
-    def __init__(self, closed: ClosedForm, u: Any, run: Any):
-        self.wrt = closed.g._names_at(u)[0]
-        self.u, self.run, self.shape = u, run, u.node(self.wrt).shape
+    Args:
+        expr: the closed form. symbols: what its symbols stand for. wrt: what it is by, in this unrolling. weight: the
+            1/T of a mean, if it stands there.
+    """
+
+    def __init__(self, expr: Expr, symbols: Sequence[Statement], wrt: str, weight: Expr | None, u: Any, run: Any):
+        self.wrt, self.u, self.run, self.shape = wrt, u, run, u.node(wrt).shape
         # the length in 1/T is no symbol of the equations, whatever they call T
-        self.expr = closed.expr if closed.g.weight is None else substituted(closed.expr, closed.g.weight, num(u.weight))
+        self.expr = expr if weight is None else substituted(expr, weight, num(u.weight))
         self.known = Known(run, u.vgraph.variables)
         self.lengths = {f"T_{b}" if b else "T": n for b, n in u.steps.items()}
         self.meanings: list[tuple[Partial, Symbol | None, Expr]] = []  # what a symbol is, or what it makes of a row r
-        for s in closed.symbols:
+        for s in symbols:
             match s.left:
                 case Partial():
                     self.meanings.append((s.left, None, s.terms[0]))

@@ -14,8 +14,8 @@ Layout: Jacobians ∂y/∂x are dim y × dim x; a gradient has the shape of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -23,18 +23,17 @@ from typing import TYPE_CHECKING, Any
 from .. import facade
 from ..core.variables import Link
 from ..errors import BPTTError, expect, nearest
-from ..formulas.expr import Expr, Partial, add, partial, tagged
+from ..formulas.expr import Expr, add, tagged
 from ..formulas.layout import FORMS, latex_sum, mathml_sum, unicode_sum
-from ..formulas.notation import checked, in_notation
-from ..machine.bounds import Count
+from ..formulas.notation import in_notation
 from ..machine.notebooks import bundle
-from .adjoints import Adjoints
-from .factored import Statement, factored_statements
+from .factored import Statement
+from .gradient import Gradient, path_level
 from .levels import LEVELS, by_entries, entries_gradient, inlined, matrix_gradient, with_numbers
 from .numeric import Numbers
-from .onehot import checked_classes, in_classes
-from .paths import Path, Paths, Run, Unrolled
-from .terms import Factors, as_gradient
+from .onehot import in_classes
+from .paths import Path, Run
+from .terms import as_gradient
 from .worked import Board, worked
 
 if TYPE_CHECKING:
@@ -71,13 +70,13 @@ class Term:
         """One expression a link; by a matrix, at level `local`, the last link gives two: L, and the row vᵀ."""
         if level == "matrix":
             return (self.expr(level),)
-        return self._owner._factors.of_path(self._path, _checked(level))
+        return self._owner._factors.of_path(self._path, path_level(level))
 
     def expr(self, level: str = "chain") -> Expr:
         """The product as one expression, at levels `local` and `matrix` shaped like `wrt`."""
         if level == "matrix":
             return add(*self._owner.adjoints.along(self._path.links))
-        return self._owner._expr(self._path, _checked(level))
+        return self._owner._expr(self._path, path_level(level))
 
     def latex(self, level: str = "chain") -> str:
         """The product as LaTeX, at level "chain" or "local"."""
@@ -100,13 +99,7 @@ class Term:
         return Numbers(self._owner._factors, run).term(self._path)
 
 
-def _checked(level: str) -> str:
-    if level not in ("chain", "local"):
-        raise BPTTError(f'a path term has no level "{level}"', 'use level="chain" or level="local"')
-    return level
-
-
-class Derivation:
+class Derivation(Gradient):
     """The derivation of ∂E/∂`wrt` for an unrolled recurrence.
 
     Args:
@@ -128,38 +121,11 @@ class Derivation:
         + ∂E₂/∂y₂ · ∂y₂/∂h₂ · ∂⁺h₂/∂W_hh
     """
 
-    def __init__(
-        self, unrolled: Unrolled, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: str | Iterable[str] = ()
-    ):
-        expect(wrt, str, "what is differentiated by", 'write the name of a variable, such as "W_hh"')
-        if wrt not in unrolled.vgraph.variables:
-            raise BPTTError(
-                f"there is no variable {wrt} in this recurrence", nearest(wrt, list(unrolled.vgraph.variables))
-            )
-        self.unrolled, self.wrt, self.cap = unrolled, wrt, cap
-        self.paths = Paths(unrolled, wrt)
-        self.conventions: tuple[str, ...] = tuple(unrolled.conventions)
-        self.notation = checked(notation)
-        self.onehot = checked_classes(onehot, unrolled.vgraph.variables)
-        self._factors = Factors(self.paths)
-
     def __reduce__(self) -> Any:
         return self.__dict__.get("made_by") or (
             Derivation,
             (self.unrolled, self.wrt, self.cap, self.notation, self.onehot),
         )
-
-    # -- how many
-
-    @cached_property
-    def count(self) -> int:
-        """The exact number of terms, by dynamic programming."""
-        return Count(self.paths.count())
-
-    @cached_property
-    def count_by_step(self) -> dict[tuple[int, int], int]:
-        """(loss step t, step k of the use) -> number of terms."""
-        return self.paths.count_by_step()
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
@@ -186,12 +152,6 @@ class Derivation:
         if level == "chain":
             return tagged(self._factors.chain_product(path), ids)
         return tagged(in_classes(as_gradient(self._factors, path), self.onehot), ids)
-
-    @property
-    def left_side(self) -> Partial:
-        """∂E/∂wrt."""
-        name = self.paths.total
-        return partial(name, (), self.wrt, self.paths.variables[self.wrt].shape)
 
     def exprs(self, level: str = "chain") -> tuple[Expr, ...]:
         """The summands as expressions: one a path, at levels `matrix` and `elements` one a use."""
@@ -268,30 +228,7 @@ class Derivation:
 
     def factored_at(self, level: str, entry: tuple[int | str, ...] | None = None) -> tuple[Statement, ...]:
         """The statements at a level; at `elements`, of one `entry`, such as (1, 2), or of all with letters."""
-        if level == "matrix":
-            found = self.adjoints.statements
-        elif level == "elements":
-            found = by_entries(self, entry)
-        else:
-            found = factored_statements(self._factors, _checked(level))
-            found = tuple(replace(s, terms=in_classes(s.terms, self.onehot)) for s in found) if self.onehot else found
-        if self.notation == "pascanu":
-            return found
-        return tuple(
-            replace(s, left=in_notation(s.left, self.notation, True), terms=in_notation(s.terms, self.notation))
-            for s in found
-        )
-
-    @cached_property
-    def adjoints(self) -> Adjoints:
-        """The named adjoints of level `matrix`."""
-        return Adjoints(self._factors, [self.wrt], onehot=self.onehot)
-
-    @property
-    def assumptions(self) -> tuple[str, ...]:
-        """What the simplification of level `matrix` takes for granted, in words."""
-        _ = self.adjoints.parts
-        return tuple(self.adjoints.assumptions)
+        return self.noted(by_entries(self, entry)) if level == "elements" else self.statements_at(level)
 
     def worked(self, detail: str = "lecture") -> Board:
         """The way to the result, one rule a step with its reason: "slide", "lecture" or "full" (see `worked`)."""

@@ -4,21 +4,18 @@ computation."""
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..errors import BPTTError
 from ..formulas.expr import Expr, Partial, add, num, partial, product
 from ..formulas.notation import in_notation
 from .chain import Chain
+from .closed_pieces import Pieces
 from .factored import Statement
-
-if TYPE_CHECKING:
-    from .closed import ClosedForm
 
 __all__ = ["forward_mode"]
 
 
-def forward_mode(form: ClosedForm) -> tuple[Statement, ...]:
+def forward_mode(form: Pieces) -> tuple[Statement, ...]:
     """Forward mode (real-time recurrent learning): ds_t/dθ beside the computation, no pass back.
 
     ds_t/dθ = ∂⁺s_t/∂θ + ∂s_t/∂s_{t−1} ds_{t−1}/dθ, one statement a state, and the gradient as it accumulates.

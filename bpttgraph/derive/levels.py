@@ -4,7 +4,7 @@ verdict."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from .adjoints import Adjoints
 from .entries import Entries, all_entries
 from .evaluate import lift, matrix_value
 from .factored import Statement
+from .gradient import Gradient
 from .numeric import _Values
-
-if TYPE_CHECKING:
-    from .derivation import Derivation
 
 __all__ = [
     "LEVELS",
@@ -124,7 +122,7 @@ def shaped(value: Any, dims: tuple[int, ...], batch: bool) -> Any:
 # -- entries
 
 
-def by_entries(d: Derivation, entry: tuple[int | str, ...] | None) -> tuple[Statement, ...]:
+def by_entries(d: Gradient, entry: tuple[int | str, ...] | None) -> tuple[Statement, ...]:
     """The statements of level `matrix`, read at the entry i, j (letters, or numbers for the last one)."""
     made = []
     for part in d.adjoints.parts:
@@ -142,7 +140,7 @@ def by_entries(d: Derivation, entry: tuple[int | str, ...] | None) -> tuple[Stat
 # -- SymPy
 
 
-def inlined(d: Derivation, level: str) -> Any:
+def inlined(d: Gradient, level: str) -> Any:
     """The gradient as one SymPy object in named variables only: adjoints are put in as objects, shared and never
     expanded.
 
@@ -188,7 +186,7 @@ def _as_matrix(value: Any, dims: tuple[int, ...]) -> Any:
 # -- numbers beside formulas
 
 
-def with_numbers(d: Derivation, data: Any, form: str, left: bool) -> str:
+def with_numbers(d: Gradient, data: Any, form: str, left: bool) -> str:
     """Each summand of level `matrix` with its value, the sum, and the mark of the check: ✓ or ✗."""
     data = d.unrolled.instance(seed=0) if data is None else data  # type: ignore[attr-defined]
     right = facade.certain(d.unrolled, d.wrt, data)

@@ -4,21 +4,19 @@ networks."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ..formulas.expr import Blocks, Expr, Partial, Symbol, Zeros, partial
 from ..formulas.steps import rebased, renamed
 from .chain import Chain, size_of, unit
-from .chains import at_last, junction, junction_blocks
+from .chains import junction
+from .closed_pieces import Pieces
 from .factored import Statement
-
-if TYPE_CHECKING:
-    from .closed import ClosedForm
 
 __all__ = ["meanings"]
 
 
-def meanings(form: ClosedForm) -> list[Statement]:
+def meanings(form: Pieces) -> list[Statement]:
     """Statements for all symbols of a closed form, blocks first."""
     made: list[Statement] = []
     between = [c for c in form.chains if form.between(c)]
@@ -42,7 +40,7 @@ def _where(pairs: Iterable[tuple[Expr, Expr]]) -> list[Statement]:
     return [Statement("", "", left, (right,)) for left, right in pairs if left != right]
 
 
-def _rows(form: ClosedForm, c: Chain, head: str) -> list[tuple[Expr, Expr]]:
+def _rows(form: Pieces, c: Chain, head: str) -> list[tuple[Expr, Expr]]:
     """∂E_t by each state that the loss reads, all other states held fixed."""
     v, made = form.variables, []
     several = len(c.states) > 1 or len(form.losses) > 1
@@ -54,7 +52,7 @@ def _rows(form: ClosedForm, c: Chain, head: str) -> list[tuple[Expr, Expr]]:
     return made
 
 
-def _stacked(form: ClosedForm, c: Chain) -> list[Statement]:
+def _stacked(form: Pieces, c: Chain) -> list[Statement]:
     """∂⁺s_k/∂θ and ∂s_0/∂θ block by block, and the row ∂E_t/∂s_t with 0 for the states that the loss does not read."""
     v, made = form.variables, []
 
@@ -81,13 +79,13 @@ def _stacked(form: ClosedForm, c: Chain) -> list[Statement]:
     return made
 
 
-def _by(form: ClosedForm, state: str) -> Expr:
+def _by(form: Pieces, state: str) -> Expr:
     """∂(a first state)/∂θ: I, if it is θ."""
     v = form.variables
     return unit(v[state].shape) if state == form.wrt else partial(state, v[state].shape, form.wrt, v[form.wrt].shape)
 
 
-def _first(form: ClosedForm, c: Chain) -> list[tuple[Expr, Expr]]:
+def _first(form: Pieces, c: Chain) -> list[tuple[Expr, Expr]]:
     """What the first states make of θ."""
     start, ends = form.entry(c)
     pairs = []
@@ -97,16 +95,31 @@ def _first(form: ClosedForm, c: Chain) -> list[tuple[Expr, Expr]]:
             pairs.append(start.meaning(symbol, state, form.wrt, ends))
     following = junction(form.u, c, form.chains)
     if following is not None:  # what is read of another network stands at its last step
-        return [at_last(form, following, p) for p in pairs]
+        return [_at_last(form, following, p) for p in pairs]
     return pairs if c.direction > 0 else [renamed(p, rebased("T", form.u.steps[c.block])) for p in pairs]
 
 
-def _joint(form: ClosedForm, c: Chain) -> list[Statement]:
+def _joint(form: Pieces, c: Chain) -> list[Statement]:
     """∂ of the first states of a chain by the last ones of the chain before it."""
     following = junction(form.u, c, form.chains)
     if following is None or not form.between(following):
         return []
-    rows = tuple(map(tuple, junction_blocks(form, c, following)))
+    rows = tuple(map(tuple, _junction_blocks(form, c, following)))
     left = Partial((c.size, following.size), c.vector("", 0), following.vector("T"))
     one = len(c.states) == len(following.states) == 1
     return [Statement("", "", left, (rows[0][0] if one else Blocks(left.shape, rows),))]
+
+
+def _junction_blocks(form: Pieces, c: Chain, following: Chain) -> list[list[Expr]]:
+    """∂s_0/∂s_T, block by block: the first states of `c` by the last ones of the chain before it."""
+    start, ends = form.entry(c)
+    return [
+        [_at_last(form, following, start.derivative(first, end, ends)) for end in ends]
+        for first in form.first_states(c)
+    ]
+
+
+def _at_last(form: Pieces, following: Chain, e: Any) -> Any:
+    """A formula with T for the last step of the block of a chain."""
+    v, last = form.variables, form.u.steps[following.block]
+    return renamed(e, lambda name: rebased("T", last)(name) if name in v and v[name].block == following.block else name)

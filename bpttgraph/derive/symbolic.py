@@ -19,6 +19,7 @@ from ..formulas.steps import at_steps, fill, renamed, step_text, substituted, sy
 from ..machine.notebooks import bundle
 from .adjoints import Adjoints
 from .alike import irregularity, refused
+from .closed import ClosedForm
 from .derivation import Derivation
 from .paths import Paths
 from .recursion import Recursion, names_of, steps_from
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from ..core.variables import Variable
     from ..equations import Recurrence
     from ..unrolled import Unrolled
-    from .closed import ClosedForm
     from .code import Code
 
 __all__ = ["SymbolicDerivation", "symbolic_of"]
@@ -258,8 +258,6 @@ class SymbolicDerivation(Printed):
         ∂⁺hₖ/∂b_h = diag(1 − hₖ²)
         ∂Eₜ/∂hₜ = −(targetₜ/yₜ)ᵀ (diag(yₜ) − yₜ yₜᵀ) W_hy
         """
-        from .closed import ClosedForm
-
         if self.wrt == "all":
             raise BPTTError("a closed form is that of one parameter", 'name it: derive("W_hh")')
         return ClosedForm(self, self.wrt)

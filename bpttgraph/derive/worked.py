@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from ..core.names import to_mathml, to_unicode
@@ -19,10 +18,8 @@ from ..formulas.expr import Expr, Tagged, num, partial, product
 from ..formulas.notation import in_notation
 from .adjoints import Part
 from .factored import Statement
+from .gradient import Gradient
 from .parts import Piece
-
-if TYPE_CHECKING:
-    from .derivation import Derivation
 
 __all__ = ["DETAILS", "Board", "Name", "WorkedStep", "local_rule", "worked"]
 
@@ -106,7 +103,7 @@ def _word(word: str) -> str:
     return f"<math>{to_mathml(word)}</math>" if isinstance(word, Name) else escape(word)
 
 
-def worked(d: Derivation, detail: str = "lecture") -> Board:
+def worked(d: Gradient, detail: str = "lecture") -> Board:
     """The steps of a derivation in its notation; each unpacks as (formula, reason).
 
     >>> import bpttgraph as bg
@@ -120,7 +117,7 @@ def worked(d: Derivation, detail: str = "lecture") -> Board:
     if d.count == 0:
         nothing = Statement(d.wrt, d.paths.total, d.left_side, (num(0),))
         return Board([WorkedStep(nothing, ("no path leads from ", wrt, " to a loss that counts"), "none")])
-    *chain, uses = d.factored_at("chain")
+    *chain, uses = d.statements_at("chain")
     steps = [WorkedStep(uses, _uses_reason(d), "uses", _links(uses.terms))]
     if detail != "slide":
         steps += [_noted(s, d) for s in _over_losses(d)]
@@ -129,14 +126,14 @@ def worked(d: Derivation, detail: str = "lecture") -> Board:
     return Board([*steps, *(_noted(s, d) for s in _adjoints(d, detail))])
 
 
-def _noted(step: WorkedStep, d: Derivation) -> WorkedStep:
+def _noted(step: WorkedStep, d: Gradient) -> WorkedStep:
     """In the notation of the derivation."""
     f, gradient = step.formula, step.rule in ("losses", "gradient")
     shown = replace(f, left=in_notation(f.left, d.notation, gradient), terms=in_notation(f.terms, d.notation))
     return replace(step, formula=shown)
 
 
-def _over_losses(d: Derivation) -> list[WorkedStep]:
+def _over_losses(d: Gradient) -> list[WorkedStep]:
     heads, v = d.paths.heads, d.paths.variables
     if len(heads) < 2:
         return []
@@ -150,7 +147,7 @@ def _over_losses(d: Derivation) -> list[WorkedStep]:
     return [WorkedStep(Statement(d.wrt, d.paths.total, left, terms), reason, "losses")]
 
 
-def _uses_reason(d: Derivation) -> tuple[str, ...]:
+def _uses_reason(d: Gradient) -> tuple[str, ...]:
     name = Name(d.wrt)
     steps = sorted({k for _, k in d.count_by_step})
     if d.paths.variables[d.wrt].role == "parameter":
@@ -162,7 +159,7 @@ def _uses_reason(d: Derivation) -> tuple[str, ...]:
                     " what reads it"
                 ),
             )
-        readers = _words([Name(x.partition("->")[2]) for x in _links(d.factored_at("chain")[-1].terms)])
+        readers = _words([Name(x.partition("->")[2]) for x in _links(d.statements_at("chain")[-1].terms)])
         return (
             name,
             f" is one parameter, but steps {_list(steps)} each read it: a change of ",
@@ -179,7 +176,7 @@ def _uses_reason(d: Derivation) -> tuple[str, ...]:
     return (name, " reaches the loss through every equation that reads it: one summand for each")
 
 
-def _chain(d: Derivation, statements: list[Statement], detail: str) -> list[WorkedStep]:
+def _chain(d: Gradient, statements: list[Statement], detail: str) -> list[WorkedStep]:
     """How each variable reaches the loss; in a lecture each kind once."""
     made: list[WorkedStep] = []
     seen: set[object] = set()
@@ -202,7 +199,7 @@ def _chain_reason(name: str, links: tuple[str, ...]) -> tuple[str, ...]:
     return (Name(name), " reaches the loss through ", *_words(ways), ": one summand for each way")
 
 
-def _locals(d: Derivation) -> list[WorkedStep]:
+def _locals(d: Gradient) -> list[WorkedStep]:
     """The local derivative of each kind of link, once."""
     made: list[WorkedStep] = []
     seen: set[object] = set()
@@ -240,7 +237,7 @@ def local_rule(op: str) -> str:
     }.get(op, "")
 
 
-def _adjoints(d: Derivation, detail: str) -> list[WorkedStep]:
+def _adjoints(d: Gradient, detail: str) -> list[WorkedStep]:
     made: list[WorkedStep] = []
     seen: set[object] = set()
     parts = list(d.adjoints.parts)
@@ -264,7 +261,7 @@ def _adjoints(d: Derivation, detail: str) -> list[WorkedStep]:
     return made
 
 
-def _adjoint_reason(d: Derivation, part: Part) -> tuple[str, ...]:
+def _adjoint_reason(d: Gradient, part: Part) -> tuple[str, ...]:
     of, name = Name(part.of), Name(part.name)
     if part.kind == "gradient":
         if len(d.paths.variables[part.of].shape) == 2:
@@ -296,7 +293,7 @@ def _adjoint_reason(d: Derivation, part: Part) -> tuple[str, ...]:
     return (name, f" goes back through {function} to what it is applied to, entry by entry")
 
 
-def _way(d: Derivation, piece: Piece) -> Name:
+def _way(d: Gradient, piece: Piece) -> Name:
     """What reads the variable: the whole of a stack if all its rows do so together."""
     whole = len(piece.ids.split()) > 1 and d.adjoints.stack_of(piece.target)
     return Name(whole or piece.target)

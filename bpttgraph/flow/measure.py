@@ -21,6 +21,7 @@ from ..errors import BPTTError, nearest
 from ..machine.bounds import MOST_NUMBERS, within
 from .bound import Bound, bound_of
 from .columns import Columns
+from .pictures import draw_flow
 from .saturation import saturation
 
 if TYPE_CHECKING:
@@ -114,8 +115,6 @@ class Flow:
     def draw(self, view: str = "page", of: str | None = None, theme: str = "light") -> Chart:
         """A picture: "decay", "jacobian", "contributions", "values", or "page" for all (see
         `flow.pictures.draw_flow`)."""
-        from .pictures import draw_flow
-
         return draw_flow(self, view, of, theme)
 
     def _repr_svg_(self) -> str:

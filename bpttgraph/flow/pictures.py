@@ -4,16 +4,14 @@ products."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from ..core.names import to_unicode
+from ..draw.chart import Chart, Series, heat_chart, line_chart, panel_chart
 from ..errors import BPTTError, nearest
-
-if TYPE_CHECKING:
-    from ..draw.chart import Chart, Series
-    from .measure import Flow
+from .bound import Bound
 
 __all__ = ["VIEWS", "compared", "draw_flow"]
 
@@ -22,7 +20,23 @@ VIEWS = ("page", "decay", "jacobian", "contributions", "values")
 LOG10 = float(np.log(10))
 
 
-def draw_flow(flow: Flow, view: str = "page", of: str | None = None, theme: str = "light") -> Chart:
+class Measured(Protocol):
+    """What a picture reads of a `Flow`."""
+
+    title: str
+    columns: dict[str, list[int]]
+    states: tuple[str, ...]
+    norms: dict[str, Array]
+    contributions: dict[str, Array]
+    lag_values: Array
+    lag_radius: Array
+    bound: Bound
+    notes: list[str]
+
+    def _norms(self, state: str) -> Array: ...
+
+
+def draw_flow(flow: Measured, view: str = "page", of: str | None = None, theme: str = "light") -> Chart:
     """Draw a flow.
 
     Args:
@@ -31,8 +45,6 @@ def draw_flow(flow: Flow, view: str = "page", of: str | None = None, theme: str 
             and spectral radius of the products; "page", all of them.
         of: the state, or the parameter for contributions; the first by default.
     """
-    from ..draw.chart import panel_chart
-
     if view not in VIEWS:
         raise BPTTError(f"there is no view {view!r} of a flow", nearest(view, VIEWS))
     if view == "decay":
@@ -49,9 +61,7 @@ def draw_flow(flow: Flow, view: str = "page", of: str | None = None, theme: str 
     return panel_chart(flow.title, charts, theme=theme, note="; ".join([flow.bound.sentence(), *flow.notes]))
 
 
-def _decay(flow: Flow, theme: str) -> Chart:
-    from ..draw.chart import Series, line_chart
-
+def _decay(flow: Measured, theme: str) -> Chart:
     lines = [_decay_line(flow, state) for state in flow.states]
     T = len(flow.norms[flow.states[0]]) - 1
     if flow.bound.factor:
@@ -70,16 +80,12 @@ def _decay(flow: Flow, theme: str) -> Chart:
     )
 
 
-def _decay_line(flow: Flow, state: str, name: str = "") -> Series:
-    from ..draw.chart import Series
-
+def _decay_line(flow: Measured, state: str, name: str = "") -> Series:
     row = flow.norms[state][-1][::-1] / LOG10
     return Series(name or to_unicode(state), list(range(len(row))), [float(v) for v in row])
 
 
-def _jacobian(flow: Flow, state: str, theme: str) -> Chart:
-    from ..draw.chart import heat_chart
-
+def _jacobian(flow: Measured, state: str, theme: str) -> Chart:
     columns, shown = flow.columns[state], to_unicode(state)
     return heat_chart(
         f"Norm of ∂{shown}[t]/∂{shown}[k]",
@@ -92,9 +98,7 @@ def _jacobian(flow: Flow, state: str, theme: str) -> Chart:
     )
 
 
-def _contributions(flow: Flow, of: str | None, theme: str) -> Chart:
-    from ..draw.chart import heat_chart
-
+def _contributions(flow: Measured, of: str | None, theme: str) -> Chart:
     if not flow.contributions:
         raise BPTTError("no contributions were measured", "ask for a parameter: u.flow(data, wrt=[…])")
     name = of if of is not None and of not in flow.states else _largest(flow)
@@ -112,14 +116,12 @@ def _contributions(flow: Flow, of: str | None, theme: str) -> Chart:
     )
 
 
-def _largest(flow: Flow) -> str:
+def _largest(flow: Measured) -> str:
     """The parameter whose triangle reaches farthest: one that stands beside a state, if there is one."""
     return max(flow.contributions, key=lambda name: int(np.sum(np.isfinite(flow.contributions[name]))))
 
 
-def _values(flow: Flow, theme: str) -> Chart:
-    from ..draw.chart import Series, line_chart
-
+def _values(flow: Measured, theme: str) -> Chart:
     T = len(flow.lag_values) - 1
     lags = list(range(T + 1))
     shown = sorted({0, 1, flow.lag_values.shape[1] - 1} & set(range(flow.lag_values.shape[1])))
@@ -132,11 +134,9 @@ def _values(flow: Flow, theme: str) -> Chart:
     )
 
 
-def compared(flows: Sequence[tuple[str, Flow]], title: str, theme: str = "light") -> Chart:
+def compared(flows: Sequence[tuple[str, Measured]], title: str, theme: str = "light") -> Chart:
     """The decay of several recurrences in one chart: each its first state, or the one carried linearly if it has one
     (`c`)."""
-    from ..draw.chart import line_chart
-
     lines = [_decay_line(flow, "c" if "c" in flow.states else flow.states[0], name) for name, flow in flows]
     return line_chart(
         title, "distance T − k", "norm of the Jacobian ∂state[T]/∂state[k]", lines, power=True, theme=theme

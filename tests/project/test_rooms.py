@@ -150,8 +150,6 @@ def test_what_a_module_brings_with_it_lies_below() -> None:
 
 
 READINGS = {
-    "derive": "a derivation and what it is written as; a closed form and what it is made of",
-    "flow": "a measured flow and its picture",
     "eager": "a Tensor and what explains a mistake with it",
 }
 """Rooms in which an object's method calls a module that reads the object: these know each other by name."""
