@@ -21,7 +21,12 @@ __all__ = ["ONE", "ZERO", "Value", "elementwise", "matmul", "solid"]
 @dataclass(frozen=True, slots=True)
 class Value:
     """A node read as a column (the default), as a row, or as the zero or the identity of any shape (`node` is then
-    None)."""
+    None).
+
+    Example:
+        >>> ZERO.zero, ONE.zero, Value(constant(np.ones(3)), row=True).node.shape
+        (True, False, (3,))
+    """
 
     node: Node | None
     row: bool = False

@@ -5,7 +5,7 @@ memory.
 * `.json`: names to nested lists of numbers; numbers may be strings, to keep the digits as typed ("0.0310").
 * `.csv`: each line is a name and one row of numbers; lines of the same name are the rows of a matrix, in order.
 
-A number as typed carries half a unit of its last digit. `read_numbers` returns what stands in the file; `answers` gives
+A number as typed carries half a unit of its last digit. `read_numbers` returns what stands in the file; `reading` gives
 it a meaning.
 """
 
@@ -47,7 +47,12 @@ MOST_ROUNDED = 100_000  # entries of an array that is looked at for rounding
 @dataclass(frozen=True)
 class Numbers:
     """An array from a file: its values, half a unit of the last digit of each (None: full precision), and its unit
-    roundoff."""
+    roundoff.
+
+    Example:
+        >>> numbers_of("0.50", "the answer").half.tolist()
+        0.005
+    """
 
     value: Array
     half: Array | None = None

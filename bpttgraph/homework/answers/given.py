@@ -32,6 +32,11 @@ class Given:
         rounding: standard deviation of the rounding of the student's own arrangement, in units of u; None if it is not
             known.
         aside: whether it is an adjoint beside gradients that are the answer, and none of them reads it.
+
+    Example:
+        >>> typed = Given("W", np.array([0.031]), half=np.array([0.0005]))
+        >>> typed.name, typed.half.tolist()
+        ('W', [0.0005])
     """
 
     name: str
@@ -52,6 +57,10 @@ class Forward:
         text: how it differs, for people. off: by how much, relative to its largest value.
         own: its gradients, by differences of it, each with an estimate of their error, in the recurrence's own layout.
         digits: names of gradients that are right to these digits only, where the forward pass itself was not seen.
+
+    Example:
+        >>> Forward("h agrees to 7 digits", off=3e-8, own={}).near
+        True
     """
 
     text: str
@@ -72,6 +81,10 @@ class Answer:
     `text` is that of an answer in formulas; `ordered` are its lines whose products over steps have no order of their
     own, and `ascending` says how they were read. `forward` is the forward pass that a function ran, if it is another
     one.
+
+    Example:
+        >>> Answer({"W": Given("W", np.zeros((2, 2)))}, "arrays", source="answer.npz").given["W"].value.shape
+        (2, 2)
     """
 
     given: Mapping[str, Given]

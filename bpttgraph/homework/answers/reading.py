@@ -23,7 +23,12 @@ __all__ = ["Raw", "read_answer", "split_data", "steps_of"]
 
 @dataclass
 class Raw:
-    """An answer before it is tied to an instance. Of `numbers`, `text` and `function` one is there."""
+    """An answer before it is tied to an instance. Of `numbers`, `text` and `function` one is there.
+
+    Example:
+        >>> read_answer({"dW": [[1.0, 2.0]], "db": [0.5]}).numbers.keys()
+        dict_keys(['dW', 'db'])
+    """
 
     source: str
     numbers: dict[str, Numbers] = field(default_factory=dict)

@@ -32,7 +32,12 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Line:
-    """One line of a key: what it says and what is true, in the course's layout."""
+    """One line of a key: what it says and what is true, in the course's layout.
+
+    Example:
+        >>> Line("dw", "w", np.array(21.0), np.array(0.5), np.array(23.0)).wrong
+        1
+    """
 
     key: str
     name: str

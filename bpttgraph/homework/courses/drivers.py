@@ -6,7 +6,7 @@ gradients by the course's names. Functions of one step are driven over all steps
 same effect as in the sequence, and the same diagnosis.
 
 A driver is found by the family in the profile (`# calls: cs231n_lstm`) and the name of the function. This runs in the
-child process of `functions.py`.
+child process of `programs.functions`.
 """
 
 from __future__ import annotations

@@ -150,7 +150,14 @@ def layout(line: str) -> Layout:
 
 class Sizes(dict[str, int]):
     """The sizes that letters stand for, found from arrays; arrays that contradict each other are an error that names
-    both."""
+    both.
+
+    Example:
+        >>> sizes = Sizes()
+        >>> sizes.learn("answer.npz", layout("Wx: D, 4H = Wx.T"), np.zeros((3, 20)))
+        >>> dict(sizes)
+        {'D': 3, 'H': 5}
+    """
 
     def __init__(self) -> None:
         self.source: dict[str, str] = {}

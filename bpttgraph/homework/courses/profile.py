@@ -46,7 +46,7 @@ class Profile:
     Attributes:
         name, title, source: for people. text: the equations, in the course's names. cells: names under which the
             recurrence is known.
-        arrays: the course's arrays by name. calls: the course's functions (`courses.py`). clip: gradients are clipped
+        arrays: the course's arrays by name. calls: the course's functions (`drivers`). clip: gradients are clipped
             there, or 0.
         factors: what the course multiplies all gradients ("all") and those of parameters ("parameters") with, such as
             "-1" or "1/N".

@@ -29,6 +29,10 @@ class Cause:
             picture.
         triangle: the fitted coefficients (T, T), for a picture; None if the triangle says nothing.
         span: the place in the student's own line, for an answer in formulas.
+
+    Example:
+        >>> Cause("exact", "∂E/∂W is exactly what you get if ∂E/∂W is doubled.", (("scale:2:W",),)).lesson
+        ''
     """
 
     certainty: Literal["exact", "consistent", "unexplained"]

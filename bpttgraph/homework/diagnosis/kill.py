@@ -81,6 +81,14 @@ def subject(u: Unrolled, data: Mapping[str, Any]) -> Diagnosis:
 
 
 def effects(d: Diagnosis) -> list[Effect]:
+    """The effect of every mistake that was tried, plain mistakes first.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> u = bg.recurrence("h[t] = tanh(w * h[t-1] + x[t])").unroll(3)
+        >>> round(next(e.largest for e in effects(subject(u, u.instance())) if e.mutant.key == "scale:2"), 3)
+        1.0
+    """
     found = []
     for i, mutant in enumerate(d.mutants):
         relative, hidden = {}, True

@@ -26,6 +26,10 @@ class Fit:
     the fit.
 
     `error`: how far the uncertainty of the answer's digits may carry the coefficients.
+
+    Example:
+        >>> Fit(np.eye(2), residual=1e-12, condition=10.0, error=1e-9).tells
+        True
     """
 
     coefficients: Array

@@ -48,6 +48,13 @@ class Mutant:
             comes first.
         free: how many constants were read off the answer; numbers that they alone account for are no evidence.
         every: whether the clause speaks of the whole answer, so that one right gradient beside it refutes it.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.mistakes import mutants
+        >>> found = {m.key: m for m in mutants(bg.cell("rnn").unroll(3))}
+        >>> found["link-dropped:h<-y"].clause
+        'nothing is sent from yₜ back to hₜ'
     """
 
     key: str

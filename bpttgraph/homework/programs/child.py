@@ -68,6 +68,11 @@ def read_result(path: Path, what: str) -> bytes:
 
     Raises:
         BPTTError: there is none, or it is none of a plain file.
+
+    Example:
+        >>> _ = Path("result.txt").write_bytes(b"done")
+        >>> read_result(Path("result.txt"), "the example")
+        b'done'
     """
     fix = "let the function return its gradients: no exit, and nothing written in its place"
     try:

@@ -20,7 +20,14 @@ Status = Literal["right", "right to the digits given", "convention", "wrong", "u
 
 @dataclass(frozen=True)
 class ParameterVerdict:
-    """The verdict on one quantity of the answer."""
+    """The verdict on one quantity of the answer.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> p = bg.verify(bg.cell("rnn"), "db_y = 2 * (y[T] - target[T])").parameters["b_y"]
+        >>> p.status, p.given.shape == p.true.shape == p.radius.shape
+        ('wrong', True)
+    """
 
     name: str
     status: Status
