@@ -20,7 +20,7 @@ import numpy as np
 
 from ..errors import BPTTError
 from .graph import Node, needed
-from .primitives import Primitive, expand, sum_to
+from .primitives import expand, sum_to
 
 __all__ = ["Backward", "backward", "evaluate", "evaluate_absolute", "forward", "pullback", "pushforward"]
 
@@ -32,74 +32,39 @@ def pullback(node: Node, slot: int, g: Node) -> Node | None:
     """The VJP of one edge: what a cotangent `g` of `node` contributes to its argument number `slot` (None for
     nothing)."""
     assert node.op is not None
-    arg, op = node.args[slot], node.op
-    if op.kind == "elementwise":
-        partial = op.rule[slot]
-        return None if partial is None else sum_to(g.times(partial(node, *node.args, **node.attrs)), arg)
-    if op.kind == "linear":
-        result = op.rule(g, slot, node)
-        return None if result is None else sum_to(result, arg)
-    if op.kind == "bilinear":
-        found: Node | None = sum_to(op.rule[slot](g, *node.args, **node.attrs), arg)
-        return found
-    if op.kind == "vjp":
-        part = vjp_rule(op, slot)(g, node, *node.args, **node.attrs)
-        return None if part is None else sum_to(part, arg)
-    # own: write the tangent for an unknown small change t, then transpose that little linear graph
-    t = arg.blank()
-    if node.batched:
-        t.batched = True
-    adjoint = backward({op.rule(t, slot, node, *node.args, **node.attrs): g}, [t], since=t.serial).adjoints.get(t)
-    return None if adjoint is None else sum_to(adjoint, arg)
-
-
-def vjp_rule(op: Primitive, slot: int) -> Callable[..., Any]:
-    """The VJP that a user stated for an argument of his operation."""
-    if op.rule is None or slot >= len(op.rule):
-        raise BPTTError(
-            f"{op.name} has no derivative for its argument number {slot}",
-            f"state it: bg.defvjp({op.name}, lambda g, y, *args: …)",
-        )
-    return op.rule[slot] or (lambda *_, **__: None)
+    part = node.op.pull(node, slot, g, node, node.args, _reverse)
+    return None if part is None else sum_to(part, node.args[slot])
 
 
 def pushforward(node: Node, tangents: Sequence[Node | None]) -> Node | None:
     """The JVP of one node: the change of `node` for given changes of its arguments (None for no change)."""
     assert node.op is not None
-    op, parts = node.op, []
+    op = node.op
+    result: Node | None = None
     if op.joint:
         # linear in all arguments together: the operation itself, applied to the changes
         if op.signs is None or not any(t is None for t in tangents):
-            found: Node | None = op(
-                *[t if t is not None else a.zeros() for t, a in zip(tangents, node.args)], **node.attrs
-            )
-            return found
+            result = op(*[t if t is not None else a.zeros() for t, a in zip(tangents, node.args)], **node.attrs)
+            return result
         (only,) = [t if sign > 0 else -t for t, sign in zip(tangents, op.signs) if t is not None]
-        found = expand(only, shape=node.shape)
-        return found
+        result = expand(only, shape=node.shape)
+        return result
     for slot, t in enumerate(tangents):
-        if t is None:
-            continue
-        others = list(node.args)
-        if op.kind == "elementwise":
-            partial = op.rule[slot]
-            if partial is not None:
-                parts.append(expand(t.times(partial(node, *node.args, **node.attrs)), shape=node.shape))
-        elif op.kind == "own":
-            parts.append(op.rule(t, slot, node, *node.args, **node.attrs))
-        elif op.kind == "vjp":  # the other way round: transpose the statement of the VJP
-            g = node.blank()
-            pulled = vjp_rule(op, slot)(g, node, *node.args, **node.attrs)
-            change = None if pulled is None else backward({pulled: t}, [g], since=g.serial).adjoints.get(g)
-            if change is not None:
-                parts.append(change)
-        else:  # linear in this argument
-            others[slot] = t
-            parts.append(op(*others, **node.attrs))
-    result: Node | None = None
-    for part in parts:
-        result = part if result is None else result + part
+        part = None if t is None else op.push(node, slot, t, _reverse)
+        if part is not None:
+            part = expand(part, shape=node.shape)
+            result = part if result is None else result + part
     return result
+
+
+def _reverse(linear: Callable[[Node], Node | None], node: Node, like: Node, g: Node) -> Node | None:
+    """The cotangent of an unknown small t, shaped like `like`, from that of `linear(t)`: a little graph of `node`,
+    transposed."""
+    t = like.blank()
+    if node.batched:
+        t.batched = True
+    change = linear(t)
+    return None if change is None else backward({change: g}, [t], since=t.serial).adjoints.get(t)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BPTTError
+from .primitive import Elementwise, Vjp
 from .primitives import TABLE, Primitive, Shape
 
 __all__ = ["defvjp", "primitive"]
@@ -63,17 +64,16 @@ def primitive(
     if title in TABLE:
         raise BPTTError(f"there is already an operation called {title}", "choose another name")
     rules = tuple(derivative) if isinstance(derivative, list | tuple) else derivative and (derivative,)
-    return _made(title, "vjp" if derivative is None else "elementwise", value, rules, symbol or title, kink, analytic)
+    kind = Vjp if derivative is None else Elementwise
+    return _made(kind, title, value, rules, symbol or title, kink, analytic)
 
 
 def _made(
-    name: str, kind: str, value: Callable[..., Any], rules: Any, symbol: str, kink: Any, analytic: bool
+    kind: type[Primitive], name: str, value: Callable[..., Any], rules: Any, symbol: str, kink: Any, analytic: bool
 ) -> Primitive:
     """An operation that another process can make, too, if the functions stand at the top of a module."""
-    recipe = (_made, (name, kind, value, rules, symbol, kink, analytic))
-    return Primitive(
-        name, kind, value, _shape_by_running(value), rules, symbol, kink=kink, analytic=analytic, recipe=recipe
-    )
+    recipe = (_made, (kind, name, value, rules, symbol, kink, analytic))
+    return kind(name, value, _shape_by_running(value), rules, symbol, kink=kink, analytic=analytic, recipe=recipe)
 
 
 def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
@@ -86,11 +86,11 @@ def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
     >>> bg.jvp(double, 3.0, 1.0)
     (6.0, 2.0)
     """
-    if not isinstance(op, Primitive) or op.kind != "vjp":
+    if not isinstance(op, Vjp):
         raise BPTTError(
             f"defvjp needs an operation made by bg.primitive without derivative=, not {op!r:.40}",
             "write op = bg.primitive(value) first",
         )
     object.__setattr__(op, "rule", rules)
-    object.__setattr__(op, "recipe", (_made, (op.name, op.kind, op.value, rules, op.symbol, op.kink, op.analytic)))
+    object.__setattr__(op, "recipe", (_made, (type(op), op.name, op.value, rules, op.symbol, op.kink, op.analytic)))
     return op

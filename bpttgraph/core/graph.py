@@ -113,10 +113,6 @@ class Node(Traced):
         found: Node = operation("expand")(constant(0.0), shape=self.shape)
         return found
 
-    def times(self, partial: Any) -> Any:
-        """This cotangent or tangent times a partial derivative."""
-        return self * partial
-
     # Graphs travel between processes as lists of rows: see `_rows`. A Tensor has more than a Node.
 
     def beyond(self) -> tuple[Any, ...]:

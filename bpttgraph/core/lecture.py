@@ -29,7 +29,7 @@ import numpy as np
 from ..errors import BPTTError
 from . import special
 from .graph import Node
-from .primitive import OPERATIONS, TABLE, Primitive, Shape, entered
+from .primitive import OPERATIONS, TABLE, Bilinear, Elementwise, Linear, Own, Primitive, Shape, entered
 
 __all__ = ["TABLE", "Primitive", "abstract_function", "matmul", "sum_to"]
 
@@ -70,7 +70,7 @@ def _first(shape: Shape, *_: Shape, **__: Any) -> Shape:
 def elementwise(
     name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", **more: Any
 ) -> Primitive:
-    return entered(Primitive(name, "elementwise", value, _same, partials, symbol or name, notation, **more))
+    return entered(Elementwise(name, value, _same, partials, symbol or name, notation, **more))
 
 
 def linear(
@@ -82,7 +82,7 @@ def linear(
     notation: str = "call",
     **more: Any,
 ) -> Primitive:
-    return entered(Primitive(name, "linear", value, shape, transpose, symbol or name, notation, **more))
+    return entered(Linear(name, value, shape, transpose, symbol or name, notation, **more))
 
 
 def bilinear(
@@ -95,11 +95,11 @@ def bilinear(
     notation: str = "call",
     **more: Any,
 ) -> Primitive:
-    return entered(Primitive(name, "bilinear", value, shape, (left, right), symbol or name, notation, **more))
+    return entered(Bilinear(name, value, shape, (left, right), symbol or name, notation, **more))
 
 
 def own(name: str, value: Callable[..., Any], shape: Any, tangent: Any, symbol: str = "", **more: Any) -> Primitive:
-    return entered(Primitive(name, "own", value, shape, tangent, symbol or name, "call", **more))
+    return entered(Own(name, value, shape, tangent, symbol or name, "call", **more))
 
 
 # -- linear: sums, copies and rearrangements ---------------------------------------------------------------------------
@@ -730,9 +730,8 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
         key = (name, order, None)
         if key not in _abstract:
             prime = "'" * order
-            _abstract[key] = Primitive(
+            _abstract[key] = Elementwise(
                 name + prime,
-                "elementwise",
                 _no_number(name),
                 _same,
                 (lambda y, x: abstract_function(name, None, order + 1)(x),),
@@ -745,10 +744,9 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
         def pull(g: Any, slot_: int, node: Node) -> Any:
             return None if slot_ else back(g, *node.args[1:])
 
-        forth = Primitive(f"D{slot}{name}", "linear", _no_number(name), lambda *s: y.shape, pull, f"∂{name}")
-        back = Primitive(
+        forth = Linear(f"D{slot}{name}", _no_number(name), lambda *s: y.shape, pull, f"∂{name}")
+        back = Linear(
             f"D{slot}{name}ᵀ",
-            "linear",
             _no_number(name),
             lambda *s: args[slot].shape,
             lambda g, slot_, node: None if slot_ else forth(g, *node.args[1:]),
@@ -756,8 +754,8 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
         )
         return forth(t, *args)
 
-    return Primitive(
-        name, "own", _no_number(name), lambda *s: shape, tangent, name, recipe=(abstract_function, (name, shape, order))
+    return Own(
+        name, _no_number(name), lambda *s: shape, tangent, name, recipe=(abstract_function, (name, shape, order))
     )
 
 

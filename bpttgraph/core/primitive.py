@@ -9,27 +9,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from .. import facade
 from ..errors import BPTTError
 
-__all__ = ["OPERATIONS", "TABLE", "Primitive", "Shape", "Traced", "entered", "operation"]
+__all__ = [
+    "OPERATIONS",
+    "TABLE",
+    "Bilinear",
+    "Elementwise",
+    "Linear",
+    "Own",
+    "Primitive",
+    "Shape",
+    "Traced",
+    "Vjp",
+    "entered",
+    "operation",
+]
 
 Shape = tuple[int, ...]
+Reverse = Callable[[Callable[[Any], Any], Any, Any, Any], Any]
+"""The caller's own reverse pass, for a rule that is stated the other way round: `reverse(linear, node, like, g)` sends
+the cotangent `g` of `linear(t)` back to `t`, an unknown shaped like `like`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Primitive:
-    """One operation.
+    """One operation. Its class, the kind, says in which form the derivative is stated.
 
     Attributes:
         name: its name in graphs and error messages.
-        kind: "elementwise", "linear", "bilinear" or "own".
+        kind: the name of its class, in small letters.
         value: arrays (and attrs) to array.
         shape_of: shapes of one example (and attrs) to the shape of the result.
-        rule: the derivative, by kind: elementwise, a tuple of `partial(y, *args)` (None: no derivative); linear,
-            `transpose(g, slot, node)`; bilinear, a pair of `transpose(g, a, b)`; own, `tangent(t, slot, y, *args)`.
+        rule: the derivative, in the form of its kind.
         symbol: what is printed; `notation`: "call", "infix", "prefix", "postfix", "hidden" (prints as its argument).
         kink: for a function with a kink, what decides the side, as a function of the arguments.
         joint: of a linear operation, whether it is linear in all arguments together (`a + b`), not in each alone.
@@ -43,8 +60,9 @@ class Primitive:
         recipe: how another process makes it, as (function, arguments); by default by its name in the table.
     """
 
+    kind: ClassVar[str] = ""
+
     name: str
-    kind: str
     value: Callable[..., Any]
     shape_of: Callable[..., Shape]
     rule: Any
@@ -76,12 +94,118 @@ class Primitive:
     def partials(self) -> tuple[Any, ...] | None:
         """The partial derivatives of an operation on single numbers: functions of (y, *args), plain numbers, or
         None."""
-        if self.kind == "elementwise":
-            return tuple(self.rule)
         return self.signs and tuple(float(s) for s in self.signs)
+
+    def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
+        """The VJP: what a cotangent `g` of the result `y` contributes to an argument, before broadcasting is undone.
+
+        `y` and `args` are the nodes themselves, or their numbers: the same statement makes a graph of one and computes
+        with the other. None for nothing.
+        """
+        raise NotImplementedError
+
+    def push(self, node: Any, slot: int, t: Any, reverse: Reverse) -> Any:
+        """The JVP: the change of the result for a change `t` of one argument, before broadcasting. None for nothing."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"Primitive({self.name})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Elementwise(Primitive):
+    """Entry by entry. The rule: a `partial(y, *args)` for each argument, None for one without a derivative."""
+
+    kind: ClassVar[str] = "elementwise"
+
+    @property
+    def partials(self) -> tuple[Any, ...] | None:
+        return tuple(self.rule)
+
+    def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
+        partial = self.rule[slot]
+        if partial is None:
+            return None
+        p = partial(y, *args, **node.attrs) if node.attrs else partial(y, *args)
+        return g.times(p) if isinstance(g, Traced) else _weighted(g, p)
+
+    def push(self, node: Any, slot: int, t: Any, reverse: Reverse) -> Any:
+        partial = self.rule[slot]
+        return None if partial is None else t.times(partial(node, *node.args, **node.attrs))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Linear(Primitive):
+    """Linear, in each argument or (`joint`) in all together. The rule: `transpose(g, slot, node)`."""
+
+    kind: ClassVar[str] = "linear"
+
+    def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
+        return self.rule(g, slot, node)
+
+    def push(self, node: Any, slot: int, t: Any, reverse: Reverse) -> Any:
+        return self(*[t if i == slot else a for i, a in enumerate(node.args)], **node.attrs)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bilinear(Primitive):
+    """Linear in each argument with the others held fixed. The rule: a `transpose(g, *args)` for each argument."""
+
+    kind: ClassVar[str] = "bilinear"
+
+    def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
+        return self.rule[slot](g, *args, **node.attrs)
+
+    push = Linear.push
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Own(Primitive):
+    """Anything else, as softmax. The rule: `tangent(t, slot, y, *args)`, the change of y for a change t of one
+    argument, written with the other kinds; what is linear in t can be transposed."""
+
+    kind: ClassVar[str] = "own"
+
+    def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
+        return reverse(lambda t: self.rule(t, slot, y, *args, **node.attrs), node, node.args[slot], g)
+
+    def push(self, node: Any, slot: int, t: Any, reverse: Reverse) -> Any:
+        return self.rule(t, slot, node, *node.args, **node.attrs)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Vjp(Primitive):
+    """An operation of a user's own. The rule: for each argument `rule(g, y, *args)`, linear in the cotangent g."""
+
+    kind: ClassVar[str] = "vjp"
+
+    def stated(self, slot: int) -> Callable[..., Any]:
+        """The rule for an argument.
+
+        Raises:
+            BPTTError: none was stated.
+        """
+        if self.rule is None or slot >= len(self.rule):
+            raise BPTTError(
+                f"{self.name} has no derivative for its argument number {slot}",
+                f"state it: bg.defvjp({self.name}, lambda g, y, *args: …)",
+            )
+        return self.rule[slot] or (lambda *_, **__: None)
+
+    def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
+        return self.stated(slot)(g, y, *args, **node.attrs)
+
+    def push(self, node: Any, slot: int, t: Any, reverse: Reverse) -> Any:
+        return reverse(lambda g: self.stated(slot)(g, node, *node.args, **node.attrs), node, node, t)
+
+
+def _weighted(g: Any, p: Any) -> Any:
+    """A cotangent of numbers times a partial derivative; 0 · ∞, at an entry that nobody reads, is 0."""
+    part = g * p
+    if part.__class__ is float:
+        return 0.0 if part - part != 0.0 and (g == 0.0 or p == 0.0) else part
+    finite = np.vdot(part, part)  # finds any nan or infinity; that it may overflow itself does no harm
+    return np.where((g == 0) | (p == 0), 0.0, part) if finite - finite != 0.0 else part
 
 
 TABLE: dict[str, Primitive] = {}
@@ -129,6 +253,10 @@ class Traced:
     @property
     def shape(self) -> tuple[int, ...]:
         raise NotImplementedError
+
+    def times(self, partial: Any) -> Any:
+        """This cotangent or tangent times a partial derivative."""
+        return self * partial
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         # `array + node` and `np.tanh(node)` must come to the rule table, never to NumPy's elementwise loop

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BPTTError
-from .autodiff import evaluate_absolute, last_reads
+from .autodiff import evaluate_absolute, last_reads, pushforward
 from .graph import Node, leaf, needed
 
 __all__ = ["LAST", "SAFETY", "U", "bounded", "measured_error", "radius", "rounding_error"]
@@ -209,13 +209,14 @@ def _passed_on(node: Node, args: list[Any], y: Any, errors: list[Any], shared: b
     for slot, e in enumerate(errors):
         if type(e) is float:
             continue
-        if op.kind == "elementwise":
-            partial = op.rule[slot]
+        if op.partials is not None:
+            partial = op.partials[slot]
             if partial is not None:
                 own = np.hypot(own, partial(y, *args, **attrs) * e)
-        else:
-            t = leaf("t", node.args[slot].shape, batched=node.batched)
-            tangent = op.rule(t, slot, node, *node.args, **attrs)
+            continue
+        t = leaf("t", node.args[slot].shape, batched=node.batched)
+        tangent = pushforward(node, [t if i == slot else None for i in range(len(args))])
+        if tangent is not None:
             given = {t: np.broadcast_to(e, np.shape(args[slot])), node: y, **dict(zip(node.args, args))}
             own = np.hypot(own, evaluate_absolute([tangent], given, {t})[0])
     return own

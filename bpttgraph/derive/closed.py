@@ -16,7 +16,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from ..core.primitives import TABLE, Primitive
+from ..core.primitive import Own
+from ..core.primitives import TABLE
+from ..errors import BPTTError
 from ..formulas.expr import (
     Apply,
     BigProduct,
@@ -43,7 +45,7 @@ from .onehot import in_classes
 
 __all__ = ["ClosedForm"]
 
-_CEIL = Primitive("ceil_divide", "own", lambda a, b: -(-a // b), lambda *s: (), None, "ceil")
+_CEIL = Own("ceil_divide", lambda a, b: -(-a // b), lambda *s: (), None, "ceil")
 
 
 class ClosedForm(Pieces, Printed):

@@ -24,7 +24,6 @@ from typing import Any
 import numpy as np
 
 from ..core import arrays as A, primitives as P
-from ..core.autodiff import vjp_rule
 from ..core.graph import Node, Traced, _serial
 from ..core.primitives import Primitive, sum_to
 from ..errors import BPTTError, expect
@@ -834,48 +833,26 @@ def _reverse_arrays(
                         summed.add(serial)
 
 
+def _transposed(linear: Callable[[Tensor], Any], node: Tensor, like: Tensor, g: Any) -> Any:
+    """The cotangent of an unknown small change, run on zeros, from that of what is linear in it."""
+    t = like.blank()
+    with _recorded():
+        change = linear(t)
+        return reverse_values({change: g}, [t], since=t.serial).get(t) if isinstance(change, Tensor) else None
+
+
 def _pull(op: Any, node: Any, slot: int, arg: Any, g: Any, values: list[Any]) -> Any:
     """What a cotangent `g` of `node`, a number or an array, contributes to its argument."""
-    kind = op.kind
     if g.__class__ is Products:
         return g.transposed()
-    if kind == "elementwise":
-        partial = op.rule[slot]
-        if partial is None:
-            return None
-        p = partial(node.value, *values, **node.attrs) if node.attrs else partial(node.value, *values)
-        part = g * p
-        if part.__class__ is float:
-            if part - part != 0.0 and (g == 0.0 or p == 0.0):  # 0 · ∞ at an entry that nobody reads
-                part = 0.0
-            return part
-        finite = np.vdot(part, part)  # finds any nan or infinity; that it may overflow itself does no harm
-        if finite - finite != 0.0:
-            part = np.where((g == 0) | (p == 0), 0.0, part)
-    elif kind == "linear":
-        part = op.rule(g, slot, node)
-        if part is None:
-            return None
-    elif kind == "bilinear":
-        if len(arg.shape) == 2 and arg.value.size > g.size:
-            part = op.rule[slot](Cotangent(g), *values, **node.attrs)
-            if part.__class__ is Products:
-                if part.dtype == arg.value.dtype:
-                    return part
-                part = part.array()
-        else:
-            part = op.rule[slot](g, *values, **node.attrs)
-    elif kind == "vjp":
-        part = vjp_rule(op, slot)(g, node.value, *values, **node.attrs)
-        if part is None:
-            return None
-    else:  # own: the tangent of an unknown small change, run on zeros and transposed
-        t = arg.blank()
-        with _recorded():
-            tangent = op.rule(t, slot, node.value, *values, **node.attrs)
-            if not isinstance(tangent, Tensor):
-                return None
-            part = reverse_values({tangent: g}, [t], since=t.serial).get(t)
+    if op.kind == "bilinear" and len(arg.shape) == 2 and arg.value.size > g.size:
+        part = op.pull(node, slot, Cotangent(g), node.value, values, _transposed)
+        if part.__class__ is Products:
+            if part.dtype == arg.value.dtype:
+                return part
+            part = part.array()
+    else:
+        part = op.pull(node, slot, g, node.value, values, _transposed)
         if part is None:
             return None
     if part.__class__ is float and arg.shape == ():
