@@ -760,5 +760,14 @@ def abstract_function(name: str, shape: Shape | None = None, order: int = 0) -> 
 
 
 OPERATIONS.update(
-    add=add, sub=sub, mul=mul, div=div, neg=neg, power=power, matmul=matmul, transpose=transpose, expand=expand
+    add=add,
+    sub=sub,
+    mul=mul,
+    div=div,
+    neg=neg,
+    power=power,
+    matmul=matmul,
+    transpose=transpose,
+    expand=expand,
+    abs=absolute,
 )

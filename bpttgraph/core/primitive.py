@@ -295,6 +295,9 @@ class Traced:
     def __neg__(self) -> Any:
         return operation("neg")(self)
 
+    def __abs__(self) -> Any:
+        return operation("abs")(self)
+
     def __matmul__(self, other: Any) -> Any:
         return operation("matmul")(self, other)
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..core.primitive import Primitive
 from ..errors import BPTTError, nearest
-from .functions import ALIASES, FUNCTIONS, canonical
+from .functions import ALIASES, FUNCTIONS, Function, canonical, own_function
 from .language import parse_binding
 from .syntax import Call, Equation, Expr, Index, Name
 from .text import show
@@ -20,11 +21,15 @@ __all__ = ["bind", "fold_steps"]
 def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[Equation]:
     """Put what `let` says in the place of abstract functions."""
     bindings: dict[str, tuple[tuple[str, ...], Expr]] = {}
+    own: dict[str, Function] = {}
     for name, value in let.items():
+        if isinstance(value, Primitive):
+            own[canonical(name)] = own_function(value)
+            continue
         if not isinstance(value, str):
             raise BPTTError(
-                f"let: {name} must be bound by a text",
-                'write let={"phi": "tanh"} or let={"f(x, h; w)": "tanh(w x + h)"}',
+                f"let: {name} must be bound by a text, or by an operation of your own",
+                'write let={"phi": "tanh"}, let={"f(x, h; w)": "tanh(w x + h)"} or let={"phi": bpttgraph.primitive(…)}',
             )
         function, formals, body = parse_binding(f"{name} = {value}")
         if isinstance(body, Name) and body.index is None and not formals and canonical(body.name) not in FUNCTIONS:
@@ -36,6 +41,9 @@ def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[E
         if not isinstance(e, Call):
             return e
         name = canonical(e.function)
+        if name in own:
+            used.add(name)
+            return replace(e, own=own[name], args=(*e.args, *e.parameters), parameters=())
         if name in bindings:
             used.add(name)
             formals, body = bindings[name]
@@ -51,7 +59,7 @@ def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[E
         return replace(e, function=name) if name in FUNCTIONS or e.function in ALIASES else e
 
     changed = [replace(e, right=rebuild(e.right, change)) for e in equations]
-    unknown = set(bindings) - used
+    unknown = (set(bindings) | own.keys()) - used
     if unknown:
         known = sorted(
             {e.function for q in equations for e in calls(q.right) if canonical(e.function) not in FUNCTIONS}

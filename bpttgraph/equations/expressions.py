@@ -8,7 +8,7 @@ from typing import Any
 
 from ..core import primitives as P
 from ..core.graph import Node, constant
-from .functions import FUNCTIONS, canonical
+from .functions import FUNCTIONS, function_of
 from .syntax import Binary, Call, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 
 __all__ = ["build", "named_parts"]
@@ -51,7 +51,7 @@ def build(e: Expr, name: Callable[[Name], Node], reduce: Callable[[Reduce], Node
         return found
     assert isinstance(e, Call)
     args = [go(a) for a in (*e.args, *e.parameters)]
-    function = FUNCTIONS.get(canonical(e.function))
+    function = function_of(e)
     if function is not None:
         found = function.build(*args)
         return found

@@ -5,7 +5,8 @@
 * "same": elementwise, or a vector to a vector of the same size;
 * "reduce": a vector to a scalar;
 * "pair": two vectors of one size to a scalar;
-* "outer", "diag", "concat": as they say.
+* "outer", "diag", "concat": as they say;
+* "free": of a user's own, nothing is known before it is asked.
 
 In the all-scalar reading (`sizes=1`) a vector has no axis, so the vector functions have a scalar meaning, given here
 too.
@@ -19,9 +20,11 @@ from math import prod
 from typing import Any
 
 from ..core import primitives as P
+from ..core.primitive import Elementwise, Primitive
 from ..errors import BPTTError
+from .syntax import Call
 
-__all__ = ["ALIASES", "FUNCTIONS", "GREEK", "LOSSES", "Function", "canonical"]
+__all__ = ["ALIASES", "FUNCTIONS", "GREEK", "LOSSES", "Function", "canonical", "function_of", "own_function"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,3 +167,20 @@ def canonical(name: str) -> str:
     head, mark, tail = name.partition("_")
     name = GREEK.get(head, head) + mark + tail
     return ALIASES.get(name, name)
+
+
+def function_of(call: Call) -> Function | None:
+    """What a call calls: a function of the language, or one of the user's; None for an abstract one."""
+    own: Function | None = call.own
+    return own or FUNCTIONS.get(canonical(call.function))
+
+
+def own_function(op: Primitive) -> Function:
+    """An operation made by `bpttgraph.primitive` as a function of the language.
+
+    Entry by entry, shapes are known from one another; of others nothing is known but what the value says.
+    """
+    if isinstance(op, Elementwise):
+        count = len(op.rule)
+        return Function(op, {1: "same", 2: "reduce"}.get(count, "free"), (count, count))
+    return Function(op, "free", (1, 99))

@@ -19,7 +19,7 @@ from .. import facade
 from ..errors import BPTTError, expect, visible
 from .binding import bind, fold_steps
 from .definitions import Definition, Read, components
-from .functions import FUNCTIONS, LOSSES
+from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
 from .syntax import Call, Equation, Expr, Name, Program, Reduce
 from .totals import steps_of, summands, together
@@ -99,7 +99,8 @@ class Recurrence:
         return _again, (self.program, self.let, self.title, self.conventions, self.source)
 
     def _check_arguments(self, call: Call) -> None:
-        low, high = FUNCTIONS[call.function].arity if call.function in FUNCTIONS else (1, 99)
+        function = function_of(call)
+        low, high = (1, 99) if function is None else function.arity
         given = len(call.args) + len(call.parameters)
         if not low <= given <= high:
             count = f"{low} argument{'s' if low > 1 else ''}" if low == high else f"{low} to {high} arguments"
@@ -239,7 +240,7 @@ class Recurrence:
         """A name that is only read at earlier steps and never defined is a slip, unless the text is a fragment of a
         cell."""
         rights = [d.right for d in self.definitions]
-        schematic = all(isinstance(e, Call) and e.function not in FUNCTIONS and len(children(e)) > 1 for e in rights)
+        schematic = all(isinstance(e, Call) and function_of(e) is None and len(children(e)) > 1 for e in rights)
         apart = not any(self.key(n, d.block) in self.defined for d in self.definitions for n, _ in names_in(d.right))
         if (schematic and apart) or (apart and len(self.definitions) > 1):
             notes.append(f"no line defines {key}[t]: it is read at earlier steps and taken as given data")
@@ -328,7 +329,7 @@ class Recurrence:
             stack: list[Expr] = [d.right]
             while stack:
                 e = stack.pop()
-                if isinstance(e, Call) and e.function not in FUNCTIONS:
+                if isinstance(e, Call) and function_of(e) is None:
                     found[e.function] = None
                 stack += children(e)
         return tuple(found)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import BPTTError, Span, expect, nearest
 from ..machine.bounds import within
-from .functions import FUNCTIONS
+from .functions import function_of
 from .syntax import Binary, Call, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 
 __all__ = ["infer"]
@@ -294,7 +294,7 @@ class _Solver:
         return part.rank is None and self.make(part, 1, place)
 
     def call(self, out: _Shape, e: Call, args: list[_Shape], place: Place) -> None:
-        function = FUNCTIONS.get(e.function)
+        function = function_of(e)
         if function is None:
             # abstract: elementwise with one argument; with more, nothing is known but what the left side says
             if len(args) == 1:

@@ -7,6 +7,7 @@ A program is a list of equations. A name may carry a step index: `h[t-1]` is `Na
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..errors import Span
 
@@ -52,12 +53,14 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`function(args; parameters)`. Whether the function is known or abstract is decided by `Recurrence`."""
+    """`function(args; parameters)`. Whether the function is known or abstract is decided by `Recurrence`; `own` is the
+    `Function` made of one of the user's, bound by `let`."""
 
     function: str
     args: tuple[Expr, ...]
     parameters: tuple[Expr, ...]
     span: Span
+    own: Any = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from ..core.primitive import TABLE, Primitive, Traced
 from ..errors import BPTTError
 from .model import Recurrence, from_text
 
@@ -47,12 +48,26 @@ _FUNCTIONS = {
 }
 
 
-class _Symbol:
+class _Symbol(Traced):
     """A value that writes down what is done to it: pieces of text in the equation language, with other symbols between
-    them."""
+    them. `own`: operations of the user's that were met on the way, by name."""
+
+    __slots__ = ("own", "parts")
 
     def __init__(self, *parts: str | _Symbol):
         self.parts = parts
+        self.own: dict[str, Primitive] = {}
+        for part in parts:
+            if isinstance(part, _Symbol):
+                self.own |= part.own
+
+    def record(self, op: Primitive, args: Sequence[Any], attrs: dict[str, Any]) -> _Symbol:
+        """What a primitive does to it: one of the user's (`bpttgraph.primitive`) stays what it is."""
+        if op.name in TABLE or attrs:
+            raise BPTTError(f"{op.name} cannot be traced in a step function", "use operators and NumPy functions")
+        made = _call(op.name, args)
+        made.own[op.name] = op
+        return made
 
     @property
     def is_leaf(self) -> bool:
@@ -249,7 +264,8 @@ def from_function(function: Callable[..., Any], let: Mapping[str, Any] | None = 
     names = {id(symbol): name for name, symbol in equations.items()}
     text = "\n".join(f"{name}[t] = {symbol.write(names)}" for name, symbol in equations.items())
     title = getattr(function, "__name__", "step")
-    return from_text(text, let, title="step" if title == "<lambda>" else title)
+    own = {n: op for symbol in equations.values() for n, op in symbol.own.items()}
+    return from_text(text, {**own, **(let or {})}, title="step" if title == "<lambda>" else title)
 
 
 def _call_and_look(
