@@ -95,7 +95,7 @@ def _derivative(
                 flat[i] = arb_series([float(x), 1.0 if moved else 0.0])
             slots[node.serial] = balls
             continue
-        function = _VALUES.get(node.op.name)
+        function = SERIES.get(node.op.name) or node.op.readings.get("series")
         if function is None:
             raise BPTTError(
                 f"{node.op.name} has no power series here", "use the complex step, which needs no certificate"
@@ -161,6 +161,46 @@ def _above_zero(z: Any, strict: bool = True) -> bool:
     return bool(first > 0)
 
 
+def _elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
+    """A function of several numbers on arrays of one shape, or of shapes that broadcast."""
+
+    def apply(*args: Array) -> Array:
+        arrays = np.broadcast_arrays(*[np.asarray(a, dtype=object) for a in args])
+        result = np.empty(arrays[0].shape, dtype=object)
+        for index in np.ndindex(result.shape):
+            result[index] = function(*[a[index] for a in arrays])
+        return result
+
+    return apply
+
+
+def _larger(a: Any, b: Any) -> Any:
+    return a if _above_zero(a - b) else b
+
+
+def _elu(x: Array, alpha: float = 1.0) -> Array:
+    return _each(lambda v: v if _above_zero(v) else alpha * (v.exp() - 1))(x)
+
+
+def _leaky_relu(x: Array, slope: float = 0.01) -> Array:
+    return _each(lambda v: v if _above_zero(v) else v * slope)(x)
+
+
+def _clip(x: Array, low: float, high: float) -> Array:
+    def one(v: Any) -> Any:
+        return v * 0 + low if _above_zero(low - v) else v * 0 + high if _above_zero(v - high) else v
+
+    return _each(one)(x)
+
+
+def _greatest(x: Array) -> Any:
+    first = _largest(x)
+    for other in x:
+        if other is not first:
+            _larger(first, other)  # a tie has no derivative
+    return first
+
+
 def _softmax(x: Array) -> Array:
     e = _EXP(x - _boxed(_largest(x)))
     return np.asarray(e / _boxed(np.sum(e)))
@@ -202,7 +242,7 @@ def _expand(x: Array, shape: tuple[int, ...], rank: int) -> Array:
 
 
 _EXP = _each(lambda v: v.exp())
-_VALUES: dict[str, Callable[..., Any]] = {
+SERIES: dict[str, Callable[..., Any]] = {
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "neg": lambda a: -a,
@@ -238,6 +278,13 @@ _VALUES: dict[str, Callable[..., Any]] = {
     "gelu_tanh": _each(_gelu_tanh),
     "relu": _each(lambda v: v if _above_zero(v) else v * 0),
     "abs": _each(lambda v: v if _above_zero(v) else -v),
+    "leaky_relu": _leaky_relu,
+    "elu": _elu,
+    "clip": _clip,
+    "maximum": _elementwise(_larger),
+    "minimum": _elementwise(lambda a, b: b if _above_zero(a - b) else a),
+    "max": _greatest,
+    "pow": _elementwise(lambda a, b: (b * a.log()).exp()),
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "cross_entropy": _cross_entropy,

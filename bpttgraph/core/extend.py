@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BPTTError
+from ..errors import BPTTError, expect
 from .primitive import Elementwise, Vjp
 from .primitives import TABLE, Primitive, Shape
 
@@ -36,8 +36,14 @@ def primitive(
     derivative: Callable[..., Any] | Sequence[Callable[..., Any] | None] | None = None,
     kink: Callable[..., Any] | None = None,
     analytic: bool = True,
+    slope: float | None = None,
+    code: str = "",
+    series: Callable[..., Any] | None = None,
 ) -> Any:
     """Make an operation of a function of arrays. Also a decorator.
+
+    It works on arrays and Tensors, in step functions, and in equations, bound by `let={"phi": operation}`; its own
+    derivative is used in numbers, formulas, documents, pictures and printed code alike.
 
     Args:
         value: arrays to array, in NumPy, of any shape.
@@ -47,33 +53,62 @@ def primitive(
             anything else use `defvjp`.
         kink: for a function with a kink, an expression of the arguments that changes sign there.
         analytic: False if `value` does not work on complex numbers; it is then checked by differences.
+        slope: the largest |derivative|, for the bound of `u.flow()`.
+        code: the value as a NumPy expression of x (of x and y for two arguments, and so on to z), such as
+            "x / (1 + np.abs(x))": printed code defines the function by it. It is run and compared before it goes out.
+        series: the value on an array of FLINT power series, for `verify(…, certify=True)`.
 
     Raises:
-        BPTTError: if the name belongs to an operation of the table.
+        BPTTError: if the name belongs to an operation of the table or is no name; if `slope` is no number.
 
     Example:
         >>> import numpy as np, bpttgraph as bg
         >>> cube = primitive(lambda x: x * x * x, name="cube", derivative=lambda y, x: 3.0 * x * x)
         >>> bg.grad(cube)(2.0), bg.grad(bg.grad(cube))(2.0)
         (12.0, 12.0)
+        >>> rec = bg.recurrence("h[t] = cube(w*h[t-1]); E[t] = h[t]", let={"cube": cube})
+        >>> rec.unroll(2).derive("w").check().right
+        True
     """
     if value is None:
-        return lambda f: primitive(f, name=name, symbol=symbol, derivative=derivative, kink=kink, analytic=analytic)
+        return lambda f: primitive(
+            f, name=name, symbol=symbol, derivative=derivative, kink=kink, analytic=analytic, slope=slope, code=code,
+            series=series,
+        )  # fmt: skip
+    if not callable(value):
+        raise BPTTError(
+            f"an operation is made of a function, not of {value!r:.40}", "write bg.primitive(lambda x: x * x, name=…)"
+        )
     title = str(name or getattr(value, "__name__", "primitive"))
     title = "primitive" if title == "<lambda>" else title
     if title in TABLE:
         raise BPTTError(f"there is already an operation called {title}", "choose another name")
+    if not title.isidentifier():
+        raise BPTTError(f"{title!r:.40} is no name for an operation", "choose a name such as softsign")
+    expect(slope, (int, float, type(None)), "slope", "give the largest |derivative|, such as slope=1.0")
+    expect(code, str, "code", 'give a text such as code="x / (1 + np.abs(x))"')
     rules = tuple(derivative) if isinstance(derivative, list | tuple) else derivative and (derivative,)
+    readings = {k: v for k, v in (("slope", slope), ("code", code), ("series", series)) if v not in (None, "")}
     kind = Vjp if derivative is None else Elementwise
-    return _made(kind, title, value, rules, symbol or title, kink, analytic)
+    return _made(kind, title, value, rules, symbol or title, kink, analytic, readings)
 
 
 def _made(
-    kind: type[Primitive], name: str, value: Callable[..., Any], rules: Any, symbol: str, kink: Any, analytic: bool
+    kind: type[Primitive],
+    name: str,
+    value: Callable[..., Any],
+    rules: Any,
+    symbol: str,
+    kink: Any,
+    analytic: bool,
+    readings: dict[str, Any],
 ) -> Primitive:
     """An operation that another process can make, too, if the functions stand at the top of a module."""
-    recipe = (_made, (kind, name, value, rules, symbol, kink, analytic))
-    return kind(name, value, _shape_by_running(value), rules, symbol, kink=kink, analytic=analytic, recipe=recipe)
+    recipe = (_made, (kind, name, value, rules, symbol, kink, analytic, readings))
+    return kind(
+        name, value, _shape_by_running(value), rules, symbol, kink=kink, analytic=analytic, readings=readings,
+        recipe=recipe,
+    )  # fmt: skip
 
 
 def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
@@ -92,5 +127,6 @@ def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
             "write op = bg.primitive(value) first",
         )
     object.__setattr__(op, "rule", rules)
-    object.__setattr__(op, "recipe", (_made, (type(op), op.name, op.value, rules, op.symbol, op.kink, op.analytic)))
+    made = (type(op), op.name, op.value, rules, op.symbol, op.kink, op.analytic, dict(op.readings))
+    object.__setattr__(op, "recipe", (_made, made))
     return op

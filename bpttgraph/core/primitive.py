@@ -7,7 +7,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -57,6 +57,9 @@ class Primitive:
         signs: of an operation that adds its arguments up, with which sign each (1, −1 for a − b).
         neutral: what leaves the other argument of two as it is, on the left and on the right (0 + x, x / 1).
         unbatching: whether the result belongs to no single example.
+        readings: what the rooms above read of an operation that stands in none of their tables, one of a user's own:
+            "slope", the largest |partial derivative|; "code", its value as the text of a NumPy expression of x (or of
+            x and y); "series", its value on arrays of FLINT power series.
         recipe: how another process makes it, as (function, arguments); by default by its name in the table.
     """
 
@@ -76,6 +79,7 @@ class Primitive:
     signs: tuple[int, ...] | None = None
     neutral: tuple[float | None, float | None] = (None, None)
     unbatching: bool = False
+    readings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = field(default=None, repr=False)
 
     def __reduce__(self) -> Any:

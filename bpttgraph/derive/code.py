@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from ..errors import BPTTError
 from ..formulas.code_helpers import definitions
 from ..formulas.code_names import NameTable, python_name, quoted
 from ..formulas.code_printer import CodePrinter
@@ -111,6 +112,11 @@ class _Writer:
         end = _listed("    return {", [f"{quoted(r.key)}: {names(r.key, 'gradient')}" for r in gradients], "}")
         lines = [*head, *[line for b in body for line in _broken("    " + b)], *end]
         helpers = definitions(self.printer.helpers)
+        own = [name for name, text in self.printer.helpers.items() if text and name in (*self.inputs, self.function)]
+        if own:
+            raise BPTTError(
+                f"the operation {own[0]} and something else are called alike in the code", "rename one of them"
+            )
         imports = (
             "import math\n\nimport numpy as np\n" if any("math." in h for h in helpers) else "import numpy as np\n"
         )

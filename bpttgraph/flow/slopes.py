@@ -62,7 +62,11 @@ SLOPES: dict[str, Slope | None] = {
 def slope_of(node: Node) -> tuple[float, bool] | None:
     """The largest slope of the activation that a node is, and whether it has flat places; None if it is none, or has no
     bound."""
-    entry = SLOPES.get(node.op.name) if node.op is not None else None
+    if node.op is None:
+        return None
+    if node.op.name not in SLOPES and "slope" in node.op.readings:
+        return float(node.op.readings["slope"]), False
+    entry = SLOPES.get(node.op.name)
     if entry is None:
         return None
     largest: Any = entry.largest

@@ -9,7 +9,7 @@ the operation takes them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 __all__ = ["ATTRIBUTES", "HELPERS", "NUMPY", "definitions"]
 
@@ -60,16 +60,17 @@ HELPERS: dict[str, str] = {
 }  # fmt: skip
 
 
-def definitions(used: Iterable[str]) -> list[str]:
-    """The definitions of the helpers `used` and of those that they call themselves, each after what it calls."""
+def definitions(used: Mapping[str, str | None]) -> list[str]:
+    """The definitions of the helpers `used` (of a user's own: with their text) and of those that they call themselves,
+    each after what it calls."""
     found: dict[str, str] = {}
 
-    def add(name: str) -> None:
-        for other in re.findall(r"(?<![\w.])([a-z_]\w*)\(", HELPERS[name]):
+    def add(name: str, text: str) -> None:
+        for other in re.findall(r"(?<![\w.])([a-z_]\w*)\(", text):
             if other != name and other in HELPERS:
-                add(other)
-        found.setdefault(name, HELPERS[name])
+                add(other, HELPERS[other])
+        found.setdefault(name, text)
 
-    for name in used:
-        add(name)
+    for name, own in used.items():
+        add(name, own or HELPERS[name])
     return list(found.values())

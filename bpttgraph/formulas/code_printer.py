@@ -81,7 +81,7 @@ class CodePrinter:
     def __init__(self, names: NameTable, length: Callable[[str], str] = lambda block: "T", blocks: Sequence[str] = ()):
         self.names, self.length, self.blocks = names, length, blocks
         self.block = ""  # to which a step T belongs where a name does not say it
-        self.helpers: dict[str, None] = {}
+        self.helpers: dict[str, str | None] = {}  # with their text, if they are of a user's own
         self.sized = False  # whether a number in the text is a size
         self.size = ""  # of the vector that a statement defines, as code
 
@@ -289,8 +289,9 @@ class CodePrinter:
         if name == "sum" and e.shape:
             x = self.turned(self.read(e.args[0]), form_of(e.arg_dims[0]), e.args[0].shape)
             return Text(f"np.sum({x.text}, axis={attrs['axes'][0]})", ATOM, COLUMN)
-        if name not in NUMPY and name not in HELPERS:
-            raise BPTTError(f"there is no NumPy code for {e.op.symbol or name}", "read the formula")
+        if name not in NUMPY and name not in HELPERS and "code" not in e.op.readings:
+            fix = f'read the formula, or say it: bg.primitive(…, name={name!r}, code="x / (1 + np.abs(x))")'
+            raise BPTTError(f"there is no NumPy code for {e.op.symbol or name}", fix)
         if e.op.kind == "elementwise" and name != "top_mask":
             parts, form = self.together(e.args)
         else:  # a function of whole vectors
@@ -301,7 +302,8 @@ class CodePrinter:
             form = SCALAR if not e.shape else COLUMN if e.shape[1] == 1 else MATRIX
         shown = [p.text for p in parts] + [self.number(attrs[k]).text for k in ATTRIBUTES.get(name, ()) if k in attrs]
         if name not in NUMPY:
-            self.helpers[name] = None
+            own = e.op.readings.get("code")
+            self.helpers[name] = own and f"def {name}({', '.join('xyzabc'[: len(e.args)])}):\n    return {own}\n"
         return Text(f"{f'np.{NUMPY[name]}' if name in NUMPY else name}({', '.join(shown)})", ATOM, form)
 
     def reshaped(self, e: Apply, shape: Shape) -> Text:

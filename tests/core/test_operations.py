@@ -1,0 +1,227 @@
+"""An operation is one entry: what every room reads of it, for all entries, and for three that are added here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bpttgraph as bg
+from bpttgraph.check.certificate import SERIES, certify
+from bpttgraph.core import lecture
+from bpttgraph.core.primitive import Bilinear, Elementwise, Linear, Own, Primitive
+from bpttgraph.core.primitives import TABLE
+from bpttgraph.document import build
+from bpttgraph.document.html import write_html
+from bpttgraph.document.markdown import write_markdown
+from bpttgraph.errors import BPTTError
+from bpttgraph.flow.slopes import SLOPES
+from bpttgraph.formulas.code_helpers import HELPERS, NUMPY
+
+SOFTSIGN = bg.primitive(
+    lambda x: x / (1 + np.where(np.real(x) < 0, -x, x)),
+    name="softsign",
+    derivative=lambda y, x: 1 / (1 + abs(x)) ** 2,
+    slope=1.0,
+    code="x / (1 + np.abs(x))",
+)
+BLEND = bg.primitive(
+    lambda x, y: x * y / (1 + y * y),
+    name="blend",
+    derivative=[lambda z, x, y: y / (1 + y * y), lambda z, x, y: x * (1 - y * y) / (1 + y * y) ** 2],
+    code="x * y / (1 + y * y)",
+    series=lambda x, y: x * y / (1 + y * y),
+)
+POWER = bg.primitive(lambda x: np.sum(x * x, axis=-1), name="total_power")
+bg.defvjp(POWER, lambda g, y, x: 2 * g * x)
+
+SYSTEMS = {
+    "softsign": ("h[t] = softsign(W h[t-1] + U x[t]); E[t] = dot(v, softsign(h[t]) * softsign(h[t]))", SOFTSIGN),
+    "blend": ("h[t] = tanh(blend(W h[t-1], U x[t])); E[t] = dot(v, blend(h[t], h[t]))", BLEND),
+    "total_power": ("h[t] = tanh(W h[t-1] + U x[t]); E[t] = total_power(h[t])", POWER),
+}
+
+
+def system(name: str) -> bg.Recurrence:
+    text, op = SYSTEMS[name]
+    return bg.recurrence(text, let={name: op})
+
+
+def by_hand(name: str, data: dict[str, Any]) -> np.ndarray[Any, Any]:
+    """dE/dW in NumPy with the complex step: nothing of the package."""
+    soft = lambda x: x / (1 + np.where(x.real < 0, -x, x))  # noqa: E731
+    blend = lambda a, b: a * b / (1 + b * b)  # noqa: E731
+    found = np.zeros_like(data["W"])
+    for index in np.ndindex(found.shape):
+        W, h, loss = data["W"].astype(complex), data["h[0]"].astype(complex), 0.0
+        W[index] += 1e-30j
+        for x in data["x"]:
+            if name == "softsign":
+                h = soft(W @ h + data["U"] @ x)
+                loss = loss + data["v"] @ soft(h) ** 2
+            elif name == "blend":
+                h = np.tanh(blend(W @ h, data["U"] @ x))
+                loss = loss + data["v"] @ blend(h, h)
+            else:
+                h = np.tanh(W @ h + data["U"] @ x)
+                loss = loss + h @ h
+        found[index] = np.imag(loss) / 1e-30
+    return found
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_an_operation_of_ones_own_works_in_every_room(name: str) -> None:
+    rec = system(name)
+    u = rec.unroll(3, sizes={"h": 3, "x": 2})
+    data = u.instance(seed=1)
+    run, true = u.run(data), by_hand(name, data)
+    np.testing.assert_allclose(run.gradient("W"), true, rtol=1e-12, atol=1e-14)
+    derivation = u.derive("W")
+    assert derivation.check(data).right
+    for level in ("local", "matrix", "elements"):
+        np.testing.assert_allclose(derivation.value_at(level, run), true, rtol=1e-12, atol=1e-14)
+        for form in ("latex", "unicode", "mathml", "typst"):
+            assert derivation.statement(level, form)
+    assert name.replace("_", "") in u.draw(detail="primitives").svg.replace("_", "")
+    assert bg.verify(u, {"dW": true}, data).right
+    assert not bg.verify(u, {"dW": true * (1 + 1e-6)}, data).right
+    assert u.flow(data).to_json()
+    batch = u.instance(seed=1, batch=3)
+    alone = [
+        u.run({k: v[:, b] if k == "x" else v[b] if k == "h[0]" else v for k, v in batch.items()}) for b in range(3)
+    ]
+    np.testing.assert_allclose(u.run(batch).gradient("W"), sum(r.gradient("W") for r in alone), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["softsign", "blend"])
+def test_its_printed_code_runs_with_numpy_alone(name: str) -> None:
+    rec = system(name)
+    text = rec.derive("v").code()
+    assert f"def {name}(x" in text
+    space: dict[str, Any] = {}
+    exec(text, space)
+    u = rec.unroll(3, sizes={"h": 3, "x": 2})
+    data = u.instance(seed=1)
+    run = u.run(data)
+    h = np.zeros((8, 3))
+    for t in range(4):
+        h[t] = run.array(f"h[{t}]")[0]
+    given = {"T": 3, "h": h, **{k: v for k, v in data.items() if k in ("W", "U", "v")}}
+    x = np.zeros((8, 2))
+    x[1:4] = data["x"]
+    given["x"] = x
+    names = space["gradients"].__code__.co_varnames[: space["gradients"].__code__.co_argcount]
+    np.testing.assert_allclose(space["gradients"](**{n: given[n] for n in names})["v"], run.gradient("v"), rtol=1e-12)
+
+
+def test_code_that_computes_something_else_is_not_printed() -> None:
+    wrong = bg.primitive(lambda x: x * x * x, name="cube", derivative=lambda y, x: 3.0 * x * x, code="x * x")
+    rec = bg.recurrence("h[t] = tanh(w*h[t-1]); E[t] = v * cube(h[t])", let={"cube": wrong})
+    with pytest.raises(BPTTError, match="printed NumPy code"):
+        rec.derive("v").code()
+    hostile = bg.primitive(lambda x: x * x, name="sq", derivative=lambda y, x: 2 * x, code="__import__('os').getpid()")
+    with pytest.raises(BPTTError):
+        bg.recurrence("h[t] = tanh(w*h[t-1]); E[t] = v * sq(h[t])", let={"sq": hostile}).derive("v").code()
+    without = bg.primitive(lambda x: x * x, name="sq", derivative=lambda y, x: 2 * x)
+    with pytest.raises(BPTTError, match="no NumPy code for sq") as error:
+        bg.recurrence("h[t] = tanh(w*h[t-1]); E[t] = v * sq(h[t])", let={"sq": without}).derive("v").code()
+    assert "code=" in error.value.hint
+
+
+def test_its_slope_gives_the_bound_and_without_one_the_reason_is_true() -> None:
+    text = "h[t] = softsign(W h[t-1]); E[t] = sum(h[t])"
+    u = bg.recurrence(text, let={"softsign": SOFTSIGN}).unroll(3, sizes=3)
+    assert "γ = 1 (softsign)" in str(u.flow(u.instance()))
+    plain = bg.primitive(SOFTSIGN.value, name="softsign", derivative=SOFTSIGN.rule[0])
+    u = bg.recurrence(text, let={"softsign": plain}).unroll(3, sizes=3)
+    assert "no bound of the slope of softsign is known" in str(u.flow(u.instance()))
+
+
+def test_its_series_proves_it() -> None:
+    pytest.importorskip("flint")
+    u = system("blend").unroll(3, sizes={"h": 3, "x": 2})
+    data = u.instance(seed=1)
+    assert "FLINT" in bg.verify(u, {"dW": by_hand("blend", data)}, data, certify=True).oracle
+    u = system("total_power").unroll(3, sizes={"h": 3, "x": 2})
+    with pytest.raises(BPTTError, match="total_power has no power series"):
+        bg.verify(u, {"dW": by_hand("total_power", u.instance())}, u.instance(), certify=True)
+
+
+def test_a_step_function_keeps_the_operation() -> None:
+    def step(h: Any, x: Any, *, W: Any, U: Any) -> Any:
+        return SOFTSIGN(W @ h + U @ x)
+
+    rec = bg.recurrence(step)
+    assert rec.equations == ("h[t] = softsign(((W @ h[t-1]) + (U @ x[t])))",)
+    assert rec.let == {"softsign": SOFTSIGN} and not rec.abstract
+    assert rec.unroll(3).derive("W").check().right
+
+
+def test_what_cannot_be_bound_or_made_is_said() -> None:
+    with pytest.raises(BPTTError, match="takes 1 argument, not 2"):
+        bg.recurrence("h[t] = softsign(w, h[t-1])", let={"softsign": SOFTSIGN})
+    with pytest.raises(BPTTError, match="no equation calls softsign"):
+        bg.recurrence("h[t] = tanh(w*h[t-1])", let={"softsign": SOFTSIGN})
+    with pytest.raises(BPTTError, match="must be bound by a text, or by an operation"):
+        bg.recurrence("h[t] = phi(w*h[t-1])", let={"phi": 3})
+    with pytest.raises(BPTTError, match="made of a function"):
+        bg.primitive(3.0)
+    with pytest.raises(BPTTError, match="slope"):
+        bg.primitive(lambda x: x, name="f", slope="steep")
+    with pytest.raises(BPTTError, match="no name"):
+        bg.primitive(lambda x: x, name="two words")
+
+
+def test_documents_show_it() -> None:
+    u = system("softsign").unroll(3, sizes={"h": 3, "x": 2})
+    made = build(u, ["W"], u.derive("W").check())
+    for writer in (write_html, write_markdown):
+        assert "softsign" in writer(made)
+
+
+# -- every entry of the table ------------------------------------------------------------------------------------------
+
+# what only derivatives are made of, and is constant or has no derivative beyond it
+NO_SERIES = ("step", "sign", "above", "top_mask", "ylog", "ratio", "logsumexp")
+INFIX = ("mul", "div", "ratio", "pow", "square", "power")  # written with operators in code, not called
+
+
+@pytest.mark.parametrize("op", TABLE.values(), ids=str)
+def test_every_entry_states_each_reading_or_that_there_is_none(op: Primitive) -> None:
+    assert type(op) in (Elementwise, Linear, Bilinear, Own) and op.kind == type(op).__name__.lower()
+    assert op.notation in ("call", "infix", "prefix", "postfix", "hidden")
+    if isinstance(op, Elementwise) and len(op.rule) == 1:
+        assert op.name in SLOPES, "how steep it is at most; None says that its slope has no bound"
+    if isinstance(op, Elementwise | Own) and op in vars(lecture).values():
+        assert op.name in INFIX or op.name in NUMPY or op.name in HELPERS, "its value in printed code"
+        assert (op.name in SERIES) is not (op.name in NO_SERIES), "its value for certificates, or that there is none"
+
+
+CERTIFIED = {
+    "leaky_relu(w*h[t-1] + x[t], 0.2)": "leaky_relu", "elu(w*h[t-1] + x[t], 0.7)": "elu",
+    "clip(w*h[t-1] + x[t], -0.4, 0.4)": "clip", "max(w*h[t-1], x[t])": "maximum", "min(w*h[t-1], x[t])": "minimum",
+    "tanh(w*h[t-1] + x[t])^a": "pow",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("right", CERTIFIED)
+def test_functions_with_a_kink_and_powers_have_certificates(right: str) -> None:
+    pytest.importorskip("flint")
+    u = bg.recurrence(f"h[t] = {right}; E[t] = b*h[t]").unroll(3, sizes=1)
+    data = u.instance(seed=1) | ({"x": np.array([0.7, 0.9, 0.4]), "h[0]": 0.3, "w": 0.8} if "^" in right else {})
+    run = u.run(data)
+    for name in ("w", "b"):
+        proof = certify(u, name, data)
+        assert np.abs(proof.value - run.gradient(name)).max() <= 1e-14 + proof.radius.max()
+
+
+def test_the_largest_entry_has_a_certificate_and_a_tie_has_none() -> None:
+    pytest.importorskip("flint")
+    u = bg.recurrence("h[t] = tanh(W h[t-1] + x[t]); E[t] = max(h[t])").unroll(3, sizes=3)
+    data = u.instance(seed=1)
+    proof = certify(u, "W", data)
+    assert np.abs(proof.value - u.run(data).gradient("W").reshape(-1)).max() <= 1e-14
+    tied = data | {"W": np.ones((3, 3)), "h[0]": np.ones(3), "x": np.ones((3, 3))}
+    with pytest.raises(BPTTError, match="kink"):
+        certify(u, "W", tied)
