@@ -72,7 +72,7 @@ OPS: dict[str, Callable[..., Array]] = {
     "tanh": np.tanh,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "relu": lambda x: np.where(x.real > 0, x, 0),
-    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "softplus": lambda x: np.where(x.real > 0, x, 0) + np.log(1 + np.exp(np.where(x.real > 0, -x, x))),
     "silu": lambda x: x / (1 + np.exp(-x)),
     "gelu": lambda x: x * _phi(x),
     "exp": np.exp,
