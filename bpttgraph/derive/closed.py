@@ -18,7 +18,6 @@ from typing import Any
 
 from ..core.primitive import Own
 from ..core.primitives import TABLE
-from ..errors import BPTTError
 from ..formulas.expr import (
     Apply,
     BigProduct,
