@@ -10,10 +10,11 @@ program itself: two of its own readings contradict each other. The command line 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 from types import UnionType
 from unicodedata import category
 
-__all__ = ["BPTTError", "Fault", "Span", "expect", "nearest", "visible"]
+__all__ = ["BPTTError", "Fault", "Span", "expect", "nearest", "visible", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,20 @@ def expect(value: object, kind: type | tuple[type, ...] | UnionType, what: str, 
     """
     if not isinstance(value, kind):
         raise BPTTError(f"{what} cannot be {repr(value)[:60]} ({type(value).__name__})", hint)
+
+
+def whole(value: object, least: int, what: str, hint: str) -> None:
+    """Refuse what is no whole number, or one that is too small.
+
+    >>> whole(1.5, 1, "the width of a line", "write width=80")
+    Traceback (most recent call last):
+      ...
+    bpttgraph.errors.BPTTError: the width of a line cannot be 1.5 (float): it is a whole number of at least 1
+      hint: write width=80
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        said = f"{what} cannot be {repr(value)[:60]} ({type(value).__name__})"
+        raise BPTTError(f"{said}: it is a whole number of at least {least}", hint)
 
 
 def nearest(name: str, candidates: list[str] | tuple[str, ...], count: int = 3) -> str:

@@ -31,7 +31,7 @@ from ..formulas.expr import (
     product,
     subtract,
 )
-from ..formulas.layout import FORMS, Printed, apart, together
+from ..formulas.layout import FORMS, Printed, apart, check_form, together
 from ..formulas.notation import in_notation
 from .chain import Chain
 from .chains import junction
@@ -41,6 +41,7 @@ from .factored import Statement
 from .forward import forward_mode
 from .meanings import meanings
 from .onehot import in_classes
+from .paths import check_run
 
 __all__ = ["ClosedForm"]
 
@@ -172,6 +173,7 @@ class ClosedForm(Pieces, Printed):
     # -- forms of output
 
     def written(self, form: str, width: int | None = None) -> str:
+        check_form(form, width)
         lines = []
         for s in self.statements:
             parts = apart(s.left, s.terms[0], width) if len(s.terms) == 1 else [(s.left, *s.terms)]
@@ -186,6 +188,7 @@ class ClosedForm(Pieces, Printed):
     def contributions(self, u: Any, run: Any) -> Any:
         """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the
         batch."""
+        check_run(run)
         wrt, weight = self.g._names_at(u)[0], self.g.weight
         return ClosedNumbers(self.expr, self.symbols, wrt, weight, u, run).contributions()
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facade
 from ..core.variables import Link
-from ..errors import BPTTError, expect, nearest
+from ..errors import BPTTError, expect, nearest, whole
 from ..formulas.expr import Expr, add, tagged
-from ..formulas.layout import FORMS, latex_sum, mathml_sum, unicode_sum
+from ..formulas.layout import FORMS, check_form, latex_sum, mathml_sum, unicode_sum
 from ..formulas.notation import in_notation
 from ..machine.notebooks import bundle
 from .factored import Statement
@@ -32,7 +32,7 @@ from .gradient import Gradient, path_level
 from .levels import LEVELS, by_entries, entries_gradient, inlined, matrix_gradient, with_numbers
 from .numeric import Numbers
 from .onehot import in_classes
-from .paths import Path, Run
+from .paths import Path, Run, check_run
 from .terms import as_gradient
 from .worked import Board, worked
 
@@ -68,12 +68,14 @@ class Term:
 
     def factors(self, level: str = "chain") -> tuple[Expr, ...]:
         """One expression a link; by a matrix, at level `local`, the last link gives two: L, and the row vᵀ."""
+        _check_level(level)
         if level == "matrix":
             return (self.expr(level),)
         return self._owner._factors.of_path(self._path, path_level(level))
 
     def expr(self, level: str = "chain") -> Expr:
         """The product as one expression, at levels `local` and `matrix` shaped like `wrt`."""
+        _check_level(level)
         if level == "matrix":
             return add(*self._owner.adjoints.along(self._path.links))
         return self._owner._expr(self._path, path_level(level))
@@ -96,7 +98,14 @@ class Term:
 
     def value(self, run: Run) -> Any:
         """The numbers of this term, shaped like `wrt`, from the local formulas alone; summed over the batch."""
+        check_run(run)
         return Numbers(self._owner._factors, run).term(self._path)
+
+
+def _check_level(level: str) -> None:
+    expect(level, str, "a level", f"write one of {', '.join(LEVELS)}")
+    if level not in LEVELS:
+        raise BPTTError(f'a derivation has no level "{level}"', nearest(level, list(LEVELS)))
 
 
 class Derivation(Gradient):
@@ -139,6 +148,7 @@ class Derivation(Gradient):
 
     def first_terms(self, n: int) -> tuple[Term, ...]:
         """The first `n` terms, however many there are."""
+        whole(n, 0, "the number of terms", "write first_terms(3)")
         return tuple(islice(self._all_terms(), n))
 
     def _all_terms(self) -> Iterator[Term]:
@@ -155,6 +165,7 @@ class Derivation(Gradient):
 
     def exprs(self, level: str = "chain") -> tuple[Expr, ...]:
         """The summands as expressions: one a path, at levels `matrix` and `elements` one a use."""
+        _check_level(level)
         if level == "matrix":
             return self.adjoints.parts[-1].statement.terms
         if level == "elements":
@@ -186,12 +197,8 @@ class Derivation(Gradient):
         return self._written(level, form, data, True, width)
 
     def _written(self, level: str, form: str, data: Any = None, left: bool = False, width: int | None = None) -> str:
-        expect(form, str, "a form of writing", f"write one of {', '.join(FORMS)}")
-        expect(level, str, "a level", f"write one of {', '.join(LEVELS)}")
-        if form not in FORMS:
-            raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(FORMS)))
-        if level not in LEVELS:
-            raise BPTTError(f'a derivation has no level "{level}"', nearest(level, list(LEVELS)))
+        check_form(form, width)
+        _check_level(level)
         if level == "numbers":
             return with_numbers(self, data, form, left)
         if level == "elements":
@@ -205,6 +212,7 @@ class Derivation(Gradient):
         """The sum as a SymPy object; see `to_sympy` for its symbols."""
         import sympy
 
+        _check_level(level)
         if level in ("matrix", "elements", "numbers"):
             return inlined(self, level)
         parts = [self._sympy(e, level) for e in self.exprs(level)]
@@ -228,7 +236,22 @@ class Derivation(Gradient):
 
     def factored_at(self, level: str, entry: tuple[int | str, ...] | None = None) -> tuple[Statement, ...]:
         """The statements at a level; at `elements`, of one `entry`, such as (1, 2), or of all with letters."""
-        return self.noted(by_entries(self, entry)) if level == "elements" else self.statements_at(level)
+        if level != "elements":
+            _check_level(level)
+            return self.statements_at(level)
+        self._check_entry(entry)
+        return self.noted(by_entries(self, entry))
+
+    def _check_entry(self, entry: Any) -> None:
+        """A number or a letter for each axis of what is differentiated by."""
+        shape = self.paths.variables[self.wrt].shape
+        if entry is not None and not (
+            isinstance(entry, tuple | list)
+            and len(entry) == len(shape)
+            and all(isinstance(i, str) or (isinstance(i, int) and 1 <= i <= n) for i, n in zip(entry, shape))
+        ):
+            what = "a number" if not shape else f"{self.wrt} has shape {shape}, its entries are counted from 1"
+            raise BPTTError(f"entry={repr(entry)[:60]} is no entry of ∂E/∂{self.wrt}: {what}", "leave entry out")
 
     def worked(self, detail: str = "lecture") -> Board:
         """The way to the result, one rule a step with its reason: "slide", "lecture" or "full" (see `worked`)."""
@@ -256,6 +279,7 @@ class Derivation(Gradient):
 
     def value(self, run: Run) -> Any:
         """The gradient from the local formulas: the sum of the terms (the factored form if they are too many)."""
+        check_run(run)
         numbers = Numbers(self._factors, run)
         if self.count > self.cap:
             return numbers.factored()
@@ -267,6 +291,8 @@ class Derivation(Gradient):
     def value_at(self, level: str, run: Run) -> Any:
         """The gradient from the formulas of one level: `chain` and `local` by paths, `elements` entry by entry, else by
         statements."""
+        _check_level(level)
+        check_run(run)
         if level in ("chain", "local"):
             return self.value(run)
         if level == "elements":
@@ -280,4 +306,5 @@ class Derivation(Gradient):
 
     def local(self, link: Link) -> Expr:
         """The factor of one link at level `local` (for tooltips and labels)."""
+        expect(link, Link, "a link", "take one of u.links")
         return self._factors.local_expr(link)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..formulas.expr import Expr, num, partial, tagged
-from ..formulas.layout import FORMS, Printed
+from ..formulas.layout import FORMS, Printed, check_form
 from .terms import Factors, gradient_of, tagged_product
 
 __all__ = ["Statement", "factored_statements"]
@@ -38,6 +38,7 @@ class Statement(Printed):
 
     def written(self, form: str, width: int | None = None) -> str:
         """The line in one of the forms of `Printed`."""
+        check_form(form, width)
         return FORMS[form](self.terms, self.left, width)
 
 

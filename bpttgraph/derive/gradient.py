@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import cached_property
 
-from ..errors import BPTTError, expect, nearest
+from ..errors import BPTTError, expect, nearest, whole
 from ..formulas.expr import Partial, partial
 from ..formulas.notation import checked, in_notation
 from ..machine.bounds import Count
@@ -40,6 +40,7 @@ class Gradient:
             raise BPTTError(
                 f"there is no variable {wrt} in this recurrence", nearest(wrt, list(unrolled.vgraph.variables))
             )
+        whole(cap, 0, "the cap of the terms", "write cap=200")
         self.unrolled, self.wrt, self.cap = unrolled, wrt, cap
         self.paths = Paths(unrolled, wrt)
         self.conventions: tuple[str, ...] = tuple(unrolled.conventions)

@@ -13,8 +13,9 @@ from typing import Any, Protocol
 
 from ..core.graph import Graph, Node
 from ..core.variables import Link, Variable, VariableGraph
+from ..errors import BPTTError
 
-__all__ = ["Path", "Paths", "Run", "Unrolled"]
+__all__ = ["Path", "Paths", "Run", "Unrolled", "check_run"]
 
 
 class Run(Protocol):
@@ -23,6 +24,12 @@ class Run(Protocol):
     batch: int | None
 
     def array(self, name: str) -> Any: ...
+
+
+def check_run(run: object) -> None:
+    """Refuse what is no run."""
+    if not callable(getattr(run, "array", None)):
+        raise BPTTError(f"a run cannot be {repr(run)[:60]} ({type(run).__name__})", "give what u.run(data) returns")
 
 
 class Unrolled(Protocol):

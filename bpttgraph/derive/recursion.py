@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ..formulas.expr import Expr
-from ..formulas.layout import FORMS, Printed
+from ..formulas.layout import FORMS, Printed, check_form
 from ..formulas.steps import symbols_of
 
 __all__ = ["Recursion", "names_of", "steps_from", "without_step"]
@@ -66,6 +66,7 @@ class Recursion(Printed):
         return text.replace("-", "−")
 
     def written(self, form: str, width: int | None = None) -> str:
+        check_form(form, width)
         text, steps = FORMS[form](self.terms, self.left, width), self.range
         if not steps:
             return text

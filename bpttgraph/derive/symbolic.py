@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facade
 from ..errors import NOTHING, BPTTError, Fault, expect, nearest
+from ..formulas.code_names import check_function
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
-from ..formulas.layout import Printed, together
+from ..formulas.layout import Printed, check_form, together
 from ..formulas.notation import checked
 from ..formulas.steps import at_steps, fill, renamed, step_text, substituted, symbols_of
 from ..machine.notebooks import bundle
@@ -278,6 +279,7 @@ class SymbolicDerivation(Printed):
 
     def written(self, form: str, width: int | None = None) -> str:
         """The recursions, one below the other; in MathML one `<math>` element each."""
+        check_form(form, width)
         return together([r.written(form, width) for r in self.recursions], form)
 
     def code(self, name: str = "gradients") -> str:
@@ -307,6 +309,7 @@ class SymbolicDerivation(Printed):
 
     def printed(self, name: str = "gradients") -> Code:
         """The code of `code(name)` together with what its arguments hold and what it returns."""
+        check_function(name)
         if name not in self._printed:
             from .code import numpy_code
 
@@ -336,7 +339,8 @@ class SymbolicDerivation(Printed):
 
     def instantiate(self, steps: Any) -> dict[str, tuple[Expr, ...]]:
         """The symbolic recursions at a number of steps: the name of each adjoint -> its summands."""
-        last = {b: steps[b or None] if isinstance(steps, dict) else steps for b in self._recursions.last}
+        given = self.unrolled(steps).steps  # of each block, also of those that nobody named
+        last = {b: given[b or None] for b in self._recursions.last}
         made: dict[str, list[Expr]] = {}
         for r in self._recursions.statements:
             if r.kind == "terminal" or r.summed:
@@ -377,7 +381,8 @@ class SymbolicDerivation(Printed):
 
     def unrolled(self, steps: Any) -> Unrolled:
         """The recurrence with the same losses, sizes and truncation over a number of steps."""
-        key = tuple(sorted(steps.items())) if isinstance(steps, dict) else steps
+        expect(steps, int | Mapping, "steps", "write steps=3")
+        key = tuple(sorted(steps.items())) if isinstance(steps, Mapping) else steps
         if key not in self._unrolled:
             self._unrolled[key] = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
         return self._unrolled[key]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 from ..core.names import to_mathml, to_unicode
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from ..formulas.expr import Expr, Tagged, num, partial, product
 from ..formulas.notation import in_notation
 from .adjoints import Part
@@ -111,6 +111,7 @@ def worked(d: Gradient, detail: str = "lecture") -> Board:
     ...     print(reason.partition(",")[0])
     W_hh is one parameter
     """
+    expect(detail, str, "how much is shown", f"write one of {', '.join(DETAILS)}")
     if detail not in DETAILS:
         raise BPTTError(f'there is no detail "{detail}"', nearest(detail, list(DETAILS)))
     wrt = Name(d.wrt)

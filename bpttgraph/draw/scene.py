@@ -80,7 +80,8 @@ class Scene:
 
 
 def _check(option: str, value: object, allowed: tuple[object, ...]) -> None:
-    if value not in allowed:
+    # of the types that options have: comparing an array makes no sense
+    if not isinstance(value, str | int | None) or value not in allowed:
         listed = ", ".join(repr(a) for a in allowed if a is not None)
         raise BPTTError(f"{option}={value!r} is not something a picture can do", f"choose one of {listed}")
 

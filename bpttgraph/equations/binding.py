@@ -8,14 +8,23 @@ from dataclasses import replace
 from typing import Any
 
 from ..core.primitive import Primitive
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, expect, nearest
 from .functions import ALIASES, FUNCTIONS, Function, canonical, own_function
 from .language import parse_binding
 from .syntax import Call, Equation, Expr, Index, Name
 from .text import show
 from .trees import calls, names_in, rebuild
 
-__all__ = ["bind", "fold_steps"]
+__all__ = ["bind", "checked_let", "fold_steps"]
+
+
+def checked_let(let: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What abstract functions stand for, by their names."""
+    hint = 'bind functions by name, such as let={"phi": "tanh"}'
+    expect({} if let is None else let, Mapping, "let", hint)
+    for name in let or {}:
+        expect(name, str, "the name of a function in let", hint)
+    return dict(let or {})
 
 
 def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[Equation]:

@@ -23,6 +23,7 @@ from typing import Any
 
 from ..errors import BPTTError, expect, nearest
 from ..machine.files import read_text
+from .binding import checked_let
 from .functions import canonical
 from .model import Recurrence, from_text
 
@@ -117,7 +118,7 @@ def cell(name: str, let: Mapping[str, Any] | None = None) -> Recurrence:
         text = text.replace(mark, value)
     head = fields(text)
     bound = {canonical(k): v for k, v in map(_binding, head.get("let", []))}
-    given = {canonical(k.partition("(")[0].strip()): (k, v) for k, v in (let or {}).items()}
+    given = {canonical(k.partition("(")[0].strip()): (k, v) for k, v in checked_let(let).items()}
     merged = {k: v for k, v in bound.items() if k not in given} | dict(given.values())
     title = f"{base}:{variant}" if variant else base
     return from_text(text, merged or None, title=title, conventions=tuple(head.get("convention", [])))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facade
 from ..errors import BPTTError, expect, visible
-from .binding import bind, fold_steps
+from .binding import bind, checked_let, fold_steps
 from .definitions import Definition, Read, components
 from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
@@ -66,8 +66,7 @@ class Recurrence:
         self.conventions = conventions
         self.program = program
         self.blocks = program.blocks
-        expect({} if let is None else let, Mapping, "let", 'bind functions by name, such as let={"phi": "tanh"}')
-        self.let = dict(let or {})
+        self.let = checked_let(let)
         notes = list(program.notes)
         folded, fold_notes, self.folded_steps = fold_steps(list(program.equations))
         notes += fold_notes
@@ -93,6 +92,7 @@ class Recurrence:
 
     @title.setter
     def title(self, text: str) -> None:
+        expect(text, str, "a title", "write it as a text")
         self._title = " ".join(visible(text).split())
 
     def __reduce__(self) -> Any:

@@ -475,6 +475,7 @@ def _match_sizes(sizes: Mapping[str, Any], names: list[str]) -> dict[str, Any]:
     expect(sizes, Mapping, "sizes", 'write one size for all vectors, sizes=3, or sizes={"h": 3}')
     found: dict[str, Any] = {}
     for name, value in sizes.items():
+        expect(name, str, "a name in sizes", 'write the name of a variable, such as sizes={"h": 3}')
         hits = [n for n in names if n == name] or [n for n in names if n.rpartition(".")[2] == name]
         if not hits:
             raise BPTTError(f"sizes: there is no {name}", nearest(name, names))

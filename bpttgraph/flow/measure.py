@@ -206,6 +206,10 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
             f"{u.columns:,} steps are too many: every pair of steps is measured",
             f"measure {MOST_STEPS:,} steps or fewer",
         )
+    if wrt is not None:
+        named = isinstance(wrt, list | tuple) and all(isinstance(name, str) for name in wrt)
+        if not named:
+            raise BPTTError(f"wrt={repr(wrt)[:60]} is no list of parameters", 'write names, such as wrt=["W_hh"]')
     n = sum(prod(u.shapes[name]) for name in u.recurrence.states)
     what = f"the Jacobians of {u.columns:,} steps, {n:,}×{n:,} each, and their products are {{}} numbers"
     within(4 * u.columns * n**2, MOST_NUMBERS, what, "measure fewer steps or smaller states")

@@ -9,15 +9,23 @@ import unicodedata
 from collections.abc import Iterable
 
 from ..core.names import _GREEK
+from ..errors import BPTTError, expect
 from .code_helpers import HELPERS
 
-__all__ = ["NameTable", "gradient_name", "python_name", "quoted"]
+__all__ = ["NameTable", "check_function", "gradient_name", "python_name", "quoted"]
 
 RESERVED = frozenset(["np", "math", "range", "sum", "max", "min", "t", "T", *HELPERS])
 """What means something else in the printed code."""
 
 _LETTERS = {letter: name for name, letter in _GREEK.items()}
 _MARKS = {"\u0304": "_bar", "\u0302": "_hat", "\u0303": "_tilde", "\u0307": "_dot", "\u0308": "_ddot", "\u20d7": "_vec"}
+
+
+def check_function(name: str) -> None:
+    """Refuse what cannot be the name of the function that is printed."""
+    expect(name, str, "the name of the function", 'write a name such as "gradients"')
+    if not (name.isidentifier() and name.isascii()) or keyword.iskeyword(name) or name in RESERVED:
+        raise BPTTError(f"{name!r} cannot be the name of the function", 'write a name such as "gradients"')
 
 
 def python_name(name: str) -> str:

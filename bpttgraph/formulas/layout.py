@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from unicodedata import combining
 
+from ..errors import BPTTError, expect, nearest, whole
 from .expr import Add, BigSum, Blocks, Entry, Expr, Num, Tagged, Zeros, signed as signed_by, split_sign, tagged
 from .latex import LatexPrinter
 from .mathml import MathMLPrinter
@@ -23,6 +24,7 @@ __all__ = [
     "FORMS",
     "Printed",
     "apart",
+    "check_form",
     "latex_sum",
     "mathml_sum",
     "opened",
@@ -170,6 +172,15 @@ def typst_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None
     lead = f"{printer.show(left)} &= " if left is not None else "&"
     out = lead + ("- " if signed[0][0] < 0 else "") + signed[0][1]
     return out + "".join(f" \\\n  &quad {'-' if s < 0 else '+'} {text}" for s, text in signed[1:])
+
+
+def check_form(form: str, width: int | None = None) -> None:
+    """Refuse what is none of the four languages, and no width of a line."""
+    expect(form, str, "a form of writing", f"write one of {', '.join(FORMS)}")
+    if form not in FORMS:
+        raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(FORMS)))
+    if width is not None:
+        whole(width, 1, "the width of a line", "write how many letters fit in it, such as width=80, or None")
 
 
 class Printed:

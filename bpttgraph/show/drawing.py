@@ -42,6 +42,10 @@ def picture(
     from .detail import detailed
 
     expect(view, str | None, "view", f"write one of {', '.join(VIEWS)}")
+    expect(detail, str | None, "detail", 'write detail="names", or leave it out')
+    steps = isinstance(fold, tuple) and len(fold) == 2 and all(isinstance(n, int) and n >= 0 for n in fold)
+    if not steps:
+        expect(fold, str | int, "fold", 'write fold="auto", True or False, or (2, 1) for so many steps at the ends')
     if view in VIEWS and view != "forward" and detail is not None:
         raise BPTTError(f"view={view!r} has no levels of detail", "leave detail out, or draw view='forward'")
     if view == "cell":
@@ -123,6 +127,8 @@ def gather(
     from ..derive import Derivation
     from ..draw.data import Data
 
+    for step, what in ((t, "t"), (k, "k")):
+        expect(step, int | None, f"the step {what}", f"write a number, such as {what}=2")
     whole = wrt is None
     name = default_wrt(u) if wrt is None else wrt
     if name is None:

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ..equations import Recurrence
 from ..equations.extent import check_numbers
-from ..errors import BPTTError
+from ..errors import BPTTError, expect, nearest, whole
 from ..flow.clipping import clip
 from .checkpoint import load_checkpoint, save_checkpoint
 from .network import Network, character_model
 from .optimizers import optimizer, schedule
 from .text import Text, Vocabulary
-
-if TYPE_CHECKING:
-    from ..equations import Recurrence
 
 __all__ = ["Settings", "Trainer", "train"]
 
@@ -62,9 +61,18 @@ class Settings:
     validation: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, low in (("hidden", 1), ("steps", 1), ("batch", 1)):
-            if getattr(self, name) < low:
-                raise BPTTError(f"{name}={getattr(self, name)} is too small", f"give a whole number of at least {low}")
+        for name, low in (("hidden", 1), ("steps", 1), ("batch", 1), ("seed", 0)):
+            value = getattr(self, name)
+            expect(value, int | np.integer, name, f"write {name}={low}")
+            if isinstance(value, bool) or value < low:
+                raise BPTTError(f"{name}={value} is too small", f"give a whole number of at least {low}")
+            object.__setattr__(self, name, int(value))  # of NumPy: a checkpoint holds plain numbers
+        for name in ("optimizer", "schedule", "clip"):
+            default = type(self).__dataclass_fields__[name].default
+            expect(getattr(self, name), str, name, f'write {name}="{default}"')
+        for name in ("rate", "validation", "scale"):
+            if name != "scale" or self.scale is not None:
+                expect(getattr(self, name), int | float | np.floating, name, f"write {name}=0.1")
         if not 0 < self.rate < math.inf:
             raise BPTTError(f"{self.rate!r} is not a learning rate", "give a positive number, such as 0.1")
         if not 0 <= self.validation < 1:
@@ -72,6 +80,8 @@ class Settings:
                 f"{self.validation!r} is no share of the text",
                 "give validation as a number from 0 to below 1, such as 0.1",
             )
+        if self.scale is not None and not 0 <= self.scale < math.inf:
+            raise BPTTError(f"{self.scale!r} is no scale of the first weights", "give a positive number, such as 0.01")
 
 
 @dataclass
@@ -98,6 +108,8 @@ class Trainer:
 
     def __post_init__(self) -> None:
         s = self.settings
+        expect(self.text, str, "the text", "give the characters to learn as one text")
+        expect(self.rec, Recurrence, "a cell", 'write its name, such as "rnn", or give bg.recurrence(…)')
         self.rec = character_model(self.rec)
         self.vocabulary = Vocabulary.of(self.text)
         kept = len(self.text) - round(len(self.text) * s.validation)
@@ -132,6 +144,8 @@ class Trainer:
         Raises:
             BPTTError: the loss or a gradient is no number any more; says at which iteration, and what to try.
         """
+        whole(iterations, 0, "iterations", "write how many chunks to learn from, such as 1000")
+        _check_report(report)
         rate = schedule(self.settings.schedule, self.settings.rate, total or self.iteration + iterations)
         for _ in range(iterations):
             bits = self._step(rate(self.iteration))
@@ -184,6 +198,9 @@ class Trainer:
     def sample(self, length: int, start: str = "", temperature: float = 1.0, seed: int = 0) -> str:
         """Text that the model writes, after reading `start`. A low temperature writes what is likely, a high one what
         is varied."""
+        whole(length, 0, "the length of a sample", "write sample(100)")
+        expect(start, str, "what a sample begins with", 'write a text, such as start="a"')
+        whole(seed, 0, "seed", "write seed=0")
         check_temperature(temperature)
         rng = np.random.default_rng(seed)
         (source,) = [n for n in self.rec.inputs if n != "target"]
@@ -206,6 +223,7 @@ class Trainer:
     def bits(self, text: str) -> float:
         """Bits that the model needs for a text after its first character: −log₂ of the probability that it gives to
         it."""
+        expect(text, str, "the text", "give the characters as one text")
         indices = self.vocabulary.encode(text)[:, None]
         _, _, each = self.gradients(indices[:-1], indices[1:], self.network.initial(len(indices) - 1, 1))
         return each * (len(indices) - 1)
@@ -225,6 +243,7 @@ class Trainer:
 
     def save(self, path: str | Path) -> None:
         """Write a checkpoint; the one before stays until the new one is whole."""
+        _check_path(path)
         about = {
             "equations": self.rec.text,
             "settings": asdict(self.settings),
@@ -242,6 +261,7 @@ class Trainer:
 
     def restore(self, path: str | Path) -> None:
         """Go on from a checkpoint of the same model, settings and text."""
+        _check_path(path)
         about, arrays = load_checkpoint(path)
         mine: dict[str, Any] = {
             "equations": self.rec.text,
@@ -275,10 +295,19 @@ class Trainer:
 
 def check_temperature(temperature: float) -> None:
     """Raise a `BPTTError` for what is no temperature of a sample."""
-    if not 0 < temperature < math.inf:
+    if not (isinstance(temperature, int | float | np.floating) and 0 < temperature < math.inf):
         raise BPTTError(
             f"{temperature!r} is no temperature", "give a positive number; 1 is the model's own distribution"
         )
+
+
+def _check_report(report: object) -> None:
+    if report is not None and not callable(report):
+        raise BPTTError(f"report cannot be {repr(report)[:60]}", "give a function of the trainer, or leave it out")
+
+
+def _check_path(path: object) -> None:
+    expect(path, str | os.PathLike, "the name of a checkpoint", 'write a file name, such as "model.npz"')
 
 
 def _differ(theirs: Any, mine: Mapping[str, Any]) -> str:
@@ -314,8 +343,17 @@ def train(
     """
     from ..equations import cell as of_library
 
+    whole(iterations, 0, "iterations", "write how many chunks to learn from, such as 1000")
+    _check_report(report)
+    whole(every, 1, "every", "write after how many iterations a checkpoint is written, such as 500")
+    known = [f.name for f in fields(Settings)]
+    for name in settings:
+        if name not in known:
+            raise BPTTError(f"there is no setting {name}", nearest(name, known))
     rec = of_library(cell) if isinstance(cell, str) else cell
     trainer = Trainer(text, rec, Settings(**settings))
+    if checkpoint is not None:
+        _check_path(checkpoint)
     path = Path(checkpoint) if checkpoint is not None else None
     if path is not None and path.exists():
         trainer.restore(path)

@@ -9,16 +9,28 @@ import numpy as np
 import pytest
 
 import bpttgraph as bg
-from bpttgraph.errors import BPTTError
+from bpttgraph.errors import BPTTError, Fault
+from bpttgraph.homework.courses.audit import audit
 
 REC = bg.recurrence("h[t] = tanh(W h[t-1] + x[t]); h[0] = w; L[t] = dot(a, h[t])")
 U = REC.unroll(4, sizes={"h": 3})
 DATA = U.instance(seed=0)
 RUN = U.run(DATA)
 G = dict(RUN.gradients)
+U3 = REC.unroll(3, sizes={"h": 3})
+RUN3 = U3.run(U3.instance(seed=1))
 STRANGE = (1.5, object(), b"x", [1, 2], {"a": object()})
 PAIR = np.array([2.5, 1j])
 NO_TEXT = (None, 1, *STRANGE)
+NO_WHOLE = (None, "a", True, float("nan"), np.arange(2), *STRANGE)
+
+
+def train(**given: Any) -> Any:
+    """A model that is trained in a moment."""
+    options = {"text": "to be or not to be " * 4, "iterations": 1, "hidden": 3, "steps": 4, **given}
+    return bg.train(options.pop("text"), **options)
+
+
 DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
     "verify: seed": ((1.5, "a", -1, True, float("nan"), [1]), lambda x: bg.verify(U, G, seed=x)),
     "verify: batch": ((1.5, "a", 0, True), lambda x: bg.verify(U, G, batch=x)),
@@ -61,6 +73,68 @@ DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
     "order": ((None, 1.5, "a", PAIR, *STRANGE), lambda x: bg.check_grads(np.sin, 1.0, order=x)),
     "modes": ((None, 1, "fwd", PAIR, *STRANGE), lambda x: bg.check_grads(np.sin, 1.0, modes=x)),
     "name of a tensor": ((1, *STRANGE), lambda x: bg.tensor(1.0, name=x)),
+    "cell: let": ((1, "phi", [1, 2], b"x", PAIR, {1: "tanh"}, {"phi": 1}), lambda x: bg.cell("rnn-abstract", let=x)),
+    "let by no name": ((1, None, b"x"), lambda x: bg.recurrence("h[t] = phi(W h[t-1])", let={x: "tanh"})),
+    "sizes by no name": ((1, None, b"x"), lambda x: REC.unroll(3, sizes={x: 2})),
+    "title": (NO_TEXT, lambda x: setattr(bg.recurrence("h[t] = W h[t-1]"), "title", x)),
+    "cap": ((*NO_WHOLE, -1), lambda x: U.derive("W", cap=x)),
+    "width": ((*NO_WHOLE[1:], 0, -1), lambda x: U.derive("W").latex(width=x)),
+    "width for any T": ((*NO_WHOLE[1:], 0, -1), lambda x: REC.derive("W").latex(width=x)),
+    "width of a recursion": ((*NO_WHOLE[1:], 0), lambda x: REC.derive("W").recursions[0].latex(width=x)),
+    "width of a closed form": ((*NO_WHOLE[1:], 0), lambda x: REC.derive("W").closed_form.latex(width=x)),
+    "width of a statement": ((*NO_WHOLE[1:], 0), lambda x: U.derive("W").factored[0].latex(width=x)),
+    "form for any T": (("text", "", *NO_TEXT), lambda x: REC.derive("W").written(x)),
+    "form of a closed form": (("text", "", *NO_TEXT), lambda x: REC.derive("W").closed_form.written(x)),
+    "steps of a derivation": (({"decoder": 2}, {1: 2}, np.arange(2), 0), lambda x: REC.derive("W").at(x)),
+    "instantiate": ((None, 1.5, "a", *STRANGE), lambda x: REC.derive("W").instantiate(x)),
+    "name of a function": (
+        ("", "a b", "for", "np", "range", "tanh(x)", "softmax", "é", *NO_TEXT),
+        lambda x: REC.derive("W").code(name=x),
+    ),
+    "number of terms": ((*NO_WHOLE, -1), lambda x: U.derive("W").first_terms(x)),
+    "board": (("all", *NO_TEXT, PAIR), lambda x: U.derive("W").worked(x)),
+    "level of a value": (("all", *NO_TEXT, PAIR), lambda x: U.derive("W").value_at(x, RUN)),
+    "level of a term": (("all", *NO_TEXT, PAIR), lambda x: U.derive("W").terms[0].latex(x)),
+    "level in SymPy": (("all", *NO_TEXT, PAIR), lambda x: U.derive("W").sympy(x)),
+    "value of no run": ((DATA, *NO_TEXT, PAIR), lambda x: U.derive("W").value(x)),
+    "value of a level of no run": ((DATA, *NO_TEXT, PAIR), lambda x: U.derive("W").value_at("matrix", x)),
+    "value of a term of no run": ((DATA, *NO_TEXT, PAIR), lambda x: U.derive("W").terms[0].value(x)),
+    "entry": (
+        (1, "ij", (0, 1), (1, 4), (1,), (1, 2, 3), (1.5, 1), PAIR),
+        lambda x: U.derive("W").factored_at("elements", x),
+    ),
+    "link": (NO_TEXT, lambda x: U.derive("W").local(x)),
+    "values by no name": ((np.arange(2), {1}), lambda x: RUN.values[x]),
+    "gradients by no name": ((np.arange(2), *NO_TEXT), lambda x: RUN.gradients[x]),
+    "fold": ((np.arange(3), None, [1, 2], object(), "a", (1,), (1, "a"), (1, -1), 1.5), lambda x: U.draw(fold=x)),
+    "detail": ((np.arange(3), 1, b"x", [1]), lambda x: U.draw(detail=x)),
+    "labels": ((*NO_TEXT, PAIR), lambda x: U.draw(labels=x)),
+    "theme": ((*NO_TEXT, PAIR), lambda x: REC.draw(theme=x)),
+    "term of a picture": ((np.arange(2), 1.5, "a"), lambda x: U.draw("paths", wrt="W", t=x)),
+    "flow": ((*NO_TEXT[1:], "W", PAIR), lambda x: U.flow(wrt=x)),
+    "audit": ((None, 1, 1.5, object(), [1, 2], {"a": 1}, PAIR), audit),
+    "train: text": (NO_TEXT, lambda x: train(text=x)),
+    "train: a short text": (("", "a"), lambda x: train(text=x)),
+    "train: cell": (NO_TEXT, lambda x: train(cell=x)),
+    "train: iterations": ((*NO_WHOLE, -1), lambda x: train(iterations=x)),
+    "train: every": ((*NO_WHOLE, 0), lambda x: train(every=x)),
+    "train: report": ((1, "a", [1, 2], PAIR), lambda x: train(report=x)),
+    "train: checkpoint": ((1, 1.5, b"x", [1, 2], object()), lambda x: train(checkpoint=x)),
+    "train: hidden": ((*NO_WHOLE, 0), lambda x: train(hidden=x)),
+    "train: steps": ((*NO_WHOLE, 0), lambda x: train(steps=x)),
+    "train: batch": ((*NO_WHOLE, 0), lambda x: train(batch=x)),
+    "train: seed": ((*NO_WHOLE, -1), lambda x: train(seed=x)),
+    "train: optimizer": ((*NO_TEXT, "none"), lambda x: train(optimizer=x)),
+    "train: schedule": ((*NO_TEXT, "none"), lambda x: train(schedule=x)),
+    "train: clip": ((*NO_TEXT, "value:x"), lambda x: train(clip=x)),
+    "train: rate": ((None, "a", b"x", [1, 2], PAIR, 0.0, float("nan")), lambda x: train(rate=x)),
+    "train: scale": (("a", b"x", [1, 2], PAIR, -1.0, float("nan")), lambda x: train(scale=x)),
+    "train: validation": ((None, "a", b"x", [1, 2], PAIR, 1.0), lambda x: train(validation=x)),
+    "train: a setting": ((1,), lambda x: train(hiden=x)),
+    "sample: length": ((*NO_WHOLE, -1), lambda x: train().sample(x)),
+    "sample: start": (NO_TEXT, lambda x: train().sample(3, start=x)),
+    "sample: temperature": ((None, "a", [1, 2], 0.0, float("nan")), lambda x: train().sample(3, temperature=x)),
+    "sample: seed": ((*NO_WHOLE, -1), lambda x: train().sample(3, seed=x)),
     "tangents": ((None, 1.0, object()), lambda x: bg.jvp(np.multiply, (1.0, 2.0), x)),
     "profile": (NO_TEXT, __import__("bpttgraph.homework.courses.profile").homework.courses.profile.profile),
 }
@@ -72,7 +146,17 @@ def test_what_does_not_fit_is_refused_at_the_door(door: str) -> None:
     for value in values:
         with pytest.raises(BPTTError) as refused:
             call(value)
-        assert refused.value.message and refused.value.hint, value
+        assert refused.value.message and refused.value.hint and not isinstance(refused.value, Fault), value
+
+
+def test_steps_that_nobody_named_are_those_of_an_unrolling() -> None:
+    """`at` reads steps as `unroll` does: {} names no block, so all of them have as many steps as nobody asked for."""
+    g = REC.derive("W", sizes={"h": 3})
+    assert g.at({}).unrolled.steps == REC.unroll({}).steps == {None: 3}
+    assert np.array_equal(g.at({}).value(RUN3), g.at(3).value(RUN3))
+    two = bg.cell("seq2seq")
+    d = two.derive(next(iter(two.parameters))).at({"encoder": 2})
+    assert d.unrolled.steps == two.unroll({"encoder": 2}).steps
 
 
 def test_steps_with_a_loss_may_be_an_array() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import expect
 from ...machine.files import decoded
 from ..answers.asked import target_of
 from ..answers.files import Numbers, read_bytes
@@ -163,6 +165,7 @@ def audit(path: str | Path) -> Audit:
         >>> found.right, float(found.lines[0].true)
         (False, 23.0)
     """
+    expect(path, str | os.PathLike, "the name of a key", 'write a file name, such as "key.txt"')
     path = Path(path)
     key = KeyFile(path, decoded(read_bytes(path), path.name))
     instance = key.instance()
