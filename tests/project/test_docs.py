@@ -261,8 +261,6 @@ NO_EXAMPLE = {  # the object -> where its example is
     "bpttgraph.zeros": "reference/python.md",
     "bpttgraph.detach": "reference/python.md",
     "bpttgraph.stop_gradient": "reference/python.md",
-    "bpttgraph.homework.ParameterVerdict": "`bpttgraph.verify` makes one",
-    "bpttgraph.homework.Cause": "how-to/check-homework.md shows one",
 }
 PLAIN = {"relu", "sigmoid", "right"}  # names that say what they are, as NumPy's own do
 NOT_SHOWN = {  # classes that something public returns, and that have no page -> why not

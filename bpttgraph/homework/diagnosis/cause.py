@@ -31,8 +31,9 @@ class Cause:
         span: the place in the student's own line, for an answer in formulas.
 
     Example:
-        >>> Cause("exact", "∂E/∂W is exactly what you get if ∂E/∂W is doubled.", (("scale:2:W",),)).lesson
-        ''
+        >>> cause = Cause("exact", "∂E/∂W is exactly what you get if ∂E/∂W is doubled.", (("scale:2:W",),))
+        >>> cause.mistakes[0]
+        ('scale:2:W',)
     """
 
     certainty: Literal["exact", "consistent", "unexplained"]
