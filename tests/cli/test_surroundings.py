@@ -272,6 +272,18 @@ def test_a_terminal_that_cannot_show_everything() -> None:
         assert ("·" in shown) == (encoding == "latin-1")
 
 
+def test_what_an_encoding_lacks_is_escaped_as_in_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python itself would write another escape, or stop in the middle."""
+    import io
+
+    for encoding, shown in (("ascii", "\\u00e9 \\u2202 \\ud835\\udc1e"), ("latin-1", "é \\u2202 \\ud835\\udc1e")):
+        stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace", newline="")
+        monkeypatch.setattr(sys, "stdout", stream)
+        terminal.say("é ∂ 𝐞", nl=False)
+        written = stream.buffer.getvalue().decode(encoding)  # type: ignore[attr-defined]
+        assert written == shown and json.loads(f'"{written}"') == "é ∂ 𝐞"
+
+
 def test_a_program_without_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     from bpttgraph.cli.common import load
 

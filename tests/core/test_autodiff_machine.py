@@ -127,3 +127,19 @@ TestMachine.settings = settings(max_examples=25, stateful_step_count=15, deadlin
 @pytest.mark.slow
 class TestMachineLong(Machine.TestCase):  # type: ignore[name-defined, misc]
     settings = settings(max_examples=1500, stateful_step_count=40, deadline=None)
+
+
+def test_the_size_of_a_sum_is_that_of_its_absolute_products() -> None:
+    """S of W g + U (V g) − g: |W| |g| + |U| |V| |g| + |g|, whatever cancels in the sum itself."""
+    from bpttgraph.core import primitives as P
+    from bpttgraph.core.autodiff import evaluate_absolute
+    from bpttgraph.core.graph import leaf
+
+    rng = np.random.default_rng(3)
+    numbers = {n: rng.normal(size=(3, 3)) for n in "WUV"} | {"g": rng.normal(size=3)}
+    nodes = {n: leaf(n, v.shape) for n, v in numbers.items()}
+    W, U, V, g = (nodes[n] for n in "WUVg")
+    total = P.matvec(W, g) + P.matvec(U, P.matvec(V, g)) - g
+    (found,) = evaluate_absolute([total], {nodes[n]: v for n, v in numbers.items()}, {g})
+    a = {n: np.abs(v) for n, v in numbers.items()}
+    np.testing.assert_allclose(found, a["W"] @ a["g"] + a["U"] @ (a["V"] @ a["g"]) + a["g"], rtol=1e-14)

@@ -193,6 +193,8 @@ LOSSES = [
     "dot(diag(h[t]) @ b, b)",
     "dot(outer(h[t], b) @ b, b)",
     "sum(h[t] / (2 + b^2))",
+    "dot(b, tanh(W (-h[t])))",
+    "dot(b, tanh(-(W (-h[t]))))",
 ]
 
 

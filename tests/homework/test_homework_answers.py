@@ -219,6 +219,16 @@ def test_zeros_typed_are_zeros(rnn):
     assert not bg.verify(rnn, {k: 0 * v for k, v in g.items()}, data).right
 
 
+@pytest.mark.parametrize("digits", [12, 15, 17])
+def test_many_digits_are_judged_as_double_precision(rnn, digits):
+    """An entry off by 10⁻¹⁰ of itself is wrong, though single precision would not show it."""
+    data, g = truth(rnn)
+    typed = {"b_h": [f"{x:.{digits}g}" for x in g["b_h"]]}
+    assert bg.verify(rnn, typed, data).right
+    typed["b_h"][1] = f"{g['b_h'][1] * (1 + 1e-10):.{digits}g}"
+    assert not bg.verify(rnn, typed, data).right
+
+
 def test_a_programs_output_has_full_precision():
     n = numbers_of(["0.12345678901234567", "0.5"], "x")
     assert n.half is None
