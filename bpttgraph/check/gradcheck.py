@@ -49,7 +49,7 @@ class _Probe:
             )
         self.call = _Call(f, self.chosen, args, kwargs)
         self.inputs, self.outputs = self.call.inputs, self.call.outputs
-        self.cotangents = [self._random(rng, o.value) for o in self.outputs]
+        self.cotangents = [self.drawn(rng, o.value) for o in self.outputs]
         self.plan = Plan(self.outputs)
         self.base = self.plan({})
         self.real = all(not np.iscomplexobj(t.value) for t in self.inputs)
@@ -59,7 +59,7 @@ class _Probe:
         )
 
     @staticmethod
-    def _random(rng: np.random.Generator, like: Any) -> Any:
+    def drawn(rng: np.random.Generator, like: Any) -> Any:
         shape = np.shape(like)
         return (
             rng.normal(size=shape) + 1j * rng.normal(size=shape)
@@ -346,7 +346,7 @@ def _compare(
 def _check_forward(report: Report, f: Any, args: Any, kwargs: Any, rng: Any, what: str, oracle: str) -> None:
     """Forward mode against the oracle, in a random direction."""
     probe = _Probe(f, args, kwargs, rng)
-    direction = np.concatenate([probe._random(rng, t.value).reshape(-1) for t in probe.inputs])
+    direction = np.concatenate([probe.drawn(rng, t.value).reshape(-1) for t in probe.inputs])
     start, tangents = 0, []
     for t in probe.inputs:
         tangents.append(direction[start : start + t.size].reshape(t.shape))
@@ -439,7 +439,7 @@ def _check_orders(
         if mode == "rev":
             derived = _pulled(f, kwargs, probe, cotangents)
         else:
-            derived = _pushed(f, kwargs, probe, probe.call.shaped([probe._random(rng, t.value) for t in probe.inputs]))
+            derived = _pushed(f, kwargs, probe, probe.call.shaped([probe.drawn(rng, t.value) for t in probe.inputs]))
         _check_orders(
             report,
             derived,

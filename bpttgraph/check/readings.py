@@ -67,11 +67,11 @@ def settled(compare: Callable[[Reading], list[Finding]]) -> list[Finding]:
 def read_gradients(run: Run, targets: Mapping[str, Node], read: Reading) -> dict[str, Array]:
     """A reading of the gradients by some variables, each in the shape of the gradient."""
     numbers = run.numbers
-    known = {node: run._gradient_nodes[name] for name, node in numbers.leaf_nodes.items()}
+    known = {node: run.gradient_nodes[name] for name, node in numbers.leaf_nodes.items()}
     groups = {name: known[node] if node in known else numbers.adjoint(node) for name, node in targets.items()}
-    flat = iter(run._evaluate([node for nodes in groups.values() for node in nodes], None, read))
+    flat = iter(run.read_nodes([node for nodes in groups.values() for node in nodes], None, read))
     return {
-        name: np.abs(run._shaped(targets[name], [np.asarray(next(flat), float) for _ in nodes]))
+        name: np.abs(run.summed_up(targets[name], [np.asarray(next(flat), float) for _ in nodes]))
         for name, nodes in groups.items()
     }
 
@@ -93,11 +93,11 @@ def read_uses(run: Run, uses: Iterable[Use], losses: Sequence[int], read: Readin
         for step, found in run.numbers.uses(name).items():
             if (name, step) in wanted:
                 nodes[name, step] = found
-    flat = iter(run._evaluate([n for found in nodes.values() for n in found], run._stack(losses), read))
+    flat = iter(run.read_nodes([n for found in nodes.values() for n in found], run.loss_seeds(losses), read))
     result = {use: np.zeros((len(losses), *run.u.node(use[0]).shape)) for use in wanted}
     for use, found in nodes.items():
         for _ in found:
-            run._add(result[use], [np.asarray(next(flat))], run.u.node(use[0]))
+            run.add_cotangents(result[use], [np.asarray(next(flat))], run.u.node(use[0]))
     return result
 
 

@@ -52,7 +52,7 @@ class Adjoints:
         self.assumptions: dict[str, None] = {}
         self._node = self.paths.unrolled.node
         self._reader = Reader()
-        self._split, self._onehot, self._alike = split, onehot, alike
+        self._split, self._onehot, self.alike = split, onehot, alike
         self._bars: dict[tuple[str, str], Local] = {}
         self._scales: dict[str, Expr] = {}
         self._stacks = stacks(self.paths.unrolled, self.paths.variables)
@@ -79,7 +79,7 @@ class Adjoints:
         return self._bars[key]
 
     @cached_property
-    def _several(self) -> set[str]:
+    def several(self) -> set[str]:
         """Bases with some variable that more than one equation reads: their adjoint gets a statement of its own."""
         found = set()
         for name, links in self.paths.readers.items():
@@ -132,7 +132,7 @@ class Adjoints:
             for name in names:
                 v = paths.variables[name]
                 onward = any(getattr(x, end) in found and paths.passes(x, step) for x in links.get(name, ()))
-                if name in among and (onward or (v.base in self._alike & bases and v.role != "initial")):
+                if name in among and (onward or (v.base in self.alike & bases and v.role != "initial")):
                     found.add(name)
                     bases.add(v.base)
             return found
@@ -143,7 +143,7 @@ class Adjoints:
             for n in leads
             if n in self._stacks
             for m in self._stacks[n].members
-            if paths.variables[m].base in self._alike
+            if paths.variables[m].base in self.alike
         }
         leads |= closed(reversed(order), leads | rows, paths.readers, "target", order) if rows else set()
         leads |= closed(self.wrt, set(leads), paths.readers, "target", self.wrt)  # a parameter may be listed anywhere
@@ -225,7 +225,7 @@ class Adjoints:
         simple, rest = self._softmax_pieces(name, pieces)
         out = Part(delta.name, name, "delta", total, step, delta, simple)
         base = self.paths.variables[name].base
-        apart = base in self._several if self._split is None else base in self._split
+        apart = base in self.several if self._split is None else base in self._split
         if rest and apart and not (simple and len(rest) == 1):
             made.append(Part(bar.name, name, "adjoint", total, step, bar, rest))
             rest = [Piece("", "", bar)]

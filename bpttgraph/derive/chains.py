@@ -23,7 +23,7 @@ def chains_of(u: Unrolled, factors: Factors, title: str) -> list[Chain]:
 
     >>> import bpttgraph as bg
     >>> u = bg.cell("bidirectional").unroll(6)
-    >>> [(c.states, c.direction) for c in chains_of(u, u.derive("c")._factors, "…")]
+    >>> [(c.states, c.direction) for c in chains_of(u, u.derive("c").local_factors, "…")]
     [(['f[4]'], 1), (['r[4]'], -1)]
     """
     v = factors.paths.variables

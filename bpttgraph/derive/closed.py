@@ -189,7 +189,7 @@ class ClosedForm(Pieces, Printed):
         """(T, T, *shape): [t−1, k−1] is the term of loss t and use k, from the formulas alone; summed over the
         batch."""
         check_run(run)
-        wrt, weight = self.g._names_at(u)[0], self.g.weight
+        wrt, weight = self.g.names_at(u)[0], self.g.weight
         return ClosedNumbers(self.expr, self.symbols, wrt, weight, u, run).contributions()
 
 

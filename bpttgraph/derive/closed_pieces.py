@@ -47,7 +47,7 @@ class Question(Protocol):
 
     def over_losses(self, body: Expr) -> Expr: ...
 
-    def _names_at(self, u: Any) -> list[str]: ...
+    def names_at(self, u: Any) -> list[str]: ...
 
 
 class Pieces:
@@ -61,7 +61,7 @@ class Pieces:
             self.u = g.recurrence.unroll(steps, truncate=truncate, **{**g.options, "loss": g.recurrence.EACH})
         self.wrt = at_steps({"T": self.u.steps[wrt.rpartition(".")[0] or None]})(wrt) if "[T" in wrt else wrt
         self.first = Derivation(self.u, self.wrt)
-        self.factors, self.paths = self.first._factors, self.first.paths
+        self.factors, self.paths = self.first.local_factors, self.first.paths
         self.variables = self.paths.variables
         if self.variables[self.wrt].role not in ("parameter", "initial"):
             raise BPTTError(f"the closed form is that of a parameter or an initial state; {wrt} is neither", HOW)

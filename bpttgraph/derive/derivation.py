@@ -63,7 +63,7 @@ class Term:
     use_step: int
     path: tuple[str, ...]
     links: tuple[str, ...]
-    _path: Path = field(repr=False, compare=False)
+    way: Path = field(repr=False, compare=False)
     _owner: Derivation = field(repr=False, compare=False)
 
     def factors(self, level: str = "chain") -> tuple[Expr, ...]:
@@ -71,14 +71,14 @@ class Term:
         _check_level(level)
         if level == "matrix":
             return (self.expr(level),)
-        return self._owner._factors.of_path(self._path, path_level(level))
+        return self._owner.local_factors.of_path(self.way, path_level(level))
 
     def expr(self, level: str = "chain") -> Expr:
         """The product as one expression, at levels `local` and `matrix` shaped like `wrt`."""
         _check_level(level)
         if level == "matrix":
-            return add(*self._owner.adjoints.along(self._path.links))
-        return self._owner._expr(self._path, path_level(level))
+            return add(*self._owner.adjoints.along(self.way.links))
+        return self._owner.expr_of(self.way, path_level(level))
 
     def latex(self, level: str = "chain") -> str:
         """The product as LaTeX, at level "chain" or "local"."""
@@ -99,7 +99,7 @@ class Term:
     def value(self, run: Run) -> Any:
         """The numbers of this term, shaped like `wrt`, from the local formulas alone; summed over the batch."""
         check_run(run)
-        return Numbers(self._owner._factors, run).term(self._path)
+        return Numbers(self._owner.local_factors, run).term(self.way)
 
 
 def _check_level(level: str) -> None:
@@ -144,24 +144,24 @@ class Derivation(Gradient):
                 f"∂E/∂{self.wrt} has {self.count} chain-rule terms here, more than the cap of {self.cap}",
                 f"use .factored (linear in the steps), .first_terms({self.cap}), fewer steps, or a larger cap",
             )
-        return tuple(self._all_terms())
+        return tuple(self.all_terms())
 
     def first_terms(self, n: int) -> tuple[Term, ...]:
         """The first `n` terms, however many there are."""
         whole(n, 0, "the number of terms", "write first_terms(3)")
-        return tuple(islice(self._all_terms(), n))
+        return tuple(islice(self.all_terms(), n))
 
-    def _all_terms(self) -> Iterator[Term]:
+    def all_terms(self) -> Iterator[Term]:
         for p in self.paths:
             yield Term(p.loss_step, p.use_step, p.names, tuple(link.id for link in p.links), p, self)
 
     # -- formulas
 
-    def _expr(self, path: Path, level: str) -> Expr:
+    def expr_of(self, path: Path, level: str) -> Expr:
         ids = " ".join(link.id for link in path.links)
         if level == "chain":
-            return tagged(self._factors.chain_product(path), ids)
-        return tagged(in_classes(as_gradient(self._factors, path), self.onehot), ids)
+            return tagged(self.local_factors.chain_product(path), ids)
+        return tagged(in_classes(as_gradient(self.local_factors, path), self.onehot), ids)
 
     def exprs(self, level: str = "chain") -> tuple[Expr, ...]:
         """The summands as expressions: one a path, at levels `matrix` and `elements` one a use."""
@@ -280,12 +280,12 @@ class Derivation(Gradient):
     def value(self, run: Run) -> Any:
         """The gradient from the local formulas: the sum of the terms (the factored form if they are too many)."""
         check_run(run)
-        numbers = Numbers(self._factors, run)
+        numbers = Numbers(self.local_factors, run)
         if self.count > self.cap:
             return numbers.factored()
         total = numbers.zero()
         for term in self.terms:
-            total = total + numbers.term(term._path)
+            total = total + numbers.term(term.way)
         return total
 
     def value_at(self, level: str, run: Run) -> Any:
@@ -307,4 +307,4 @@ class Derivation(Gradient):
     def local(self, link: Link) -> Expr:
         """The factor of one link at level `local` (for tooltips and labels)."""
         expect(link, Link, "a link", "take one of u.links")
-        return self._factors.local_expr(link)
+        return self.local_factors.local_expr(link)

@@ -46,7 +46,7 @@ class Gradient:
         self.conventions: tuple[str, ...] = tuple(unrolled.conventions)
         self.notation = checked(notation)
         self.onehot = checked_classes(onehot, unrolled.vgraph.variables)
-        self._factors = Factors(self.paths)
+        self.local_factors = Factors(self.paths)
 
     # -- how many
 
@@ -71,7 +71,7 @@ class Gradient:
         if level == "matrix":
             found = self.adjoints.statements
         else:
-            found = factored_statements(self._factors, path_level(level))
+            found = factored_statements(self.local_factors, path_level(level))
             found = tuple(replace(s, terms=in_classes(s.terms, self.onehot)) for s in found) if self.onehot else found
         return self.noted(found)
 
@@ -87,7 +87,7 @@ class Gradient:
     @cached_property
     def adjoints(self) -> Adjoints:
         """The named adjoints of level `matrix`."""
-        return Adjoints(self._factors, [self.wrt], onehot=self.onehot)
+        return Adjoints(self.local_factors, [self.wrt], onehot=self.onehot)
 
     @property
     def assumptions(self) -> tuple[str, ...]:

@@ -135,18 +135,18 @@ class SymbolicDerivation(Printed):
         n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, *chosen)
         self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = self._everything(self.reference) if wrt == "all" else [wrt]
-        for given, name in zip(self.names, self._names_at(self.reference)):
+        for given, name in zip(self.names, self.names_at(self.reference)):
             if name not in self.reference.vgraph.variables:
                 raise BPTTError(f"there is no variable {given} in this recurrence",
                                 nearest(name, [*self.reference.parameters, "all"]))  # fmt: skip
-        names = self._names_at(self.reference)
-        self._first = Derivation(self.reference, names[0], onehot=onehot)
+        names = self.names_at(self.reference)
+        self.first = Derivation(self.reference, names[0], onehot=onehot)
         self.adjoints = Adjoints(
-            self._first._factors,
+            self.first.local_factors,
             names,
             self.weight,
-            onehot=self._first.onehot,
-            alike=frozenset(_alike(self._first.paths)),
+            onehot=self.first.onehot,
+            alike=frozenset(_alike(self.first.paths)),
         )
 
     def _everything(self, u: Any) -> list[str]:
@@ -170,10 +170,10 @@ class SymbolicDerivation(Printed):
             self.truncate,
             *given,
             self.notation,
-            self._first.onehot,
+            self.first.onehot,
         )
 
-    def _names_at(self, u: Any) -> list[str]:
+    def names_at(self, u: Any) -> list[str]:
         """What is differentiated by, with the number of steps in the place of T: the state r[T+1] of a layer that runs
         backwards."""
         return [
@@ -186,7 +186,7 @@ class SymbolicDerivation(Printed):
         return self.truncate is not None and self.truncate not in ("one-step", "carousel", "none")
 
     @cached_property
-    def _recursions(self) -> Recursions:
+    def system(self) -> Recursions:
         if self.windowed:
             raise BPTTError(
                 f"truncate={self.truncate!r} cuts differently for different losses: no one recursion computes it",
@@ -198,12 +198,12 @@ class SymbolicDerivation(Printed):
     def recursions(self) -> tuple[Recursion, ...]:
         """Terminal conditions, one statement for each adjoint in order of computation, and the sum for each
         parameter."""
-        found = self._recursions.statements
+        found = self.system.statements
         if self.least == 1:
             return found
         # if nothing else differs, it is only the gradient by an initial state
         initial = {
-            name for n, wrong in self._wrong.items() for name in {*self._names_at(self.reference), *self._only_at(n)}
+            name for n, wrong in self._wrong.items() for name in {*self.names_at(self.reference), *self._only_at(n)}
         }
         alone = all("[" in name and name in initial for wrong in self._wrong.values() for name in wrong)
         return tuple(
@@ -321,7 +321,7 @@ class SymbolicDerivation(Printed):
                     f"bind: --let {self.recurrence.abstract[0]}=tanh on the command line, let={{…}} in Python",
                 )
             self._printed[name] = facade.verified(
-                self, numpy_code(self._recursions, name, max([self.least, *_listed(self.loss)]))
+                self, numpy_code(self.system, name, max([self.least, *_listed(self.loss)]))
             )
         return self._printed[name]
 
@@ -333,16 +333,16 @@ class SymbolicDerivation(Printed):
     @property
     def onehot(self) -> frozenset[str]:
         """The inputs and targets that are taken for one-hot vectors."""
-        return self._first.onehot
+        return self.first.onehot
 
     # -- instances
 
     def instantiate(self, steps: Any) -> dict[str, tuple[Expr, ...]]:
         """The symbolic recursions at a number of steps: the name of each adjoint -> its summands."""
         given = self.unrolled(steps).steps  # of each block, also of those that nobody named
-        last = {b: given[b or None] for b in self._recursions.last}
+        last = {b: given[b or None] for b in self.system.last}
         made: dict[str, list[Expr]] = {}
-        for r in self._recursions.statements:
+        for r in self.system.statements:
             if r.kind == "terminal" or r.summed:
                 continue
             n = last[r.block]
@@ -352,7 +352,7 @@ class SymbolicDerivation(Printed):
                 name = f"{r.key}[{s}]"
                 if name not in made:
                     made[name] = [fill(e, values) for e in r.terms]
-        for r in self._recursions.statements:
+        for r in self.system.statements:
             if r.summed:
                 found = made[at_steps({"T": last.get(r.block, max(last.values()))})(r.key)] = []
                 for low_text, high_text, block, uses in r.uses:
@@ -363,7 +363,7 @@ class SymbolicDerivation(Printed):
 
     def _without_zeros(self, made: dict[str, list[Expr]]) -> dict[str, tuple[Expr, ...]]:
         """The summands without those that come back from an adjoint that is 0, or from beyond the ends."""
-        keys = set(self._recursions.lines)
+        keys = set(self.system.lines)
         zero = {name for name, terms in made.items() if not terms}
         while True:
             left: dict[str, tuple[Expr, ...]] = {}
@@ -390,7 +390,7 @@ class SymbolicDerivation(Printed):
     def read_in(self, u: Unrolled) -> list[str]:
         """What is differentiated by, as far as an unrolling reads it: with h[t-2] alone, one step does not read
         h[0]."""
-        return [n for n in self._names_at(u) if n in u.vgraph.variables]
+        return [n for n in self.names_at(u) if n in u.vgraph.variables]
 
     def _different(self, steps: Any) -> list[str]:
         """The statements in which the recursions at `steps` are not those of the unrolled graph."""
@@ -399,12 +399,12 @@ class SymbolicDerivation(Printed):
         if not names:
             return []
         adjoints = Adjoints(
-            Derivation(u, names[0])._factors,
+            Derivation(u, names[0]).local_factors,
             names,
             self.weight,
-            self.adjoints._several,
-            self._first.onehot,
-            self.adjoints._alike,
+            self.adjoints.several,
+            self.first.onehot,
+            self.adjoints.alike,
         )
         want = self._without_zeros({p.name: [fill(x.expr, {}) for x in p.pieces] for p in adjoints.parts})
         got = self.instantiate(steps)
@@ -432,7 +432,7 @@ class SymbolicDerivation(Printed):
         return self.options["reduce"] == "mean" and not self.recurrence.sums_outputs
 
     def _downward(self, r: Recursion) -> bool:
-        return next((loop.direction < 0 for loop in self._recursions.loops if r.key in loop.keys), True)
+        return next((loop.direction < 0 for loop in self.system.loops if r.key in loop.keys), True)
 
     def at(self, steps: Any) -> Derivation:
         """The derivation for a number of steps: that of the unrolled recurrence, checked to be the symbolic one at
@@ -446,11 +446,11 @@ class SymbolicDerivation(Printed):
         names = self.read_in(u)
         if not names:
             raise BPTTError(
-                f"in {steps} steps nothing reads {self._names_at(u)[0]}: there is nothing to derive", "take more steps"
+                f"in {steps} steps nothing reads {self.names_at(u)[0]}: there is nothing to derive", "take more steps"
             )
-        d = Derivation(u, names[0], notation=self.notation, onehot=self._first.onehot)
+        d = Derivation(u, names[0], notation=self.notation, onehot=self.first.onehot)
         if len(names) == 1:
-            d.__dict__["adjoints"] = Adjoints(d._factors, names, split=self.adjoints._several, onehot=d.onehot)
+            d.__dict__["adjoints"] = Adjoints(d.local_factors, names, split=self.adjoints.several, onehot=d.onehot)
             d.__dict__["made_by"] = (SymbolicDerivation.at, (self, steps))  # for another process
         fewest = self.least  # of fewer steps the recursions say nothing
         if not self.windowed and (isinstance(steps, dict) or steps >= fewest):

@@ -138,7 +138,7 @@ def _over_losses(d: Gradient) -> list[WorkedStep]:
     heads, v = d.paths.heads, d.paths.variables
     if len(heads) < 2:
         return []
-    weight = d._factors.weight
+    weight = d.local_factors.weight
     terms = tuple(product(weight, partial(name, (), d.wrt, v[d.wrt].shape, total=True)) for _, name in heads)
     left = partial(d.paths.total, (), d.wrt, v[d.wrt].shape, total=True)
     mean = "the mean" if d.paths.unrolled.weight != 1 else "the sum"
@@ -210,14 +210,14 @@ def _locals(d: Gradient) -> list[WorkedStep]:
         kind = (_base(link.source), _base(link.target), link.delay)
         if link.source not in on_path or link.target not in on_path or kind in seen or link.source == d.wrt:
             continue
-        jacobian = d._factors.local(link).jacobian
+        jacobian = d.local_factors.local(link).jacobian
         if jacobian is None:
             continue
         seen.add(kind)
         op = paths.unrolled.node(link.target).op
         rule = local_rule(op.name if op is not None else "")
         why = f"; {rule}" if rule else ""
-        formula = Statement(link.source, link.target, d._factors.partial(link), (jacobian,))
+        formula = Statement(link.source, link.target, d.local_factors.partial(link), (jacobian,))
         reason = ("from the equation of ", Name(link.target), f", all else held fixed{why}")
         made.append(WorkedStep(formula, reason, "local", (link.id,)))
     return made

@@ -84,7 +84,7 @@ def _links(d: Derivation) -> list[Link]:
 
 def _forms(d: Derivation, link: Link, letter: str) -> tuple[Expr, Expr | None, bool]:
     """∂target/∂source, what it is (None: no closed form), and whether it is a map of rows (by a matrix)."""
-    factors = d._factors
+    factors = d.local_factors
     left, local = factors.partial(link), factors.local(link)
     if local.contacts:
         row = Symbol((1, local.contacts[0].left.shape[0] if local.contacts[0].left.shape else 1), letter, ())

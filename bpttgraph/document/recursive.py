@@ -54,7 +54,7 @@ def plan(g: SymbolicDerivation) -> Plan:
     sums = [r for r in statements if r.kind == "gradient"]
     moving = [r for r in statements if r.kind in ("adjoint", "delta")]
     loops = []
-    for loop in g._recursions.order:
+    for loop in g.system.order:
         if isinstance(loop, str):  # the adjoint of what has no step
             loops.append(Loop(0, "", (), tuple(r for r in moving if r.key == loop)))
             continue

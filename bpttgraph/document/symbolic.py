@@ -165,7 +165,7 @@ def _code(g: SymbolicDerivation, level: int, at: str) -> list[Block]:
     late = any(v.role == "initial" and (v.step or 0) > last for v in g.reference.vgraph.variables.values())
     beyond = " (of what runs backwards in time, the state that it starts from)" if late else ""
     classes = (
-        f" {to_unicode(' and '.join(sorted(g._first.onehot)))}: numbers of classes, from 0." if g._first.onehot else ""
+        f" {to_unicode(' and '.join(sorted(g.first.onehot)))}: numbers of classes, from 0." if g.first.onehot else ""
     )
     early = any(v.role == "initial" and (v.step or 0) < 0 for v in g.reference.vgraph.variables.values())
     before = (

@@ -83,17 +83,17 @@ class Flow:
 
     def by_lag(self, state: str) -> Array:
         """(T+1,) the mean over t of log ‖∂state_t/∂state_{t−lag}‖, for each lag."""
-        norms = self._norms(state)
+        norms = self.norms_of(state)
         return np.array([np.mean(np.diagonal(norms, -lag)) for lag in range(len(norms))])
 
-    def _norms(self, state: str) -> Array:
+    def norms_of(self, state: str) -> Array:
         if state not in self.norms:
             raise BPTTError(f"there is no state {state} here", nearest(state, list(self.norms)))
         return self.norms[state]
 
     def rate(self, state: str) -> float:
         """The factor a step by which the norm changes on the way from the last step back to the first."""
-        norms = self._norms(state)
+        norms = self.norms_of(state)
         if len(norms) < 2:
             return 1.0
         with np.errstate(invalid="ignore"):
@@ -101,7 +101,7 @@ class Flow:
 
     def verdict(self, state: str) -> str:
         """One sentence."""
-        norms, rate, columns = self._norms(state), self.rate(state), self.columns[state]
+        norms, rate, columns = self.norms_of(state), self.rate(state), self.columns[state]
         if np.isneginf(norms[-1, 0]):
             return f"{state}: the gradient is exactly zero after {int(np.sum(np.isfinite(norms[-1]))) - 1} steps back"
         decades = (norms[-1, 0] - norms[-1, -1]) / np.log(10)

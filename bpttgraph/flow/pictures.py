@@ -33,7 +33,7 @@ class Measured(Protocol):
     bound: Bound
     notes: list[str]
 
-    def _norms(self, state: str) -> Array: ...
+    def norms_of(self, state: str) -> Array: ...
 
 
 def draw_flow(flow: Measured, view: str = "page", of: str | None = None, theme: str = "light") -> Chart:
@@ -91,7 +91,7 @@ def _jacobian(flow: Measured, state: str, theme: str) -> Chart:
         f"Norm of ∂{shown}[t]/∂{shown}[k]",
         "t",
         "k",
-        (flow._norms(state) / LOG10).tolist(),
+        (flow.norms_of(state) / LOG10).tolist(),
         t=columns,
         k=columns,
         theme=theme,

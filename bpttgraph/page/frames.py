@@ -120,11 +120,16 @@ class Book:
 
         symbol, said = fraction_of(link.target, link.source, d.paths.immediate(link))
         formula = d.local(link)
-        out: dict[str, Any] = {"m": symbol, "s": said, "j": to_text(formula), "x": to_latex(d._factors.partial(link))}
+        out: dict[str, Any] = {
+            "m": symbol,
+            "s": said,
+            "j": to_text(formula),
+            "x": to_latex(d.local_factors.partial(link)),
+        }
         if out["j"] != said:
             out["f"] = formula_mathml(formula)
         if run is not None:
-            value = np.asarray(Numbers(d._factors, run).jacobian(link))
+            value = np.asarray(Numbers(d.local_factors, run).jacobian(link))
             value = value.reshape(-1, *value.shape[-2:])[0]
             out["n"] = _digits(np.linalg.norm(value, 2))[0]
             if value.size <= _SHOWN:
@@ -213,7 +218,7 @@ class _Values:
     def __init__(self, d: Derivation, run: Run):
         from ..derive.numeric import Numbers
 
-        self.numbers, self.weight = Numbers(d._factors, run), d.unrolled.weight
+        self.numbers, self.weight = Numbers(d.local_factors, run), d.unrolled.weight
         self.links = {x.id: x for x in d.paths.unrolled.vgraph.links}
 
     def of(self, x: Any) -> dict[str, Any]:
@@ -222,5 +227,5 @@ class _Values:
         for i in x.links[:-1]:
             row = row @ self.numbers.jacobian(self.links[i])
             grown.append(_digits(row, 3) if row.size <= 8 else [_digits(np.linalg.norm(row), 3)[0]])
-        value = np.ravel(np.asarray(self.numbers.term(x._path), dtype=float))
+        value = np.ravel(np.asarray(self.numbers.term(x.way), dtype=float))
         return {"v": [float(v) for v in value], "n": _digits(np.linalg.norm(value))[0], "q": grown}

@@ -180,7 +180,7 @@ def _norms(d: Any, links: list[Any], run: Any) -> dict[str, float]:
 
     from ..derive.numeric import Numbers
 
-    numbers = Numbers(d._factors, run)
+    numbers = Numbers(d.local_factors, run)
     found = {}
     for x in links:
         if d.paths.variables[x.target].role in ("total", "loss") and d.paths.variables[x.source].role == "loss":
@@ -229,7 +229,7 @@ def _chosen(d: Any, t: int | None, k: int | None) -> Iterator[Any]:
     from ..derive.paths import Path
 
     if t is None and k is None:
-        yield from d._all_terms()
+        yield from d.all_terms()
         return
     paths = d.paths
     for step, head in paths.heads:

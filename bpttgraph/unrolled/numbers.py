@@ -340,7 +340,7 @@ class Run:
         return self._spread[0]
 
     @property
-    def _shared(self) -> set[Node]:
+    def shared_leaves(self) -> set[Node]:
         return self._spread[1]
 
     @cached_property
@@ -349,11 +349,11 @@ class Run:
         return dict.fromkeys(self.numbers.seeds.values(), ones)
 
     @property
-    def _gradient_nodes(self) -> dict[str, list[Node]]:
+    def gradient_nodes(self) -> dict[str, list[Node]]:
         return self.numbers.full_plan[1]
 
     @cached_property
-    def _slots(self) -> dict[int, Any]:
+    def node_values(self) -> dict[int, Any]:
         """The value of every node of the unrolled graph and its reverse pass."""
         plan = self.numbers.full_plan[0]
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"), no_collection():
@@ -361,7 +361,7 @@ class Run:
         return {node.serial: slots[i] for i, node in enumerate(plan.nodes)}
 
     def _total(self) -> Any:
-        value = self._slots[self.u.node(self.u.total).serial]
+        value = self.node_values[self.u.node(self.u.total).serial]
         with np.errstate(over="ignore", invalid="ignore"):
             return np.sum(np.broadcast_to(value, self.batch or 1))[()]
 
@@ -389,7 +389,7 @@ class Run:
     def array(self, name: str) -> Array:
         """The value with the batch in front, `(B, *shape)`; `(*shape)` for what does not depend on the example."""
         node = self.u.node(name)
-        value = np.asarray(self._slots[node.serial])
+        value = np.asarray(self.node_values[node.serial])
         if node.batched and value.ndim == len(node.shape):
             value = value[None]
         return value
@@ -423,8 +423,8 @@ class Run:
             return np.sum(total, axis=0) if self.batch is None or name in self._admitted.shared else np.array(total)
         if name in self.numbers.leaf_nodes:
             node = self.numbers.leaf_nodes[name]
-            parts = [self._slots[g.serial] for g in self._gradient_nodes[name]]
-            return self._shaped(node, parts)
+            parts = [self.node_values[g.serial] for g in self.gradient_nodes[name]]
+            return self.summed_up(node, parts)
         if name in self.u.leaves and slot is not None and slot.length:
             rows = {row or 0: self.gradient(n.name or "") for row, n in self.u.leaves[name]}
             unread = np.zeros_like(next(iter(rows.values())))
@@ -432,18 +432,18 @@ class Run:
         if name == self.u.total and all(name != head.name for head in self.u.heads):
             return np.ones((), self._dtype)  # the loss by itself: the reverse pass begins behind it, at its summands
         node = self.u.node(name)
-        return self._shaped(node, self._evaluate(self.numbers.adjoint(node)))
+        return self.summed_up(node, self.read_nodes(self.numbers.adjoint(node)))
 
-    def _evaluate(
+    def read_nodes(
         self, nodes: list[Node], seeds: Mapping[Node, Any] | None = None, read: Reading | None = None
     ) -> list[Array]:
         """Numbers for nodes of the reverse pass: their values, or whatever else `read` reads off the graph."""
-        known = {n: self._slots[n.serial] for n in self.numbers.forward_plan.nodes}
+        known = {n: self.node_values[n.serial] for n in self.numbers.forward_plan.nodes}
         given: dict[Node, Any] = {**known, **self._seeds, **(seeds or {})}
         with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
             return (read or evaluate)(nodes, given)
 
-    def _shaped(self, node: Node, parts: list[Any]) -> Array:
+    def summed_up(self, node: Node, parts: list[Any]) -> Array:
         """Sum the parts and bring them to the shape of the data: without a batch, or summed over what all examples
         share."""
         if not parts:
@@ -453,7 +453,7 @@ class Run:
         if not node.batched:
             return np.array(np.broadcast_to(total, node.shape))
         total = np.broadcast_to(total, (self.batch or 1, *node.shape))
-        if self.batch is None or node in self._shared:
+        if self.batch is None or node in self.shared_leaves:
             found: Array = np.sum(total, axis=0)
             return found
         return np.array(total)
@@ -471,7 +471,7 @@ class Run:
             raise BPTTError(f"there is no parameter {name}", nearest(name, list(self.u.parameters)))
         return self.triangle(name)
 
-    def _stack(self, losses: Sequence[int]) -> dict[Node, Any]:
+    def loss_seeds(self, losses: Sequence[int]) -> dict[Node, Any]:
         """Seeds for some losses at once: a unit vector for each of them along a new first axis."""
         stack = {}
         place = {t: i for i, t in enumerate(losses)}
@@ -499,22 +499,22 @@ class Run:
         losses = max(u.steps.get(u.loss_block, u.columns), max(h.step for h in heads))
         if name not in self.numbers.leaf_nodes:
             result = np.zeros((losses, 1, *target.shape), self._dtype)
-            self._add(
+            self.add_cotangents(
                 result[:, 0],
-                self._evaluate(self.numbers.adjoint(target), self._stack(range(1, losses + 1)), read),
+                self.read_nodes(self.numbers.adjoint(target), self.loss_seeds(range(1, losses + 1)), read),
                 target,
             )
             return result
         parts = [(k, node) for k, nodes in self.numbers.uses(name).items() for node in nodes]
         uses = max([u.steps.get(u.places[name].block, u.columns), *(k for k, _ in parts)])
         result = np.zeros((losses, uses, *target.shape), self._dtype)
-        values = self._evaluate([node for _, node in parts], self._stack(range(1, losses + 1)), read)
+        values = self.read_nodes([node for _, node in parts], self.loss_seeds(range(1, losses + 1)), read)
         for (k, _), value in zip(parts, values):
-            self._add(result[:, k - 1], [value], target)
+            self.add_cotangents(result[:, k - 1], [value], target)
         return result
 
     @staticmethod
-    def _add(result: Array, values: list[Array], target: Node) -> None:
+    def add_cotangents(result: Array, values: list[Array], target: Node) -> None:
         """Add stacked cotangents of `target`, summed over the batch, to `result`."""
         for value in values:
             summed = np.sum(value, axis=1) if target.batched and np.ndim(value) == len(target.shape) + 2 else value
@@ -542,7 +542,7 @@ class Run:
         lead = (batch * size,) if apart else (size, batch) if b.batched else (size,)
         value = np.zeros((*lead, *b.shape), self._dtype)
         if adjoint is not None:
-            value += self._evaluate([adjoint], {seed: eye.reshape(-1, *((batch,) if a.batched else ()), *a.shape)})[0]
+            value += self.read_nodes([adjoint], {seed: eye.reshape(-1, *((batch,) if a.batched else ()), *a.shape)})[0]
         if not a.batched and not b.batched:
             return value.reshape((*a.shape, *b.shape))
         value = (np.moveaxis(value, 1, 0) if b.batched else value).reshape(batch, *a.shape, *b.shape)

@@ -76,7 +76,7 @@ def test_terms_sum_to_the_gradient(build: Any, options: dict[str, Any], names: l
         assert np.shape(got) == np.shape(want) or wrt == "E[2]"
         scale = np.abs(sum(np.abs(t.value(run)) for t in d.terms)).max() + 1e-300
         assert np.abs(got - want).max() <= 1e-12 * scale
-        assert np.abs(Numbers(d._factors, run).factored() - want).max() <= 1e-12 * scale
+        assert np.abs(Numbers(d.local_factors, run).factored() - want).max() <= 1e-12 * scale
 
 
 @pytest.mark.parametrize(("build", "wrt"), [(rnn, "W_hh"), (lstm, "U_f"), (lstm, "b_o"), (gru, "U"), (gru, "W_r")])
@@ -102,7 +102,7 @@ def test_truncation_is_honoured():
     assert d.count == 7 == len(d.terms)
     assert set(d.count_by_step) == {(t, k) for t in range(1, 5) for k in (t - 1, t) if k}
     run = u.run()
-    assert np.allclose(Numbers(d._factors, run).factored(), d.value(run), atol=1e-14)
+    assert np.allclose(Numbers(d.local_factors, run).factored(), d.value(run), atol=1e-14)
     assert {s.loss for s in d.factored[:-1]} == {"E[1]", "E[2]", "E[3]", "E[4]"}
     free = Derivation(rnn(4), "W_hh")
     kept = [t for t in free.terms if t.use_step >= t.loss_step - 1]
@@ -269,7 +269,7 @@ def test_parameters_may_be_listed_last():
     u.variables = {**{n: v for n, v in u.variables.items() if n not in leaves}, **{n: u.variables[n] for n in leaves}}
     d, run = Derivation(u, "U_f"), u.run()
     assert d.count == len(d.terms) == 7
-    assert np.allclose(Numbers(d._factors, run).factored(), u.gradient("U_f"), atol=1e-14)
+    assert np.allclose(Numbers(d.local_factors, run).factored(), u.gradient("U_f"), atol=1e-14)
     assert d.factored[-1].variable == "U_f" and len(d.factored[-1].terms) == 2
 
 

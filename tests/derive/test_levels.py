@@ -13,7 +13,7 @@ from bpttgraph.derive.levels import matrix_gradient
 
 
 def all_adjoints(u: bg.Unrolled, names: list[str]) -> Adjoints:
-    return Adjoints(u.derive(next(iter(u.parameters)))._factors, names)
+    return Adjoints(u.derive(next(iter(u.parameters))).local_factors, names)
 
 
 def agree(got: Any, want: Any) -> bool:

@@ -241,7 +241,7 @@ def test_every_level(name: str, batch: int | None) -> None:
         d = u.derive(wrt)
         for level in LEVELS:
             assert close(d.value_at(level, run), want[wrt]), (wrt, level)
-        if batch is None and all(d._factors.local(x).closed for t in d.terms for x in t._path.links):
+        if batch is None and all(d.local_factors.local(x).closed for t in d.terms for x in t._path.links):
             values = [matrix_value(t.expr("matrix"), Known(run, u.vgraph.variables)) for t in d.terms]
             shape = np.shape(want[wrt])
             assert close(np.zeros(shape) + sum(shaped(v, shape, False) for v in values), want[wrt]), wrt

@@ -307,7 +307,7 @@ def test_products_and_sums_against_numpy(seed, ascending, k, t, runs):
     formulas = Formulas(
         u, f"dW = (prod{bounds} (diag(1-h[j]^2) W)) @ W + sum{bounds} (diag(h[j]) @ W)", ascending=ascending
     )
-    (value,) = run._evaluate([formulas.total("dW", [None], u.node("W"))])
+    (value,) = run.read_nodes([formulas.total("dW", [None], u.node("W"))])
     total = sum((np.diag(h[j]) @ w for j in steps), np.zeros_like(w))
     np.testing.assert_allclose(np.squeeze(value), expected @ w + total, rtol=1e-12, atol=1e-14)
 
@@ -359,7 +359,7 @@ def test_powers_of_the_rest_are_taken_entry_by_entry(u):
 def test_powers_against_numpy(seed, n):
     u = bg.recurrence(LINEAR).unroll(3)
     data = u.instance(seed)
-    (value,) = u.run(data)._evaluate([Formulas(u, f"dW = W^{n} @ W").total("dW", [None], u.node("W"))])
+    (value,) = u.run(data).read_nodes([Formulas(u, f"dW = W^{n} @ W").total("dW", [None], u.node("W"))])
     np.testing.assert_allclose(value, np.linalg.matrix_power(data["W"], n + 1), rtol=1e-9)
 
 

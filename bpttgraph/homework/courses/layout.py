@@ -61,7 +61,7 @@ class Layout:
 
     def inward(self, array: Array, sizes: Mapping[str, int] | None = None) -> dict[str, Array]:
         """The course's array as the recurrence's."""
-        axes = list(self._axes(array.ndim))
+        axes = list(self.axes_of(array.ndim))
         if self.classes and array.ndim == len(axes):
             array = np.eye((sizes or {})[self.classes])[array]
         if self.classes:
@@ -94,7 +94,7 @@ class Layout:
                 array = np.expand_dims(array, axis)
         return array
 
-    def _axes(self, dimensions: int) -> tuple[str, ...]:
+    def axes_of(self, dimensions: int) -> tuple[str, ...]:
         """The axes of an array of so many dimensions: a single example needs no N, and no axis of one."""
         wanted = self.axes
         for drop in ((), ("N",), ("1",), ("N", "1")):
@@ -164,7 +164,7 @@ class Sizes(dict[str, int]):
 
     def learn(self, source: str, layout: Layout, array: Array) -> None:
         """Compare the shape of an array with its axes."""
-        for axis, size in zip(layout._axes(array.ndim), array.shape):
+        for axis, size in zip(layout.axes_of(array.ndim), array.shape):
             match = _AXIS.fullmatch(axis)
             assert match is not None
             factor, label = int(match[1] or 1), match[2]
@@ -177,5 +177,5 @@ class Sizes(dict[str, int]):
                 raise BPTTError(said + because, "hand arrays in as the course has them")
             if label is not None and known is None:
                 self[label], self.source[label] = size // factor, layout.name
-        if layout.classes and array.ndim > len(layout._axes(array.ndim)):
+        if layout.classes and array.ndim > len(layout.axes_of(array.ndim)):
             self.setdefault(layout.classes, array.shape[-1])

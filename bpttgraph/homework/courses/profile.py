@@ -62,16 +62,16 @@ class Profile:
     fields: Mapping[str, tuple[str, ...]]
     arrays: Mapping[str, Layout]
 
-    def _one(self, field: str, default: str = "") -> str:
+    def one(self, field: str, default: str = "") -> str:
         return self.fields.get(field, (default,))[0]
 
     @property
     def title(self) -> str:
-        return self._one("title", self.name)
+        return self.one("title", self.name)
 
     @property
     def calls(self) -> str:
-        return self._one("calls")
+        return self.one("calls")
 
     @property
     def cells(self) -> tuple[str, ...]:
@@ -79,14 +79,14 @@ class Profile:
 
     @property
     def clip(self) -> float:
-        return float(self._one("clip", "0"))
+        return float(self.one("clip", "0"))
 
     def describe(self) -> dict[str, Any]:
         """For listings."""
         return {
             "name": self.name,
             "title": self.title,
-            "source": self._one("source"),
+            "source": self.one("source"),
             "cells": list(self.cells),
             "conventions": list(self.fields.get("convention", ())),
             "arrays": {k: list(a.axes) for k, a in self.arrays.items()},
@@ -116,7 +116,7 @@ class Profile:
         found = 1.0
         for field in ("factor", "factor parameters"):
             if field == "factor" or name in u.parameters:
-                match = _FACTOR.fullmatch(self._one(field, "1"))
+                match = _FACTOR.fullmatch(self.one(field, "1"))
                 assert match is not None
                 sizes = {"N": batch or 1, "T": u.columns}
                 found *= -1.0 if match[1] else 1.0
@@ -127,7 +127,7 @@ class Profile:
     @property
     def plain(self) -> bool:
         """Whether gradients are what they are, without a sign or a mean."""
-        return all(self._one(field, "1") == "1" for field in ("factor", "factor parameters"))
+        return all(self.one(field, "1") == "1" for field in ("factor", "factor parameters"))
 
     # -- instances -----------------------------------------------------------------------------------------------------
 

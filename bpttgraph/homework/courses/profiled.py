@@ -187,7 +187,7 @@ def _judged(
 
 
 def _said(p: Profile, name: str, u: Unrolled) -> str:
-    found = [p._one("factor", "1")] + ([p._one("factor parameters", "1")] if name in u.parameters else [])
+    found = [p.one("factor", "1")] + ([p.one("factor parameters", "1")] if name in u.parameters else [])
     return " · ".join(f for f in found if f != "1")
 
 

@@ -120,7 +120,7 @@ class _Asked:
         try:
             node = formulas.total(a.base, a.steps, self.u.node(name))
             with np.errstate(all="ignore"):
-                (value,) = self.truth.run._evaluate([node])
+                (value,) = self.truth.run.read_nodes([node])
         except (BPTTError, ValueError, AssertionError, IndexError):
             return False
         true = self.truth.value(name)

@@ -133,7 +133,7 @@ class Reverse:
         self.places = places or Places(u)
         # also of what no loss reads: a mistake may read it
         self.forward = {*self.places.order, *run.numbers.forward_plan.nodes}
-        self.known = {n.serial: run._slots[n.serial] for n in self.forward}
+        self.known = {n.serial: run.node_values[n.serial] for n in self.forward}
         self.batch = run.batch or 1
         self.heads = [(h, u.node(h.name)) for h in u.heads]
         self._compiled: dict[Any, tuple[_Compiled, Node, dict[int, Node]] | None] = {}
@@ -248,7 +248,7 @@ class Reverse:
             return np.stack([self._shaped(n.name or "", sums, m) for _, n in self.u.leaves[name]], axis=1)
         node = self.alias[name] if name in self.alias else self.u.node(name)
         value = sums.get(node.serial, self._zeros(m, node))
-        if not node.batched or self.run.batch is None or node in self.run._shared:
+        if not node.batched or self.run.batch is None or node in self.run.shared_leaves:
             found: Array = value.sum(axis=1)
             return found
         return value

@@ -76,8 +76,8 @@ class Trial:
         found = {}
         for n in self.names:
             node = self.alias.get(n)
-            adjoint = None if node is None else self.run._evaluate(self.run.numbers.adjoint(node))
-            found[n] = self.run.gradient(n) if adjoint is None else self.run._shaped(node, adjoint)  # type: ignore[arg-type]
+            adjoint = None if node is None else self.run.read_nodes(self.run.numbers.adjoint(node))
+            found[n] = self.run.gradient(n) if adjoint is None else self.run.summed_up(node, adjoint)  # type: ignore[arg-type]
         return found
 
     def groups(self, rule: Truncation | None) -> list[Group]:

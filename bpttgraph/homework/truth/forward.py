@@ -71,7 +71,7 @@ def loss_off(truth: Truth, given: float) -> Off | None:
 
 
 def _rounding(truth: Truth, nodes: list[Node]) -> list[Array]:
-    return [WIDE * SAFETY * U * np.abs(np.asarray(e)) for e in truth.run._evaluate(nodes, None, rounding_error)]
+    return [WIDE * SAFETY * U * np.abs(np.asarray(e)) for e in truth.run.read_nodes(nodes, None, rounding_error)]
 
 
 def relative(given: Array, true: Array) -> float:

@@ -80,7 +80,7 @@ class Truth:
         if name not in self.alias:
             return run.gradient(name)
         node = self.alias[name]
-        return run._shaped(node, run._evaluate(run.numbers.adjoint(node)))
+        return run.summed_up(node, run.read_nodes(run.numbers.adjoint(node)))
 
     def mean(self, name: str, node: Node | None) -> None:
         """Let `name` be the adjoint of `node`; of its own again, if that is None."""
@@ -291,7 +291,7 @@ class Truth:
         kinked = [n for n in plan.nodes if n.op is not None and n.op.kink is not None]
         if not kinked:
             return []
-        given: dict[Node, Any] = {n: self.run._slots[n.serial] for n in plan.nodes}
+        given: dict[Node, Any] = {n: self.run.node_values[n.serial] for n in plan.nodes}
         found = []
         with np.errstate(all="ignore"):
             errors = iter(rounding_error([a for n in kinked for a in n.args], given))

@@ -132,11 +132,11 @@ def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
         equations_of.append(formulas.equation(a.base, a.steps[-1]))
     unread = _unread(truth, formulas)
     with np.errstate(all="ignore"):
-        values = truth.run._evaluate(nodes, unread)
-        errors = truth.run._evaluate(nodes, unread, rounding_error)
+        values = truth.run.read_nodes(nodes, unread)
+        errors = truth.run.read_nodes(nodes, unread, rounding_error)
     given = {}
     for name, node, value, error, e in zip(gradients, nodes, values, errors, equations_of):
-        shared = u.nodes.get(name) in truth.run._shared
+        shared = u.nodes.get(name) in truth.run.shared_leaves
         value, error = np.asarray(value, float), np.asarray(error, float)
         if not np.all(np.isfinite(value)):
             raise BPTTError(f"the formula for {e.left[0].name} gives {value[~np.isfinite(value)][0]}",
