@@ -241,7 +241,7 @@ def test_every_level(name: str, batch: int | None) -> None:
         d = u.derive(wrt)
         for level in LEVELS:
             assert close(d.value_at(level, run), want[wrt]), (wrt, level)
-        if batch is None and all(d.local_factors.local(x).closed for t in d.terms for x in t._path.links):
+        if batch is None and all(d.local_factors.local(x).closed for t in d.terms for x in t.way.links):
             values = [matrix_value(t.expr("matrix"), Known(run, u.vgraph.variables)) for t in d.terms]
             shape = np.shape(want[wrt])
             assert close(np.zeros(shape) + sum(shaped(v, shape, False) for v in values), want[wrt]), wrt
@@ -263,7 +263,7 @@ def recursions_value(g: Any, u: Any, run: Any) -> Any:
             total = total + matrix_value(e, known)
         return total
 
-    name = g._names_at(u)[0]
+    name = g.names_at(u)[0]
     return shaped(value(name, u.node(name).shape), u.node(name).shape, False)
 
 

@@ -214,3 +214,27 @@ def test_a_circle_is_seen() -> None:
     graph = {"draw.a": {"draw.b"}, "draw.b": {"draw.c"}, "draw.c": {"draw.a"}, "draw.d": {"draw.a"}}
     assert circles(graph) == [{"draw.a", "draw.b", "draw.c"}]
     assert not circles(dict(itertools.islice(graph.items(), 2)))
+
+
+OWN = 20  # reads of a private name of another object: a copy that fills itself in, a library's own names
+
+
+def private_reads(tree: ast.Module) -> list[str]:
+    """`other._name`, where `other` is neither the object itself nor a module."""
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    known = {"self", "cls", *(a.asname or a.name for n in imports for a in n.names)}
+    return [
+        ast.unparse(n)
+        for n in ast.walk(tree)
+        if isinstance(n, ast.Attribute)
+        and n.attr.startswith("_")
+        and not n.attr.startswith("__")
+        and not (isinstance(n.value, ast.Name) and n.value.id in known)
+        and not (isinstance(n.value, ast.Call) and ast.unparse(n.value.func) == "super")
+    ]
+
+
+def test_private_names_are_not_read_across_objects() -> None:
+    found = {p: private_reads(ast.parse(p.read_text(encoding="utf-8"))) for p in PACKAGE.rglob("*.py")}
+    assert sum(map(len, found.values())) < OWN, {str(p): names for p, names in found.items() if names}
+    assert private_reads(ast.parse("self._a; other._a; super()._a")) == ["other._a"]
