@@ -584,3 +584,10 @@ def test_of_several_statements_about_one_step_the_first_counts(steps: int) -> No
     s = np.tile(d, (steps + 7, 1))
     # s[0], s[1], … are read from step 3 on
     assert np.allclose(names["gradients"](steps, d, s)["d"], [0.0, max(0, steps - 2)])
+
+
+def test_the_code_of_all_gradients_has_those_by_the_initial_states() -> None:
+    for name in ("lstm", "rnn", "gru"):
+        g = bg.cell(name).derive("all")
+        assert set(g.printed().gradients) == set(g.names) >= {"h[0]"}
+    assert {"h[0]", "c[0]"} <= set(bg.cell("lstm").derive("all").printed().gradients)

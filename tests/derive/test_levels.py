@@ -218,3 +218,13 @@ def test_every_function_at_every_level_and_in_sympy(loss: str) -> None:
             assert np.allclose(
                 np.array(found.as_explicit().tolist(), float).reshape(want.shape), want, rtol=1e-10, atol=1e-13
             ), level
+
+
+@pytest.mark.parametrize("level", ["chain", "local", "matrix", "elements", "numbers"])
+@pytest.mark.parametrize("sizes", [1, {"h": 2, "s": 3}])
+def test_what_reaches_no_loss_has_a_gradient_of_zeros(level: str, sizes: Any) -> None:
+    u = bg.recurrence("h[t] = tanh(W h[t-1]); s[t] = tanh(a * s[t-1]); E[t] = sum(h[t])").unroll(3, sizes=sizes)
+    data = u.instance(0)
+    for name in ("a", "s[0]"):
+        found = u.derive(name).value_at(level, u.run(data))
+        assert np.array_equal(found, np.zeros(np.shape(data[name]))) and np.shape(found) == np.shape(data[name])

@@ -468,3 +468,17 @@ def test_adjoints_that_nothing_reads():
     assert right.right and {"A_f", "u[1]", "u[4]"} <= right.parameters.keys()
     wrong = bg.verify(u, unread.replace("dx[t] = 1", "du[t] = A_i.T di[t] + A_f.T df[t] + A_o.T do[t]"))
     assert wrong.wrong == tuple(f"u[{t}]" for t in range(1, 5))
+
+
+def test_a_paper_in_denominator_layout():
+    """The product ascends, as papers print it; where it would reach over the vector behind it, brackets are asked
+    for."""
+    u = bg.recurrence("h[t] = tanh(W h[t-1] + U x[t]); y[t] = V h[t]; E[t] = squared_error(y[t], d[t])").unroll(5)
+    product, vector = "prod_{i=k+1}^{t} (W^T diag(1-h[i]^2))", "(V.T @ (y[t]-d[t]))"
+    whole = "dW = sum_t sum_{{k=1}}^{{t}} outer({} * (1-h[k]^2), h[k-1])"
+    verdict = bg.verify(u, whole.format(f"(({product}) @ {vector})"))
+    assert verdict.right and "the earliest step on the left" in verdict.notes[0]
+    assert not bg.verify(u, whole.format(f"(({product.replace('W^T', 'W')}) @ {vector})")).right
+    with pytest.raises(bg.BPTTError, match="this product reaches over") as refused:
+        bg.verify(u, whole.format(f"({product} @ {vector})"))
+    assert "brackets" in refused.value.hint

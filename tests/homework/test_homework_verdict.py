@@ -303,3 +303,13 @@ def test_an_axis_of_one_more_or_less_says_nothing():
     for shape in ((4, 1), (1, 4)):
         assert bg.verify(u, {"h[0]": start.reshape(shape)}, data).right
         assert not bg.verify(u, {"h[0]": start.reshape(shape) * 1.1}, data).right
+
+
+@pytest.mark.parametrize(("factor", "right"), [("1", True), ("2", True), ("3", False), ("0.5", False)])
+def test_numbers_have_the_conventions_of_vectors(factor, right):
+    """The course's g[T] = 2·(s[T] − y[T]) is the squared error without ½, for numbers as well."""
+    rec = bg.recurrence("s[t] = s[t-1]*w + x[t]*v; E[t] = squared_error(s[t], y[t])")
+    u = rec.unroll(4, sizes=1, loss="last")
+    text = f"g[T] = {factor}*(s[T]-y[T])\ng[t] = w*g[t+1]\ndw = sum_t g[t]*s[t-1]\ndv = sum_t g[t]*x[t]"
+    verdict = bg.verify(u, text)
+    assert verdict.right is right and ("without the factor ½" in str(verdict)) is (factor == "2")

@@ -482,3 +482,21 @@ def test_verify_with_a_profile():
     assert bg.verify(bg.cell("lstm").unroll(4, loss="last"), made, course, profile="torch-lstm").right
     verdict = bg.verify(bg.cell("lstm"), made, course, profile="torch-lstm")
     assert not verdict.right and "only the loss of the last step" in verdict.parameters["weight_ih_l0"].cause
+
+
+def test_a_number_with_an_axis_of_one():
+    from bpttgraph.homework.courses.profile import parse
+    from bpttgraph.homework.courses.profiled import verify
+
+    lines = ["# array a: 1 = a", "# array x: T, D = x", "# array h0: D = h[0]", "# array up: T, D = dE_dh"]
+    mine = parse("mine", "\n".join([*lines, "h[t] = a * h[t-1] + (1 - a) * x[t]"]))
+    u = mine.unroll(4)
+    data = mine.instance(u)
+    h, slope, total = data["h[0]"], 0.0 * data["h[0]"], 0.0
+    for x, up in zip(data["x"], data["dE_dh"]):  # dh/da by hand, beside h
+        h, slope = data["a"] * h + (1 - data["a"]) * x, h + data["a"] * slope - x
+        total += np.sum(up * slope)
+    given = mine.outward(data)
+    assert np.shape(given["a"]) == (1,)
+    assert verify(mine, {"da": np.array([total])}, given).right
+    assert not verify(mine, {"da": np.array([total + 1e-6])}, given).right
