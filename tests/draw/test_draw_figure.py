@@ -20,6 +20,8 @@ import bpttgraph.draw.engines as engines
 from bpttgraph.draw import draw
 from bpttgraph.draw.svg import write_svg
 
+HELPERS = Path(__file__).parents[1] / "helpers"
+
 
 def test_a_notebook_gets_svg_and_text_and_more_if_it_asks() -> None:
     figure = draw(sample("rnn", 2))
@@ -38,7 +40,7 @@ def test_source_is_loaded_when_asked_for() -> None:
         " f.svg\nassert 'graphviz' not in sys.modules; s = f.source; assert s.source.rstrip() == f.dot.rstrip();"
         " print(type(s))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=HELPERS)
     assert done.stdout.strip() == "<class 'graphviz.sources.Source'>", done.stderr
 
 
@@ -140,7 +142,9 @@ def test_without_fonts_and_without_network(tmp_path: Path) -> None:
     fonts.write_text('<?xml version="1.0"?><!DOCTYPE fonts SYSTEM "fonts.dtd"><fonts></fonts>')
     code = _ALONE.format(tests=str(Path(__file__).parents[1]))
     runs = [
-        subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, cwd=HELPERS
+        ).stdout
         for env in (
             os.environ | {"FONTCONFIG_FILE": str(fonts), "FONTCONFIG_PATH": str(tmp_path), "HOME": str(tmp_path)},
             dict(os.environ),
