@@ -57,9 +57,10 @@ class Primitive:
         signs: of an operation that adds its arguments up, with which sign each (1, −1 for a − b).
         neutral: what leaves the other argument of two as it is, on the left and on the right (0 + x, x / 1).
         unbatching: whether the result belongs to no single example.
-        readings: what the rooms above read of an operation that stands in none of their tables, one of a user's own:
-            "slope", the largest |partial derivative|; "code", its value as the text of a NumPy expression of x (or of
-            x and y); "series", its value on arrays of FLINT power series.
+        readings: what the rooms above read of an operation that stands in none of their tables, one of a user's own or
+            a new entry: "word", its name in equations (of an entry of the table); "slope", the largest |partial
+            derivative|; "code", its value as the text of a NumPy expression of x (or of x and y); "series", its value
+            on arrays of FLINT power series.
         recipe: how another process makes it, as (function, arguments); by default by its name in the table.
     """
 

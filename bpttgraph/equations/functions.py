@@ -22,6 +22,7 @@ from typing import Any
 from ..core import primitives as P
 from ..core.primitive import Elementwise, Primitive
 from ..errors import BPTTError
+from .spellings import ALIASES, GREEK, canonical
 from .syntax import Call
 
 __all__ = ["ALIASES", "FUNCTIONS", "GREEK", "LOSSES", "Function", "canonical", "function_of", "own_function"]
@@ -78,6 +79,17 @@ def _stack(*parts: Any) -> Any:
     return P.concat(*[P.reshape(p, shape=(1,)) if p.shape == () else p for p in parts])
 
 
+def own_function(op: Primitive) -> Function:
+    """An operation made by `bpttgraph.primitive` as a function of the language.
+
+    Entry by entry, shapes are known from one another; of others nothing is known but what the value says.
+    """
+    if isinstance(op, Elementwise):
+        count = len(op.rule)
+        return Function(op, {1: "same", 2: "reduce"}.get(count, "free"), (count, count))
+    return Function(op, "free", (1, 99))
+
+
 FUNCTIONS: dict[str, Function] = {
     **{
         name: Function(P.TABLE[name], "same")
@@ -117,70 +129,14 @@ FUNCTIONS: dict[str, Function] = {
     "outer": Function(_vector(P.outer, P.mul), "outer", (2, 2)),
     "diag": Function(_vector(P.diag, P.identity), "diag"),
     "concat": Function(_stack, "concat", (1, 99)),
+    # an entry of the table may bring its own word along
+    **{str(op.readings["word"]): own_function(op) for op in P.TABLE.values() if "word" in op.readings},
 }
 
 LOSSES = ("cross_entropy", "squared_error")
-
-ALIASES = {
-    "σ": "sigmoid", "sigma": "sigmoid", "logistic": "sigmoid", "ReLU": "relu", "id": "identity", "Softmax": "softmax",
-    "LeakyReLU": "leaky_relu", "ln": "log", "sigm": "sigmoid", "lrelu": "leaky_relu",
-}  # fmt: skip
-
-GREEK = dict(
-    zip(
-        [
-            "alpha",
-            "beta",
-            "gamma",
-            "delta",
-            "epsilon",
-            "zeta",
-            "eta",
-            "theta",
-            "iota",
-            "kappa",
-            "lambda",
-            "mu",
-            "nu",
-            "xi",
-            "rho",
-            "sigma",
-            "tau",
-            "upsilon",
-            "phi",
-            "chi",
-            "psi",
-            "omega",
-        ],
-        "αβγδεζηθικλμνξρστυφχψω",
-    )
-)
-
-
-def canonical(name: str) -> str:
-    """One spelling of a function or variable name for look-ups: `phi` and `φ` are the same, so are `sigma`, `σ` and
-    `sigmoid`.
-
-    >>> canonical("phi"), canonical("sigma"), canonical("g_1")
-    ('φ', 'sigmoid', 'g_1')
-    """
-    head, mark, tail = name.partition("_")
-    name = GREEK.get(head, head) + mark + tail
-    return ALIASES.get(name, name)
 
 
 def function_of(call: Call) -> Function | None:
     """What a call calls: a function of the language, or one of the user's; None for an abstract one."""
     own: Function | None = call.own
     return own or FUNCTIONS.get(canonical(call.function))
-
-
-def own_function(op: Primitive) -> Function:
-    """An operation made by `bpttgraph.primitive` as a function of the language.
-
-    Entry by entry, shapes are known from one another; of others nothing is known but what the value says.
-    """
-    if isinstance(op, Elementwise):
-        count = len(op.rule)
-        return Function(op, {1: "same", 2: "reduce"}.get(count, "free"), (count, count))
-    return Function(op, "free", (1, 99))

@@ -10,7 +10,7 @@ from itertools import pairwise
 from .latex import Source, Token
 from .lines import Line
 from .syntax import Index, Name
-from .vocabulary import WHOLE_WORDS, known_function
+from .vocabulary import known_function, whole_words
 
 __all__ = [
     "REDUCTIONS",
@@ -58,7 +58,7 @@ def split_letters(tokens: list[Token]) -> Iterator[Token]:
         after = tokens[i + 1] if i + 1 < len(tokens) else token
         adjacent = not after.space and after is not token
         whole = (
-            token.whole or token.text in WHOLE_WORDS or known_function(token.text) or (adjacent and after.kind == "[")
+            token.whole or token.text in whole_words() or known_function(token.text) or (adjacent and after.kind == "[")
         )
         pieces: list[str] = []
         if token.kind == "number" and i and tokens[i - 1].kind == "frac" and token.text.isdigit():

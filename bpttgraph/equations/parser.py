@@ -13,7 +13,7 @@ from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_P
 from .names import Names, decide_steps, is_latex
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
 from .trees import depends, walk
-from .vocabulary import KNOWN_FUNCTIONS, known_function
+from .vocabulary import known_function, known_functions
 
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
 
@@ -360,7 +360,7 @@ def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name,
             "the left side must be one name, such as h[t], or names to unpack, [i[t]; f[t]]", wrong, hint
         )
     for name in names:
-        if name.index is None and name.name in KNOWN_FUNCTIONS:
+        if name.index is None and name.name in known_functions():
             token = next(token for token in tokens if token.name is name)
             raise source.error(f"{name.name} is the name of a function", token, "choose another name")
     return tuple(names)

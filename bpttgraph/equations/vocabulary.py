@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from .latex import words
+from functools import cache
 
-__all__ = ["ALIASES", "KNOWN_FUNCTIONS", "WHOLE_WORDS", "known_function"]
+from .spellings import ALIASES
 
-KNOWN_FUNCTIONS = frozenset(
-    words(
-        "tanh sigmoid logistic relu leaky_relu softplus identity exp log sqrt abs softmax log_softmax sum mean dot "
-        "outer diag norm concat cross_entropy squared_error clip sin cos elu silu gelu gelu_tanh erf max min"
-    )
-)
-ALIASES = {"σ": "sigmoid", "sigma": "sigmoid", "sigm": "sigmoid", "id": "identity", "ln": "log"}
-# Words that LaTeX mode keeps whole although they stand there as a run of letters.
-WHOLE_WORDS = KNOWN_FUNCTIONS | ALIASES.keys() | {"target", "prod", "loss"}
+__all__ = ["known_function", "known_functions", "whole_words"]
+
+
+@cache
+def known_functions() -> frozenset[str]:
+    """The functions that equations may call. The rule table is read with the first text, not before."""
+    from .functions import FUNCTIONS
+
+    return frozenset(FUNCTIONS)
+
+
+@cache
+def whole_words() -> frozenset[str]:
+    """Words that LaTeX mode keeps whole although they stand there as a run of letters."""
+    return known_functions() | ALIASES.keys() | {"target", "prod", "loss"}
 
 
 def known_function(name: str) -> str | None:
@@ -22,4 +28,4 @@ def known_function(name: str) -> str | None:
     if name in ALIASES:
         return ALIASES[name]
     # Slides spell Softmax and ReLU with capitals.
-    return next((n for n in (name, name.lower()) if n in KNOWN_FUNCTIONS), None)
+    return next((n for n in (name, name.lower()) if n in known_functions()), None)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bpttgraph.equations import recurrence
 from bpttgraph.equations.language import parse, parse_binding, parse_expression
 from bpttgraph.equations.syntax import Binary, Call, Index, Name, Reduce, Stack, Transposed
 from bpttgraph.equations.text import show
@@ -311,3 +312,10 @@ def test_importing_is_cheap_in_modules() -> None:
     code = "import sys, bpttgraph.equations.language; print(sorted({'lark', 'sympy', 'numpy'} & sys.modules.keys()))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", [r"h_t = \text{LeakyReLU}(W h_{t-1} + U x_t)", "h[t] = lrelu(W h[t-1] + U x[t])"])
+def test_every_name_of_a_function_is_read_as_the_function(text: str) -> None:
+    """LeakyReLU was a matrix to the parser and a function to the model."""
+    rec = recurrence(text)
+    assert rec.parameters == ("W", "U") and rec.equations[0].startswith("h") and not rec.abstract
