@@ -152,12 +152,14 @@ class Derivation(Gradient):
         return tuple(islice(self.all_terms(), n))
 
     def all_terms(self) -> Iterator[Term]:
+        """The terms one by one, however many there are."""
         for p in self.paths:
             yield Term(p.loss_step, p.use_step, p.names, tuple(link.id for link in p.links), p, self)
 
     # -- formulas
 
     def expr_of(self, path: Path, level: str) -> Expr:
+        """The product along one path at a level, each factor marked by its link."""
         ids = " ".join(link.id for link in path.links)
         if level == "chain":
             return tagged(self.local_factors.chain_product(path), ids)

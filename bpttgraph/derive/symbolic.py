@@ -187,6 +187,11 @@ class SymbolicDerivation(Printed):
 
     @cached_property
     def system(self) -> Recursions:
+        """The statements with their order and loops, for what prints them as one program.
+
+        Raises:
+            BPTTError: truncation cuts differently for different losses.
+        """
         if self.windowed:
             raise BPTTError(
                 f"truncate={self.truncate!r} cuts differently for different losses: no one recursion computes it",

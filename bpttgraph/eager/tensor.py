@@ -371,6 +371,8 @@ class Tensor(Node):
     latest: Tensor | None
 
     def __init__(self, data: Any, name: str | None = None):
+        if name is not None and not isinstance(name, str):
+            expect(name, str, "the name of a tensor", 'write bg.tensor(1.0, name="a")')
         self.op, self.args, self.attrs, self.value = (
             None,
             (),

@@ -236,9 +236,14 @@ def _callable(f: Any) -> None:
 
 
 def _argnums(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
-    if isinstance(argnums, int):
-        return (argnums,), True
-    return tuple(argnums), False
+    if isinstance(argnums, int | np.integer) and not isinstance(argnums, bool):
+        return (int(argnums),), True
+    if not isinstance(argnums, tuple | list) or not all(isinstance(n, int | np.integer) for n in argnums):
+        raise BPTTError(
+            f"argnums={argnums!r:.40} chooses no arguments",
+            "give the number of a positional argument, or a tuple of them",
+        )
+    return tuple(map(int, argnums)), False
 
 
 # -- the transformations -----------------------------------------------------------------------------------------------

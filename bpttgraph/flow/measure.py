@@ -87,6 +87,11 @@ class Flow:
         return np.array([np.mean(np.diagonal(norms, -lag)) for lag in range(len(norms))])
 
     def norms_of(self, state: str) -> Array:
+        """The logarithms of the norms ‖∂h_t/∂h_k‖ of a state, (T+1, T+1).
+
+        Raises:
+            BPTTError: there is no such state.
+        """
         if state not in self.norms:
             raise BPTTError(f"there is no state {state} here", nearest(state, list(self.norms)))
         return self.norms[state]

@@ -341,6 +341,7 @@ class Run:
 
     @property
     def shared_leaves(self) -> set[Node]:
+        """The leaves with a batch that was given for all examples at once: their gradient is summed over it."""
         return self._spread[1]
 
     @cached_property
@@ -350,6 +351,7 @@ class Run:
 
     @property
     def gradient_nodes(self) -> dict[str, list[Node]]:
+        """The nodes of the reverse pass whose sum is a gradient, by the key of the data."""
         return self.numbers.full_plan[1]
 
     @cached_property

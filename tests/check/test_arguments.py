@@ -32,6 +32,11 @@ def train(**given: Any) -> Any:
 
 
 DOORS: dict[str, tuple[tuple[Any, ...], Callable[[Any], Any]]] = {
+    "grad: argnums": ((None, 1.5, "a", True, [1.5], np.arange(2), object()), lambda x: bg.grad(abs, x)),
+    "value_and_grad: argnums": ((None, 1.5, {"a"}), lambda x: bg.value_and_grad(abs, x)),
+    "jacobian: argnums": ((None, 1.5, "a"), lambda x: bg.jacobian(abs, x)),
+    "hessian: argnums": ((None, 1.5, "a"), lambda x: bg.hessian(abs, x)),
+    "tensor: name": ((1, np.ones(2), ["a"], object()), lambda x: bg.tensor(1.0, name=x)),
     "verify: seed": ((1.5, "a", -1, True, float("nan"), [1]), lambda x: bg.verify(U, G, seed=x)),
     "verify: batch": ((1.5, "a", 0, True), lambda x: bg.verify(U, G, batch=x)),
     "verify: data": (([1, 2], "q.npz", 1, *STRANGE), lambda x: bg.verify(U, G, data=x)),
