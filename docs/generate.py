@@ -72,7 +72,9 @@ def functions() -> str:
         low, high = function.arity
         count = str(low) if low == high else f"{low} or more" if high > 9 else f"{low} or {high}"
         also = ", ".join(f"`{a}`" for a, of in ALIASES.items() if of == name)
-        rows.append([f"`{name}`", also, count, SHAPE[function.shape], MEANING[name]])
+        readings = getattr(function.build, "readings", {})  # of an entry that brings its word along
+        value = MEANING[name] if name in MEANING else f"`{readings['code']}`"
+        rows.append([f"`{name}`", also, count, SHAPE[function.shape], value])
     return table(["name", "also written", "arguments", "result", "value"], rows)
 
 

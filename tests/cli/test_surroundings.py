@@ -34,7 +34,12 @@ def run(*args: object, text: str | bytes | None = None) -> Result:
 def start(*args: str, **options: Any) -> subprocess.Popen[bytes]:
     """The program; it ends with these tests, however they end."""
     env = {**ENVIRONMENT, **options.pop("env", {})}
-    return subprocess.Popen([*PROGRAM, *args], cwd=ROOT, env=env, preexec_fn=die_with_parent, **options)
+
+    def prepare() -> None:
+        die_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background job hands an ignored one down
+
+    return subprocess.Popen([*PROGRAM, *args], cwd=ROOT, env=env, preexec_fn=prepare, **options)
 
 
 # -- how a command ends ------------------------------------------------------------------------------------------------

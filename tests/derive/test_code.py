@@ -316,7 +316,7 @@ EXTREME = np.array([-700.0, -40.0, -3.0, -0.5, 1e-9, 0.4, 2.0, 30.0, 700.0])
 
 def helper(name: str) -> Any:
     space: dict[str, Any] = {}
-    exec("import math\nimport numpy as np\n" + "\n".join(definitions([name])), space)
+    exec("import math\nimport numpy as np\n" + "\n".join(definitions({name: None})), space)
     return space[name]
 
 

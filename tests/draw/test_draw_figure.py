@@ -140,7 +140,7 @@ def test_without_fonts_and_without_network(tmp_path: Path) -> None:
     """An empty font set and no network change nothing: labels are outlines that come with the packages."""
     fonts = tmp_path / "fonts.conf"
     fonts.write_text('<?xml version="1.0"?><!DOCTYPE fonts SYSTEM "fonts.dtd"><fonts></fonts>')
-    code = _ALONE.format(tests=str(Path(__file__).parents[1]))
+    code = _ALONE.format(tests=str(HELPERS))
     runs = [
         subprocess.run(
             [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, cwd=HELPERS

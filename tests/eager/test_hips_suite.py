@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[1] / "helpers"
 FILES = (
     "test_graphs",
     "test_jacobian",
@@ -82,7 +82,7 @@ def test_hips_autograd(tmp_path: Path) -> None:
         (folder / f"{name}.py").write_text(
             (source / "tests" / f"{name}.py").read_text(encoding="utf-8"), encoding="utf-8"
         )
-    outcome = run(folder, HERE / "hips_adapter", HERE.parent)
+    outcome = run(folder, HERE / "hips_adapter", HERE.parents[1])
     failed = {name.rpartition(".")[2] for name, how in outcome.items() if how == "failed"}
     assert len(outcome) == 202
     assert failed == set(EXPECTED)
@@ -146,5 +146,5 @@ def test_micrograd(tmp_path: Path) -> None:
     (folder / "test_engine.py").write_text(
         (source / "test" / "test_engine.py").read_text(encoding="utf-8"), encoding="utf-8"
     )
-    outcome = run(folder, folder, HERE.parent)
+    outcome = run(folder, folder, HERE.parents[1])
     assert list(outcome.values()) == ["passed", "passed"], outcome

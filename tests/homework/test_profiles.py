@@ -110,11 +110,11 @@ def homework(p, module, function, seed=0, batch=None, steps=5, number=float):
 
 
 def test_there_is_one_for_each_course():
-    assert list(profiles()) == NAMES
+    assert set(NAMES) <= set(profiles())
     assert {p for p, *_ in RIGHT} | {"torch-rnn", "torch-lstm", "torch-gru"} == set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", profiles())
 def test_layouts_go_there_and_back(name):
     p = profile(name)
     u = p.unroll(4)
@@ -438,9 +438,9 @@ def run(*words):
 
 
 def test_the_command_line(tmp_path):
-    assert [line.split()[0] for line in run("profiles").stdout.splitlines()] == NAMES
+    assert [line.split()[0] for line in run("profiles").stdout.splitlines()] == list(profiles())
     assert run("profiles", "mit-rnn").stdout.rstrip() == profile("mit-rnn").text.rstrip()
-    assert {p["name"] for p in json.loads(run("profiles", "--json").stdout)} == set(NAMES)
+    assert {p["name"] for p in json.loads(run("profiles", "--json").stdout)} == set(profiles())
     made = tmp_path / "instance.npz"
     assert (
         run("check", "--profile", "cs231n-rnn", "--make-instance", made, "--steps", "4", "--batch", "6").exit_code == 0
