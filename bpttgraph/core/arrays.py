@@ -26,6 +26,7 @@ from .lecture import (
     div,
     elementwise,
     linear,
+    log1p_value,
     ratio,
     sigmoid,
     sqrt,
@@ -61,7 +62,9 @@ def _logaddexp_value(a: Any, b: Any) -> Any:
     swap = np.real(a) > np.real(b)
     top, low = np.where(swap, a, b), np.where(swap, b, a)
     infinite = np.isinf(top)  # inf − inf would be nan
-    return np.where(infinite, top, top + np.log1p(np.exp(np.where(infinite, 0, low) - np.where(infinite, 0, top))))[()]
+    return np.where(infinite, top, top + log1p_value(np.exp(np.where(infinite, 0, low) - np.where(infinite, 0, top))))[
+        ()
+    ]
 
 
 def _sinc_partial(y: Any, x: Any) -> Any:
@@ -81,7 +84,7 @@ def _finite(x: Any, **_: Any) -> Any:
 
 
 expm1 = elementwise("expm1", _quick("expm1"), lambda y, x: y + 1.0)
-log1p = elementwise("log1p", _quick("log1p"), lambda y, x: 1.0 / (1.0 + x), domain=lambda x: (1.0 + x, False))
+log1p = elementwise("log1p", log1p_value, lambda y, x: 1.0 / (1.0 + x), domain=lambda x: (1.0 + x, False))
 log2 = elementwise(
     "log2",
     lambda x: np.log(x) / np.log(2) if np.iscomplexobj(x) else np.log2(x),

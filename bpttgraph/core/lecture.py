@@ -433,6 +433,17 @@ def _quick(name: str) -> Callable[[Any], Any]:
     return value
 
 
+def log1p_value(z: Any) -> Any:
+    """log(1 + z), also of complex numbers near 0, where NumPy takes the logarithm of |1 + z|, which has lost z's
+    digits."""
+    if not np.iscomplexobj(z):
+        return _quick("log1p")(z)
+    a, b = np.real(z), np.imag(z)
+    small = np.abs(a) < 0.5
+    close = 0.5 * np.log1p(np.where(small, a * (2 + a) + b * b, 0.0)) + 1j * np.arctan2(b, 1 + a)
+    return np.where(small, close, np.log1p(z))[()]
+
+
 def _choose(condition: Any, a: Any, b: Any) -> Any:
     chosen: Any = np.where(condition, a, b)
     return chosen[()]  # a number for numbers
@@ -482,7 +493,7 @@ def _sigmoid_value(x: Any) -> Any:
 
 def _softplus_value(x: Any) -> Any:
     up = _positive(x)
-    return (np.log1p(np.exp(np.where(up, -x, x))) + np.where(up, x, 0 * x))[()]
+    return (log1p_value(np.exp(np.where(up, -x, x))) + np.where(up, x, 0 * x))[()]
 
 
 def _ratio_value(a: Any, b: Any) -> Any:

@@ -128,3 +128,20 @@ def test_long_arrays_take_the_polynomials() -> None:
     many = u.run(data)
     few = u.run({k: v[:, :2] if k in ("x", "dE_dh") else v[:2] if k == "h[0]" else v for k, v in data.items()})
     np.testing.assert_allclose(many.values["h[2]"][:2], few.values["h[2]"], rtol=1e-14, atol=1e-15)
+
+
+def test_the_logarithm_near_one_keeps_its_digits_for_complex_numbers() -> None:
+    """log(1 + z) of a small complex z against mpmath: the complex step of softplus and log1p reads values through it."""
+    import mpmath
+
+    from bpttgraph.core.lecture import log1p_value, softplus
+
+    for a in (1e-12, -3e-7, 2e-3, 0.4, -0.49, 0.51, -0.7, 3.0):
+        z = complex(a, 1e-30)
+        with mpmath.workdps(50):
+            true = mpmath.log(1 + mpmath.mpc(a, 1e-30))
+        found = log1p_value(np.array([z]))[0]
+        assert abs(found.real - float(true.real)) <= 4 * 2.0**-53 * abs(float(true.real))
+        assert abs(found.imag - float(true.imag)) <= 4 * 2.0**-53 * abs(float(true.imag))
+    x = np.array([-30.0, -12.0, 0.3, 20.0])
+    np.testing.assert_allclose(softplus.value(x + 1e-30j).real, np.log1p(np.exp(x)), rtol=1e-15)
