@@ -131,7 +131,7 @@ def test_long_arrays_take_the_polynomials() -> None:
 
 
 def test_the_logarithm_near_one_keeps_its_digits_for_complex_numbers() -> None:
-    """log(1 + z) of a small complex z against mpmath: the complex step of softplus and log1p reads values through it."""
+    """log(1 + z) of a small complex z against mpmath: the complex step of softplus reads values through it."""
     import mpmath
 
     from bpttgraph.core.lecture import log1p_value, softplus
