@@ -62,9 +62,8 @@ def _logaddexp_value(a: Any, b: Any) -> Any:
     swap = np.real(a) > np.real(b)
     top, low = np.where(swap, a, b), np.where(swap, b, a)
     infinite = np.isinf(top)  # inf − inf would be nan
-    return np.where(infinite, top, top + log1p_value(np.exp(np.where(infinite, 0, low) - np.where(infinite, 0, top))))[
-        ()
-    ]
+    apart = np.where(infinite, 0, low) - np.where(infinite, 0, top)
+    return np.where(infinite, top, top + log1p_value(np.exp(apart)))[()]
 
 
 def _sinc_partial(y: Any, x: Any) -> Any:

@@ -25,6 +25,15 @@ def _phi(x: Array) -> Array:
     return 0.5 * _erfc(-x.real / math.sqrt(2)) + (1j * x.imag * slope if np.iscomplexobj(x) else 0)
 
 
+def _softplus(x: Array) -> Array:
+    """log(1 + eˣ), of which a tiny value keeps its digits, real and imaginary part each."""
+    value = np.logaddexp(0, x.real)
+    if not np.iscomplexobj(x):
+        return value
+    up = x.real > 0
+    return value + 1j * (np.angle(1 + np.exp(np.where(up, -x, x))) + np.where(up, x.imag, 0))
+
+
 def _log_softmax(x: Array) -> Array:
     x = x - x.real.max(-1, keepdims=True)
     return x - np.log(np.exp(x).sum(-1, keepdims=True))
@@ -72,7 +81,7 @@ OPS: dict[str, Callable[..., Array]] = {
     "tanh": np.tanh,
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "relu": lambda x: np.where(x.real > 0, x, 0),
-    "softplus": lambda x: np.where(x.real > 0, x, 0) + np.log(1 + np.exp(np.where(x.real > 0, -x, x))),
+    "softplus": _softplus,
     "silu": lambda x: x / (1 + np.exp(-x)),
     "gelu": lambda x: x * _phi(x),
     "exp": np.exp,
