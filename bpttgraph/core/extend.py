@@ -8,6 +8,7 @@ Tensors and to symbolic nodes.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -59,7 +60,7 @@ def primitive(
         series: the value on an array of FLINT power series, for `verify(…, certify=True)`.
 
     Raises:
-        BPTTError: if the name belongs to an operation of the table or is no name; if `slope` is no number.
+        BPTTError: if the name belongs to an operation of the table or is no name; `slope` is no number; `code` is no expression.
 
     Example:
         >>> import numpy as np, bpttgraph as bg
@@ -87,10 +88,21 @@ def primitive(
         raise BPTTError(f"{title!r:.40} is no name for an operation", "choose a name such as softsign")
     expect(slope, (int, float, type(None)), "slope", "give the largest |derivative|, such as slope=1.0")
     expect(code, str, "code", 'give a text such as code="x / (1 + np.abs(x))"')
+    code = _one_expression(code) if code else ""
     rules = tuple(derivative) if isinstance(derivative, list | tuple) else derivative and (derivative,)
     readings = {k: v for k, v in (("slope", slope), ("code", code), ("series", series)) if v not in (None, "")}
     kind = Vjp if derivative is None else Elementwise
     return _made(kind, title, value, rules, symbol or title, kink, analytic, readings)
+
+
+def _one_expression(code: str) -> str:
+    """The text, if it is one expression on one line: what stands in printed code as it was said must not end there."""
+    try:
+        return ast.unparse(ast.parse(code.strip(), mode="eval"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise BPTTError(
+            f"code={code[:40]!r} is no expression", 'give one, without statements: code="x / (1 + np.abs(x))"'
+        ) from None
 
 
 def _made(

@@ -171,7 +171,8 @@ def run(code: Code, arguments: Mapping[str, Any]) -> dict[str, Any]:
     admit(code.text)
     space: dict[str, Any] = {"__builtins__": {**_BUILTINS, "__import__": _import}}
     try:
-        # The one place where the package executes text: admitted above, written by ourselves, without builtins.
+        # The one place where the package executes text: admitted above, without builtins. It is written by ourselves,
+        # but for an expression that a programmer gave as `bpttgraph.primitive(…, code=…)`; no file is read for it.
         exec(code.text, space)
         function: Callable[..., dict[str, Any]] = space[code.function]
         with np.errstate(all="ignore"):

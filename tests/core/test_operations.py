@@ -169,6 +169,16 @@ def test_what_cannot_be_bound_or_made_is_said() -> None:
         bg.primitive(3.0)
     with pytest.raises(BPTTError, match="slope"):
         bg.primitive(lambda x: x, name="f", slope="steep")
+    for text in (
+        "x\n\nimport os",
+        "x; y",
+        "return x",
+        "x)\n\ndef gradients(T):\n    return ({}",
+        "(" * 10_000,
+        "x = 1",
+    ):
+        with pytest.raises(BPTTError, match="is no expression"):
+            bg.primitive(lambda x: x, name="f", derivative=lambda y, x: 1.0, code=text)
     with pytest.raises(BPTTError, match="no name"):
         bg.primitive(lambda x: x, name="two words")
 
