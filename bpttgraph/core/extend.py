@@ -60,7 +60,8 @@ def primitive(
         series: the value on an array of FLINT power series, for `verify(…, certify=True)`.
 
     Raises:
-        BPTTError: if the name belongs to an operation of the table or is no name; `slope` is no number; `code` is no expression.
+        BPTTError: if the name belongs to an operation of the table or is no name; if `slope` is no number; if `code` is
+            no expression.
 
     Example:
         >>> import numpy as np, bpttgraph as bg
