@@ -30,7 +30,8 @@ def parse(text: str) -> Program:
     blocks = dict.fromkeys(
         [line.block for line in reader.lines if line.block] + [e.block for e in equations if e.block]
     )
-    return Program(equations, tuple(blocks), text, tuple(reader.notes))
+    latex = any(line.latex for line in reader.lines)
+    return Program(equations, tuple(blocks), text, tuple(reader.notes), latex)
 
 
 def parse_expression(text: str) -> Expr:

@@ -21,7 +21,9 @@ from .binding import bind, checked_let, fold_steps
 from .definitions import Definition, Read, components
 from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
+from .meaning import understand
 from .syntax import Call, Equation, Expr, Name, Program, Reduce
+from .text import show
 from .totals import steps_of, summands, together
 from .trees import calls, children, names_in
 
@@ -41,7 +43,8 @@ class Recurrence:
 
     Attributes:
         states, inputs, parameters: tuples of names. equations: the equations as written.
-        source: the text it was made from. notes: what had to be assumed. title: how pictures and documents call it.
+        source: the text it was made from. reading: the same as understood. notes: what was assumed or dropped.
+        rows: whether its vectors are rows, as in `x_t W`. title: how pictures and documents call it.
         conventions: the conventions that this system fixes, in words.
         EACH: a choice of losses for those who look at the structure of a step: all of them, whatever the total adds up.
 
@@ -65,7 +68,7 @@ class Recurrence:
         self.title, self.text, self.source = title, program.text, program.text
         self.conventions = conventions
         self.program = program
-        self.blocks = program.blocks
+        self.blocks, self.rows = program.blocks, program.rows
         self.let = checked_let(let)
         notes = list(program.notes)
         folded, fold_notes, self.folded_steps = fold_steps(list(program.equations))
@@ -84,6 +87,11 @@ class Recurrence:
             if close:
                 notes.append(f"{name} is not a known function and stays abstract; did you mean {close[0]}?")
         self.notes = tuple(notes)
+
+    @cached_property
+    def reading(self) -> str:
+        """The recurrence as understood: one line an equation, in the plain language with explicit operators."""
+        return "\n".join(show(d.equation) for d in self.definitions)
 
     @property
     def title(self) -> str:
@@ -541,4 +549,4 @@ def _again(program: Program, let: dict[str, Any], title: str, conventions: tuple
 
 def from_text(text: str, let: Mapping[str, Any] | None = None, **options: Any) -> Recurrence:
     """A recurrence from equations as text."""
-    return Recurrence(parse(text), let, **options)
+    return Recurrence(understand(parse(text)), let, **options)

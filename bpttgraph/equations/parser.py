@@ -11,9 +11,11 @@ from ..errors import BPTTError, expect
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut, trim
 from .names import Names, decide_steps, is_latex
+from .notes import Note
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
 from .trees import depends, walk
 from .vocabulary import known_function, known_functions
+from .wrapping import unwrap
 
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
 
@@ -37,13 +39,14 @@ class Reader:
         self.source = Source(text)
         self.nodes = 0
         self.notes: list[str] = []
-        self.lines = cut(self.source, scan(self.source))
+        bare, notes = unwrap(text)
+        self.notes += notes
+        self.lines = cut(self.source, scan(Source(bare)))
         for line in self.lines:
             if line.tokens:
                 note = trim(line)
                 if note:
-                    place = self.source.span(line.tokens[0].start if line.tokens else 0, 0)
-                    self.notes.append(f"line {place.line}: {note}")
+                    self.notes.append(Note.at(note, self.source.span(line.tokens[0].start if line.tokens else 0, 0)))
             if line.tokens:
                 line.latex = is_latex(line.tokens)
                 line.tokens = Names(self.source, line).run()

@@ -123,7 +123,12 @@ class Equation:
 
 @dataclass(frozen=True, slots=True)
 class Program:
+    """The equations of a text. `notes`: what was assumed or dropped; `latex`: whether it is LaTeX; `rows`: whether its
+    vectors are rows, as in `x_t W`."""
+
     equations: tuple[Equation, ...]
     blocks: tuple[str, ...]
     text: str
     notes: tuple[str, ...] = ()
+    latex: bool = False
+    rows: bool = False

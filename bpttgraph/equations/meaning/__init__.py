@@ -1,0 +1,23 @@
+"""From syntax to meaning: what a lecture leaves unsaid is supplied, one habit of writing a module.
+
+`understand` sends a program through `PASSES`. A pass takes the equations as they were read and returns them in the
+plain language (explicit steps, no unit indices, no layers, …), with a `Note` for everything that it assumed. A pass
+knows no other; it leaves alone what it does not recognise, and refuses what has two readings, with both spelled out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..syntax import Program
+
+__all__ = ["PASSES", "understand"]
+
+PASSES: tuple[Callable[[Program], Program], ...] = ()
+
+
+def understand(program: Program) -> Program:
+    """The program in the plain language."""
+    for change in PASSES:
+        program = change(program)
+    return program
