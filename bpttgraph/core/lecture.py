@@ -29,7 +29,7 @@ import numpy as np
 from ..errors import BPTTError
 from . import special
 from .graph import Node
-from .primitive import OPERATIONS, TABLE, Bilinear, Elementwise, Linear, Own, Primitive, Shape, entered
+from .primitive import OPERATIONS, READINGS, TABLE, Bilinear, Elementwise, Linear, Own, Primitive, Shape, entered
 
 __all__ = ["TABLE", "Primitive", "abstract_function", "matmul", "sum_to"]
 
@@ -67,39 +67,30 @@ def _first(shape: Shape, *_: Shape, **__: Any) -> Shape:
 # -- how the kinds are entered -----------------------------------------------------------------------------------------
 
 
-def elementwise(
-    name: str, value: Callable[..., Any], *partials: Any, symbol: str = "", notation: str = "call", **more: Any
-) -> Primitive:
-    return entered(Elementwise(name, value, _same, partials, symbol or name, notation, **more))
+def _entry(kind: type[Primitive], name: str, value: Any, shape: Any, rule: Any, symbol: str, more: Any) -> Primitive:
+    """A new entry; `more` are fields of `Primitive`, and readings by their own names."""
+    readings = {k: more.pop(k) for k in READINGS if k in more}
+    return entered(kind(name, value, shape, rule, symbol or name, readings=readings, **more))
+
+
+def elementwise(name: str, value: Any, *partials: Any, symbol: str = "", **more: Any) -> Primitive:
+    return _entry(Elementwise, name, value, _same, partials, symbol, more)
 
 
 def linear(
-    name: str,
-    value: Callable[..., Any],
-    shape: Any,
-    transpose: Any,
-    symbol: str = "",
-    notation: str = "call",
-    **more: Any,
+    name: str, value: Any, shape: Any, transpose: Any, symbol: str = "", notation: str = "call", **more: Any
 ) -> Primitive:
-    return entered(Linear(name, value, shape, transpose, symbol or name, notation, **more))
+    return _entry(Linear, name, value, shape, transpose, symbol, more | {"notation": notation})
 
 
 def bilinear(
-    name: str,
-    value: Callable[..., Any],
-    shape: Any,
-    left: Any,
-    right: Any,
-    symbol: str = "",
-    notation: str = "call",
-    **more: Any,
+    name: str, value: Any, shape: Any, left: Any, right: Any, symbol: str = "", notation: str = "call", **more: Any
 ) -> Primitive:
-    return entered(Bilinear(name, value, shape, (left, right), symbol or name, notation, **more))
+    return _entry(Bilinear, name, value, shape, (left, right), symbol, more | {"notation": notation})
 
 
-def own(name: str, value: Callable[..., Any], shape: Any, tangent: Any, symbol: str = "", **more: Any) -> Primitive:
-    return entered(Own(name, value, shape, tangent, symbol or name, "call", **more))
+def own(name: str, value: Any, shape: Any, tangent: Any, symbol: str = "", **more: Any) -> Primitive:
+    return _entry(Own, name, value, shape, tangent, symbol, more)
 
 
 # -- linear: sums, copies and rearrangements ---------------------------------------------------------------------------
@@ -191,7 +182,16 @@ sub = linear(
     neutral=(None, 0),
 )
 neg = linear("neg", lambda x: -x, _same, lambda g, slot, node: -g, "−", "prefix", signs=(-1,))
-identity = linear("identity", lambda x: x, _same, lambda g, slot, node: g, notation="hidden", signs=(1,))
+identity = linear(
+    "identity",
+    lambda x: x,
+    _same,
+    lambda g, slot, node: g,
+    notation="hidden",
+    signs=(1,),
+    word="identity id",
+    result="same",
+)
 _expand = linear(
     "expand",
     _expand_value,
@@ -224,6 +224,9 @@ diag = linear(
     lambda x: x[..., :, None] * np.eye(x.shape[-1], dtype=x.dtype),
     lambda s: (s[0], s[0]),
     lambda g, slot, node: diagonal(g),
+    word="diag",
+    result="diag",
+    scalar=identity,
 )
 diagonal: Primitive = linear("diagonal", _diagonal_value, lambda s: (s[0],), lambda g, slot, node: diag(g))
 _batch_sum = linear(
@@ -372,7 +375,14 @@ matmat: Primitive = bilinear(
     "infix",
 )
 dot = bilinear(
-    "dot", lambda a, b: np.sum(a * b, axis=-1), _scalar, lambda g, a, b: last(g) * b, lambda g, a, b: a * last(g)
+    "dot",
+    lambda a, b: np.sum(a * b, axis=-1),
+    _scalar,
+    lambda g, a, b: last(g) * b,
+    lambda g, a, b: a * last(g),
+    word="dot",
+    result="pair",
+    scalar=mul,
 )
 outer: Primitive = bilinear(
     "outer",
@@ -380,6 +390,9 @@ outer: Primitive = bilinear(
     lambda a, b: (a[0], b[0]),
     lambda g, a, b: matvec(g, b),
     lambda g, a, b: vecmat(a, g),
+    word="outer",
+    result="outer",
+    scalar=mul,
 )
 
 
@@ -541,35 +554,53 @@ step = elementwise("step", _step_value, None, symbol="1₊", kink=lambda x: x)
 sign = elementwise("sign", lambda x: np.sign(np.real(x)), None, kink=lambda x: x)
 above = elementwise("above", _above_value, None, None, symbol="1₊", kink=lambda a, b: a - b)
 square = elementwise("square", lambda x: x * x, lambda y, x: 2.0 * x, symbol="²", notation="postfix")
-tanh = elementwise("tanh", _quick("tanh"), lambda y, x: 1.0 - square(y))
-sigmoid = elementwise("sigmoid", _sigmoid_value, lambda y, x: y * (1.0 - y), symbol="σ", positive=True)
-relu = elementwise("relu", _relu_value, lambda y, x: step(x), kink=lambda x: x)
+tanh = elementwise("tanh", _quick("tanh"), lambda y, x: 1.0 - square(y), word="tanh")
+sigmoid = elementwise(
+    "sigmoid",
+    _sigmoid_value,
+    lambda y, x: y * (1.0 - y),
+    symbol="σ",
+    positive=True,
+    word="sigmoid σ sigma sigm logistic",
+)
+relu = elementwise("relu", _relu_value, lambda y, x: step(x), kink=lambda x: x, word="relu ReLU")
 leaky_relu = elementwise(
     "leaky_relu",
     lambda x, slope=0.01: np.where(_positive(x), x, slope * x),
     lambda y, x, slope=0.01: slope + (1 - slope) * step(x),
     kink=lambda x, slope=0.01: x,
+    attributes={"slope": 0.01},
+    word="leaky_relu lrelu LeakyReLU",
 )
-softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x), positive=True)
+softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x), positive=True, word="softplus")
 elu = elementwise(
-    "elu", _elu_value, lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha), kink=lambda x, alpha=1.0: x
+    "elu",
+    _elu_value,
+    lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha),
+    kink=lambda x, alpha=1.0: x,
+    attributes={"alpha": 1.0},
+    word="elu",
 )
-silu = elementwise("silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)))
-erf = elementwise("erf", special.erf, lambda y, x: (2 / np.pi**0.5) * exp(-square(x)))
+silu = elementwise(
+    "silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)), word="silu"
+)
+erf = elementwise("erf", special.erf, lambda y, x: (2 / np.pi**0.5) * exp(-square(x)), word="erf")
 normal_cdf = elementwise("normal_cdf", special.normal_cdf, lambda y, x: _bell(x), symbol="Φ", positive=True)
-gelu = elementwise("gelu", lambda x: x * special.normal_cdf(x), lambda y, x: normal_cdf(x) + x * _bell(x))
-gelu_tanh = elementwise("gelu_tanh", lambda x: x * _gelu_gate(x), _gelu_tanh_partial)
-exp: Primitive = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True)
-log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero)
-sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero)
-sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x))
-cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x))
-absolute = elementwise("abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x)
+gelu = elementwise("gelu", lambda x: x * special.normal_cdf(x), lambda y, x: normal_cdf(x) + x * _bell(x), word="gelu")
+gelu_tanh = elementwise("gelu_tanh", lambda x: x * _gelu_gate(x), _gelu_tanh_partial, word="gelu_tanh")
+exp: Primitive = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True, word="exp")
+log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero, word="log ln")
+sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero, word="sqrt")
+sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x), word="sin")
+cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x), word="cos")
+absolute = elementwise("abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x, word="abs")
 clip = elementwise(
     "clip",
     lambda x, low, high: np.where(np.real(x) < low, low, np.where(np.real(x) > high, high, x)),
     lambda y, x, low, high: step(x - low) * step(high - x),
     kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)),
+    attributes={"low": None, "high": None},
+    word="clip",
 )
 div = elementwise(
     "div",
@@ -600,6 +631,7 @@ power_ = elementwise(
     lambda y, x, exponent: exponent * power(x, exponent - 1),
     symbol="^",
     domain=_power_domain,
+    attributes={"exponent": None},
 )
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
 maximum = elementwise(
@@ -680,9 +712,18 @@ softmax = own(
     _first,
     lambda t, slot, y, x: y * t - y * last(dot(y, t)) if _dims(x) else 0.0 * t,
     positive=True,
+    word="softmax Softmax",
+    result="same",
+    scalar=lambda x: 0.0 * x + 1.0,
 )
 log_softmax = own(
-    "log_softmax", _log_softmax_value, _first, lambda t, slot, y, x: t - expand(last(dot(exp(y), t)), shape=x.shape)
+    "log_softmax",
+    _log_softmax_value,
+    _first,
+    lambda t, slot, y, x: t - expand(last(dot(exp(y), t)), shape=x.shape),
+    word="log_softmax",
+    result="same",
+    scalar=lambda x: 0.0 * x,
 )
 logsumexp = own("logsumexp", _logsumexp_value, _vector, lambda t, slot, y, x: dot(softmax(x), t))
 cross_entropy = own(
@@ -692,6 +733,9 @@ cross_entropy = own(
     lambda t, slot, e, y, target: -dot(log(y), t) if slot else -dot(ratio(target, y), t),
     "CE",
     domain=lambda y, target: (np.where(target != 0, y, 1.0), False),
+    word="cross_entropy",
+    result="pair",
+    scalar=lambda y, target: -(target * log(y)),
 )
 squared_error = own(
     "squared_error",
@@ -699,6 +743,9 @@ squared_error = own(
     _scalar,
     lambda t, slot, e, y, target: dot(target - y, t) if slot else dot(y - target, t),
     "SE",
+    word="squared_error",
+    result="pair",
+    scalar=lambda y, target: 0.5 * square(y - target),
 )
 norm = own(
     "norm",
@@ -706,6 +753,9 @@ norm = own(
     _vector,
     lambda t, slot, y, x: dot(ratio(x, expand(last(y), shape=x.shape)), t),
     domain=lambda x: (_norm_value(x), True),
+    word="norm",
+    result="reduce",
+    scalar=absolute,
 )
 largest = own(
     "max",

@@ -18,6 +18,7 @@ from ..errors import BPTTError
 
 __all__ = [
     "OPERATIONS",
+    "READINGS",
     "TABLE",
     "Bilinear",
     "Elementwise",
@@ -35,6 +36,16 @@ Shape = tuple[int, ...]
 Reverse = Callable[[Callable[[Any], Any], Any, Any, Any], Any]
 """The caller's own reverse pass, for a rule that is stated the other way round: `reverse(linear, node, like, g)` sends
 the cotangent `g` of `linear(t)` back to `t`, an unknown shaped like `like`."""
+
+READINGS = {
+    "word": "its name in equations, and its other spellings after it",
+    "result": "what equations know of the result where that does not follow from the kind: `Function.shape`",
+    "scalar": "of a function of vectors, what it is of numbers, which have no axis",
+    "slope": "the largest |partial derivative|",
+    "code": "its value as the text of a NumPy expression of x (or of x and y)",
+    "series": "its value on arrays of FLINT power series",
+}
+"""What an entry may say to the rooms above, and None says that there is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +68,9 @@ class Primitive:
         signs: of an operation that adds its arguments up, with which sign each (1, −1 for a − b).
         neutral: what leaves the other argument of two as it is, on the left and on the right (0 + x, x / 1).
         unbatching: whether the result belongs to no single example.
-        readings: what the rooms above read of an operation that stands in none of their tables, one of a user's own or
-            a new entry: "word", its name in equations (of an entry of the table); "slope", the largest |partial
-            derivative|; "code", its value as the text of a NumPy expression of x (or of x and y); "series", its value
-            on arrays of FLINT power series.
+        attributes: the numbers that belong to the value beside the arguments, in order: what each is unless it is
+            given, or None. (What only says shapes, as the axes of a sum, is not among them.)
+        readings: what the rooms above read of it, `READINGS`.
         recipe: how another process makes it, as (function, arguments); by default by its name in the table.
     """
 
@@ -80,6 +90,7 @@ class Primitive:
     signs: tuple[int, ...] | None = None
     neutral: tuple[float | None, float | None] = (None, None)
     unbatching: bool = False
+    attributes: Mapping[str, float | None] = field(default_factory=dict, repr=False)
     readings: Mapping[str, Any] = field(default_factory=dict, repr=False)
     recipe: tuple[Callable[..., Any], tuple[Any, ...]] | None = field(default=None, repr=False)
 

@@ -1,6 +1,7 @@
 """The functions that an equation may call: how each is built from the rule table, and the shape it has.
 
-`FUNCTIONS[name] = Function(build, shape)`; `shape` is one of
+An entry of the table that has a word is one of them, by what the entry says (`core.primitive.READINGS`); those that are
+made of several operations stand here. `FUNCTIONS[name] = Function(build, shape)`; `shape` is one of
 
 * "same": elementwise, or a vector to a vector of the same size;
 * "reduce": a vector to a scalar;
@@ -22,10 +23,9 @@ from typing import Any
 from ..core import primitives as P
 from ..core.primitive import Elementwise, Primitive
 from ..errors import BPTTError
-from .spellings import ALIASES, GREEK, canonical
 from .syntax import Call
 
-__all__ = ["ALIASES", "FUNCTIONS", "GREEK", "LOSSES", "Function", "canonical", "function_of", "own_function"]
+__all__ = ["ALIASES", "FUNCTIONS", "LOSSES", "Function", "canonical", "function_of", "own_function"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,31 +48,32 @@ def _vector(function: Callable[..., Any], scalar: Callable[..., Any]) -> Callabl
     return build
 
 
-def _along(function: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
+def _along(op: Primitive, scalar: Callable[..., Any]) -> Callable[..., Any]:
     """A function of one vector to a vector (softmax): of a matrix, a lecture means its rows or its columns, and must
     say which."""
 
     def build(x: Any) -> Any:
         if len(x.shape) > 1:
             raise BPTTError(
-                f"softmax takes a vector, not a matrix of shape {x.shape}", "apply it to one row or column at a time"
+                f"{op.name} takes a vector, not a matrix of shape {x.shape}", "apply it to one row or column at a time"
             )
-        return function(x) if x.shape else scalar(x)
+        return op(x) if x.shape else scalar(x)
 
     return build
 
 
-def _clip(x: Any, low: Any, high: Any) -> Any:
-    return P.clip(x, low=_number(low), high=_number(high))
+def _with_attributes(op: Elementwise) -> Callable[..., Any]:
+    """A function whose last arguments are plain numbers, such as the bounds of clip."""
+    count = len(op.rule)
 
+    def build(*args: Any) -> Any:
+        given = dict(zip(op.attributes, args[count:]))
+        for name, node in given.items():
+            if not node.is_constant:
+                raise BPTTError(f"{name} of {op.name} must be a number", "write a number, such as clip(x, -5, 5)")
+        return op(*args[:count], **op.attributes | {k: float(v.attrs["value"]) for k, v in given.items()})
 
-def _number(node: Any) -> float:
-    if not node.is_constant:
-        raise BPTTError(
-            "the bounds and slopes of clip, leaky_relu and elu must be numbers",
-            "write a number, such as clip(x, -5, 5)",
-        )
-    return float(node.attrs["value"])
+    return build
 
 
 def _stack(*parts: Any) -> Any:
@@ -80,60 +81,56 @@ def _stack(*parts: Any) -> Any:
 
 
 def own_function(op: Primitive) -> Function:
-    """An operation made by `bpttgraph.primitive` as a function of the language.
-
-    Entry by entry, shapes are known from one another; of others nothing is known but what the value says.
-    """
+    """An operation as a function of the language, by what its entry says. One made by `bpttgraph.primitive` says
+    nothing: entry by entry, shapes are known from one another; of others nothing is known but what the value says."""
     if isinstance(op, Elementwise):
         count = len(op.rule)
-        return Function(op, {1: "same", 2: "reduce"}.get(count, "free"), (count, count))
-    return Function(op, "free", (1, 99))
+        needed = count + sum(default is None for default in op.attributes.values())
+        build = _with_attributes(op) if op.attributes else op
+        return Function(build, {1: "same", 2: "reduce"}.get(count, "free"), (needed, count + len(op.attributes)))
+    result, scalar = op.readings.get("result", "free"), op.readings.get("scalar")
+    if result == "free":
+        return Function(op, "free", (1, 99))
+    count = 2 if result in ("pair", "outer") else 1
+    build = op if scalar is None else _along(op, scalar) if result == "same" else _vector(op, scalar)
+    return Function(build, result, (count, count))
 
+
+_WORDS = {op: str(op.readings["word"]).split() for op in P.TABLE.values() if op.readings.get("word")}
+
+ALIASES = {other: names[0] for names in _WORDS.values() for other in names[1:]}
 
 FUNCTIONS: dict[str, Function] = {
-    **{
-        name: Function(P.TABLE[name], "same")
-        for name in (
-            "tanh",
-            "sigmoid",
-            "relu",
-            "softplus",
-            "silu",
-            "gelu",
-            "gelu_tanh",
-            "erf",
-            "exp",
-            "log",
-            "sqrt",
-            "abs",
-            "sin",
-            "cos",
-            "identity",
-        )
-    },
-    "leaky_relu": Function(lambda x, *s: P.leaky_relu(x, slope=_number(s[0]) if s else 0.01), "same", (1, 2)),
-    "elu": Function(lambda x, *a: P.elu(x, alpha=_number(a[0]) if a else 1.0), "same", (1, 2)),
-    "clip": Function(_clip, "same", (3, 3)),
-    "softmax": Function(_along(P.softmax, lambda x: 0.0 * x + 1.0), "same"),
-    "log_softmax": Function(_along(P.log_softmax, lambda x: 0.0 * x), "same"),
+    **{names[0]: own_function(op) for op, names in _WORDS.items()},
+    # what is made of several operations
     "sum": Function(P.total, "reduce"),
     "mean": Function(P.mean, "reduce"),
-    "norm": Function(_vector(P.norm, P.absolute), "reduce"),
     "max": Function(lambda *a: P.maximum(*a) if len(a) == 2 else _vector(P.largest, P.identity)(*a), "reduce", (1, 2)),
     "min": Function(
         lambda *a: P.minimum(*a) if len(a) == 2 else -_vector(P.largest, P.identity)(-a[0]), "reduce", (1, 2)
     ),
-    "dot": Function(_vector(P.dot, P.mul), "pair", (2, 2)),
-    "cross_entropy": Function(_vector(P.cross_entropy, lambda y, target: -(target * P.log(y))), "pair", (2, 2)),
-    "squared_error": Function(_vector(P.squared_error, lambda y, target: 0.5 * P.square(y - target)), "pair", (2, 2)),
-    "outer": Function(_vector(P.outer, P.mul), "outer", (2, 2)),
-    "diag": Function(_vector(P.diag, P.identity), "diag"),
     "concat": Function(_stack, "concat", (1, 99)),
-    # an entry of the table may bring its own word along
-    **{str(op.readings["word"]): own_function(op) for op in P.TABLE.values() if "word" in op.readings},
 }
 
 LOSSES = ("cross_entropy", "squared_error")
+
+
+_LETTERS = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi omega"
+)
+_GREEK = dict(zip(_LETTERS.split(), "αβγδεζηθικλμνξρστυφχψω"))
+
+
+def canonical(name: str) -> str:
+    """One spelling of a function or variable name for look-ups: `phi` and `φ` are the same, so are `sigma`, `σ` and
+    `sigmoid`.
+
+    >>> canonical("phi"), canonical("sigma"), canonical("g_1")
+    ('φ', 'sigmoid', 'g_1')
+    """
+    head, mark, tail = name.partition("_")
+    name = _GREEK.get(head, head) + mark + tail
+    return ALIASES.get(name, name)
 
 
 def function_of(call: Call) -> Function | None:

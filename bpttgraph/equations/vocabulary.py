@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
-
-from .spellings import ALIASES
 
 __all__ = ["known_function", "known_functions", "whole_words"]
 
 
 @cache
-def known_functions() -> frozenset[str]:
-    """The functions that equations may call. The rule table is read with the first text, not before."""
-    from .functions import FUNCTIONS
+def _words() -> Mapping[str, str]:
+    """Every function that equations may call and every other spelling of one, with its own name. The rule table is
+    read with the first text, not before."""
+    from .functions import ALIASES, FUNCTIONS
 
-    return frozenset(FUNCTIONS)
+    return {name: name for name in FUNCTIONS} | ALIASES
+
+
+@cache
+def known_functions() -> frozenset[str]:
+    """The functions that equations may call."""
+    return frozenset(_words().values())
 
 
 @cache
 def whole_words() -> frozenset[str]:
     """Words that LaTeX mode keeps whole although they stand there as a run of letters."""
-    return known_functions() | ALIASES.keys() | {"target", "prod", "loss"}
+    return frozenset({*_words(), "target", "prod", "loss"})
 
 
 def known_function(name: str) -> str | None:
     """The canonical name of a known function ("σ" and "ReLU" are "sigmoid" and "relu"), or None."""
-    if name in ALIASES:
-        return ALIASES[name]
+    words = _words()
     # Slides spell Softmax and ReLU with capitals.
-    return next((n for n in (name, name.lower()) if n in known_functions()), None)
+    return words.get(name) or (lower if (lower := name.lower()) in known_functions() else None)
