@@ -71,7 +71,7 @@ def _with_attributes(op: Elementwise) -> Callable[..., Any]:
         for name, node in given.items():
             if not node.is_constant:
                 raise BPTTError(f"{name} of {op.name} must be a number", "write a number, such as clip(x, -5, 5)")
-        return op(*args[:count], **op.attributes | {k: float(v.attrs["value"]) for k, v in given.items()})
+        return op(*args[:count], **{**op.attributes, **{k: float(v.attrs["value"]) for k, v in given.items()}})
 
     return build
 
