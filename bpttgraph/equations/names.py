@@ -11,6 +11,7 @@ from .latex import Source, Token
 from .lines import Line
 from .syntax import Index, Name
 from .vocabulary import known_function, whole_words
+from .words import sounds_like_a_function, spelled_function
 
 __all__ = [
     "REDUCTIONS",
@@ -52,13 +53,36 @@ def is_latex(tokens: list[Token]) -> bool:
     )
 
 
+def join_words(tokens: list[Token]) -> list[Token]:
+    """A function spelled with `_`, as `leaky_relu` before its bracket, is one word in LaTeX too."""
+    result: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        token, stop = tokens[at], at + 1
+        if token.kind == "word" and len(token.text) > 1:
+            while [t.kind for t in tokens[stop : stop + 2]] == ["_", "word"] and not tokens[stop].space:
+                stop += 2
+        text = spelled_function([t.text for t in tokens[at:stop:2]]) if stop > at + 1 else None
+        if text and stop < len(tokens) and tokens[stop].kind == "(":
+            result.append(Token("word", text, token.start, tokens[stop - 1].stop, token.space, token.latex, whole=True))
+            at = stop
+        else:
+            result.append(token)
+            at += 1
+    return result
+
+
 def split_letters(tokens: list[Token]) -> Iterator[Token]:
     """In LaTeX a run of letters is a product: `WX` is W X, `W_xx_t` is W_x x_t. Functions and `h[t]` stay whole."""
     for i, token in enumerate(tokens):
         after = tokens[i + 1] if i + 1 < len(tokens) else token
         adjacent = not after.space and after is not token
         whole = (
-            token.whole or token.text in whole_words() or known_function(token.text) or (adjacent and after.kind == "[")
+            token.whole
+            or token.text in whole_words()
+            or known_function(token.text)
+            or (adjacent and after.kind == "[")
+            or (after.kind == "(" and sounds_like_a_function(token.text))
         )
         pieces: list[str] = []
         if token.kind == "number" and i and tokens[i - 1].kind == "frac" and token.text.isdigit():
@@ -102,7 +126,7 @@ class Names:
 
     def __init__(self, source: Source, line: Line) -> None:
         self.source, self.line = source, line
-        self.tokens = list(split_letters(line.tokens)) if line.latex else line.tokens
+        self.tokens = list(split_letters(join_words(line.tokens))) if line.latex else line.tokens
         end = self.tokens[-1].stop
         self.tokens = [*self.tokens, Token("end", "", end, end)]
         self.at = 0

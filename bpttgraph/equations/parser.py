@@ -15,6 +15,7 @@ from .notes import Note
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
 from .trees import depends, walk
 from .vocabulary import known_function, known_functions
+from .words import LETTERS, calligraphic, sounds_like_a_function, upright
 from .wrapping import unwrap
 
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
@@ -260,8 +261,40 @@ class Parser:
         if bracket.separated:
             return True
         if name.name[0].isupper():
-            return False
+            return self.titled(token, name)
         return self.reader.factors[token.text] == 0 if self.line.latex else not bracket.space
+
+    def titled(self, token: Token, name: Name) -> bool:
+        """The same of a word with a capital, or a capital letter: a matrix, unless its look says otherwise."""
+        base, _, script = name.name.partition("_")
+        if self.reader.factors[token.text] or (self.token.space and not self.line.latex):
+            return False
+        if len(base) > 1:
+            return sounds_like_a_function(base) or (token.latex and token.whole and upright(base))
+        text, letter = self.source.text, token.start
+        if calligraphic(text, letter):
+            return True
+        if (script and base.isascii()) or not (base in LETTERS or self.alone()):
+            return False
+        self.reader.notes.append(
+            Note.at(f"{name.name}(…) was read as a function; write {name.name} @ (…) for a matrix", name.span)
+        )
+        return True
+
+    def alone(self) -> bool:
+        """Whether the bracket here ends the right side and holds a matrix: `h_t = S(W h_{t-1} + b)`."""
+        depth, at = 0, self.at
+        while True:
+            depth += (self.tokens[at].kind == "(") - (self.tokens[at].kind == ")")
+            at += 1
+            if depth == 0 or at == len(self.tokens):
+                break
+        inside = (t.name for t in self.tokens[self.at : at] if t.name)
+        return (
+            self.at == 1
+            and self.tokens[at].kind == "end"
+            and any(name.index is None and name.name[0].isupper() for name in inside)
+        )
 
     def call(self, function: str, token: Token) -> Expr:
         opening = self.token
