@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import re
 
+from .latex import words
 from .vocabulary import whole_words
 
 __all__ = ["LETTERS", "calligraphic", "sounds_like_a_function", "spelled_function", "upright"]
 
-ACRONYMS = set("LN BN GN IN FC FFN FF MLP NN CNN RNN LSTM GRU GLU RMS ln bn fc ff nn mlp ffn cnn rnn lstm gru".split())
+ACRONYMS = frozenset(
+    words("LN BN GN IN FC FFN FF MLP NN CNN RNN LSTM GRU GLU RMS ln bn fc ff nn mlp ffn cnn rnn lstm gru")
+)
 """Words without a vowel that name a layer or a network."""
 
 LETTERS = set("FGHΘΦΨΓΞΥΩ")
