@@ -1,9 +1,9 @@
 """`judge(case)`: is a pasted text read as what it means? Loss and gradients of both are compared on the same data.
 
 A case is a dictionary: `text` as pasted; `means` the same with explicit operators, and `or` other right readings;
-`expect`: "same", "note" (the same, and a note has one of the words `note_about`) or "refuse" (the message has one of the
-words `error_about`, which are separated by bars); `sizes` and `let` by the names of the meaning; `rename` from a name
-of the text to one of the meaning where their letters differ.
+`expect`: "same", "note" (the same, and a note has one of the words `note_about`) or "refuse" (the message has one of
+the words `error_about`, which are separated by bars); `sizes` and `let` by the names of the meaning; `rename` from a
+name of the text to one of the meaning where their letters differ.
 """
 
 from __future__ import annotations

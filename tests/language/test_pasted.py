@@ -1,4 +1,5 @@
-"""Every pasted text is read as what it means, or refused with the right words; `open.txt` holds what is not there yet."""
+"""Every pasted text is read as what it means, or refused with the right words; `open.txt` holds what is not there
+yet."""
 
 from __future__ import annotations
 
