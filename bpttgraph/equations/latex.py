@@ -55,6 +55,13 @@ STYLES = set(
         "stackrel overset"
     )
 )
+# Styles that may tell one letter from another, by the name that it then bears: a bold x beside an x is x_bold.
+LOOKS = {
+    "mathbf": "bold", "boldsymbol": "bold", "bm": "bold", "pmb": "bold", "vec": "bold", "mathcal": "cal",
+    "mathscr": "cal", "mathfrak": "frak", "mathbb": "bb", "mathsf": "sans",
+}  # fmt: skip
+UNICODE_LOOKS = {"SCRIPT": "cal", "FRAKTUR": "frak", "BLACK-LETTER": "frak", "DOUBLE-STRUCK": "bb", "BOLD": "bold",
+                 "SANS-SERIF": "sans"}  # fmt: skip
 TEXTS = set(words("text textrm textbf textit textsf texttt textnormal mathrm mathit mathtt operatorname"))
 FIRST_ARGUMENT_DROPPED = set(words("textcolor stackrel overset label tag color hspace vspace ref eqref cite"))
 SPACES = set(
@@ -83,8 +90,8 @@ CHARACTERS = {
     "⇒": "⇒", "⟹": "⇒", "∈": "∈", "∂": "∂", "⟨": "<", "⟩": ">", "‖": "‖", "∥": "‖", "⊤": "⊤",
 }  # fmt: skip
 PUNCTUATION = set("+-*/@^=()[]{},;:<>'_.")
-SUBSCRIPTS = "₀-₉₊₋₍₎ₐ-ₜᵢᵣᵤᵥⱼ"
-SUPERSCRIPTS = "⁰¹²³⁴-⁹⁺⁻⁽⁾ⁿⁱᵀᵗᵏʲ"
+SUBSCRIPTS = "₀-₉₊₋₍₎ₐ-ₜᵢᵣᵤᵥⱼᵦᵧᵨᵩᵪ"
+SUPERSCRIPTS = "⁰¹²³⁴-⁹⁺⁻⁽⁾ⁿⁱᵀᵃᵇᵈᵉᵍʰʲᵏˡᵐᵒᵖʳˢᵗᵘᵛʷˣʸᶜᶠᶻ"
 MARKS = "\u0300-\u036f\u20d0-\u20ff"
 LETTER = rf"(?![{SUBSCRIPTS}{SUPERSCRIPTS}])[^\W_]"
 WORD = re.compile(rf"(?:[^\W\d_][{MARKS}]*)(?:[^\W_][{MARKS}]*)*")
@@ -124,6 +131,7 @@ class Token:
     space: bool = False  # white space stands before it
     latex: bool = False  # a command, or text between dollar signs
     whole: bool = False  # a word that LaTeX mode must not split into letters
+    look: str = ""  # the style of a letter: "bold", "cal", …
     separated: bool = False  # an opening bracket whose contents have a comma or semicolon of their own
     name: Name | None = None  # kind "name"
     undecided: tuple[str, int] | None = None  # kind "name": base and number of `h_3`, a step or part of the name
@@ -173,18 +181,28 @@ def normal(word: str) -> str:
     return unicodedata.normalize("NFKC", word)
 
 
+def unicode_look(word: str) -> str:
+    """The style of a letter such as 𝐖 or 𝒲."""
+    if word[0].isascii() or word[0] == "ℓ" or normal(word[0]) == word[0]:
+        return ""
+    name = unicodedata.name(word[0], "")
+    return next((look for part, look in UNICODE_LOOKS.items() if part in name), "")
+
+
 def scan(source: Source) -> list[Token]:
     """Tokens of the whole text, the last one of kind "end"."""
     text = source.text
     tokens: list[Token] = []
     braces: list[bool] = []  # for every open brace: is it one that leaves no token?
+    looks = [""]  # the style in which the text stands, one more for every open brace
     matrices = 0
     at, space, transparent, dollars = 0, True, False, False
+    look, command = "", False  # what a command without a token says about the next token
 
     def add(kind: str, value: str, start: int, stop: int, latex: bool = False, whole: bool = False) -> None:
-        nonlocal space
-        tokens.append(Token(kind, value, start, stop, space, latex or dollars, whole))
-        space = False
+        nonlocal space, look, command
+        tokens.append(Token(kind, value, start, stop, space, latex or dollars or command, whole, look or looks[-1]))
+        space, look, command = False, "", False
 
     while at < len(text):
         match = TOKEN.match(text, at)
@@ -214,9 +232,10 @@ def scan(source: Source) -> list[Token]:
                 at = words.end()
                 add("word", re.sub(r"\\_|[- ]", "_", normal(words[1])), start, at, latex=True, whole=True)
             elif name in STYLES or name in TEXTS:
-                transparent = True
+                transparent = command = True
+                look = LOOKS.get(name, look)
             elif name in SPACES:
-                space = True
+                space = command = True
                 if name == "right" and text.startswith(".", at):
                     at += 1
             elif name in ("sum", "prod"):
@@ -245,6 +264,7 @@ def scan(source: Source) -> list[Token]:
             add("number", value, start, at)
         elif match["word"]:
             word = normal(value)
+            look = look or unicode_look(value)
             add("word" if WORD.fullmatch(word) else "bad", word, start, at)
         elif match["subscript"] or match["superscript"]:
             add("sub" if match["subscript"] else "sup", normal(value).replace("−", "-"), start, at)
@@ -252,11 +272,14 @@ def scan(source: Source) -> list[Token]:
             add("=", "=", start, at)
         elif value == "{":
             braces.append(transparent)
+            looks.append(look or looks[-1])
             if not transparent:
                 add("{", value, start, at)
             transparent = False
             continue
         elif value == "}":
+            if len(looks) > 1:
+                looks.pop()
             if not (braces and braces.pop()):
                 add("}", value, start, at)
         else:
