@@ -2,8 +2,9 @@
 
 LaTeX is not translated to another text first, so every caret points at what the user typed: a command becomes the token
 it stands for (`\\odot` is `*`), a style such as `\\mathbf{…}` or a space such as `\\quad` becomes nothing, an accent
-such as `\\hat` becomes the combining mark that the name will carry. What cannot stand in an equation becomes a token of
-kind "bad", reported only if it is in a part that is kept (commentary left of `\\Rightarrow` is not).
+such as `\\hat` becomes the combining mark that the name will carry, `\\text{…}` that is no name a token of kind "text".
+What cannot stand in an equation becomes a token of kind "bad", reported only if it is in a part that is kept (what
+stands left of `\\Rightarrow` is not).
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import re
 import unicodedata
 from bisect import bisect_right
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError
+from .layout import Layout
 from .syntax import Index, Name, Span
+from .vocabulary import known_function
 
 __all__ = ["MAX_CHARACTERS", "Source", "Token", "scan"]
 
@@ -52,31 +56,46 @@ ACCENTS = {
 STYLES = set(
     words(
         "mathbf boldsymbol bm vec underline boxed mathcal mathbb mathsf mathfrak mathscr pmb mathord mathbin textcolor "
-        "stackrel overset"
+        "stackrel overset underset mathop mathrel mathopen mathclose mathinner ensuremath mathnormal mathbfit "
+        "mathbfcal symbf symbfit colorbox scalebox raisebox href smash cancel fbox uline"
     )
 )
 # Styles that may tell one letter from another, by the name that it then bears: a bold x beside an x is x_bold.
 LOOKS = {
-    "mathbf": "bold", "boldsymbol": "bold", "bm": "bold", "pmb": "bold", "vec": "bold", "mathcal": "cal",
-    "mathscr": "cal", "mathfrak": "frak", "mathbb": "bb", "mathsf": "sans",
+    "mathbf": "bold", "boldsymbol": "bold", "bm": "bold", "pmb": "bold", "vec": "bold", "mathbfit": "bold",
+    "symbf": "bold", "bf": "bold", "boldmath": "bold", "mathcal": "cal", "cal": "cal", "mathscr": "cal",
+    "mathfrak": "frak", "mathbb": "bb", "mathsf": "sans", "sf": "sans",
 }  # fmt: skip
 UNICODE_LOOKS = {"SCRIPT": "cal", "FRAKTUR": "frak", "BLACK-LETTER": "frak", "DOUBLE-STRUCK": "bb", "BOLD": "bold",
                  "SANS-SERIF": "sans"}  # fmt: skip
-TEXTS = set(words("text textrm textbf textit textsf texttt textnormal mathrm mathit mathtt operatorname"))
-FIRST_ARGUMENT_DROPPED = set(words("textcolor stackrel overset label tag color hspace vspace ref eqref cite"))
-SPACES = set(
+BRACED = set(words("underbrace overbrace underbracket overbracket"))  # what stands in the script after them is a remark
+PROSE = set(words("text textrm textbf textit textsf texttt textnormal textsc emph mbox hbox intertext shortintertext"))
+TEXTS = PROSE | set(words("mathrm mathit mathtt operatorname"))
+BREAKS = set(words("newline cr par item linebreak tabularnewline intertext shortintertext"))
+FIRST_ARGUMENT_DROPPED = set(
     words(
-        "left right big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl "
-        "Biggr bigm limits nolimits displaystyle textstyle "
-        "nonumber notag quad qquad space thinspace enspace "
-        ", ; ! : > & hfill bf rm it allowbreak label tag color hspace vspace ref "
-        "eqref cite"
+        "textcolor stackrel overset underset label tag color hspace vspace mspace ref eqref cite phantom hphantom "
+        "vphantom colorbox scalebox raisebox href footnote eqno leqno"
     )
-) | {" "}
-MATRICES = set(words("pmatrix bmatrix matrix vmatrix smallmatrix"))
-ENVIRONMENTS = set(
-    words("aligned align equation gather gathered split multline eqnarray displaymath math alignat flalign")
 )
+WIDE = set(words("quad qquad hspace hfill hfil enspace hskip & tag eqno leqno"))
+SPACES = (
+    set(
+        words(
+            "left right middle big Big bigg Bigg bigl bigr Bigl Bigr biggl biggr Biggl "
+            "Biggr bigm Bigm limits nolimits displaystyle textstyle scriptstyle "
+            "nonumber notag space thinspace medspace thickspace negthinspace nobreakspace "
+            ", ; ! : > / bf rm it cal sf tt em bfseries itshape boldmath mit allowbreak nobreak nolinebreak label "
+            "color vspace mspace ref eqref cite phantom hphantom vphantom footnote mathstrut strut null relax "
+            "centering noindent small large"
+        )
+    )
+    | WIDE
+    | {" "}
+)
+MATRICES = set(words("pmatrix bmatrix matrix vmatrix smallmatrix Bmatrix psmallmatrix bsmallmatrix"))
+EITHER = set(words("array tabular cases dcases rcases drcases subarray"))  # a system of equations, or a column
+WITH_ARGUMENT = set(words("array tabular subarray alignat alignedat xalignat IEEEeqnarray numcases minipage"))
 UNUSABLE = set(
     words(
         "dots ldots cdots vdots ddots uparrow downarrow approx propto rightarrow to mid leq geq neq le ge sim "
@@ -100,13 +119,13 @@ NEWLINE = r"\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]"
 # Every alternative is anchored by its first characters, so that the scan is linear.
 TOKEN = re.compile(
     rf"""(?P<break>\\\\\*?(?:\[[^\]\n]{{0,12}}\])?|\$\$?|\\[][()])
-    |(?P<environment>\\(?:begin|end)\s*\{{(?P<kind>[a-zA-Z]{{1,20}})\*?\}}(?:\{{[a-z0-9|]{{0,20}}\}})?)
+    |(?P<environment>\\(?:begin|end)\s*\{{(?P<kind>[a-zA-Z]{{1,20}})\*?\}})
+    |(?P<subword>\\?_(?P<sub>(?:{LETTER}[{MARKS}]*)+))
     |(?P<command>\\(?:[a-zA-Z]+\*?|.))
     |(?P<newline>{NEWLINE})
     |(?P<space>[^\S\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+|~|\ufeff|\u200b|&)
     |(?P<comment>[#%].*)
     |(?P<transposed>\.T(?![\w\[(]))
-    |(?P<subword>_(?P<sub>(?:{LETTER}[{MARKS}]*)+))
     |(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     |(?P<word>(?:(?![0-9]){LETTER}[{MARKS}]*)(?:{LETTER}[{MARKS}]*)*)
     |(?P<subscript>[{SUBSCRIPTS}]+)
@@ -115,13 +134,16 @@ TOKEN = re.compile(
     |(?P<other>.)""",
     re.VERBOSE,
 )
-TEXT_WORD = re.compile(r"\s*\{\s*((?:[^\W\d_])(?:\w|\\_|[-' ]){0,40}?)\s*\}")
-ARGUMENT = re.compile(r"\*?\s*\{[^{}]*\}")
+TEXT_WORD = re.compile(r"\s*\{([ \t]*[^\W\d_](?:\w|\\_|[-' ]){0,40})\}")
+OPTIONAL = re.compile(r"\[[^][\n]{0,20}\]")
+HALF = re.compile(r"\s*(?P<sign>\\lbrace|\\rbrace|\\?.)")
+LABEL = re.compile(r"\s*[_^](?=\s*\{)")
+SCRIPTS = (["_", "{"], ["^", "{"])
 
 
 @dataclass(slots=True)
 class Token:
-    """`kind` is "word", "number", "name", "reduce", "accent", "sub", "sup", "newline", "break", "end", "bad"
+    """`kind` is "word", "number", "name", "reduce", "accent", "sub", "sup", "text", "newline", "break", "end", "bad"
     or the symbol itself."""
 
     kind: str
@@ -132,6 +154,8 @@ class Token:
     latex: bool = False  # a command, or text between dollar signs
     whole: bool = False  # a word that LaTeX mode must not split into letters
     look: str = ""  # the style of a letter: "bold", "cal", …
+    wide: bool = False  # a column's edge, or more white space than stands between factors, stands before it
+    prose: bool = False  # kind "word": in the letters of running text, as \\text{cell} sets it
     separated: bool = False  # an opening bracket whose contents have a comma or semicolon of their own
     name: Name | None = None  # kind "name"
     undecided: tuple[str, int] | None = None  # kind "name": base and number of `h_3`, a step or part of the name
@@ -169,8 +193,13 @@ class Source:
             return self.error(f"{text} cannot stand in a recurrence", token, hint)
         if text.startswith("\\"):
             known = [*GREEK, *FUNCTIONS, *SYMBOLS, *ACCENTS, *STYLES, *TEXTS, *SPACES, "sum", "prod"]
-            close = nearest(text[1:], [name for name in known if len(name) > 1])
-            hint = close if close.startswith("did") else "write the operation in plain text, as in h[t] = tanh(W x[t])"
+            # A misspelling keeps its first letter and most of the others; what is only similar is no help.
+            like = [
+                name for name in known if len(name) > 2 and name[0] == text[1:2] and abs(len(name) + 1 - len(text)) < 3
+            ]
+            close = get_close_matches(text[1:].rstrip("*"), like, n=2, cutoff=0.7)
+            hint = "write the operation in plain text, as in h[t] = tanh(W x[t])"
+            hint = f"did you mean {' or '.join(chr(92) + name for name in close)}?" if close else hint
             return self.error(f"unknown LaTeX command {text}", token, hint)
         if text == "|":
             return self.error("'|' is not used here", token, "write norm(x); p(a | b) is no recurrence")
@@ -192,17 +221,19 @@ def unicode_look(word: str) -> str:
 def scan(source: Source) -> list[Token]:
     """Tokens of the whole text, the last one of kind "end"."""
     text = source.text
+    layout = Layout(text)
     tokens: list[Token] = []
-    braces: list[bool] = []  # for every open brace: is it one that leaves no token?
     looks = [""]  # the style in which the text stands, one more for every open brace
+    braces: list[str] = []  # for every open brace: "{" if it left a token, "" if it did not, "_" if a remark follows it
     matrices = 0
-    at, space, transparent, dollars = 0, True, False, False
+    at, space, wide, transparent, dollars = 0, True, False, "{", False
     look, command = "", False  # what a command without a token says about the next token
 
     def add(kind: str, value: str, start: int, stop: int, latex: bool = False, whole: bool = False) -> None:
-        nonlocal space, look, command
-        tokens.append(Token(kind, value, start, stop, space, latex or dollars or command, whole, look or looks[-1]))
-        space, look, command = False, "", False
+        nonlocal space, wide, look, command
+        style = look or looks[-1]
+        tokens.append(Token(kind, value, start, stop, space, latex or dollars or command, whole, style, wide))
+        space, wide, look, command = False, False, "", False
 
     while at < len(text):
         match = TOKEN.match(text, at)
@@ -210,13 +241,18 @@ def scan(source: Source) -> list[Token]:
         start, at = at, match.end()
         value = match.group()
         if match["environment"]:
-            if match["kind"] in MATRICES:
-                matrices += 1 if value.startswith("\\b") else -1
-                add("[" if value.startswith("\\b") else "]", value, start, at, latex=True)
-            elif match["kind"] in ENVIRONMENTS:
-                add("break", value, start, at, latex=True)
-            else:
+            begins, kind = value.startswith("\\b"), match["kind"]
+            while begins and text.startswith("[", at) and (optional := OPTIONAL.match(text, at)):
+                at = optional.end()
+            if begins and kind in WITH_ARGUMENT:
+                at = layout.after_group(text, at)
+            if kind in MATRICES or (kind in ("array", "subarray") and start not in layout.systems):
+                matrices += 1 if begins else -1
+                add("[" if begins else "]", value, start, at, latex=True)
+            elif kind in EITHER and start not in layout.systems:
                 add("bad", value, start, at)
+            else:
+                add("break", value, start, at, latex=True)
         elif match["break"]:
             if value.startswith("\\\\") and matrices > 0:
                 add(";", value, start, at, latex=True)
@@ -226,18 +262,38 @@ def scan(source: Source) -> list[Token]:
                     dollars = not dollars
         elif match["command"]:
             name = value[1:].rstrip("*") or "*"
-            if name in FIRST_ARGUMENT_DROPPED and (argument := ARGUMENT.match(text, at)):
-                at = argument.end()
-            if name in TEXTS and (words := TEXT_WORD.match(text, at)):
-                at = words.end()
-                add("word", re.sub(r"\\_|[- ]", "_", normal(words[1])), start, at, latex=True, whole=True)
-            elif name in STYLES or name in TEXTS:
-                transparent = command = True
+            if name in BREAKS:
+                add("break", value, start, at, latex=True)
+            if name in FIRST_ARGUMENT_DROPPED:
+                at = layout.after_group(text, at + text.startswith("*", at))
+            if name in TEXTS:
+                inside = bool(tokens) and (tokens[-1].kind in ("_", "^") or [t.kind for t in tokens[-2:]] in SCRIPTS)
+                stop = layout.after_group(text, at)
+                content = TEXT_WORD.fullmatch(text, at, stop)
+                if content and is_word(content[1], name, text, stop, inside):
+                    word = re.sub(r"\\_|[- ]", "_", normal(content[1].strip()))
+                    look = LOOKS["mathbf"] if name == "textbf" and len(word) == 1 else look
+                    add("word", word, start, stop, latex=True, whole=True)
+                    tokens[-1].prose = name in PROSE
+                    at = stop
+                elif name in PROSE and stop > at and not inside:
+                    add("text", text[at:stop].strip(" \t{}"), start, stop, latex=True)
+                    at = stop
+                else:
+                    transparent, command = "", True
+            elif name in STYLES:
+                transparent, command = "", True
                 look = LOOKS.get(name, look)
+            elif name in BRACED:
+                transparent, command = "_", True
             elif name in SPACES:
                 space = command = True
-                if name == "right" and text.startswith(".", at):
-                    at += 1
+                looks[-1] = LOOKS.get(name, looks[-1])
+                wide |= name in WIDE
+                if name in ("left", "right") and (half := HALF.match(text, at)) and half.start("sign") in layout.halves:
+                    at = half.end()
+            elif name in BREAKS:
+                pass
             elif name in ("sum", "prod"):
                 add("word", name, start, at, latex=True, whole=True)
             elif name in GREEK or name in FUNCTIONS:
@@ -246,6 +302,8 @@ def scan(source: Source) -> list[Token]:
                 add("word" if SYMBOLS[name] == "⊤" else SYMBOLS[name], SYMBOLS[name], start, at, latex=True, whole=True)
             elif name in ACCENTS:
                 add("accent", ACCENTS[name], start, at, latex=True)
+            elif name in ("_", "*"):
+                add(name, name, start, at)  # as Markdown writes them
             else:
                 add("bad", value, start, at, latex=True)
         elif match["newline"]:
@@ -255,11 +313,13 @@ def scan(source: Source) -> list[Token]:
             if value == "&" and matrices > 0:
                 add("bad", value, start, at)
             space = True
+            wide |= value == "&" or len(value) > 1 or value == "\t"
         elif match["transposed"]:
             add("ᵀ", value, start, at)
         elif match["subword"]:
-            add("_", "_", start, start + 1)
-            add("word", normal(match["sub"]), start + 1, at)
+            mark = match.start("sub")
+            add("_", "_", start, mark)
+            add("word", normal(match["sub"]), mark, at)
         elif match["number"]:
             add("number", value, start, at)
         elif match["word"]:
@@ -273,15 +333,18 @@ def scan(source: Source) -> list[Token]:
         elif value == "{":
             braces.append(transparent)
             looks.append(look or looks[-1])
-            if not transparent:
+            if transparent == "{":
                 add("{", value, start, at)
-            transparent = False
+            transparent = "{"
             continue
         elif value == "}":
             if len(looks) > 1:
                 looks.pop()
-            if not (braces and braces.pop()):
+            kind = braces.pop() if braces else "{"
+            if kind == "{":
                 add("}", value, start, at)
+            elif kind == "_" and (script := LABEL.match(text, at)):
+                at = layout.after_group(text, script.end())
         else:
             symbol = CHARACTERS.get(value, value)
             if symbol in ("∑", "∏"):
@@ -292,6 +355,42 @@ def scan(source: Source) -> list[Token]:
                 known = symbol in PUNCTUATION or symbol in CHARACTERS.values()
                 add(symbol if known else "bad", symbol, start, at)
         if not (match["command"] or match["space"] or match["newline"] or match["comment"]):
-            transparent = False
+            transparent = "{"
     add("end", "", len(text), len(text))
-    return tokens
+    return bare_letters(tokens)
+
+
+def is_word(content: str, command: str, text: str, stop: int, inside: bool) -> bool:
+    """Is what a text command holds a name? Several words are one only where a name must stand, as before a script."""
+    if command not in PROSE or inside or " " not in content:
+        return True
+    return bool(known_function(content.strip().replace(" ", "_"))) or bool(
+        re.match(r"\s*(?:[_^(]|:?=|&\s*=)", text[stop : stop + 20])
+    )
+
+
+def bare_letters(tokens: list[Token]) -> list[Token]:
+    """Without the braces around one letter or sign that is no script and no argument: `{h}_{t}`, `{=}`, `\\tanh{}`."""
+    partner: dict[int, int] = {}
+    opened: list[int] = []
+    arguments: set[int] = set()
+    for i, token in enumerate(tokens):
+        if token.kind == "{":
+            opened.append(i)
+        elif token.kind == "}" and opened:
+            partner[opened.pop()] = i
+    for i, token in enumerate(tokens):
+        if token.kind in ("frac", "sqrt", "accent", "_", "^"):
+            group = i + 1
+            for _ in range(2 if token.kind == "frac" else 1):
+                arguments.add(group)
+                group = partner.get(group, group) + 1
+    dropped: set[int] = set()
+    for first, last in partner.items():
+        inside = [token.kind for token in tokens[first + 1 : min(last, first + 6)]]
+        letter = len(inside) < 2 or inside in (["accent", "word"], ["accent", "{", "word", "}"])
+        if letter and last - first == len(inside) + 1 and first not in arguments:
+            dropped |= {first, last}
+            tokens[first + 1].space |= tokens[first].space
+            tokens[first + 1].wide |= tokens[first].wide
+    return [token for i, token in enumerate(tokens) if i not in dropped]
