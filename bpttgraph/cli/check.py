@@ -11,7 +11,7 @@ import click
 from ..errors import BPTTError, nearest
 from ..machine.files import check_place, write
 from ..machine.optional import require
-from .common import load, shared, unroll
+from .common import load, say_reading, shared, unroll
 from .status import judged
 from .terminal import busy, say
 
@@ -65,7 +65,7 @@ __all__ = ["check"]
     metavar="T",
     help="Number of steps; for blocks encoder=4,decoder=2.  [default: those of the answer's instance, or 5]",
 )
-@shared("loss", "truncate", "let", "size", "inputs", "reduce")
+@shared("loss", "truncate", "let", "size", "inputs", "reduce", "quiet")
 def check(
     source: str | None,
     answer: str | None,
@@ -78,6 +78,7 @@ def check(
     made: Path | None,
     picture: Path | None,
     let: tuple[str, ...],
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Judge a gradient: right, right in another convention, or wrong, and why. Exit status 0 if right, 1 if wrong, 2 if
@@ -91,7 +92,6 @@ def check(
     if made is None and not (answer or "").strip():
         raise BPTTError("--answer names no file", "write --answer FILE")
     _look(made, picture, certify, feedback)
-    notes: tuple[str, ...] = ()
     if profile is not None:
         from . import profiles
 
@@ -114,9 +114,7 @@ def check(
             chosen = options["steps"] is not None or _chosen(options)
             recurrence = unroll(rec, _with_steps(rec, raw, options)) if chosen else rec
             verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback, certify=certify)
-        notes = tuple(rec.notes)
-    for note in notes:
-        say(f"note: {note}", err=True)
+        say_reading(rec, quiet)
     say(verdict.to_json() if as_json else str(verdict), nl=not as_json)
     if picture is not None:
         _draw(verdict, picture)

@@ -6,19 +6,22 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..equations.notes import Note
 from ..errors import BPTTError, nearest
 from ..machine.bounds import within
 from ..machine.files import decoded, read_text
+from .terminal import say
 
 if TYPE_CHECKING:
     from ..equations import Recurrence
     from ..unrolled import Unrolled
 
-__all__ = ["default_wrt", "load", "pairs", "shared", "unroll", "whole"]
+__all__ = ["default_wrt", "load", "pairs", "say_reading", "shared", "unroll", "whole"]
 
 MAX_BYTES = 200_000
 
@@ -57,6 +60,7 @@ def shared(*names: str) -> Option:
             help="every, first (zero afterwards) or feedback (the last output).",
         ),
         "reduce": click.option("--reduce", default="sum", show_default=True, help="sum or mean over the loss steps."),
+        "quiet": click.option("--quiet", is_flag=True, help="Do not say how the equations of a text were read."),
     }
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,6 +120,15 @@ def load(source: str, let: tuple[str, ...]) -> Recurrence:
     if path.is_file():  # a pipe has no name of its own
         rec.title = path.stem
     return rec
+
+
+def say_reading(rec: Recurrence, quiet: bool) -> None:
+    """How a text was read, and what had to be assumed, on standard error. A cell of the library needs no reading."""
+    if quiet or rec.published:
+        return
+    say("read as:\n" + indent(rec.reading, "  "), err=True)
+    for note in rec.notes:
+        say("note: " + (note.pointed(rec.text) if isinstance(note, Note) else note), err=True)
 
 
 def unroll(rec: Recurrence, options: dict[str, Any]) -> Unrolled:

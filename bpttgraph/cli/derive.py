@@ -11,7 +11,7 @@ import click
 from ..errors import BPTTError, Fault, visible
 from ..machine.files import check_place, write
 from ..machine.optional import require
-from .common import default_wrt, load, shared, unroll
+from .common import default_wrt, load, say_reading, shared, unroll
 from .terminal import busy, say
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class _Formats(click.Option):
         "for blocks encoder=4,decoder=2.  [default: 3]"
     ),
 )
-@shared("loss", "truncate", "let", "size", "inputs", "reduce")
+@shared("loss", "truncate", "let", "size", "inputs", "reduce", "quiet")
 @click.option(
     "--detail",
     type=click.Choice(_DETAILS),
@@ -128,6 +128,7 @@ def derive(
     seed: int,
     batch: int | None,
     let: tuple[str, ...],
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Derive the gradient by backpropagation through time, check it, and write a folder to hand out."""
@@ -183,8 +184,7 @@ def derive(
     from ..document.choice import Choice
 
     choice = Choice(unrolled, report, command, detail or "lecture", level or None, notation, data, symbolic, classes)
-    for note in rec.notes:
-        say(f"note: {note}", err=True)
+    say_reading(rec, quiet)
     if output is None:
         _print(choice, derivations, whole, detail)
     else:

@@ -10,7 +10,7 @@ import click
 
 from ..errors import BPTTError
 from ..machine.files import check_place, write
-from .common import load, pairs, shared, unroll, whole
+from .common import load, pairs, say_reading, shared, unroll, whole
 from .terminal import busy, say
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--wrt", metavar="NAME", help="For views of a gradient: what it is by.  [default: the recurrent weights]")
 @click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
 @click.option("--numbers", is_flag=True, help="For views of a gradient: norms, on a random instance (seed 0).")
-@shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce")
+@shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce", "quiet")
 @click.option(
     "--fold/--no-fold",
     default=None,
@@ -84,6 +84,7 @@ def draw(
     fit: str | None,
     output: Path | None,
     let: tuple[str, ...],
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Draw the computation graph: folded, unrolled, with its gradient, term by term, by contributions, or one step."""
@@ -114,8 +115,7 @@ def draw(
     target = output or Path(f"{rec.title.replace(':', '-')}-{view}.svg")
     with busy("drawing"):
         figure.save(target)
-    for note in rec.notes:
-        say(f"note: {note}", err=True)
+    say_reading(rec, quiet)
     if figure.engine_note and target.suffix == ".svg":
         say(f"note: {figure.engine_note}", err=True)
     if figure.note:

@@ -9,7 +9,7 @@ import click
 
 from ..errors import BPTTError, nearest
 from ..machine.files import check_place, write
-from .common import load, shared, unroll
+from .common import load, say_reading, shared, unroll
 from .terminal import busy, say
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _FILES = (".svg", ".png", ".pdf", ".json", ".csv")
 @click.option(
     "--steps", default="50", show_default=True, metavar="T", help="Number of steps; for blocks encoder=9,decoder=9."
 )
-@shared("loss", "let", "size", "inputs", "reduce")
+@shared("loss", "let", "size", "inputs", "reduce", "quiet")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random instance.")
 @click.option("--radius", type=float, help="Scale the recurrent matrices to this spectral radius.")
 @click.option(
@@ -68,6 +68,7 @@ def flow(
     as_json: bool,
     output: Path | None,
     let: tuple[str, ...],
+    quiet: bool,
     **options: Any,
 ) -> None:
     """Measure how gradients vanish or explode: norms of every ∂h_t/∂h_k and contribution, growth rates, bounds,
@@ -101,6 +102,7 @@ def flow(
         from ..flow.settings import with_radius
 
         data = with_radius(unrolled, data, radius)
+    say_reading(unrolled.recurrence, quiet)
     with busy("measuring"):
         found = unrolled.flow(data, list(wrt) or None)
     say(found.to_json().rstrip() if as_json else str(found))

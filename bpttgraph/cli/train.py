@@ -9,7 +9,7 @@ import click
 
 from ..errors import BPTTError
 from ..machine.files import check_place, read_text, write
-from .common import load
+from .common import load, say_reading, shared
 from .terminal import progress, say
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ __all__ = ["train"]
 @click.option("--start", default="", help="What the sample begins with.")
 @click.option("--temperature", default=1.0, show_default=True, help="Below 1 likely text, above 1 varied text.")
 @click.option("--let", "let", multiple=True, metavar="NAME=VALUE", help="Bind an abstract function: --let phi=tanh.")
+@shared("quiet")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def train(
     source: str,
@@ -72,6 +73,7 @@ def train(
     start: str,
     temperature: float,
     let: tuple[str, ...],
+    quiet: bool,
     as_json: bool,
     scale: str,
     **settings: Any,
@@ -92,13 +94,15 @@ def train(
     text = read_text(text_file, LONGEST, "train on a part of it")
     if start:
         Vocabulary.of(text).encode(start)  # a misspelt start is an error before an hour of training, not after it
+    rec = load(source, let)
+    say_reading(rec, quiet)
     with progress(iterations, "training") as show:
 
         def report(model: Trainer) -> None:
             if show is not None and (model.iteration % 10 == 0 or model.iteration == iterations):
                 show(model.iteration, f"{model.smooth:.3f} bits/character")
 
-        model = run(text, load(source, let), iterations, checkpoint=checkpoint, every=every, report=report,
+        model = run(text, rec, iterations, checkpoint=checkpoint, every=every, report=report,
                     scale=None if scale == "auto" else _number(scale), **settings)  # fmt: skip
     sample = model.sample(length, start, temperature, settings["seed"]) if length else ""
     held = model.validate() if settings["validation"] else None

@@ -221,8 +221,13 @@ def _names(u: Unrolled) -> list[Block]:
             tuple(rows),
         ),
     ]
+    if not rec.published:
+        out += [
+            para("The equations as they were read, with explicit operators:"),
+            Code(rec.reading, "The equations as read"),
+        ]
     if rec.notes:
-        out += [para("What had to be assumed while reading the equations:"), Bullets(tuple((n,) for n in rec.notes))]
+        out += [para("What was assumed or left out in reading them:"), Bullets(tuple((n,) for n in rec.notes))]
     return out
 
 

@@ -121,4 +121,5 @@ def cell(name: str, let: Mapping[str, Any] | None = None) -> Recurrence:
     given = {canonical(k.partition("(")[0].strip()): (k, v) for k, v in checked_let(let).items()}
     merged = {k: v for k, v in bound.items() if k not in given} | dict(given.values())
     title = f"{base}:{variant}" if variant else base
-    return from_text(text, merged or None, title=title, conventions=tuple(head.get("convention", [])))
+    told = tuple(head.get("convention", []))
+    return from_text(text, merged or None, title=title, conventions=told, published=base in cells())

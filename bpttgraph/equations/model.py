@@ -45,7 +45,8 @@ class Recurrence:
         states, inputs, parameters: tuples of names. equations: the equations as written.
         source: the text it was made from. reading: the same as understood. notes: what was assumed or dropped.
         rows: whether its vectors are rows, as in `x_t W`. title: how pictures and documents call it.
-        conventions: the conventions that this system fixes, in words.
+        conventions: the conventions that this system fixes, in words. published: whether it is a cell of the library,
+        whose reading needs no saying.
         EACH: a choice of losses for those who look at the structure of a step: all of them, whatever the total adds up.
 
     Example:
@@ -64,7 +65,9 @@ class Recurrence:
         *,
         title: str = "recurrence",
         conventions: tuple[str, ...] = (),
+        published: bool = False,
     ):
+        self.published = published
         self.title, self.text, self.source = title, program.text, program.text
         self.conventions = conventions
         self.program = program
@@ -104,7 +107,7 @@ class Recurrence:
         self._title = " ".join(visible(text).split())
 
     def __reduce__(self) -> Any:
-        return _again, (self.program, self.let, self.title, self.conventions, self.source)
+        return _again, (self.program, self.let, self.title, self.conventions, self.published, self.source)
 
     def _check_arguments(self, call: Call) -> None:
         function = function_of(call)
@@ -540,9 +543,11 @@ class Recurrence:
         return f"<Recurrence {self.title}: {'; '.join(k + ' ' + (', '.join(v) or 'none') for k, v in kinds.items())}>"
 
 
-def _again(program: Program, let: dict[str, Any], title: str, conventions: tuple[str, ...], source: str) -> Recurrence:
+def _again(
+    program: Program, let: dict[str, Any], title: str, conventions: tuple[str, ...], published: bool, source: str
+) -> Recurrence:
     """A recurrence as it comes from another process: read anew from its equations."""
-    rec = Recurrence(program, let, title=title, conventions=conventions)
+    rec = Recurrence(program, let, title=title, conventions=conventions, published=published)
     rec.source = source
     return rec
 
