@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..core.activations import SELU_ALPHA, SELU_SCALE
 from ..core.graph import Node, needed
 from ..errors import BPTTError
 from ..machine.optional import require
@@ -281,6 +282,11 @@ SERIES: dict[str, Callable[..., Any]] = {
     "leaky_relu": _leaky_relu,
     "elu": _elu,
     "clip": _clip,
+    "arctan": _each(lambda v: v.atan()),
+    "softsign": _each(lambda v: v / (1 + v if _above_zero(v) else 1 - v)),
+    "hard_sigmoid": lambda x: _clip(_each(lambda v: v / 5 + 0.5)(x), 0, 1),
+    "selu": lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
+    "mish": _each(lambda z: z * _tanh((1 + z.exp()).log())),
     "maximum": _elementwise(_larger),
     "minimum": _elementwise(lambda a, b: b if _above_zero(a - b) else a),
     "max": _greatest,

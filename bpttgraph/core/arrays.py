@@ -102,7 +102,7 @@ sinh = elementwise("sinh", np.sinh, lambda y, x: cosh(x))
 cosh: Primitive = elementwise("cosh", np.cosh, lambda y, x: sinh(x))
 arcsin = elementwise("arcsin", np.arcsin, lambda y, x: 1.0 / sqrt(1.0 - square(x)), domain=_within_one)
 arccos = elementwise("arccos", np.arccos, lambda y, x: -1.0 / sqrt(1.0 - square(x)), domain=_within_one)
-arctan = elementwise("arctan", np.arctan, lambda y, x: 1.0 / (1.0 + square(x)))
+arctan = elementwise("arctan", np.arctan, lambda y, x: 1.0 / (1.0 + square(x)), word="arctan atan Arctan")
 arcsinh = elementwise("arcsinh", np.arcsinh, lambda y, x: 1.0 / sqrt(square(x) + 1.0))
 arccosh = elementwise(
     "arccosh", np.arccosh, lambda y, x: 1.0 / sqrt(square(x) - 1.0), domain=lambda x: (x - 1.0, False)

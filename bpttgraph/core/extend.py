@@ -86,7 +86,7 @@ def primitive(
     if title in TABLE:
         raise BPTTError(f"there is already an operation called {title}", "choose another name")
     if not title.isidentifier():
-        raise BPTTError(f"{title!r:.40} is no name for an operation", "choose a name such as softsign")
+        raise BPTTError(f"{title!r:.40} is no name for an operation", "choose a name such as squash")
     expect(slope, (int, float, type(None)), "slope", "give the largest |derivative|, such as slope=1.0")
     expect(code, str, "code", 'give a text such as code="x / (1 + np.abs(x))"')
     code = _one_expression(code) if code else ""

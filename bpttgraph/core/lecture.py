@@ -570,7 +570,7 @@ leaky_relu = elementwise(
     lambda y, x, slope=0.01: slope + (1 - slope) * step(x),
     kink=lambda x, slope=0.01: x,
     attributes={"slope": 0.01},
-    word="leaky_relu lrelu LeakyReLU",
+    word="leaky_relu lrelu LeakyReLU LeakyRelu leakyrelu",
 )
 softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x), positive=True, word="softplus")
 elu = elementwise(
@@ -579,28 +579,35 @@ elu = elementwise(
     lambda y, x, alpha=1.0: step(x) + (1.0 - step(x)) * (y + alpha),
     kink=lambda x, alpha=1.0: x,
     attributes={"alpha": 1.0},
-    word="elu",
+    word="elu ELU",
 )
 silu = elementwise(
-    "silu", lambda x: x * _sigmoid_value(x), lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)), word="silu"
+    "silu",
+    lambda x: x * _sigmoid_value(x),
+    lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)),
+    word="silu SiLU swish Swish",
 )
 erf = elementwise("erf", special.erf, lambda y, x: (2 / np.pi**0.5) * exp(-square(x)), word="erf")
 normal_cdf = elementwise("normal_cdf", special.normal_cdf, lambda y, x: _bell(x), symbol="Φ", positive=True)
-gelu = elementwise("gelu", lambda x: x * special.normal_cdf(x), lambda y, x: normal_cdf(x) + x * _bell(x), word="gelu")
+gelu = elementwise(
+    "gelu", lambda x: x * special.normal_cdf(x), lambda y, x: normal_cdf(x) + x * _bell(x), word="gelu GELU"
+)
 gelu_tanh = elementwise("gelu_tanh", lambda x: x * _gelu_gate(x), _gelu_tanh_partial, word="gelu_tanh")
 exp: Primitive = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True, word="exp")
 log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero, word="log ln")
 sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero, word="sqrt")
 sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x), word="sin")
 cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x), word="cos")
-absolute = elementwise("abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x, word="abs")
+absolute = elementwise(
+    "abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x, word="abs absolute fabs"
+)
 clip = elementwise(
     "clip",
     lambda x, low, high: np.where(np.real(x) < low, low, np.where(np.real(x) > high, high, x)),
     lambda y, x, low, high: step(x - low) * step(high - x),
     kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)),
     attributes={"low": None, "high": None},
-    word="clip",
+    word="clip clamp",
 )
 div = elementwise(
     "div",
@@ -721,7 +728,7 @@ log_softmax = own(
     _log_softmax_value,
     _first,
     lambda t, slot, y, x: t - expand(last(dot(exp(y), t)), shape=x.shape),
-    word="log_softmax",
+    word="log_softmax LogSoftmax logsoftmax",
     result="same",
     scalar=lambda x: 0.0 * x,
 )
@@ -733,7 +740,7 @@ cross_entropy = own(
     lambda t, slot, e, y, target: -dot(log(y), t) if slot else -dot(ratio(target, y), t),
     "CE",
     domain=lambda y, target: (np.where(target != 0, y, 1.0), False),
-    word="cross_entropy",
+    word="cross_entropy CE CrossEntropy crossentropy",
     result="pair",
     scalar=lambda y, target: -(target * log(y)),
 )

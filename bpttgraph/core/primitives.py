@@ -1,12 +1,12 @@
 """The rule table: one entry an operation, with its value, its derivative, its shape and how it prints.
 
-The entries stand in two files: `lecture`, what the equations of a lecture are made of, and `arrays`, what NumPy code
-uses beyond.
+The entries stand in three files: `lecture`, what the equations of a lecture are made of, `activations`, what others
+use as well, and `arrays`, what NumPy code uses beyond.
 """
 
 from __future__ import annotations
 
-from . import arrays as arrays
+from . import activations as activations, arrays as arrays
 from .lecture import (
     PRODUCTS as PRODUCTS,
     above as above,

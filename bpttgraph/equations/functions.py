@@ -28,6 +28,10 @@ from .syntax import Call
 __all__ = ["ALIASES", "FUNCTIONS", "LOSSES", "Function", "canonical", "function_of", "own_function"]
 
 
+LAYER_NORM_EPSILON = 1e-5
+"""What keeps the division of `layer_norm` away from zero, as in PyTorch and in ONNX."""
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """`build(*nodes)` makes the node; `arity` is the number of arguments (at least, at most)."""
@@ -80,6 +84,16 @@ def _stack(*parts: Any) -> Any:
     return P.concat(*[P.reshape(p, shape=(1,)) if p.shape == () else p for p in parts])
 
 
+def _layer_norm(x: Any) -> Any:
+    """Ba, Kiros & Hinton, Layer normalization, 2016, without gain and bias, which equations write beside it."""
+    centred = x - P.mean(x)
+    return centred / P.sqrt(P.mean(P.square(centred)) + LAYER_NORM_EPSILON)
+
+
+def _bits(y: Any, target: Any) -> Any:
+    return -(target * P.log(y) + (1.0 - target) * P.log(1.0 - y))
+
+
 def own_function(op: Primitive) -> Function:
     """An operation as a function of the language, by what its entry says. One made by `bpttgraph.primitive` says
     nothing: entry by entry, shapes are known from one another; of others nothing is known but what the value says."""
@@ -98,7 +112,15 @@ def own_function(op: Primitive) -> Function:
 
 _WORDS = {op: str(op.readings["word"]).split() for op in P.TABLE.values() if op.readings.get("word")}
 
-ALIASES = {other: names[0] for names in _WORDS.values() for other in names[1:]}
+ALIASES = {
+    **{other: names[0] for names in _WORDS.values() for other in names[1:]},
+    **dict.fromkeys(("HardTanh", "Hardtanh", "hard_tanh"), "hardtanh"),
+    **dict.fromkeys(("LayerNorm", "layernorm", "Layernorm"), "layer_norm"),
+    **dict.fromkeys(("MSE", "mse"), "mean_squared_error"),
+    **dict.fromkeys(("BCE", "bce"), "binary_cross_entropy"),
+    "maximum": "max",
+    "minimum": "min",
+}
 
 FUNCTIONS: dict[str, Function] = {
     **{names[0]: own_function(op) for op, names in _WORDS.items()},
@@ -110,9 +132,15 @@ FUNCTIONS: dict[str, Function] = {
         lambda *a: P.minimum(*a) if len(a) == 2 else -_vector(P.largest, P.identity)(-a[0]), "reduce", (1, 2)
     ),
     "concat": Function(_stack, "concat", (1, 99)),
+    "hardtanh": Function(lambda x: P.clip(x, low=-1.0, high=1.0), "same"),
+    "layer_norm": Function(_layer_norm, "same"),
+    "mean_squared_error": Function(
+        _vector(lambda y, target: P.mean(P.square(y - target)), lambda y, target: P.square(y - target)), "pair", (2, 2)
+    ),
+    "binary_cross_entropy": Function(_vector(lambda y, target: P.total(_bits(y, target)), _bits), "pair", (2, 2)),
 }
 
-LOSSES = ("cross_entropy", "squared_error")
+LOSSES = ("cross_entropy", "squared_error", "mean_squared_error", "binary_cross_entropy")
 
 
 _LETTERS = (

@@ -72,6 +72,15 @@ def join_words(tokens: list[Token]) -> list[Token]:
     return result
 
 
+def _known(word: str) -> bool:
+    return word in whole_words() or known_function(word) is not None
+
+
+def _initials(word: str) -> bool:
+    """Whether a word may be matrices side by side: `CE` is the cross entropy before a bracket only."""
+    return word.isupper() and len(word) < 4
+
+
 def split_letters(tokens: list[Token]) -> Iterator[Token]:
     """In LaTeX a run of letters is a product: `WX` is W X, `W_xx_t` is W_x x_t. Functions and `h[t]` stay whole."""
     for i, token in enumerate(tokens):
@@ -79,8 +88,7 @@ def split_letters(tokens: list[Token]) -> Iterator[Token]:
         adjacent = not after.space and after is not token
         whole = (
             token.whole
-            or token.text in whole_words()
-            or known_function(token.text)
+            or (_known(token.text) and (after.kind == "(" or not _initials(token.text)))
             or (adjacent and after.kind == "[")
             or (after.kind == "(" and sounds_like_a_function(token.text))
         )

@@ -16,7 +16,22 @@ __all__ = ["ATTRIBUTES", "HELPERS", "NUMPY", "definitions"]
 NUMPY: dict[str, str] = {
     **{
         n: n
-        for n in ("tanh", "exp", "log", "sin", "cos", "sqrt", "abs", "sum", "max", "maximum", "minimum", "sign", "clip")
+        for n in (
+            "tanh",
+            "arctan",
+            "exp",
+            "log",
+            "sin",
+            "cos",
+            "sqrt",
+            "abs",
+            "sum",
+            "max",
+            "maximum",
+            "minimum",
+            "sign",
+            "clip",
+        )
     },
     "diagonal": "diag",
 }

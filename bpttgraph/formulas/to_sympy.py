@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..core.activations import SELU_ALPHA, SELU_SCALE
 from ..errors import BPTTError
 from .expr import (
     Add,
@@ -224,7 +225,13 @@ def _functions() -> dict[str, Callable[..., Any]]:
     def gelu_tanh(x: Any) -> Any:
         return x / 2 * (1 + sympy.tanh(sympy.sqrt(2 / sympy.pi) * (x + sympy.Rational(44715, 10**6) * x**3)))
 
+    def selu(x: Any) -> Any:
+        return SELU_SCALE * elu(x, SELU_ALPHA)
+
     return {
+        "softsign": lambda x: x / (1 + sympy.Abs(x)), "arctan": sympy.atan, "selu": selu,
+        "hard_sigmoid": lambda x: sympy.Max(0, sympy.Min(1, x / 5 + sympy.Rational(1, 2))),
+        "mish": lambda x: x * sympy.tanh(sympy.log(1 + sympy.exp(x))),
         "tanh": sympy.tanh, "exp": sympy.exp, "log": sympy.log, "sin": sympy.sin, "cos": sympy.cos, "sqrt": sympy.sqrt,
         "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)), "abs": sympy.Abs, "sign": sympy.sign, "step": step, "relu":
         positive, "leaky_relu": lambda x, slope=0.01: positive(x) - slope * positive(-x), "elu": elu,

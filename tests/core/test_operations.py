@@ -19,9 +19,9 @@ from bpttgraph.errors import BPTTError
 from bpttgraph.flow.slopes import SLOPES
 from bpttgraph.formulas.code_helpers import HELPERS, NUMPY
 
-SOFTSIGN = bg.primitive(
+SQUASH = bg.primitive(
     lambda x: x / (1 + np.where(np.real(x) < 0, -x, x)),
-    name="softsign",
+    name="squash",
     derivative=lambda y, x: 1 / (1 + abs(x)) ** 2,
     slope=1.0,
     code="x / (1 + np.abs(x))",
@@ -37,7 +37,7 @@ POWER = bg.primitive(lambda x: np.sum(x * x, axis=-1), name="total_power")
 bg.defvjp(POWER, lambda g, y, x: 2 * g * x)
 
 SYSTEMS = {
-    "softsign": ("h[t] = softsign(W h[t-1] + U x[t]); E[t] = dot(v, softsign(h[t]) * softsign(h[t]))", SOFTSIGN),
+    "squash": ("h[t] = squash(W h[t-1] + U x[t]); E[t] = dot(v, squash(h[t]) * squash(h[t]))", SQUASH),
     "blend": ("h[t] = tanh(blend(W h[t-1], U x[t])); E[t] = dot(v, blend(h[t], h[t]))", BLEND),
     "total_power": ("h[t] = tanh(W h[t-1] + U x[t]); E[t] = total_power(h[t])", POWER),
 }
@@ -57,7 +57,7 @@ def by_hand(name: str, data: dict[str, Any]) -> np.ndarray[Any, Any]:
         W, h, loss = data["W"].astype(complex), data["h[0]"].astype(complex), 0.0
         W[index] += 1e-30j
         for x in data["x"]:
-            if name == "softsign":
+            if name == "squash":
                 h = soft(W @ h + data["U"] @ x)
                 loss = loss + data["v"] @ soft(h) ** 2
             elif name == "blend":
@@ -94,7 +94,7 @@ def test_an_operation_of_ones_own_works_in_every_room(name: str) -> None:
     np.testing.assert_allclose(u.run(batch).gradient("W"), sum(r.gradient("W") for r in alone), rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["softsign", "blend"])
+@pytest.mark.parametrize("name", ["squash", "blend"])
 def test_its_printed_code_runs_with_numpy_alone(name: str) -> None:
     rec = system(name)
     text = rec.derive("v").code()
@@ -130,12 +130,12 @@ def test_code_that_computes_something_else_is_not_printed() -> None:
 
 
 def test_its_slope_gives_the_bound_and_without_one_the_reason_is_true() -> None:
-    text = "h[t] = softsign(W h[t-1]); E[t] = sum(h[t])"
-    u = bg.recurrence(text, let={"softsign": SOFTSIGN}).unroll(3, sizes=3)
-    assert "γ = 1 (softsign)" in str(u.flow(u.instance()))
-    plain = bg.primitive(SOFTSIGN.value, name="softsign", derivative=SOFTSIGN.rule[0])
-    u = bg.recurrence(text, let={"softsign": plain}).unroll(3, sizes=3)
-    assert "no bound of the slope of softsign is known" in str(u.flow(u.instance()))
+    text = "h[t] = squash(W h[t-1]); E[t] = sum(h[t])"
+    u = bg.recurrence(text, let={"squash": SQUASH}).unroll(3, sizes=3)
+    assert "γ = 1 (squash)" in str(u.flow(u.instance()))
+    plain = bg.primitive(SQUASH.value, name="squash", derivative=SQUASH.rule[0])
+    u = bg.recurrence(text, let={"squash": plain}).unroll(3, sizes=3)
+    assert "no bound of the slope of squash is known" in str(u.flow(u.instance()))
 
 
 def test_its_series_proves_it() -> None:
@@ -150,19 +150,19 @@ def test_its_series_proves_it() -> None:
 
 def test_a_step_function_keeps_the_operation() -> None:
     def step(h: Any, x: Any, *, W: Any, U: Any) -> Any:
-        return SOFTSIGN(W @ h + U @ x)
+        return SQUASH(W @ h + U @ x)
 
     rec = bg.recurrence(step)
-    assert rec.equations == ("h[t] = softsign(((W @ h[t-1]) + (U @ x[t])))",)
-    assert rec.let == {"softsign": SOFTSIGN} and not rec.abstract
+    assert rec.equations == ("h[t] = squash(((W @ h[t-1]) + (U @ x[t])))",)
+    assert rec.let == {"squash": SQUASH} and not rec.abstract
     assert rec.unroll(3).derive("W").check().right
 
 
 def test_what_cannot_be_bound_or_made_is_said() -> None:
     with pytest.raises(BPTTError, match="takes 1 argument, not 2"):
-        bg.recurrence("h[t] = softsign(w, h[t-1])", let={"softsign": SOFTSIGN})
-    with pytest.raises(BPTTError, match="no equation calls softsign"):
-        bg.recurrence("h[t] = tanh(w*h[t-1])", let={"softsign": SOFTSIGN})
+        bg.recurrence("h[t] = squash(w, h[t-1])", let={"squash": SQUASH})
+    with pytest.raises(BPTTError, match="no equation calls squash"):
+        bg.recurrence("h[t] = tanh(w*h[t-1])", let={"squash": SQUASH})
     with pytest.raises(BPTTError, match="must be bound by a text, or by an operation"):
         bg.recurrence("h[t] = phi(w*h[t-1])", let={"phi": 3})
     with pytest.raises(BPTTError, match="made of a function"):
@@ -184,10 +184,10 @@ def test_what_cannot_be_bound_or_made_is_said() -> None:
 
 
 def test_documents_show_it() -> None:
-    u = system("softsign").unroll(3, sizes={"h": 3, "x": 2})
+    u = system("squash").unroll(3, sizes={"h": 3, "x": 2})
     made = build(u, ["W"], u.derive("W").check())
     for writer in (write_html, write_markdown):
-        assert "softsign" in writer(made)
+        assert "squash" in writer(made)
 
 
 # -- every entry of the table ------------------------------------------------------------------------------------------
@@ -212,7 +212,9 @@ def test_every_entry_states_each_reading_or_that_there_is_none(op: Primitive) ->
 CERTIFIED = {
     "leaky_relu(w*h[t-1] + x[t], 0.2)": "leaky_relu", "elu(w*h[t-1] + x[t], 0.7)": "elu",
     "clip(w*h[t-1] + x[t], -0.4, 0.4)": "clip", "max(w*h[t-1], x[t])": "maximum", "min(w*h[t-1], x[t])": "minimum",
-    "tanh(w*h[t-1] + x[t])^a": "pow",
+    "tanh(w*h[t-1] + x[t])^a": "pow", "softsign(w*h[t-1] + x[t])": "softsign", "mish(w*h[t-1] + x[t])": "mish",
+    "selu(w*h[t-1] + x[t])": "selu", "hard_sigmoid(w*h[t-1] + x[t])": "hard_sigmoid",
+    "arctan(w*h[t-1] + x[t])": "arctan",
 }  # fmt: skip
 
 

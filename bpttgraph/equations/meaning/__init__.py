@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..syntax import Program
+from .definitions import say_definitions
 
 __all__ = ["PASSES", "understand"]
 
-PASSES: tuple[Callable[[Program], Program], ...] = ()
+PASSES: tuple[Callable[[Program], Program], ...] = (say_definitions,)
 
 
 def understand(program: Program) -> Program:

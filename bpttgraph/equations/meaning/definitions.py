@@ -1,0 +1,26 @@
+"""Functions that go by several definitions: it is said by which one they are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..notes import Note
+from ..syntax import Program
+from ..trees import calls
+
+__all__ = ["DEFINED", "say_definitions"]
+
+DEFINED = {
+    "hard_sigmoid": "clip(x/5 + 1/2, 0, 1), as in Keras 2 and ONNX; for that of PyTorch write clip(x/6 + 1/2, 0, 1)",
+    "layer_norm": "(x − mean(x)) / √(variance(x) + 0.00001), without gain and bias, which equations write beside it",
+    "mean_squared_error": "the mean of (y − target)² over the entries, without a factor ½",
+    "binary_cross_entropy": "the sum of −target log y − (1 − target) log(1 − y) over the entries, which is no mean",
+}
+"""The functions of the language whose name does not settle their value, with the value."""
+
+
+def say_definitions(program: Program) -> Program:
+    """A note at the first call of each function that has more than one definition."""
+    first = {call.function: call for e in reversed(program.equations) for call in calls(e.right)}
+    notes = [Note.at(f"{name} is {DEFINED[name]}", call.span) for name, call in first.items() if name in DEFINED]
+    return replace(program, notes=(*program.notes, *notes)) if notes else program
