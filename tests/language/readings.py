@@ -64,6 +64,7 @@ class Reading:
             self.rec = bg.recurrence(text, let=dict(let) or None)
             self.unrolled = self.rec.unroll(STEPS, sizes=dict(sizes) or None)
             self.data = self.unrolled.instance(seed=1)
+            self.run = self.unrolled.run(self.data)
         self.notes = [str(w.message) for w in caught]
         self.notes += [str(n) for n in (*self.rec.notes, *getattr(self.unrolled, "notes", ()))]
         self.keys = {Key.of(k): k for k in self.data}
@@ -222,7 +223,7 @@ def difference(reading: Reading, reference: Reading, rename: Mapping[str, str]) 
     """What differs between two readings, or "" if they are one model."""
     sure = names_of(reading.rec, reference.rec, rename)
     reason = "other data: {} instead of {}".format(*(", ".join(r.data) for r in (reading, reference)))
-    want = reference.unrolled.run(reference.data)
+    want = reference.run
     for names in itertools.islice(pairings(reading, reference, sure), MOST_ORDERS):
         pairs = {k: Key(k.head, names[k.name], k.tail) for k in reading.keys}
         if set(pairs.values()) != set(reference.keys):

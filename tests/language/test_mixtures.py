@@ -1,0 +1,56 @@
+"""Random mixtures of real constructs: what is accepted is what was meant. A refusal is no failure here."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+import pytest
+
+from .mixtures import mixture, one, shown, simpler, sweep
+from .readings import judge
+
+SEEDS = range(80)
+OPEN = frozenset((20, 25, 26, 27, 28, 45, 53, 54, 57, 58, 67))
+"""The seeds of texts that are known to be misread."""
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_is_accepted_is_what_was_meant(seed: int) -> None:
+    verdict = one(seed)[1]
+    if seed in OPEN and verdict.kind == "misread":
+        pytest.xfail(verdict.reason)
+    if verdict.kind not in ("right", "refused"):
+        small = simpler(mixture(seed), verdict.kind)
+        pytest.fail(shown(small, judge(small.case)))
+
+
+def test_the_plain_language_is_read() -> None:
+    """Every meaning runs, and is judged the same as itself and not the same as another."""
+    kinds: Counter[str] = Counter()
+    for seed in range(300, 330):
+        case = mixture(seed).case
+        assert judge({**case, "text": case["means"]}).kind == "right"
+        changed = case["means"].replace("[t-1]", "[t-2]", 1)
+        kinds[judge({**case, "text": changed}).kind] += 1
+    assert kinds["right"] == 0 and kinds["misread"] >= 25
+
+
+def test_sizes_differ() -> None:
+    """Inputs, states and outputs have sizes of their own, so that no matrix between two of them fits transposed."""
+    for seed in range(100):
+        shapes = mixture(seed).recurrence.shapes
+        matrices = [s for n, s in shapes.items() if len(s) == 2]
+        vectors = {s for n, s in shapes.items() if len(s) == 1}
+        assert (len(vectors) > 1 and any(a != b for a, b in matrices)) or len(shapes) < 4
+
+
+@pytest.mark.slow
+def test_sweep_of_4000() -> None:
+    start, kinds = time.monotonic(), Counter[str]()
+    for seed, verdict, _ in sweep(range(4000), 2):
+        kinds[verdict.kind] += 1
+        if verdict.kind not in ("right", "refused"):
+            print(shown(mixture(seed), verdict), flush=True)
+    print(dict(kinds), f"{time.monotonic() - start:.0f} s")
+    assert kinds.keys() <= {"right", "refused"}
