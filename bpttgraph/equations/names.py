@@ -223,7 +223,7 @@ class Names:
     def is_step(self, index: Index | None) -> bool:
         return index is not None and (index.variable is None or index.variable in {"t", "T"} | self.line.bound)
 
-    def name(self) -> Token:
+    def name(self, inside: bool = False) -> Token:
         first = self.token
         base = self.base()
         if base in REDUCTIONS and self.token.kind in ("_", "sub"):
@@ -280,8 +280,8 @@ class Names:
         if dot.kind == "." and not dot.space and after.kind == "word" and not after.space and index is None:
             # `encoder.h[T]`: what was read is the block, the name follows.
             self.at += 1
-            token = self.name()
-            if token.name is None or token.name.block:
+            token = token if inside else self.name(inside=True)
+            if inside or token.name is None:
                 raise self.source.error("expected a name after the block's name", token, "write encoder.h[T]")
             token.name = Name(token.name.name, token.name.index, self.source.span(first.start, token.stop), text)
             token.start, token.space = first.start, first.space

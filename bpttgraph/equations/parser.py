@@ -8,6 +8,7 @@ from collections import Counter
 from itertools import pairwise
 
 from ..errors import BPTTError, expect
+from .code import plain
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut, trim
 from .names import Names, decide_steps, is_latex
@@ -42,7 +43,9 @@ class Reader:
         self.notes: list[str] = []
         bare, notes = unwrap(text)
         self.notes += notes
-        self.lines = cut(self.source, scan(Source(bare)))
+        tokens, notes = plain(self.source, scan(Source(bare)))
+        self.notes += notes
+        self.lines = cut(self.source, tokens)
         for line in self.lines:
             if line.tokens:
                 note = trim(line)
