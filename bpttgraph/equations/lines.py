@@ -1,4 +1,4 @@
-"""From tokens to equations: where one ends, which block it stands in, and what a slide adds around it."""
+"""From tokens to pieces of a text: where an equation ends, and where it goes on. What each is, `remarks` finds."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from ..errors import BPTTError
 from .latex import Source, Token
-from .vocabulary import known_function
 
 __all__ = [
     "BINARY",
@@ -18,8 +17,6 @@ __all__ = [
     "Line",
     "cut",
     "join",
-    "split_blocks",
-    "trim",
     "unclosed",
 ]
 
@@ -31,19 +28,22 @@ BINARY = {"+": "+", "-": "-", "*": "*", "/": "/", "@": "@", "·": " ", "^": "^"}
 
 @dataclass(slots=True)
 class Line:
-    """The tokens of one equation; `block` is the block it stands in."""
+    """The tokens of one equation, or of a piece of a text; `block` is the block it stands in."""
 
     tokens: list[Token]
     block: str | None = None
+    wrapped: bool = False  # nothing but the end of a line stands before it
     latex: bool = False
     bound: set[str] = field(default_factory=set)  # step variables of the sums in it
 
 
 def cut(source: Source, tokens: list[Token]) -> list[Line]:
-    """Equations end at a line's end, at `;`, and at a comma after one, outside brackets. Checks brackets."""
+    """Pieces end at a line's end, at `;`, and after an equation at a comma or a full stop, outside brackets. Checks
+    brackets."""
     lines = [Line([])]
+    ends = 0  # line ends since the last token, or many after a stronger sign
     open_brackets: list[Token] = []
-    for token in tokens:
+    for i, token in enumerate(tokens):
         current = lines[-1].tokens
         if token.kind in CLOSING:
             open_brackets.append(token)
@@ -68,12 +68,21 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
         elif (
             token.kind in ("newline", "break", ";", "end")
             or (token.kind == "⇒" and not current)
-            or (token.kind == "," and any(t.kind == "=" for t in current))
+            or (token.kind in (",", ".") and any(t.kind == "=" for t in current) and ends_it(tokens, i))
         ):
             lines.append(Line([]))
+            ends += 1 if token.kind == "newline" else 9
             continue
+        if not current:
+            lines[-1].wrapped, ends = ends == 1, 0
         current.append(token)
-    return join(split_blocks(source, [line for line in lines if line.tokens]))
+    return [line for line in lines if line.tokens]
+
+
+def ends_it(tokens: list[Token], i: int) -> bool:
+    """Does the comma or full stop here end an equation? A full stop does before a new sentence."""
+    after = tokens[i + 1]
+    return tokens[i].kind == "," or (after.space and after.kind in ("word", "text", "accent"))
 
 
 def unclosed(source: Source, bracket: Token) -> BPTTError:
@@ -81,64 +90,21 @@ def unclosed(source: Source, bracket: Token) -> BPTTError:
     return source.error(f"unbalanced bracket: {bracket.text!r} is never closed", bracket, f"add {missing!r}")
 
 
-def split_blocks(source: Source, lines: list[Line]) -> list[Line]:
-    """`encoder:` opens a block; it leaves a line without tokens, so that the block is known even if it stays empty."""
-    block, result = None, []
-    for line in lines:
-        colon = next((i for i, token in enumerate(line.tokens) if token.kind == ":"), None)
-        if colon and all(token.kind in ("word", "_") for token in line.tokens[:colon]):
-            if any(token.space for token in line.tokens[1:colon]):
-                raise source.error(
-                    "expected an equation or a block's name before ':'", line.tokens[colon], "write encoder: on a line"
-                )
-            block = "".join(token.text for token in line.tokens[:colon])
-            result.append(Line([], block))
-            line.tokens = line.tokens[colon + 1 :]
-        if line.tokens:
-            line.block = block
-            result.append(line)
-    return result
-
-
 def join(lines: list[Line]) -> list[Line]:
-    """A line that begins with an operator, or that follows one and has no `=`, continues the equation before it."""
+    """A line that begins with an operator, or that follows one and has no `=`, continues the equation before it.
+
+    So does a line of LaTeX without `=`: there, the end of a line is white space.
+    """
     result: list[Line] = []
     operators = {*BINARY, "="}
     for line in lines:
         before = result[-1].tokens if result else []
         if before and line.tokens:
-            follows = before[-1].kind in operators and all(token.kind != "=" for token in line.tokens)
-            if follows or line.tokens[0].kind in operators:
+            bare = all(token.kind != "=" for token in line.tokens)
+            follows = bare and before[-1].kind in operators
+            wraps = bare and line.wrapped and any(t.latex for t in line.tokens) and any(t.latex for t in before)
+            if follows or wraps or line.tokens[0].kind in operators:
                 before += line.tokens
                 continue
         result.append(line)
     return result
-
-
-def trim(line: Line) -> str | None:
-    """Drop what a slide adds: commentary left of ⇒, `∈ …`, an equation number, a full stop. Says what it dropped."""
-    tokens, note = line.tokens, None
-    arrows = [i for i, token in enumerate(tokens) if token.kind == "⇒" and any(t.kind == "=" for t in tokens[i:])]
-    if arrows:
-        tokens, note = tokens[arrows[-1] + 1 :], "what stands left of ⇒ was read as commentary"
-    depth = 0
-    for i, token in enumerate(tokens):
-        depth += (token.kind in CLOSING) - (token.kind in CLOSING.values())
-        if token.kind == "∈" and depth == 0:
-            tokens, note = tokens[:i], "what follows ∈ was left out"
-            break
-    while tokens and tokens[-1].kind in (".", ","):
-        tokens = tokens[:-1]
-    if (
-        len(tokens) > 4
-        and [t.kind for t in tokens[-3:]] == ["(", "number", ")"]
-        and tokens[-3].space
-        and tokens[-2].text.isdigit()
-    ):
-        before = tokens[-4]
-        if before.kind not in {*BINARY, "="} and not (before.kind == "word" and known_function(before.text)):
-            tokens, note = tokens[:-3], f"({tokens[-2].text}) was read as the equation's number"
-            while tokens[-1].kind in (".", ","):
-                tokens = tokens[:-1]
-    line.tokens = tokens
-    return note

@@ -10,9 +10,11 @@ from itertools import pairwise
 from ..errors import BPTTError, expect
 from .code import plain
 from .latex import MAX_CHARACTERS, Source, Token, scan
-from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut, trim
+from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut
 from .names import Names, decide_steps, is_latex
 from .notes import Note
+from .ranges import without_ranges
+from .remarks import equations_of
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
 from .trees import depends, walk
 from .vocabulary import known_function, known_functions
@@ -43,14 +45,13 @@ class Reader:
         self.notes: list[str] = []
         bare, notes = unwrap(text)
         self.notes += notes
+        bare, notes = without_ranges(bare)
+        self.notes += notes
         tokens, notes = plain(self.source, scan(Source(bare)))
         self.notes += notes
-        self.lines = cut(self.source, tokens)
+        self.lines, notes = equations_of(self.source, cut(self.source, tokens))
+        self.notes += notes
         for line in self.lines:
-            if line.tokens:
-                note = trim(line)
-                if note:
-                    self.notes.append(Note.at(note, self.source.span(line.tokens[0].start if line.tokens else 0, 0)))
             if line.tokens:
                 line.latex = is_latex(line.tokens)
                 line.tokens = Names(self.source, line).run()

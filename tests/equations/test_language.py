@@ -232,7 +232,8 @@ def test_the_nodes_and_their_places() -> None:
 
 
 def test_what_was_left_out_is_noted() -> None:
-    assert len(parse(r"f = \tanh(\cdot) \Rightarrow h_t = \tanh(x_t) \quad (3)").notes) == 1
+    notes = parse(r"f = \tanh(\cdot) \Rightarrow h_t = \tanh(x_t) \quad (3)").notes
+    assert len(notes) == 2 and "commentary" in notes[0] and "number" in notes[1]
     assert "number" in parse("h[t] = x[t] (3)").notes[0]
 
 

@@ -1,0 +1,81 @@
+"""The steps that a text says it runs over: `t = 1, \\ldots, T`, `\\forall t`, `for t in range(T):`. They are left out.
+
+How many steps there are is said when a recurrence is unrolled. The text keeps its length, as in `wrapping`. Rows of
+`cases` stay as they are: there, `t = 0` is a condition.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .latex import Source
+from .notes import Note
+
+__all__ = ["without_ranges"]
+
+_GAP = r"(?:[ \t~$]|\\[,;:! ]|\\q?quad){0,8}"
+_STEP = r"(?:\\tau|\\text\{t\}|[a-zA-Zτ])(?![\w\[(^])"
+_DOTS = r"(?:\\[lc]?dots[bcmio]?|…|⋯|\.{2,3})"
+_END = rf"(?:[A-Za-z0-9_]{{1,8}}|\\tau|\\infty|∞)(?:{_GAP}[-+−]{_GAP}[0-9])?"
+_ALL = (
+    r"(?:\\forall|∀|\b[Ff]or[ \t]+(?:all|each|every|any)\b"
+    r"|\\(?:text|textrm|mathrm|mbox)\{[ \t]*for (?:all|each|every|any)[ \t]*\})"
+)
+_FOR = (
+    rf"(?:{_ALL}|\b(?:[Ff]or|with|where|when|over|für|pour)(?:[ \t]+alle)?\b"
+    r"|\\(?:text|textrm|mathrm|mbox)\{[ \t]*(?:for|where|with|when)[ \t]*\})"
+)
+_IN = r"(?:=|\\in(?![a-zA-Z])|∈|\bin\b)"
+_SET = r"(?:\\?\{|\\lbrace|\[|\()?"
+_CLOSE = r"(?:\\?\}|\\rbrace|\]|\))?"
+_LISTED = rf"[0-9]{{1,6}}{_GAP}(?:,{_GAP}[0-9]{{1,6}}{_GAP}){{0,3}},?{_GAP}{_DOTS}{_GAP},?{_GAP}{_END}"
+_SPANNED = rf"(?:[0-9]{{1,6}}{_GAP}(?::|\bto\b|\bbis\b|\\text\{{[ \t]*to[ \t]*\}}){_GAP}{_END})"
+_LEAST = r"(?:\\geq?q?(?![a-zA-Z])|≥|>=|>|\\gt(?![a-zA-Z]))"
+_MOST = r"(?:\\leq?q?(?![a-zA-Z])|≤|<=|<|\\lt(?![a-zA-Z]))"
+_NUMBERS = r"(?:\\mathbb\{?[NZ]\}?|ℕ|ℤ|\\N(?![a-zA-Z]))(?:_[0-9+]|\^[*+]|_\{[^{}\n]{1,12}\})?"
+_RANGE = (
+    rf"{_FOR}?{_GAP}{_STEP}{_GAP}{_IN}{_GAP}{_SET}{_GAP}(?:{_LISTED}|{_SPANNED}){_GAP}{_CLOSE}"
+    rf"|{_ALL}{_GAP}(?:(?:time|steps?|time[ -]?steps?)[ \t]+)?{_STEP}"
+    rf"(?:{_GAP}(?:{_IN}{_GAP}{_NUMBERS}|{_LEAST}{_GAP}[0-9]+))?"
+    rf"|{_FOR}?{_GAP}{_STEP}{_GAP}(?:\\in(?![a-zA-Z])|∈){_GAP}{_NUMBERS}"
+    rf"|(?:{_FOR}|(?<=[,(;])|(?<=quad)|(?<=  )){_GAP}{_STEP}{_GAP}{_LEAST}{_GAP}[0-9]+"
+    rf"|{_FOR}?{_GAP}[0-9]{_GAP}{_MOST}{_GAP}{_STEP}{_GAP}{_MOST}{_GAP}{_END}"
+)
+_BRACKETED = rf"\({_GAP}(?:{_RANGE}){_GAP}\)|\[{_GAP}(?:{_RANGE}){_GAP}\]|(?:{_RANGE})"
+# Every branch begins with one of few signs, so that the search stays cheap.
+_RANGES = re.compile(rf"(?<![\w^_{{]){_BRACKETED}")
+_LOOP = re.compile(
+    r"^[ \t]*(?:for|parfor|foreach|while)\b[^\n;]{0,100}?(?:(?::|\bdo|\{)[ \t]*(?=\n|\Z)|:(?=[ \t])|(?=\n|\Z))", re.M
+)
+_LOOPS_END = re.compile(r"^[ \t]*(?:end(?:[ \t]+for|for)?|\}|done);?[ \t]*$", re.M)
+
+
+def without_ranges(text: str) -> tuple[str, list[Note]]:
+    """The text with blanks for the steps it runs over, as long as before, and what was left out.
+
+    >>> bare, notes = without_ranges("h_t = x_t, t = 1, …, T")
+    >>> bare.rstrip()
+    'h_t = x_t,'
+    >>> print(notes[0])
+    line 1: 't = 1, …, T' was left out: the number of steps is given when the recurrence is unrolled
+    """
+    source, notes = Source(text), []
+    closed = [m.span() for m in re.finditer(r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}", text, re.DOTALL)]
+
+    def blank(found: re.Match[str]) -> str:
+        start, stop = found.span()
+        if any(a <= start < b for a, b in closed):
+            return found[0]
+        said = " ".join(found[0].replace("$", "").split())
+        sentence = f"'{said}' was left out: the number of steps is given when the recurrence is unrolled"
+        start += len(found[0]) - len(found[0].lstrip())
+        notes.append(Note.at(sentence, source.span(start, stop)))
+        return re.sub(r"[^\n$]", " ", found[0])
+
+    def header(found: re.Match[str]) -> str:
+        return blank(found) if len(re.findall(r"(?<![<>=])=(?!=)", found[0])) < 2 else found[0]
+
+    loops = _LOOP.sub(header, text)
+    if loops != text:
+        text = _LOOPS_END.sub(lambda found: " " * len(found[0]), loops)
+    return _RANGES.sub(blank, text), notes

@@ -1,0 +1,406 @@
+"""What stands around the equations of a text: prose before, between and after them, remarks, numbers, headings.
+
+`equations_of` takes the pieces that `lines.cut` makes of a text and returns one `Line` for each equation, with a note
+for everything that was left out. Nothing is left out of an expression: words count as prose only where no factor can
+stand (before a left side, on a line without `=`), or where they look like none: set apart by white space, several in a
+row, in brackets of their own, and never used as a name anywhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from .latex import GREEK, Source, Token, words
+from .lines import BINARY, CLOSING, Line, join
+from .notes import Note
+from .vocabulary import known_function
+
+__all__ = ["equations_of"]
+
+# Words that no factor is called: after one of them something else begins.
+BETWEEN = frozenset(
+    words(
+        "where with and for if when while which that whose wherein thus hence then since because given such but until "
+        "otherwise assuming denotes denote yields gives here resp is are as by so or from at in "
+        "und wobei mit sowie für wenn dann où avec pour donde dove"
+    )
+)
+SHORT = frozenset(word for word in BETWEEN if len(word) < 3)  # as good as letters, unless more prose follows
+LETTERS = frozenset([*GREEK, *GREEK.values()])
+NUMBER = re.compile(
+    r"(?:(?:eqs?|eqns?|equations?|no|nr|gl|formula)?\.?[A-Z]?[.-]?[0-9]{1,3}(?:[.–-][0-9]{1,3}){0,2}[a-z]?'{0,2}|\*{1,3})",
+    re.I,
+)
+ORDINAL = re.compile(r"[ivx]{1,5}|[a-h]'?", re.I)
+ARROWS = frozenset(["←", "<-", r"\leftarrow", r"\gets"])
+PLAIN = frozenset(words("sum mean step dot norm sign identity"))
+ORDINARY = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*")
+SIGNS = frozenset(["+", "-", "*", "@", "·", "^", "/", "frac", "sqrt", "∂"])
+
+
+def equations_of(source: Source, pieces: list[Line]) -> tuple[list[Line], list[Note]]:
+    """The equations among the pieces of a text, and what was left out."""
+    page = Page(source, pieces)
+    lines = page.without_prose(page.blocks([part for piece in pieces for part in page.apart(piece)]))
+    lines = join(lines)
+    for line in lines:
+        if line.tokens:
+            page.trim(line)
+    return [line for line in lines if line.tokens or line.block], page.in_order()
+
+
+def is_function(word: str) -> bool:
+    """Is the word a function that no sentence would mention (as it would "sum" or "step")?"""
+    return known_function(word) is not None and word not in PLAIN
+
+
+def depths(tokens: list[Token]) -> Iterator[tuple[int, Token, int]]:
+    """Every token with its place and the number of brackets around it."""
+    depth = 0
+    for i, token in enumerate(tokens):
+        depth -= token.kind in CLOSING.values()
+        yield i, token, depth
+        depth += token.kind in CLOSING
+
+
+def relations(tokens: list[Token]) -> list[int]:
+    """Where `=` stands outside brackets."""
+    return [i for i, token, depth in depths(tokens) if token.kind == "=" and depth == 0]
+
+
+def spelled(tokens: list[Token]) -> str:
+    return "".join(token.text for token in tokens)
+
+
+class Page:
+    """What the pieces of one text share: its words, and what was left out."""
+
+    def __init__(self, source: Source, pieces: list[Line]) -> None:
+        self.source = source
+        self.notes: list[Note] = []
+        self.equations = any(relations(piece.tokens) for piece in pieces)
+        self.names: set[str] = set()  # words that are certainly names: with a script, a step or `=` after them
+        self.counts: dict[str, int] = {}
+        for piece in pieces:
+            for token, after in pairwise(piece.tokens):
+                if token.kind == "word" and (
+                    after.kind in ("_", "^", "sub", "sup", "ᵀ", "=")
+                    or (after.kind in ("[", "(", "'") and not after.space)
+                ):
+                    self.names.add(token.text)
+            for token in piece.tokens:
+                if token.kind == "word":
+                    self.counts[token.text] = self.counts.get(token.text, 0) + 1
+
+    # -- words ---------------------------------------------------------------------------------------------------------
+
+    def is_prose(self, tokens: list[Token], i: int) -> bool:
+        """Is this token a word of running text, as far as one can see from itself and what touches it?"""
+        token = tokens[i]
+        if token.kind != "word" or token.text in self.names:
+            return token.kind == "text"
+        if token.text.lower() in BETWEEN:
+            return True
+        set_as_name = token.whole and token.latex and not token.prose
+        if set_as_name or len(token.text) < 2 or token.text in LETTERS or not ORDINARY.fullmatch(token.text):
+            return False
+        before, after, next_but_one = (tokens[j] if 0 <= j < len(tokens) else None for j in (i - 1, i + 1, i + 2))
+        if before and (before.kind in ("_", "^", "accent") or (before.kind == "." and not token.space)):
+            return False
+        # `encoder.h`: the block of a name, no end of a sentence.
+        block = after and next_but_one and after.kind == "." and not (after.space or next_but_one.space)
+        return not (block or is_function(token.text))
+
+    def between(self, tokens: list[Token], i: int) -> bool:
+        """Does something else than the equation begin at this word?"""
+        token = tokens[i]
+        if token.kind == "text":
+            return True
+        word = token.text.lower()
+        if token.kind != "word" or word not in BETWEEN or not token.space or not self.is_prose(tokens, i):
+            return False
+        following = i + 1 < len(tokens) and (self.is_prose(tokens, i + 1) or tokens[i + 1].kind == "text")
+        return (
+            following if word in SHORT else (i + 1 == len(tokens) or tokens[i + 1].space or tokens[i + 1].kind in ",:.")
+        )
+
+    def say(self, sentence: str, tokens: list[Token]) -> None:
+        self.notes.append(Note.at(sentence, self.source.span(tokens[0].start, tokens[-1].stop)))
+
+    def in_order(self) -> list[Note]:
+        return sorted(self.notes, key=lambda note: (note.span.line, note.span.column) if note.span else (0, 0))
+
+    def quoted(self, first: Token, last: Token) -> str:
+        text = " ".join(self.source.text[first.start : last.stop].split())
+        return f"'{text[:57]}…'" if len(text) > 60 else f"'{text}'"
+
+    # -- stages --------------------------------------------------------------------------------------------------------
+
+    def apart(self, piece: Line) -> list[Line]:
+        """The piece, cut before words that begin something else and where white space sets two equations apart."""
+        tokens = piece.tokens
+        places = relations(tokens)
+        cuts: set[int] = set()
+        if self.equations:
+            cuts |= {i for i, _, depth in depths(tokens) if i and depth == 0 and self.between(tokens, i)}
+        level = [depth for _, _, depth in depths(tokens)]
+        for last, place in pairwise(places):
+            gaps = [i for i in range(place - 1, last + 1, -1) if tokens[i].wide and level[i] == 0]
+            if gaps and not any(tokens[i].kind in SIGNS for i in range(gaps[0], place)):
+                cuts.add(gaps[0])
+        parts, start = [], 0
+        for stop in [*sorted(cuts), len(tokens)]:
+            if tokens[start:stop]:
+                parts.append(Line(tokens[start:stop], wrapped=piece.wrapped and start == 0))
+            start = stop
+        return parts
+
+    def blocks(self, lines: list[Line]) -> list[Line]:
+        """`encoder:` opens a block if `encoder.` is read somewhere or two parts define one name; else it is a heading.
+
+        A block leaves a line without tokens, so that it is known even if it stays empty.
+        """
+        heads = [self.heading(line) for line in lines]
+        named = {spelled(line.tokens[:head]) for line, head in zip(lines, heads, strict=True) if head}
+        real = {name for name in named if re.search(rf"(?<!\w){re.escape(name)}\.[^\W\d]", self.source.text)}
+        defined: dict[str, str] = {}
+        block = ""
+        for line, head in zip(lines, heads, strict=True):
+            block = spelled(line.tokens[:head]) if head else block
+            rest = line.tokens[head + 1 if head else 0 :]
+            if (places := relations(rest)) and block:
+                left = spelled(rest[: places[0]])
+                if defined.setdefault(left, block) != block:
+                    real |= {block, defined[left]}
+        result: list[Line] = []
+        current: str | None = None
+        for line, head in zip(lines, heads, strict=True):
+            if head and (name := spelled(line.tokens[:head])) in real:
+                current = name
+                result.append(Line([], current))
+                line.tokens = line.tokens[head + 1 :]
+            elif head and self.equations:
+                dropped = line.tokens[: head + 1]
+                self.say(f"{self.quoted(dropped[0], dropped[-1])} was read as a heading", dropped)
+                line.tokens = line.tokens[head + 1 :]
+                line.wrapped = False
+            if line.tokens:
+                line.block = current
+                result.append(line)
+        return result
+
+    def heading(self, line: Line) -> int:
+        """The place of the colon after words at the beginning of a line, or 0."""
+        for i, token in enumerate(line.tokens[:16]):
+            if token.kind == ":":
+                return i
+            if token.kind not in ("word", "_", "-", "'", "text") and not (
+                token.kind in ("(", ")", ",", "number") and i
+            ):
+                return 0
+        return 0
+
+    def without_prose(self, lines: list[Line]) -> list[Line]:
+        """The lines that hold an equation or a part of one, without words before the left side."""
+        if not self.equations:
+            return lines
+        prose = [bool(line.tokens) and not relations(line.tokens) and self.only_prose(line.tokens) for line in lines]
+        rows = [self.source.span(line.tokens[0].start, 0).line if line.tokens else 0 for line in lines]
+        ends = [self.source.span(line.tokens[-1].start, 0).line if line.tokens else 0 for line in lines]
+        for order in (range(len(lines)), range(len(lines) - 1, -1, -1)):
+            for i in order:
+                near = (i > 0 and prose[i - 1] and ends[i - 1] == rows[i]) or (
+                    i + 1 < len(lines) and prose[i + 1] and rows[i + 1] == ends[i]
+                )
+                prose[i] |= near and bool(lines[i].tokens) and self.mentioned(lines[i].tokens)
+        result: list[Line] = []
+        run: list[Token] = []
+        for line, gone in zip(lines, prose, strict=True):
+            if gone:
+                run += line.tokens
+                continue
+            self.left_out(run)
+            run = []
+            if line.tokens and (count := self.before_the_left_side(line.tokens)):
+                self.left_out(line.tokens[:count])
+                line.tokens, line.wrapped = line.tokens[count:], False
+            result.append(line)
+        self.left_out(run)
+        return result
+
+    def left_out(self, tokens: list[Token]) -> None:
+        if any(token.kind not in (".", ",", ";", ":") for token in tokens):
+            self.say(f"{self.quoted(tokens[0], tokens[-1])} was read as text around the equations", tokens)
+
+    def only_prose(self, tokens: list[Token]) -> bool:
+        """Is a line without `=` running text?"""
+        if tokens[0].kind in BINARY and tokens[0].kind != "-":
+            return False
+        if all(token.kind in (".", ",", ":", ";", "'") for token in tokens) or self.is_number(tokens):
+            return True
+        if any(token.kind == "∈" for token in tokens) and not any(token.kind == "⇒" for token in tokens):
+            return True
+        words = [i for i in range(len(tokens)) if self.is_prose(tokens, i)]
+        if not words:
+            return False
+        if any(tokens[i].kind == "text" or tokens[i].text.lower() in BETWEEN for i in words):
+            return not (words[0] and any(token.kind in SIGNS for token in tokens[: words[0]]))
+        in_a_row = any(b == a + 1 for a, b in pairwise(words))
+        alone = all(
+            i in words or tokens[i].kind in (".", ",", ":", "-", "(", ")", "number") for i in range(len(tokens))
+        )
+        signs = sum(token.kind in SIGNS - {"-"} for token in tokens)
+        return (in_a_row and signs * 3 < len(words)) or (alone and not signs)
+
+    def mentioned(self, tokens: list[Token]) -> bool:
+        """Can this piece be a formula that a sentence only mentions, such as `$h_t$` or `$t = 0$`?"""
+        places = relations(tokens)
+        if not places:
+            return len(tokens) < 40
+        return len(places) == 1 and places[0] == 1 and tokens[0].text in ("t", "τ", "n", "k")
+
+    def before_the_left_side(self, tokens: list[Token]) -> int:
+        """How many tokens stand before the left side and are words, a number in brackets, or punctuation."""
+        places = relations(tokens)
+        if not places:
+            return 0
+        at = 0
+        while at < places[0]:
+            token = tokens[at]
+            if token.kind in ("(", "["):
+                close = self.closing(tokens, at)
+                after = tokens[close + 1] if close + 1 < len(tokens) else None
+                inside = tokens[at + 1 : close]
+                if (
+                    close < places[0] - 1
+                    and after
+                    and (self.is_number(tokens[at : close + 1]) or self.all_words(inside))
+                ):
+                    at = close + 1
+                    continue
+                break
+            after = tokens[at + 1]
+            apart = token.kind == "text" or after.space or after.kind in (":", ",", "-", "'", ".")
+            article = (
+                token.kind == "word" and token.text in ("a", "A", "I", "we", "We") and self.is_prose(tokens, at + 1)
+            )
+            ordinary = apart and (self.is_prose(tokens, at) or article)
+            if not (ordinary or token.kind in (":", ".", ",", ";") or (at and token.kind in ("-", "number", "'"))):
+                break
+            at += 1
+        while at and tokens[at - 1].kind in ("-", "'"):
+            at -= 1
+        return at if at < places[0] else 0
+
+    # -- one equation --------------------------------------------------------------------------------------------------
+
+    def closing(self, tokens: list[Token], opening: int) -> int:
+        depth = 0
+        for i in range(opening, len(tokens)):
+            depth += (tokens[i].kind in CLOSING) - (tokens[i].kind in CLOSING.values())
+            if depth == 0:
+                return i
+        return len(tokens)
+
+    def is_number(self, tokens: list[Token]) -> bool:
+        """Is it an equation's number in its brackets: (3.2), (5a), (A.3), (eq. 4), [7]?"""
+        if len(tokens) < 3 or len(tokens) > 9 or (tokens[0].kind, tokens[-1].kind) not in (("(", ")"), ("[", "]")):
+            return False
+        return bool(NUMBER.fullmatch(spelled(tokens[1:-1])))
+
+    def all_words(self, tokens: list[Token]) -> bool:
+        """Words only, none of them a name of the text."""
+        words = [t for t in tokens if t.kind in ("word", "text")]
+        plain = all(
+            self.is_prose(tokens, i) or tokens[i].kind in (",", "-", ".", "/", "number", "'", ":")
+            for i in range(len(tokens))
+        )
+        return bool(words) and plain and not any(known_function(t.text) and len(words) == 1 for t in words)
+
+    def trim(self, line: Line) -> None:
+        """Drop what a slide adds to one equation: commentary left of ⇒, `∈ …`, a number, a remark, a full stop."""
+        tokens = line.tokens
+        arrows = [i for i, token in enumerate(tokens) if token.kind == "⇒" and any(t.kind == "=" for t in tokens[i:])]
+        if arrows:
+            self.say("what stands left of ⇒ was read as commentary", tokens[: arrows[-1] + 1])
+            tokens = tokens[arrows[-1] + 1 :]
+        place = next((i for i, token, depth in depths(tokens) if token.kind == "∈" and depth == 0), None)
+        if place is not None:
+            self.say("what follows ∈ was left out", tokens[place:])
+            tokens = tokens[:place]
+        places = relations(tokens)
+        if places:
+            while (size := self.remark(tokens, places[0])) or (tokens and tokens[-1].kind in (".", ",")):
+                if size:
+                    gone = tokens[-size:]
+                    what = "the equation's number" if self.is_number(gone) or self.is_ordinal(gone) else "a remark"
+                    self.say(f"{self.quoted(gone[0], gone[-1])} was read as {what}", gone)
+                tokens = tokens[: -(size or 1)]
+        while tokens and tokens[-1].kind in (".", ","):
+            tokens = tokens[:-1]
+        line.tokens = tokens
+
+    def is_ordinal(self, tokens: list[Token]) -> bool:
+        return len(tokens) in (3, 4) and tokens[0].kind == "(" and bool(ORDINAL.fullmatch(spelled(tokens[1:-1])))
+
+    def remark(self, tokens: list[Token], equals: int) -> int:
+        """How many tokens at the end of an equation are a remark."""
+        count = len(tokens)
+        if count < equals + 3:
+            return 0
+        for i in range(equals + 2, count):
+            sign = self.source.text[tokens[i].start : tokens[i].stop]
+            arrow = (tokens[i].kind == "=" and sign in ARROWS) or sign in (
+                "—",
+                "→",
+                "⟵",
+                "⟶",
+                "►",
+                "▷",
+                "⊳",
+                r"\triangleright",
+            )
+            pair = i + 1 < count and not tokens[i + 1].space and sign + tokens[i + 1].text in ("<-", "//", "--", "->")
+            if (arrow or pair) and self.loose(tokens[i + 1 + pair :]):
+                return count - i
+        if tokens[-1].kind in (")", "]"):
+            opening = next(
+                i
+                for i in range(count - 1, -1, -1)
+                if self.closing(tokens, i) == count - 1 and tokens[i].kind in CLOSING
+            )
+            return count - opening if opening > equals + 1 and self.is_aside(tokens, opening) else 0
+        first = count
+        while first > equals + 2 and (self.is_prose(tokens, first - 1) or tokens[first - 1].kind in ("-", ",")):
+            first -= 1
+        while first < count and tokens[first].kind in ("-", ","):
+            first += 1
+        words = tokens[first:]
+        if not words or tokens[first - 1].kind in {*BINARY, "=", "frac"} or not words[0].space:
+            return 0
+        unused = all(self.counts.get(w.text, 0) < 2 or w.prose for w in words if w.kind == "word")
+        latex = words[0].prose or not any(token.latex for token in tokens)
+        return len(words) if unused and latex and (words[0].wide or (len(words) > 1 and not words[0].prose)) else 0
+
+    def loose(self, tokens: list[Token]) -> bool:
+        """Words with whatever stands between them, and no operator."""
+        signs = any(token.kind in ("+", "*", "@", "^", "=") for token in tokens)
+        return not signs and any(self.is_prose(tokens, i) for i in range(len(tokens)))
+
+    def is_aside(self, tokens: list[Token], opening: int) -> bool:
+        """Are the brackets at the end no factor, but a number or a remark?"""
+        group, before = tokens[opening:], tokens[opening - 1]
+        if not group[0].space or before.kind in {*BINARY, "=", "frac", "_", "^"}:
+            return False
+        if before.kind == "word" and not group[0].wide and known_function(before.text):
+            return False
+        if self.is_number(group) or (group[0].wide and self.is_ordinal(group)):
+            return True
+        inside = group[1:-1]
+        if self.all_words(inside):
+            return group[0].wide or len(inside) > 1 or all(self.counts.get(token.text, 0) < 2 for token in inside)
+        words = [i for i in range(len(inside)) if self.is_prose(inside, i)]
+        in_a_row = any(b == a + 1 for a, b in pairwise(words))
+        return (in_a_row or any(inside[i].text.lower() in BETWEEN for i in words)) and self.loose(inside)
