@@ -41,6 +41,7 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
     """Pieces end at a line's end, at `;`, and after an equation at a comma or a full stop, outside brackets. Checks
     brackets."""
     lines = [Line([])]
+    equation = False  # has the piece an `=`?
     ends = 0  # line ends since the last token, or many after a stronger sign
     open_brackets: list[Token] = []
     for i, token in enumerate(tokens):
@@ -68,11 +69,13 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
         elif (
             token.kind in ("newline", "break", ";", "end")
             or (token.kind == "⇒" and not current)
-            or (token.kind in (",", ".") and any(t.kind == "=" for t in current) and ends_it(tokens, i))
+            or (token.kind in (",", ".") and equation and ends_it(tokens, i))
         ):
             lines.append(Line([]))
+            equation = False
             ends += 1 if token.kind == "newline" else 9
             continue
+        equation |= token.kind == "="
         if not current:
             lines[-1].wrapped, ends = ends == 1, 0
         current.append(token)

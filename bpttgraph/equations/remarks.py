@@ -34,7 +34,9 @@ NUMBER = re.compile(
     re.I,
 )
 ORDINAL = re.compile(r"[ivx]{1,5}|[a-h]'?", re.I)
-ARROWS = frozenset(["←", "<-", r"\leftarrow", r"\gets"])
+ASSIGNING = frozenset(["←", "<-", r"\leftarrow", r"\gets"])  # they also stand for `=`
+ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright"}
+MOST_REMARKS = 8
 PLAIN = frozenset(words("sum mean step dot norm sign identity"))
 ORDINARY = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*")
 SIGNS = frozenset(["+", "-", "*", "@", "·", "^", "/", "frac", "sqrt", "∂"])
@@ -164,7 +166,7 @@ class Page:
         """
         heads = [self.heading(line) for line in lines]
         named = {spelled(line.tokens[:head]) for line, head in zip(lines, heads, strict=True) if head}
-        real = {name for name in named if re.search(rf"(?<!\w){re.escape(name)}\.[^\W\d]", self.source.text)}
+        real = named.intersection(re.findall(r"(?<!\w)(\w+)\.(?=[^\W\d])", self.source.text))
         defined: dict[str, str] = {}
         block = ""
         for line, head in zip(lines, heads, strict=True):
@@ -304,6 +306,15 @@ class Page:
                 return i
         return len(tokens)
 
+    def opening(self, tokens: list[Token]) -> int:
+        """Where the bracket opens that the last token closes."""
+        depth = 0
+        for i in range(len(tokens) - 1, -1, -1):
+            depth += (tokens[i].kind in CLOSING.values()) - (tokens[i].kind in CLOSING)
+            if depth == 0:
+                return i
+        return 0
+
     def is_number(self, tokens: list[Token]) -> bool:
         """Is it an equation's number in its brackets: (3.2), (5a), (A.3), (eq. 4), [7]?"""
         if len(tokens) < 3 or len(tokens) > 9 or (tokens[0].kind, tokens[-1].kind) not in (("(", ")"), ("[", "]")):
@@ -332,7 +343,10 @@ class Page:
             tokens = tokens[:place]
         places = relations(tokens)
         if places:
-            while (size := self.remark(tokens, places[0])) or (tokens and tokens[-1].kind in (".", ",")):
+            for _ in range(MOST_REMARKS):
+                size = self.remark(tokens, places[0])
+                if not size and not (tokens and tokens[-1].kind in (".", ",")):
+                    break
                 if size:
                     gone = tokens[-size:]
                     what = "the equation's number" if self.is_number(gone) or self.is_ordinal(gone) else "a remark"
@@ -350,27 +364,16 @@ class Page:
         count = len(tokens)
         if count < equals + 3:
             return 0
-        for i in range(equals + 2, count):
+        signs = max((i for i in range(count) if tokens[i].kind in ("+", "*", "@", "^", "=")), default=0)
+        prose = max((i for i in range(count) if self.is_prose(tokens, i)), default=0)
+        for i in range(equals + 2, prose):
             sign = self.source.text[tokens[i].start : tokens[i].stop]
-            arrow = (tokens[i].kind == "=" and sign in ARROWS) or sign in (
-                "—",
-                "→",
-                "⟵",
-                "⟶",
-                "►",
-                "▷",
-                "⊳",
-                r"\triangleright",
-            )
-            pair = i + 1 < count and not tokens[i + 1].space and sign + tokens[i + 1].text in ("<-", "//", "--", "->")
-            if (arrow or pair) and self.loose(tokens[i + 1 + pair :]):
+            arrow = sign in ARROWS and (tokens[i].kind == "=" or sign not in ASSIGNING)
+            pair = not tokens[i + 1].space and sign + tokens[i + 1].text in ("<-", "//", "--", "->")
+            if (arrow or pair) and signs <= i:
                 return count - i
         if tokens[-1].kind in (")", "]"):
-            opening = next(
-                i
-                for i in range(count - 1, -1, -1)
-                if self.closing(tokens, i) == count - 1 and tokens[i].kind in CLOSING
-            )
+            opening = self.opening(tokens)
             return count - opening if opening > equals + 1 and self.is_aside(tokens, opening) else 0
         first = count
         while first > equals + 2 and (self.is_prose(tokens, first - 1) or tokens[first - 1].kind in ("-", ",")):
