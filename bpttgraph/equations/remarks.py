@@ -33,6 +33,7 @@ NUMBER = re.compile(
     r"(?:(?:eqs?|eqns?|equations?|no|nr|gl|formula)?\.?[A-Z]?[.-]?[0-9]{1,3}(?:[.–-][0-9]{1,3}){0,2}[a-z]?'{0,2}|\*{1,3})",
     re.I,
 )
+CLOSERS = frozenset(CLOSING.values())
 ORDINAL = re.compile(r"[ivx]{1,5}|[a-h]'?", re.I)
 ASSIGNING = frozenset(["←", "<-", r"\leftarrow", r"\gets"])  # they also stand for `=`
 ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright"}
@@ -62,14 +63,18 @@ def depths(tokens: list[Token]) -> Iterator[tuple[int, Token, int]]:
     """Every token with its place and the number of brackets around it."""
     depth = 0
     for i, token in enumerate(tokens):
-        depth -= token.kind in CLOSING.values()
+        if token.kind in CLOSERS:
+            depth -= 1
         yield i, token, depth
-        depth += token.kind in CLOSING
+        if token.kind in CLOSING:
+            depth += 1
 
 
-def relations(tokens: list[Token]) -> list[int]:
+def relations(tokens: list[Token], sign: str = "=") -> list[int]:
     """Where `=` stands outside brackets."""
-    return [i for i, token, depth in depths(tokens) if token.kind == "=" and depth == 0]
+    if not any(token.kind == sign for token in tokens):
+        return []
+    return [i for i, token, depth in depths(tokens) if token.kind == sign and depth == 0]
 
 
 def spelled(tokens: list[Token]) -> str:
@@ -145,9 +150,9 @@ class Page:
         tokens = piece.tokens
         places = relations(tokens)
         cuts: set[int] = set()
+        level = [depth for _, _, depth in depths(tokens)] if self.equations else []
         if self.equations:
-            cuts |= {i for i, _, depth in depths(tokens) if i and depth == 0 and self.between(tokens, i)}
-        level = [depth for _, _, depth in depths(tokens)]
+            cuts |= {i for i in range(1, len(tokens)) if level[i] == 0 and self.between(tokens, i)}
         for last, place in pairwise(places):
             gaps = [i for i in range(place - 1, last + 1, -1) if tokens[i].wide and level[i] == 0]
             if gaps and not any(tokens[i].kind in SIGNS for i in range(gaps[0], place)):
@@ -301,7 +306,7 @@ class Page:
     def closing(self, tokens: list[Token], opening: int) -> int:
         depth = 0
         for i in range(opening, len(tokens)):
-            depth += (tokens[i].kind in CLOSING) - (tokens[i].kind in CLOSING.values())
+            depth += (tokens[i].kind in CLOSING) - (tokens[i].kind in CLOSERS)
             if depth == 0:
                 return i
         return len(tokens)
@@ -310,7 +315,7 @@ class Page:
         """Where the bracket opens that the last token closes."""
         depth = 0
         for i in range(len(tokens) - 1, -1, -1):
-            depth += (tokens[i].kind in CLOSING.values()) - (tokens[i].kind in CLOSING)
+            depth += (tokens[i].kind in CLOSERS) - (tokens[i].kind in CLOSING)
             if depth == 0:
                 return i
         return 0
@@ -337,10 +342,9 @@ class Page:
         if arrows:
             self.say("what stands left of ⇒ was read as commentary", tokens[: arrows[-1] + 1])
             tokens = tokens[arrows[-1] + 1 :]
-        place = next((i for i, token, depth in depths(tokens) if token.kind == "∈" and depth == 0), None)
-        if place is not None:
-            self.say("what follows ∈ was left out", tokens[place:])
-            tokens = tokens[:place]
+        if sets := relations(tokens, "∈"):
+            self.say("what follows ∈ was left out", tokens[sets[0] :])
+            tokens = tokens[: sets[0]]
         places = relations(tokens)
         if places:
             for _ in range(MOST_REMARKS):
