@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections import Counter
 from itertools import pairwise
 
@@ -370,11 +371,35 @@ def equation(reader: Reader, line: Line) -> Equation:
         if not (isinstance(bare, Call) and name and bare.function == name.name and name.name[0].isupper()):
             raise source.error("expected '=' in this equation", tokens[-2], "write name = expression")
         return Equation((Name(name.name, None, name.span),), bare, span, text, line.block)
+    if differential(tokens[:place], tokens[place:]):
+        raise source.error(
+            "a derivative by time: a differential equation has no steps",
+            tokens[0],
+            "write the Euler step of it, such as h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))",
+        )
     left = left_side(source, tokens[:place], tokens[place])
     if place + 2 >= len(tokens):
         raise source.error("the right side is missing after '='", tokens[place], "write what it equals")
     right = Parser(reader, line, tokens[place + 1 :]).whole()
     return Equation(left, right, span, text, left[0].block or line.block)
+
+
+def differential(left: list[Token], right: list[Token]) -> bool:
+    """Whether a left side is a derivative by time: `\\dot h`, `τ \\dot h`, `dh/dt`, `\\frac{d}{dt} h`.
+
+    A dot on a name with a step is an accent, unless the name without it stands on the right.
+    """
+    texts = [token.text for token in left]
+    others = {token.text for token in right}
+    for token in left:
+        bare = unicodedata.normalize("NFD", token.text)
+        if token.name and "\u0307" in bare:
+            plain_name = unicodedata.normalize("NFC", bare.replace("\u0307", ""))
+            if not token.name.index or plain_name in others:
+                return True
+    below = ["{", "d", "t", "}"], ["{", "dt", "}"], ["{", "dτ", "}"]
+    fraction = "frac" in texts and any(texts[i : i + len(b)] == b for b in below for i in range(len(texts)))
+    return fraction or "".join(texts).endswith(("/dt", "/dτ", "/∂t"))
 
 
 def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name, ...]:

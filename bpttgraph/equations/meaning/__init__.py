@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from ..syntax import Program
 from .definitions import say_definitions
+from .steps import supply_steps
 
 __all__ = ["PASSES", "understand"]
 
-PASSES: tuple[Callable[[Program], Program], ...] = (say_definitions,)
+PASSES: tuple[Callable[[Program], Program], ...] = (supply_steps, say_definitions)
 
 
 def understand(program: Program) -> Program:
