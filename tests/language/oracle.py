@@ -203,9 +203,7 @@ class Oracle:
         raise ValueError(ast.dump(e))
 
 
-def contradiction(
-    text: str, steps: int, let: Mapping[str, str], unrolled: Any, run: Any, data: Mapping[str, Array]
-) -> str:
+def contradiction(text: str, steps: int, let: Mapping[str, str], unrolled: Any, data: Mapping[str, Array]) -> str:
     """What the oracle says against the loss and the gradients that a plain text was given, or ""."""
     oracle, run = Oracle(text, steps, let, unrolled.shapes), unrolled.run(data)
     losses = unrolled.recurrence.losses

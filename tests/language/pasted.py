@@ -33,8 +33,7 @@ def known_open() -> dict[str, str]:
 
 
 HEADER = """\
-# The cases that are not read right yet, and what becomes of them. A case may leave this list; a refusal may not
-# become a misreading. `python -m tests.language.pasted --write` renews it.
+# The cases that are not read right yet, and what becomes of them: `python -m tests.language.pasted --write` renews it.
 """
 
 
