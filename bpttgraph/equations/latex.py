@@ -45,6 +45,7 @@ SYMBOLS = {
     "frac": "frac", "dfrac": "frac", "tfrac": "frac", "sqrt": "sqrt", "top": "⊤", "intercal": "⊤", "prime": "'",
     "Rightarrow": "⇒", "implies": "⇒", "Longrightarrow": "⇒", "in": "∈", "partial": "∂",
     "langle": "<", "rangle": ">", "lt": "<", "gt": ">", "lVert": "‖", "rVert": "‖", "Vert": "‖", "|": "‖",
+    "lvert": "|", "rvert": "|", "vert": "|",
     "triangleq": "=", "coloneqq": "=", "leftarrow": "=", "gets": "=",
     "lbrack": "[", "rbrack": "]", "lbrace": "(", "rbrace": ")", "{": "(", "}": ")",
 }  # fmt: skip

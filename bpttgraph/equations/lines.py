@@ -72,7 +72,9 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
             or (token.kind in (",", ".") and equation and ends_it(tokens, i))
         ):
             lines.append(Line([]))
-            equation = False
+            # What follows an operator goes on with the equation, so that its comma ends it.
+            goes_on = token.kind == "newline" and bool(current) and current[-1].kind in {*BINARY, "="}
+            equation = equation and goes_on
             ends += 1 if token.kind == "newline" else 9
             continue
         equation |= token.kind == "="

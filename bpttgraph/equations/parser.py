@@ -9,6 +9,7 @@ from collections import Counter
 from itertools import pairwise
 
 from ..errors import BPTTError, expect
+from .bars import plain_brackets
 from .code import plain
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut
@@ -55,6 +56,7 @@ class Reader:
         for line in self.lines:
             if line.tokens:
                 line.latex = is_latex(line.tokens)
+                line.tokens = plain_brackets(self.source, line.tokens)
                 line.tokens = Names(self.source, line).run()
         if not any(line.tokens for line in self.lines):
             hint = "write an equation such as h[t] = tanh(W x[t])"

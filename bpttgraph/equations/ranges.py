@@ -28,7 +28,7 @@ _FOR = (
 _IN = r"(?:=|\\in(?![a-zA-Z])|∈|\bin\b)"
 _SET = r"(?:\\?\{|\\lbrace|\[|\()?"
 _CLOSE = r"(?:\\?\}|\\rbrace|\]|\))?"
-_LISTED = rf"[0-9]{{1,6}}{_GAP}(?:,{_GAP}[0-9]{{1,6}}{_GAP}){{0,3}},?{_GAP}{_DOTS}{_GAP},?{_GAP}{_END}"
+_LISTED = rf"[0-9]{{1,6}}{_GAP}(?:,{_GAP}[0-9]{{1,6}}{_GAP}){{0,3}},?{_GAP}{_DOTS}(?:{_GAP},?{_GAP}{_END})?"
 _SPANNED = rf"(?:[0-9]{{1,6}}{_GAP}(?::|\bto\b|\bbis\b|\\text\{{[ \t]*to[ \t]*\}}){_GAP}{_END})"
 _LEAST = r"(?:\\geq?q?(?![a-zA-Z])|≥|>=|>|\\gt(?![a-zA-Z]))"
 _MOST = r"(?:\\leq?q?(?![a-zA-Z])|≤|<=|<|\\lt(?![a-zA-Z]))"

@@ -74,6 +74,7 @@ def _emphasis(found: re.Match[str]) -> str:
 _HEADING = re.compile(r"(?:[^\W\d_]+[ -]?){1,6}:|\*\*|__|`|\$|\\\(|<")
 _ROW = r"^[ \t]*\|(?=.*\|.*\|).*\|[ \t]*$"
 # Looking for the first thing that a text does not contain costs nothing more than reading it once.
+_WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | str.maketrans("。、", ".,")
 _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]] = [
     (re.compile(r"[\xad\u200c-\u200f\u2060-\u2064\ufe0e\ufe0f]"), _blank, None),
     (re.compile(r"^[ \t>]*(?:```|~~~)[^`\n]*$", re.M), _blank, None),
@@ -117,6 +118,7 @@ def unwrap(text: str) -> tuple[str, list[Note]]:
     ('   h[t] = x[t]', 0)
     """
     source, notes = Source(text), []
+    text = text.translate(_WIDE)  # the signs of Chinese and Japanese keyboards
     for opening, closing in ((r"\\(", r"\\)"), (r"\\[", r"\\]")):
         # `\\[` may begin a line, `\\]` ends none: a pair is a display whose backslashes Markdown has doubled.
         if text.count(closing) and text.count(opening) == text.count(closing):
