@@ -1,6 +1,6 @@
 """Brackets that are functions: `|a|` is abs(a), `[a]_+` is relu(a), and ‖a‖₂, ‖A‖_F, ||a|| are norms.
 
-`plain_brackets` writes the first two as calls and leaves of the last the bars alone, for which the parser knows the norm.
+`plain_brackets` writes the first two as calls and leaves of the last the bars alone: the parser knows them as the norm.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ def plain_brackets(source: Source, tokens: list[Token]) -> list[Token]:
     tokens = double_bars(tokens)
     called = {**bars(tokens), **positive_parts(tokens)}
     dropped = scripts_of_norms(source, tokens)
-    for opening, (_, closing, stop) in called.items():
+    for _, closing, stop in called.values():
         dropped |= set(range(closing + 1, stop))
-        assert opening < closing
     ends = {closing for _, closing, _ in called.values()}
     result: list[Token] = []
     for i, token in enumerate(tokens):
@@ -49,19 +48,15 @@ def double_bars(tokens: list[Token]) -> list[Token]:
     result: list[Token] = []
     for token in tokens:
         before = result[-1] if result else None
-        if token.text == before_text(before) == "|" and before and before.stop == token.start:
+        if before and token.text == before.text == "|" and before.stop == token.start:
             result[-1] = replace(before, kind="‖", text="‖", stop=token.stop)
         else:
             result.append(token)
     return result
 
 
-def before_text(token: Token | None) -> str:
-    return token.text if token else ""
-
-
 def bars(tokens: list[Token]) -> dict[int, tuple[str, int, int]]:
-    """Pairs of `|` in one bracket, outside scripts: place of the first -> function, place of the second, where it ends."""
+    """Pairs of `|` in one bracket, outside scripts: place of the first -> function, place of the second, its end."""
     found: dict[int, tuple[str, int, int]] = {}
     waiting: list[int | None] = [None]
     scripts = [False]

@@ -88,6 +88,7 @@ SPACES = (
             "nonumber notag space thinspace medspace thickspace negthinspace nobreakspace "
             ", ; ! : > / bf rm it cal sf tt em bfseries itshape boldmath mit allowbreak nobreak nolinebreak label "
             "color vspace mspace ref eqref cite phantom hphantom vphantom footnote mathstrut strut null relax "
+            "IEEEyesnumber IEEEnonumber yesnumber hline toprule midrule bottomrule displaybreak "
             "centering noindent small large"
         )
     )

@@ -34,6 +34,7 @@ NUMBER = re.compile(
     re.I,
 )
 CLOSERS = frozenset(CLOSING.values())
+CONVOLUTION = re.compile(r"\b(?:convolution|Faltung)", re.I)
 ORDINAL = re.compile(r"[ivx]{1,5}|[a-h]'?", re.I)
 ASSIGNING = frozenset(["←", "<-", r"\leftarrow", r"\gets"])  # they also stand for `=`
 ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright"}
@@ -46,6 +47,7 @@ SIGNS = frozenset(["+", "-", "*", "@", "·", "^", "/", "frac", "sqrt", "∂"])
 def equations_of(source: Source, pieces: list[Line]) -> tuple[list[Line], list[Note]]:
     """The equations among the pieces of a text, and what was left out."""
     page = Page(source, pieces)
+    page.refuse_convolutions(pieces)
     lines = page.without_prose(page.blocks([part for piece in pieces for part in page.apart(piece)]))
     lines = join(lines)
     for line in lines:
@@ -143,6 +145,20 @@ class Page:
         text = " ".join(self.source.text[first.start : last.stop].split())
         return f"'{text[:57]}…'" if len(text) > 60 else f"'{text}'"
 
+    def refuse_convolutions(self, pieces: list[Line]) -> None:
+        """`*` is a product of entries here; a text that says in words that it is a convolution means something else."""
+        said = CONVOLUTION.search(self.source.text)
+        star = next((t for p in pieces for t in p.tokens if t.kind == "*" and self.starlike(t)), None)
+        if said and star and self.equations:
+            raise self.source.error(
+                f"the text speaks of a {said[0].lower()}, and convolutions are not known here",
+                star,
+                "leave the word out if * is a product of entries, or write W @ x for a kernel of one place",
+            )
+
+    def starlike(self, token: Token) -> bool:
+        return self.source.text[token.start : token.stop] in ("*", "∗", "⋆", r"\ast", r"\star")
+
     # -- stages --------------------------------------------------------------------------------------------------------
 
     def apart(self, piece: Line) -> list[Line]:
@@ -193,6 +209,9 @@ class Page:
                 self.say(f"{self.quoted(dropped[0], dropped[-1])} was read as a heading", dropped)
                 line.tokens = line.tokens[head + 1 :]
                 line.wrapped = False
+                if line.tokens and not relations(line.tokens) and not any(t.kind in SIGNS for t in line.tokens):
+                    self.left_out(line.tokens)
+                    line.tokens = []
             if line.tokens:
                 line.block = current
                 result.append(line)
@@ -238,7 +257,8 @@ class Page:
         return result
 
     def left_out(self, tokens: list[Token]) -> None:
-        if any(token.kind not in (".", ",", ";", ":") for token in tokens):
+        """A note about tokens that are no equation; an "and" between two is as little worth a word as a comma."""
+        if any(token.kind not in (".", ",", ";", ":") and token.text.lower() not in BETWEEN for token in tokens):
             self.say(f"{self.quoted(tokens[0], tokens[-1])} was read as text around the equations", tokens)
 
     def only_prose(self, tokens: list[Token]) -> bool:
