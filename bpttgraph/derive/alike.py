@@ -22,9 +22,12 @@ def irregularity(u: Unrolled) -> str:
     >>> irregularity(bg.recurrence("h[t] = tanh(W h[t-1]); E[t] = dot(h[t], h[1])").unroll(3))
     'E[t] = dot(h[t], h[1]) reads a step by its number'
     """
-    from ..equations.trees import names_in
+    from ..equations.syntax import Constant
+    from ..equations.trees import names_in, walk
 
     for d in u.definitions:
+        if any(isinstance(e, Constant) and e.name == "T" for e, _ in walk(d.right)):
+            return f"{d.text} contains the number of steps T"
         if d.kind == "every":
             for name, bound in names_in(d.right):
                 if bound:

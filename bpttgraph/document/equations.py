@@ -8,7 +8,20 @@ from collections.abc import Callable
 
 from ..core.names import to_latex as name_latex, to_mathml as name_mathml
 from ..equations.functions import FUNCTIONS, canonical
-from ..equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Stack, Transposed
+from ..equations.syntax import (
+    Binary,
+    Call,
+    Constant,
+    Equation,
+    Expr,
+    Index,
+    Name,
+    Negate,
+    Number,
+    Reduce,
+    Stack,
+    Transposed,
+)
 from ..equations.text import show_index
 from ..formulas.latex import LatexPrinter
 from ..formulas.mathml import MathMLPrinter
@@ -88,6 +101,10 @@ def _pair(e: Expr, key: Key) -> tuple[Math, int]:
         case Number(value):
             (mathml, _), (latex, _) = _MATHML.number(value), _LATEX.number(value)
             return Math(mathml.replace(".0<", "<"), latex.removesuffix(".0"), len(latex)), ATOM
+        case Constant(name) if name == "1":
+            return Math("<mn>𝟏</mn>", r"\mathbf{1}", 1), ATOM
+        case Constant(name):
+            return _name(Name(name, None, e.span), key), ATOM
         case Name():
             return _name(e, key), ATOM
         case Negate(operand):

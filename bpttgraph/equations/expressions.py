@@ -9,17 +9,18 @@ from typing import Any
 from ..core import primitives as P
 from ..core.graph import Node, constant
 from .functions import FUNCTIONS, function_of
-from .syntax import Binary, Call, Expr, Name, Negate, Number, Reduce, Stack, Transposed
+from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 
 __all__ = ["build", "named_parts"]
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": P.add, "-": P.sub, "*": P.mul, "/": P.div, "^": P.power, "@": P.matmul, " ": P.matmul,
+    "+": P.add, "-": P.sub, "*": P.mul, "/": P.div, "^": P.power, "@": P.matmul,
 }  # fmt: skip
 
 
 def build(e: Expr, name: Callable[[Name], Node], reduce: Callable[[Reduce], Node], shape: tuple[int, ...]) -> Node:
-    """The node of an expression. Recursion is over the equation, whose depth the parser bounds, never over time.
+    """The node of an elaborated expression (`elaborate.py`). Recursion is over the equation, whose depth the
+    parser bounds, never over time.
 
     Args:
         name, reduce: what stands for a name, and for a sum or product over steps.
@@ -31,6 +32,8 @@ def build(e: Expr, name: Callable[[Name], Node], reduce: Callable[[Reduce], Node
 
     if isinstance(e, Number):
         return constant(float(e.value))
+    if isinstance(e, Constant):
+        return _constant(e)
     if isinstance(e, Name):
         return name(e)
     if isinstance(e, Negate):
@@ -56,6 +59,13 @@ def build(e: Expr, name: Callable[[Name], Node], reduce: Callable[[Reduce], Node
         found = function.build(*args)
         return found
     found = P.abstract_function(e.function, None if len(args) == 1 else shape)(*args)
+    return found
+
+
+def _constant(e: Constant) -> Node:
+    """The identity matrix, or a vector of ones."""
+    ones: Node = P.expand(constant(1.0), shape=e.shape[:1]) if e.shape else constant(1.0)
+    found: Node = P.diag(ones) if len(e.shape) == 2 else ones
     return found
 
 

@@ -150,7 +150,7 @@ class Parser:
             juxtaposed = kind in STARTS and not (kind == "‖" and self.norms)
             power = 30 if juxtaposed else POWER.get(kind, -1)
             # ᵀ after an exponent belongs to the whole power.
-            if power < least or power < 0 or (kind == "ᵀ" and isinstance(left, Number)):
+            if power < least or power < 0 or (kind == "ᵀ" and isinstance(left, Number) and left.value != 1):
                 break
             self.node()
             self.at += not juxtaposed

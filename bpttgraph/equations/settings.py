@@ -14,21 +14,24 @@ from typing import Any
 
 from ..errors import BPTTError, expect
 from .definitions import Component, Definition, components
+from .elaborate import Surroundings, elaborate
+from .kinds import Habits, matrices
 from .model import Recurrence
+from .notes import Note
 from .shapes import infer
 from .syntax import Equation, Expr, Index, Name
 from .trees import calls
 from .truncation import Truncation, parse_truncation
 
-__all__ = ["Settings", "infer_shapes"]
+__all__ = ["Settings", "explicit", "infer_shapes"]
 
 _MAX_STEPS = 1_000_000
 
 
 def infer_shapes(
     rec: Recurrence, sizes: Mapping[str, Any] | int | None, extra: list[Definition] | None = None
-) -> dict[str, tuple[int, ...]]:
-    """The shape of every name of a recurrence."""
+) -> tuple[dict[str, tuple[int, ...]], dict[int, tuple[int, ...]]]:
+    """The shape of every name of a recurrence, and of the constants in it by their `id`."""
     equations: list[tuple[list[str], Expr, Callable[[Name], str], str]] = []
     for d in [*rec.definitions, *(extra or [])]:
         equations.append((list(d.bases), d.right, partial(_key, rec, d.block), d.text))
@@ -36,7 +39,34 @@ def infer_shapes(
     total = rec.total
     scalars = {*([total] if total else []), *(() if rec.sums_outputs else rec.losses)}
     vectors = [n for n in names if n in rec.inputs or n in rec.defined]
-    return infer(equations, rec.text, sizes, scalars, vectors, names)
+    habits = Habits(rec.rows, matrices((d.equation.left, d.right) for d in rec.definitions))
+    return infer(equations, rec.text, sizes, scalars, vectors, names, habits)
+
+
+def explicit(
+    rec: Recurrence,
+    definitions: list[Definition],
+    shapes: Mapping[str, tuple[int, ...]],
+    constants: dict[int, tuple[int, ...]],
+    steps: Mapping[str | None, int] | None = None,
+) -> tuple[dict[Definition, Expr], tuple[Note, ...]]:
+    """The right sides with explicit operators, and what was assumed about products."""
+    notes: dict[Note, None] = {}
+    found: dict[Definition, Expr] = {}
+    for d in definitions:
+        said: list[Note] = []
+        around = Surroundings(
+            rank=lambda name, d=d: len(shapes[rec.key(name, d.block)]),  # type: ignore[misc]
+            left=len(shapes[d.bases[0]]),
+            sizes=constants,
+            rows=rec.rows,
+            text=rec.text,
+            notes=said,
+            steps=None if steps is None else steps.get(d.block, max(steps.values())),
+        )
+        found[d] = elaborate(d.right, around)
+        notes |= dict.fromkeys(said)
+    return found, tuple(notes)
 
 
 def _key(rec: Recurrence, block: str | None, name: Name) -> str:
@@ -50,6 +80,7 @@ class Settings:
         recurrence: the equations. steps: T by block, under None without blocks. columns: the steps of all blocks one
             after the other; offset: where each block begins among them. loss_steps: the steps whose losses count.
             shapes: of every name.
+        notes: what was assumed about products.
         definitions, order: the equations in force, and the order in which they are computed. generic: there is no loss,
             so that ∂E/∂output is given. truncation: which edges the gradient does not pass, None for all. inputs,
             reduce, given_sizes: as given.
@@ -77,11 +108,17 @@ class Settings:
         self.offset.setdefault(None, 0)
         self.columns = column
         self.definitions, self.order = self._system()
-        self.shapes = infer_shapes(rec, sizes, [d for d in self.definitions if d not in rec.definitions])
+        extra = [d for d in self.definitions if d not in rec.definitions]
+        self.shapes, constants = infer_shapes(rec, sizes, extra)
+        self._rights, self.notes = explicit(rec, self.definitions, self.shapes, constants, self.steps)
         self.sizes = dict(self.shapes)
         self.loss_steps = self._read_loss(rec.choose(loss, reduce))
         self.loss_bases = () if rec.sums_outputs else rec.losses
         self.generic = not rec.sums_outputs and not rec.losses
+
+    def right(self, d: Definition) -> Expr:
+        """An equation's right side with explicit operators (`elaborate.py`): what is computed."""
+        return self._rights[d]
 
     def _read_steps(self, steps: Any) -> dict[str | None, int]:
         rec = self.recurrence

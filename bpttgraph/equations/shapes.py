@@ -2,9 +2,8 @@
 places.
 
 Shapes and sizes are unknowns joined by union-find. Constraints that need a rank to be known wait until it is. When
-nothing moves any more, a lecture's habits decide, one name at a time: what is indexed by time is a vector; what is
-added to a vector is a vector; a capital letter beside a vector is a matrix, a small letter a number. Sizes that nobody
-gave are small and pairwise different, because equal sizes hide a forgotten transpose.
+nothing moves any more, a lecture's habits decide, one guess at a time, in the order of the priorities below. Sizes that
+nobody gave are small and pairwise different, because equal sizes hide a forgotten transpose.
 """
 
 from __future__ import annotations
@@ -16,7 +15,10 @@ from typing import Any
 from ..errors import BPTTError, Span, expect, nearest
 from ..machine.bounds import within
 from .functions import function_of
-from .syntax import Binary, Call, Expr, Name, Negate, Number, Reduce, Stack, Transposed
+from .kinds import Habits, Looks, capital, coefficient, greek, keeps_shape, looks, terms
+from .products import Factor, Undecided, arrange, factors
+from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
+from .trees import children, names_in
 
 __all__ = ["infer"]
 
@@ -61,13 +63,29 @@ class _Shape:
         return sizes
 
 
+# The habits, the surest first.
+CAPITAL = 0  # a capital letter in a product with a vector is a matrix; blocks of a stack are alike
+COEFFICIENT = 1  # β[t] that only multiplies is a number
+INDEXED = 2  # what is indexed by time, and what is stacked, is a vector
+FACTOR = 3  # S[t] q[t] is a matrix times a vector; a[t] S[t] a number times a matrix
+OPERAND = 4  # an operand of @ is no number; v^T h is a dot product
+BESIDE = 5  # what is added to a vector is a vector
+SCALAR = 6  # the last that is indexed by time
+SMALL = 7  # a small letter beside a vector is a number
+RESULT = 8  # the parts of a sum are what the sum is
+REST = 9
+
 _MAX_SIZE = 100_000
 _KINDS = {0: "a number", 1: "a vector", 2: "a matrix"}
 
 
 class _Solver:
-    def __init__(self, text: str):
-        self.text = text
+    def __init__(self, text: str, habits: Habits, coefficients: set[str]):
+        self.text, self.habits, self.coefficients = text, habits, coefficients
+        self.rows = habits.rows
+        self.constants: list[tuple[Constant, _Shape]] = []
+        self.seen: dict[int, _Shape] = {}  # the shape of every expression
+        self.chains: dict[int, bool] = {}  # of every product: does its vector lie the other way than a plain one?
         self.names: dict[str, _Shape] = {}
         self.waiting: list[Callable[[], bool]] = []
         self.sums: list[tuple[_Size, list[_Size], Place]] = []  # a stacked vector's size is the sum of its parts'
@@ -128,9 +146,15 @@ class _Solver:
         return self.names.setdefault(key, _Shape())
 
     def expression(self, e: Expr, key: Callable[[Name], str], here: str) -> _Shape:
+        shape = self.seen[id(e)] = self.part(e, key, here)
+        return shape
+
+    def part(self, e: Expr, key: Callable[[Name], str], here: str) -> _Shape:
         place = (here, e.span)
         if isinstance(e, Number):
             return _Shape([], place)
+        if isinstance(e, Constant):
+            return self.constant(e, place)
         if isinstance(e, Name):
             return self.name(key(e))
         if isinstance(e, Negate):
@@ -141,18 +165,24 @@ class _Solver:
         if isinstance(e, Transposed):
             inner = self.expression(e.operand, key, here)
             self.wait(lambda: self.transposed(out, inner, place))
-            self.guess(3, lambda: inner.rank is None and self.make(inner, 2, place))
+            rank = 1 if looks(e.operand).rank is None else 2
+            self.guess(SMALL, lambda: inner.rank is None and self.make(inner, rank, place))
         elif isinstance(e, Stack):
             self.stacked(out, [self.expression(i, key, here) for i in e.items], place)
+        elif isinstance(e, Binary) and e.operator in (" ", "@"):
+            self.chain(out, e, key, here)
         elif isinstance(e, Binary):
             left, right = self.expression(e.left, key, here), self.expression(e.right, key, here)
-            if e.operator in ("+", "-", "*", "/", "^"):
-                self.elementwise(out, left, right, place)
-            else:
-                self.product(out, left, right, e, place)
+            self.elementwise(out, left, right, place)
         elif isinstance(e, Call):
             self.call(out, e, [self.expression(a, key, here) for a in (*e.args, *e.parameters)], place)
         return out
+
+    def constant(self, e: Constant, place: Place) -> _Shape:
+        size = _Size(place=place)
+        shape = _Shape({"T": [], "I": [size, size]}.get(e.name, [size]), place)
+        self.constants.append((e, shape))
+        return shape
 
     def wait(self, step: Callable[[], bool]) -> None:
         """A constraint that returns True once it has said all it can say."""
@@ -190,14 +220,14 @@ class _Solver:
         self.wait(step)
         # what stands beside a vector is a vector; what stands beside a number, as in 1 − α, may be anything
         self.guess(
-            2,
+            BESIDE,
             lambda: (
                 ((a.rank is None and (b.rank or 0) > 0) or (b.rank is None and (a.rank or 0) > 0))
                 and self.same(a, b, place)
             ),
         )
         self.guess(
-            4,
+            RESULT,
             lambda: (
                 out.rank is not None
                 and a.rank is None is b.rank
@@ -205,54 +235,138 @@ class _Solver:
             ),
         )
 
-    def product(self, out: _Shape, a: _Shape, b: _Shape, e: Binary, place: Place) -> None:
-        def step() -> bool:
-            if a.rank == 0 or b.rank == 0:
-                self.same(out, b if a.rank == 0 else a, place)
-                return True
-            if a.rank is None or b.rank is None:
-                if a.rank == 2 and b.rank is None and out.rank is not None and out.rank > 0:
-                    self.make(b, out.rank, place)
-                return False
+    # -- products ------------------------------------------------------------------------------------------------------
+
+    def chain(self, out: _Shape, e: Binary, key: Callable[[Name], str], here: str) -> None:
+        """What stands side by side: which product is meant is known once the ranks of all factors are."""
+        place = (here, e.span)
+        parts, explicit = factors(e)
+        shapes = [self.expression(p, key, here) for p in parts]
+
+        def make(kind: str, a: _Shape, b: _Shape) -> _Shape:
+            if kind == "scale":
+                return b if a.rank == 0 else a
             x, y = a.known(), b.known()
-            if a.rank == 1 and b.rank == 1:
-                if e.operator == " ":
-                    raise BPTTError(
-                        f"two vectors stand side by side ({place[0]})",
-                        "write a ∘ b for the elementwise product or dot(a, b)",
-                        text=self.text,
-                        span=e.span,
-                    )
-                self.same_size(x[0], y[0], place)
-                self.same(out, _Shape([], place), place)
-                return True
-            if a.rank > 2 or b.rank > 2:
-                return False
+            if kind == "outer":
+                return _Shape([x[0], y[0]], place)
             self.same_size(x[-1], y[0], place)
-            self.same(out, _Shape(x[:-1] + y[1:], place), place)
+            return _Shape([] if kind == "dot" else x if kind == "beside" else x[:-1] + y[1:], place)
+
+        def step() -> bool:
+            ranks = [s.rank for s in shapes]
+            if None in ranks:
+                return False
+            if any((r or 0) > 2 for r in ranks):
+                return True
+            chain = [Factor(s.rank or 0, self.rows != self.flipped(p), s) for p, s in zip(parts, shapes)]
+            try:
+                found = arrange(chain, explicit, self.rows, make)
+                self.chains[id(e)] = found.rank == 1 and found.row != self.rows
+                self.same(out, found.payload, place)
+            except Undecided:  # said with the names of the factors when the equation is elaborated
+                self.same(out, chain[-1].payload if chain[-1].rank == 1 else chain[0].payload, place)
             return True
 
-        def as_matrix() -> bool:
-            if a.rank is None and (b.rank or 0) > 0:
-                self.make(a, 2, place)
-            return a.rank is not None
-
         self.wait(step)
-        letter = e.left.name.rpartition(".")[2][:1] if isinstance(e.left, Name) else ""
-        if e.operator == "@" or letter.isupper():
-            self.wait(as_matrix)
-        else:
-            # a small letter beside a vector: a number, unless the result shows that it must be a matrix
-            self.wait(
-                lambda: (
-                    a.rank is None
-                    and b.rank == 1
-                    and out.rank == 1
-                    and _differ(out.known()[0], b.known()[0])
-                    and as_matrix()
-                )
-            )
-            self.guess(3, lambda: a.rank is None and self.same(a, _Shape([], place), place))
+        self.habits_of_products(out, parts, explicit, shapes, key, place)
+
+    def flipped(self, e: Expr) -> bool:
+        """Whether a vector lies the other way than a plain one, once its rank is known."""
+        match e:
+            case Transposed():
+                return self.seen[id(e.operand)].rank != 2 and not self.flipped(e.operand)
+            case Negate():
+                return self.flipped(e.operand)
+            case Reduce():
+                return self.flipped(e.body)
+            case Binary() if e.operator in (" ", "@"):
+                return self.chains.get(id(e), False)
+            case Binary():
+                return self.flipped(e.left if self.seen[id(e.left)].rank == 1 else e.right)
+            case Call() if keeps_shape(e):
+                return self.flipped(e.args[0] if e.args else e.parameters[0])
+        return False
+
+    def habits_of_products(
+        self,
+        out: _Shape,
+        parts: list[Expr],
+        explicit: list[bool],
+        shapes: list[_Shape],
+        key: Callable[[Name], str],
+        place: Place,
+    ) -> None:
+        """What the factors of a product are if nothing else says it."""
+        seen = [looks(p, self.habits) for p in parts]
+        for i, (part, shape, look) in enumerate(zip(parts, shapes, seen)):
+            others = [s for j, s in enumerate(shapes) if j != i]
+            at = any(explicit[max(i - 1, 0) : i + 1])
+            if look.rank == 2 and (at or _meets(seen, i, self.rows)):
+                self.guess(CAPITAL, partial(self.becomes, shape, 2, place))
+            elif look.rank == 2:
+                self.guess(BESIDE, partial(self.beside_vector, shape, others, place))
+            if at:
+                self.guess(OPERAND, partial(self.operand, shape, others, out, place))
+            elif isinstance(part, Transposed) and look.rank == 1:
+                self.guess(OPERAND, partial(self.turned, shape, others, out, place))
+            j = i - 1 if self.rows else i + 1  # what it would multiply as a matrix
+            if _stepped_capital(part) and 0 <= j < len(parts) and seen[j].rank == 1 and not _stepped_capital(parts[j]):
+                self.guess(FACTOR, partial(self.beside_vector, shape, others, place))
+            if _stepped_capital(part):
+                ahead = shapes[:i] if self.rows else shapes[i + 1 :]
+                self.guess(FACTOR, partial(self.of_matrices, shape, ahead, parts, place))
+                self.guess(BESIDE, partial(self.of_matrices, shape, [out], parts, place))
+            if any(key(n) in self.coefficients for n in coefficient(part) or ()):
+                self.guess(FACTOR, partial(self.beside_matrix, shape, others, place))
+            if len(shapes) > 1 and i == (0 if self.rows else len(shapes) - 1):
+                neighbour = 1 if self.rows else len(parts) - 2
+                like = seen[neighbour].rank == 2
+                self.guess(BESIDE, partial(self.end, shape, shapes[neighbour], like, out, place))
+            if look.rank is None and not at:
+                # a small letter beside a vector: a number, unless the result shows that it must be a matrix
+                self.wait(partial(self.must_be_matrix, shape, others, out, place))
+                near = seen[j] if 0 <= j < len(parts) else Looks(0)
+                turned = near.rank == 1 and near.row != self.rows
+                self.guess(SMALL, partial(self.small, shape, turned, out, place))
+
+    def becomes(self, shape: _Shape, rank: int, place: Place) -> bool:
+        return shape.rank is None and self.make(shape, rank, place)
+
+    def beside_vector(self, shape: _Shape, others: list[_Shape], place: Place) -> bool:
+        return any(o.rank for o in others) and self.becomes(shape, 2, place)
+
+    def beside_matrix(self, shape: _Shape, others: list[_Shape], place: Place) -> bool:
+        return any(o.rank == 2 for o in others) and self.becomes(shape, 0, place)
+
+    def operand(self, shape: _Shape, others: list[_Shape], out: _Shape, place: Place) -> bool:
+        """An operand of `@`: a vector beside a matrix or for a number, else a matrix."""
+        vector = out.rank == 0 or any(o.rank == 2 for o in others)
+        return any(o.rank for o in others) and self.becomes(shape, 1 if vector else 2, place)
+
+    def turned(self, shape: _Shape, others: list[_Shape], out: _Shape, place: Place) -> bool:
+        """`v^T h`: a vector, unless the result is one, too."""
+        return any(o.rank for o in others) and self.becomes(shape, 2 if out.rank == 1 else 1, place)
+
+    def end(self, shape: _Shape, beside: _Shape, capital: bool, out: _Shape, place: Place) -> bool:
+        """`W u` with a small u: at the end of a product stands what the result is."""
+        if not out.rank or shape.rank is not None or not (beside.rank == 2 or (beside.rank is None and capital)):
+            return False
+        return self.becomes(beside, 2, place) | self.becomes(shape, out.rank, place)
+
+    def of_matrices(self, shape: _Shape, matrices: list[_Shape], parts: list[Expr], place: Place) -> bool:
+        """A capital that is multiplied with a matrix, or for one, unless a column and a row make it."""
+        turned = any(isinstance(p, Transposed) for p in parts)
+        return any(m.rank == 2 for m in matrices) and not turned and self.becomes(shape, 2, place)
+
+    def small(self, shape: _Shape, turned: bool, out: _Shape, place: Place) -> bool:
+        """A number; but `m n^T h` is a vector times a number, and m n^T a column times a row."""
+        return self.becomes(shape, 1 if turned and out.rank else 0, place)
+
+    def must_be_matrix(self, shape: _Shape, others: list[_Shape], out: _Shape, place: Place) -> bool:
+        vectors = [o for o in others if o.rank != 0]
+        if shape.rank is None and len(vectors) == 1 and vectors[0].rank == out.rank == 1:
+            return _differ(out.known()[0], vectors[0].known()[0]) and self.make(shape, 2, place)
+        return shape.rank is not None
 
     def stacked(self, out: _Shape, parts: list[_Shape], place: Place) -> None:
         whole = _Size(place=place)
@@ -270,7 +384,7 @@ class _Solver:
                 return part.rank is not None
 
             self.wait(step)
-            self.guess(1, partial(self.vector, part, place))
+            self.guess(INDEXED, partial(self.vector, part, place))
         self.sums.append((whole, sizes, place))
 
     def unpacked(self, whole: _Shape, parts: list[_Shape], place: Place) -> None:
@@ -288,7 +402,7 @@ class _Solver:
             )
 
         for part in parts:
-            self.guess(0, partial(alike, part))
+            self.guess(CAPITAL, partial(alike, part))
 
     def vector(self, part: _Shape, place: Place) -> bool:
         return part.rank is None and self.make(part, 1, place)
@@ -310,7 +424,7 @@ class _Solver:
         elif function.shape == "pair":
             self.same(args[0], args[1], place)
             self.same(out, _Shape([], place), place)
-            self.guess(1, lambda: args[0].rank is None and self.make(args[0], 1, place))
+            self.guess(INDEXED, lambda: args[0].rank is None and self.make(args[0], 1, place))
         elif function.shape == "outer":
             rows, columns = _Size(place=place), _Size(place=place)
             self.same(args[0], _Shape([rows], place), place)
@@ -396,20 +510,36 @@ class _Solver:
                     missing[0].value, missing[0].place, moved = each, place, True
 
 
+def _meets(seen: list[Looks], i: int, rows: bool) -> bool:
+    """Whether a matrix has a vector or a matrix to multiply, on the side where this text has its vectors."""
+    before = next((seen[j] for j in reversed(range(i)) if seen[j].axes), None)
+    after = next((seen[j] for j in range(i + 1, len(seen)) if seen[j].axes), None)
+    ahead, behind = (before, after) if rows else (after, before)
+    return ahead is not None or (behind is not None and (behind.rank == 2 or behind.row != rows))
+
+
+def _stepped_capital(e: Expr) -> bool:
+    return isinstance(e, Name) and e.index is not None and capital(e.name)
+
+
 def _differ(a: _Size, b: _Size) -> bool:
     a, b = a.root(), b.root()
     return a.value is not None and b.value is not None and a.value != b.value
 
 
+Lines = tuple[list[str], Expr, Callable[[Name], str], str]
+
+
 def infer(
-    equations: list[tuple[list[str], Expr, Callable[[Name], str], str]],
+    equations: list[Lines],
     text: str,
     sizes: Mapping[str, Any] | int | None,
     scalars: set[str],
     vectors: list[str],
     names: list[str],
-) -> dict[str, tuple[int, ...]]:
-    """The shape of every name.
+    habits: Habits,
+) -> tuple[dict[str, tuple[int, ...]], dict[int, tuple[int, ...]]]:
+    """The shape of every name, and of every constant that has one, by its `id`.
 
     Args:
         equations: (names on the left, right side, how a Name is keyed, the equation as text).
@@ -417,13 +547,15 @@ def infer(
         scalars: names known to be numbers (losses). vectors: names indexed by time, vectors unless something says
             otherwise.
         names: all names, in order; sizes that nobody gave are handed out in this order.
+        habits: whether a plain vector is a row, and which names with a step are matrices.
     """
     stacks = any(len(left) > 1 or _has_stack(right) for left, right, _, _ in equations)
     if isinstance(sizes, int):
         if sizes == 1 and not stacks:
-            return dict.fromkeys(names, ())
+            return dict.fromkeys(names, ()), {}
         sizes = dict.fromkeys((n for n in vectors if n not in scalars), sizes)
-    solver = _Solver(text)
+    coefficients = _coefficients(equations, set(vectors), habits)
+    solver = _Solver(text, habits, coefficients)
     for name in names:
         solver.name(name)
     given = _match_sizes({} if sizes is None else sizes, [n for n in names if n not in scalars])
@@ -449,13 +581,88 @@ def infer(
             solver.same(solver.name(left[0]), shape, (here, right.span))
         else:
             solver.unpacked(shape, [solver.name(n) for n in left], (here, right.span))
+    late = _late(equations, habits)
+    for name in _scalar_states(equations, habits):
+        solver.habit(COEFFICIENT, name, 0)
     for name in vectors:
-        solver.habit(1, name, 1)
+        if name.rpartition(".")[2] in habits.matrices:
+            solver.habit(CAPITAL, name, 2)
+        if name in coefficients and greek(name):
+            solver.habit(COEFFICIENT, name, 0)
+        solver.habit(SCALAR if name in late or name in coefficients or capital(name) else INDEXED, name, 1)
     for name in names:
-        solver.habit(5, name, 0)
+        solver.habit(REST, name, 0)
     solver.settle()
     solver.assign()
-    return {name: tuple(int(s.root().value or 1) for s in solver.name(name).known()) for name in names}
+    constants = {id(e): _numbers(shape) for e, shape in solver.constants}
+    return {name: _numbers(solver.name(name)) for name in names}, constants
+
+
+def _numbers(shape: _Shape) -> tuple[int, ...]:
+    return tuple(int(s.root().value or 1) for s in shape.known())
+
+
+def _late(equations: list[Lines], habits: Habits) -> set[str]:
+    """Names whose equations look like numbers, such as y[t] = c[t]^T h[t]: vectors only if nothing else is said."""
+    return {left[0] for left, right, _, _ in equations if len(left) == 1 and looks(right, habits).rank == 0}
+
+
+def _scalar_states(equations: list[Lines], habits: Habits) -> set[str]:
+    """Names made of numbers and of themselves, such as h in h[t] = tanh(w^T x[t] + u h[t-1])."""
+    found = set()
+    for left, right, key, _ in equations:
+        while isinstance(right, Call) and keeps_shape(right):
+            right = (*right.args, *right.parameters)[0]
+        numbers = [t for t in terms(right) if looks(t, habits).rank == 0 and _reads(t, key)]
+        rest = [t for t in terms(right) if t not in numbers]
+        if len(left) == 1 and numbers and all(_reads(t, key) <= {left[0]} and _only_numbers(t, habits) for t in rest):
+            found.add(left[0])
+    return found
+
+
+def _reads(e: Expr, key: Callable[[Name], str]) -> set[str]:
+    return {key(n) for n, _ in names_in(e) if n.index is not None}
+
+
+def _only_numbers(e: Expr, habits: Habits) -> bool:
+    """A product of small letters with something that carries a step."""
+    return all(
+        looks(p, habits).rank in (0, None) or (isinstance(p, Name) and p.index is not None) for p in factors(e)[0]
+    )
+
+
+def _coefficients(equations: list[Lines], indexed: set[str], habits: Habits) -> set[str]:
+    """Inputs that only ever multiply what stands right of them: β[t] h[t-1], (1 - β[t]) W x[t]."""
+    inputs = {n for n in indexed if not capital(n)} - {name for left, _, _, _ in equations for name in left}
+    seen: dict[str, bool] = {}
+    for _, right, key, _ in equations:
+        pending = [right]
+        while pending:
+            e = pending.pop()
+            if isinstance(e, Name) and e.index is not None:
+                seen[key(e)] = False
+            if not (isinstance(e, Binary) and e.operator in (" ", "@")):
+                pending += children(e)
+                continue
+            parts, explicit = factors(e)
+            found = [looks(p, habits) for p in parts]
+            for i, part in enumerate(parts):
+                names = coefficient(part)
+                after = found[i + 1 :] if i + 1 < len(parts) and not explicit[i] else []
+                alone = habits.rows and all(f.rank != 1 for f in found[:i] + after)  # x W: the vector itself
+                ahead = any(f.axes and coefficient(p) is None for p, f in zip(parts[:i], found))
+                if (
+                    names
+                    and after
+                    and not alone
+                    and not ahead
+                    and not (after[0].rank == 1 and after[0].row != habits.rows)
+                ):
+                    for name in names:
+                        seen.setdefault(key(name), True)
+                else:
+                    pending.append(part)
+    return {name for name in inputs if seen.get(name)}
 
 
 def _has_stack(e: Expr) -> bool:

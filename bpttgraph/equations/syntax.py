@@ -14,6 +14,7 @@ from ..errors import Span
 __all__ = [
     "Binary",
     "Call",
+    "Constant",
     "Equation",
     "Expr",
     "Index",
@@ -41,6 +42,16 @@ class Index:
 class Number:
     value: float
     span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """What a lecture writes without defining it: "I" (the identity matrix), "1" (a vector of ones), "T" (the number of
+    steps). `shape` is known once the equations are elaborated."""
+
+    name: str
+    span: Span
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +118,7 @@ class Reduce:
     span: Span
 
 
-Expr = Number | Name | Call | Negate | Transposed | Binary | Stack | Reduce
+Expr = Number | Constant | Name | Call | Negate | Transposed | Binary | Stack | Reduce
 
 
 @dataclass(frozen=True, slots=True)

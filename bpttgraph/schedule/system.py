@@ -194,7 +194,7 @@ class System:
         def refuse(e: Reduce) -> Node:
             raise Unsuited(f"{d.text} sums over steps")
 
-        node = build(d.right, lambda e: self._name(e, d, rows), refuse, self.u.shapes[d.bases[0]])
+        node = build(self.u.right(d), lambda e: self._name(e, d, rows), refuse, self.u.shapes[d.bases[0]])
         for base, value in named_parts(node, d.bases, self.u.shapes):
             name = base
             if d.kind == "fixed":

@@ -73,6 +73,7 @@ def expression(rec: Recurrence, at: Mapping[str, float] | None = None) -> Graph:
 
     from ..eager.tensor import Tensor
     from ..equations.expressions import build
+    from ..equations.settings import explicit
 
     at = at or {}
     unknown = [n for n in at if n not in rec.parameters]
@@ -82,6 +83,8 @@ def expression(rec: Recurrence, at: Mapping[str, float] | None = None) -> Graph:
     if missing:
         raise BPTTError(f"no number is given for {', '.join(missing)}", "give every leaf one, or none at all")
     nodes: dict[str, Any] = {n: Tensor(at[n], n) if at else leaf(n, role="parameter") for n in rec.parameters}
+    names = dict.fromkeys([*rec.parameters, *rec.inputs, *(b for d in rec.definitions for b in d.bases)], ())
+    rights, _ = explicit(rec, rec.definitions, names, {})
     for part in rec.order:
         for d in part.definitions:
             if len(d.bases) > 1 or d.kind != "once":
@@ -89,7 +92,7 @@ def expression(rec: Recurrence, at: Mapping[str, float] | None = None) -> Graph:
                     f"this is more than a scalar expression: {d.text}", "unroll it, or write single equations"
                 )
             with np.errstate(all="ignore"):  # log(-1) is nan in the picture, not a warning
-                node = build(d.right, lambda name: nodes[rec.key(name, d.block)], lambda r: nodes[r.kind], ())  # noqa: B023
+                node = build(rights[d], lambda name: nodes[rec.key(name, d.block)], lambda r: nodes[r.kind], ())  # noqa: B023
             if node.name is not None or node.op is None:
                 node = P.identity(node)
             node.name = d.bases[0]

@@ -105,7 +105,7 @@ class Nodes:
     def _define(self, d: Definition, t: int | None, step: int | None) -> None:
         """Build the node (or, for an unpacked stack, the nodes) that an equation defines at one step."""
         try:
-            node = self._expression(d.right, d, t, {})
+            node = self._expression(self.settings.right(d), d, t, {})
         except BPTTError as error:
             if error.span is None:
                 raise BPTTError(f"{error.message} (in {d.text}, step {t})", error.hint,

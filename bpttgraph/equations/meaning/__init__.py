@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..syntax import Program
+from .constants import constants
 from .definitions import say_definitions
+from .rows import rows_or_columns
 from .steps import supply_steps
 
 __all__ = ["PASSES", "understand"]
 
-PASSES: tuple[Callable[[Program], Program], ...] = (supply_steps, say_definitions)
+PASSES: tuple[Callable[[Program], Program], ...] = (supply_steps, say_definitions, constants, rows_or_columns)
 
 
 def understand(program: Program) -> Program:
