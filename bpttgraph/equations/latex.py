@@ -41,7 +41,7 @@ GREEK = dict(
 )
 FUNCTIONS = words("tanh exp log ln max min sin cos sinh cosh tan arctan")
 SYMBOLS = {
-    "odot": "*", "circ": "*", "ast": "*", "bigodot": "*", "cdot": "·", "times": "·",
+    "odot": "*", "circ": "*", "ast": "*", "bigodot": "*", "bullet": "*", "star": "*", "cdot": "·", "times": "·",
     "frac": "frac", "dfrac": "frac", "tfrac": "frac", "sqrt": "sqrt", "top": "⊤", "intercal": "⊤", "prime": "'",
     "Rightarrow": "⇒", "implies": "⇒", "Longrightarrow": "⇒", "in": "∈", "partial": "∂",
     "langle": "<", "rangle": ">", "lt": "<", "gt": ">", "lVert": "‖", "rVert": "‖", "Vert": "‖", "|": "‖",
@@ -106,7 +106,8 @@ UNUSABLE = set(
 )
 
 CHARACTERS = {
-    "∘": "*", "⊙": "*", "∗": "*", "⋅": "·", "·": "·", "×": "·", "−": "-", "–": "-", "’": "'", "′": "'",
+    "∘": "*", "⊙": "*", "∗": "*", "•": "*", "⋆": "*", "⋅": "·", "·": "·", "×": "·",
+    "−": "-", "–": "-", "’": "'", "′": "'",
     "≜": "=", "←": "=",
     "⇒": "⇒", "⟹": "⇒", "∈": "∈", "∂": "∂", "⟨": "<", "⟩": ">", "‖": "‖", "∥": "‖", "⊤": "⊤",
 }  # fmt: skip

@@ -11,6 +11,7 @@ from itertools import pairwise
 from ..errors import BPTTError, expect
 from .bars import plain_brackets
 from .code import plain
+from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut
 from .names import Names, decide_steps, is_latex
@@ -25,7 +26,7 @@ from .wrapping import unwrap
 
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
 
-POWER = {"+": 10, "-": 10, "*": 20, "/": 20, "@": 30, "·": 30, "^": 40, "ᵀ": 40}
+POWER = {"+": 10, "-": 10, "*": 20, "/": 20, "@": 30, "·": 30, "⊗": 30, "^": 40, "ᵀ": 40}
 STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
 
 
@@ -50,6 +51,8 @@ class Reader:
         bare, notes = without_ranges(bare)
         self.notes += notes
         tokens, notes = plain(self.source, scan(Source(bare)))
+        self.notes += notes
+        tokens, notes = settled(self.source, tokens)
         self.notes += notes
         self.lines, notes = equations_of(self.source, cut(self.source, tokens))
         self.notes += notes
@@ -158,7 +161,11 @@ class Parser:
                 left = Transposed(left, self.span(first))
             else:
                 right = self.expression(power if kind == "^" else power + 1)
-                left = Binary(" " if juxtaposed else BINARY[kind], left, right, self.span(first))
+                span = self.span(first)
+                if kind == "⊗":
+                    left = Call("outer", (left, right), (), span)
+                else:
+                    left = Binary(" " if juxtaposed else BINARY[kind], left, right, span)
         self.depth -= 1
         return left
 
@@ -253,6 +260,9 @@ class Parser:
         function = known_function(name.name) if name.index is None and name.block is None else None
         if (self.token.kind == "[" and function) or (self.token.kind == "(" and (function or self.applies(token))):
             return self.call(function or name.name, token)
+        listed = {self.token.kind, self.tokens[self.at - 2].kind} <= {"[", "]", ";", ","} and self.at > 1
+        if function and listed and name.index is None:
+            return Name(function, None, name.span)  # in a column of functions
         if function is None or (name.name in ("σ", "id") and not self.line.latex and self.token.kind not in STARTS):
             return name
         if (self.line.latex or token.latex) and self.token.kind in STARTS | {"number"}:
@@ -407,6 +417,8 @@ def differential(left: list[Token], right: list[Token]) -> bool:
 def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name, ...]:
     if not tokens:
         raise source.error("the left side is missing before '='", equals, "write a name such as h[t] there")
+    if [t.kind for t in tokens[:2] + tokens[-2:]] == ["(", "[", "]", ")"]:
+        tokens = tokens[1:-1]  # a column in the brackets of \\left( … \\right)
     names = [token.name for token in tokens if token.name]
     kinds = [token.kind for token in tokens]
     count = len(names)

@@ -40,6 +40,9 @@ CASES = {
     "c = f * c + i\nf = σ(A @ h)\ni = σ(B @ x)\nh = np.tanh(c)": (
         "c[t] = f[t-1] * c[t-1] + i[t-1]\nf[t] = σ(A @ h[t-1])\ni[t] = σ(B @ x[t])\nh[t] = tanh(c[t])"
     ),
+    "next_c = f * prev_c\nnext_h = np.tanh(next_c)\nf = σ(Wf @ x + Uf @ prev_h)": (
+        "c[t] = f[t] * c[t-1]\nh[t] = tanh(c[t])\nf[t] = σ(Wf @ x[t] + Uf @ h[t-1])"
+    ),
     # equations without an order: only what goes round is earlier
     "y = V h\nh = tanh(W h + U x)": "y[t] = V h[t]\nh[t] = tanh(W h[t-1] + U x[t])",
     "h = tanh(W h + U x)\nE = squared_error(V h, target)": (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..syntax import Program
+from .columns import apply_columns
 from .constants import constants
 from .definitions import say_definitions
 from .rows import rows_or_columns
@@ -17,7 +18,13 @@ from .steps import supply_steps
 
 __all__ = ["PASSES", "understand"]
 
-PASSES: tuple[Callable[[Program], Program], ...] = (supply_steps, say_definitions, constants, rows_or_columns)
+PASSES: tuple[Callable[[Program], Program], ...] = (
+    apply_columns,
+    supply_steps,
+    say_definitions,
+    constants,
+    rows_or_columns,
+)
 
 
 def understand(program: Program) -> Program:

@@ -54,6 +54,7 @@ class _Steps:
         ]
         self.group = _groups({n: self.now[i] for n, i in self.place.items()})
         self.become: dict[str, Name] = {}  # a name with a word or a prime -> the name with its step
+        self.ordered = bool(_PROGRAM.search(program.text))  # a program sets its values in turn
         self.early: dict[str, None] = {}  # values that are read before they are set
         self.notes: list[Note] = []
 
@@ -186,7 +187,7 @@ class _Steps:
             return False
         return (
             place == i
-            or bool(_PROGRAM.search(self.program.text))
+            or (self.ordered and not self.become)  # words for steps say what the order would
             or any(self.group.get(n) == self.group[name] for n in own)
         )
 
