@@ -4,146 +4,55 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from .latex import Source, Token
+from .letters import REDUCTIONS
 from .lines import Line
+from .notation import OPENING, Notation, bound_letters, content, parts_of, step_index
 from .syntax import Index, Name
-from .vocabulary import known_function, whole_words
-from .words import sounds_like_a_function, spelled_function
+from .vocabulary import known_function
 
-__all__ = [
-    "REDUCTIONS",
-    "STEP",
-    "STEP_HINT",
-    "Names",
-    "decide_steps",
-    "is_latex",
-    "letters",
-    "split_letters",
-    "step_index",
-]
+__all__ = ["STEP_HINT", "Marks", "Names", "decide_steps"]
 
-REDUCTIONS = {"sum": "sum", "prod": "prod", "Σ": "sum", "Π": "prod"}
-STEP = re.compile(r"([^\W\d_])?(?:(?<=[^\W\d_])([+-][0-9]{1,6}))?|([0-9]{1,6})")
 STEP_HINT = "a step is t, t-1, t+1, T, or a number, as in h[t-1] or h[0]"
+SLIP = re.compile(r"([^\W\d_])(?:_([0-9])|-[lI])")  # t_1 and t-l for t-1
+SIGNS = {"*": "star", "+": "plus", "-": "minus"}
+ARROWS = {"\\to", "\\rightarrow", "→", "|", "\\mid"}
+JOINING = r"[_'^(){}→|]|\\to|\\rightarrow|\\mid"
+OPERANDS = {"word", "number", "accent", "("}
 
 
-def step_index(text: str, before: bool = False) -> Index | None:
-    """`t-1`, `T`, `3` as a step, with `before` also `-1`, a step before 0; None if the text is none."""
-    if before and re.fullmatch("-[0-9]{1,6}", text):
-        return Index(None, int(text))
-    match = STEP.fullmatch(text)
-    if not text or not match:
-        return None
-    return Index(None, int(match[3])) if match[3] else Index(match[1], int(match[2] or 0))
+@dataclass(slots=True)
+class Marks:
+    """What stands at a letter: its step, its layer, the number at its top, the parts of its name.
 
+    `maybe`: the number may be a step (`h^{(3)}`). `numeric`: so may the last part (`h_3`).
+    """
 
-def is_latex(tokens: list[Token]) -> bool:
-    """Has it a command, a dollar sign or a braced script (other than `sum_{k=1}^{t}`, and no steps in brackets)?"""
-    if any(token.latex for token in tokens):
-        return True
-    pairs = list(pairwise(tokens))
-    if any(a.kind == "word" and b.kind == "[" and not b.space for a, b in pairs):
-        return False
-    return any(
-        a.kind in ("_", "^") and b.kind == "{" and not (i and tokens[i - 1].text in (*REDUCTIONS, "}"))
-        for i, (a, b) in enumerate(pairs)
-    )
+    base: str
+    number: str = ""
+    labels: list[str] = field(default_factory=list)
+    index: Index | None = None
+    layer: Index | None = None
+    maybe: bool = False
+    numeric: bool = False
 
-
-def join_words(tokens: list[Token]) -> list[Token]:
-    """A function spelled with `_`, as `leaky_relu` before its bracket, is one word in LaTeX too."""
-    result: list[Token] = []
-    at = 0
-    while at < len(tokens):
-        token, stop = tokens[at], at + 1
-        if token.kind == "word" and len(token.text) > 1:
-            while [t.kind for t in tokens[stop : stop + 2]] == ["_", "word"] and not tokens[stop].space:
-                stop += 2
-        text = spelled_function([t.text for t in tokens[at:stop:2]]) if stop > at + 1 else None
-        if text and stop < len(tokens) and tokens[stop].kind == "(":
-            result.append(Token("word", text, token.start, tokens[stop - 1].stop, token.space, token.latex, whole=True))
-            at = stop
-        else:
-            result.append(token)
-            at += 1
-    return result
-
-
-def _known(word: str) -> bool:
-    return word in whole_words() or known_function(word) is not None
-
-
-def _initials(word: str) -> bool:
-    """Whether a word may be matrices side by side: `CE` is the cross entropy before a bracket only."""
-    return word.isupper() and len(word) < 4
-
-
-def split_letters(tokens: list[Token]) -> Iterator[Token]:
-    """In LaTeX a run of letters is a product: `WX` is W X, `W_xx_t` is W_x x_t. Functions and `h[t]` stay whole."""
-    for i, token in enumerate(tokens):
-        after = tokens[i + 1] if i + 1 < len(tokens) else token
-        adjacent = not after.space and after is not token
-        whole = (
-            token.whole
-            or (_known(token.text) and (after.kind == "(" or not _initials(token.text)))
-            or (adjacent and after.kind == "[")
-            or (after.kind == "(" and sounds_like_a_function(token.text))
-        )
-        pieces: list[str] = []
-        if token.kind == "number" and i and tokens[i - 1].kind == "frac" and token.text.isdigit():
-            pieces = list(token.text)
-        elif token.kind == "word" and i and tokens[i - 1].kind == "_" and len(token.text) > 1:
-            first = re.match(r"[0-9]+|.[\u0300-\u036f\u20d0-\u20ff]*", token.text, re.DOTALL)
-            head = first[0] if first else ""
-            # `W_hh h_t` means the name W_hh, though it is set as W_h h; before a further script it cannot.
-            strict = (adjacent and after.kind in ("_", "^", "sub", "sup")) or head in ("t", "T") or head.isdigit()
-            if not token.whole and (strict or not token.text.islower()):
-                pieces = [head, *letters(token.text[len(head) :])]
-        elif token.kind == "word" and not whole and len(token.text) > 1:
-            pieces = letters(token.text)
-        if len(pieces) < 2:
-            yield token
-            continue
-        start = token.start
-        for piece in pieces:
-            # NFKC may have changed the length; a place inside the token is close enough then.
-            stop = min(start + len(piece), token.stop)
-            kind = "number" if piece.isdigit() and token.kind == "number" else "word"
-            yield Token(
-                kind,
-                piece,
-                min(start, stop - 1),
-                stop,
-                token.space and piece is pieces[0],
-                latex=token.latex,
-                whole=True,
-            )
-            start = stop
-
-
-def letters(run: str) -> list[str]:
-    """The symbols of a run of letters; digits stay with the letter before them."""
-    return re.findall(r"[^\W_][\u0300-\u036f\u20d0-\u20ff]*[0-9]*", run)
+    @property
+    def text(self) -> str:
+        return "_".join([self.base + self.number, *self.labels])
 
 
 class Names:
     """Joins words with accents, subscripts, superscripts and indices into tokens of kind "name" and "reduce"."""
 
-    def __init__(self, source: Source, line: Line) -> None:
-        self.source, self.line = source, line
-        self.tokens = list(split_letters(join_words(line.tokens))) if line.latex else line.tokens
-        end = self.tokens[-1].stop
-        self.tokens = [*self.tokens, Token("end", "", end, end)]
+    def __init__(self, source: Source, line: Line, notation: Notation) -> None:
+        self.source, self.line, self.notation = source, line, notation
+        end = line.tokens[-1].stop
+        self.tokens = [*line.tokens, Token("end", "", end, end)]
         self.at = 0
-        for i, token in enumerate(self.tokens[:-2]):
-            if token.text in REDUCTIONS and self.tokens[i + 1].kind in ("_", "sub"):
-                inner = self.tokens[i + 2 if self.tokens[i + 2].kind != "{" else i + 3 : i + 4]
-                line.bound |= (
-                    {self.tokens[i + 1].text} if self.tokens[i + 1].kind == "sub" else {t.text for t in inner[:1]}
-                )
+        line.bound |= {token.text for token in bound_letters(line.tokens)} - notation.units
 
     @property
     def token(self) -> Token:
@@ -191,37 +100,24 @@ class Names:
         self.at += 1
         if token.kind in ("sub", "sup"):
             return token.text
-        close = {"{": "}", "<": ">"}.get(self.token.kind)
-        if not close:
-            if self.token.kind == "end":
-                raise self.source.error(
-                    f"something is missing after {token.kind!r}", token, "write the subscript or the power"
-                )
-            self.at += 1
-            return self.tokens[self.at - 1].text
-        return self.enclosed(close)
+        if self.token.kind == "end":
+            raise self.source.error(
+                f"something is missing after {token.kind!r}", token, "write the subscript or the power"
+            )
+        return self.enclosed()
 
-    def enclosed(self, close: str) -> str:
-        """The text between the bracket here and its partner, without spaces."""
-        opening = self.token
-        parts, depth = [], 0
-        while True:
-            token = self.token
-            if token.kind == "end":
-                raise self.source.error(
-                    f"unbalanced bracket: {opening.text!r} is never closed", opening, f"add {close!r}"
-                )
-            if token.kind == "bad":
+    def enclosed(self) -> str:
+        """The text of the bracket or the token here, without spaces."""
+        opening, start = self.token, self.at
+        found = content(self.tokens, start, len(self.tokens))
+        if found is None:
+            close = OPENING[opening.kind]
+            raise self.source.error(f"unbalanced bracket: {opening.text!r} is never closed", opening, f"add {close!r}")
+        text, self.at = found
+        for token in self.tokens[start : self.at]:
+            if token.kind == "bad" and token.text not in ARROWS:
                 raise self.source.bad(token)
-            depth += (token.kind == opening.kind) - (token.kind == close)
-            parts.append(token.text)
-            self.at += 1
-            if depth == 0:
-                inner = "".join(parts[1:-1])
-                return f"<{inner}>" if close == ">" else inner
-
-    def is_step(self, index: Index | None) -> bool:
-        return index is not None and (index.variable is None or index.variable in {"t", "T"} | self.line.bound)
+        return text
 
     def name(self, inside: bool = False) -> Token:
         first = self.token
@@ -230,52 +126,19 @@ class Names:
             header = self.reduction(REDUCTIONS[base], first)
             if header:
                 return header
-        index: Index | None = None
-        subscripts: list[str] = []
-        layer: str | None = None
-        undecided_layer = False
-        while True:
-            token = self.token
-            start = self.at
-            if token.kind == "'":
-                base += "'"
-                self.at += 1
-            elif token.kind in ("_", "sub"):
-                if known_function(base) and first.latex and not base == "σ":
-                    raise self.source.error(f"{base} cannot carry a subscript", token, f"write {base}(…)")
-                subscripts.append(self.subscript(token))
-            elif token.kind in ("^", "sup"):
-                content = self.script()
-                kind, text, step = self.superscript(content, index is not None or self.has_step(subscripts))
-                if kind == "power":
-                    self.at = start
-                    break
-                base += text if kind == "prime" else ""
-                subscripts += [text] if kind == "part" else []
-                layer = text if kind in ("layer", "layer?") else layer
-                undecided_layer = kind == "layer?"
-                index = self.one_index(index, step, token)
-            elif token.kind == "[" and not token.separated and (step := self.bracket(base)):
-                index = self.one_index(index, step, token)
-            else:
-                break
-        undecided = None
-        step = step_index(subscripts[-1], before=True) if subscripts else None
-        if index is None and step is not None and self.is_step(step):
-            if step.variable is not None or step.offset < 0:
-                index = step
-                subscripts.pop()
-            elif undecided_layer is False or layer is None:
-                undecided = ("_".join([base + (layer or ""), *subscripts[:-1]]), step.offset)
-        elif undecided_layer and index is None and not subscripts and layer:
-            undecided = (base, int(layer))
-        if any(self.has_step([part]) for part in subscripts):
-            raise self.source.error(f"{base} has two steps", first, STEP_HINT)
-        text = "_".join([base + (layer or ""), *subscripts])
-        last = self.tokens[self.at - 1]
-        span = self.source.span(first.start, last.stop)
-        token = Token("name", text, first.start, last.stop, first.space, first.latex, first.whole)
-        token.name, token.undecided = Name(text, index, span), undecided
+        marks = Marks(base)
+        while self.mark(marks, first):
+            pass
+        index, text, undecided = marks.index, marks.text, None
+        last = marks.labels[-1] if marks.labels else ""
+        if index is None and marks.numeric and last.isdigit() and not marks.maybe:
+            undecided = (Marks(base, number=marks.number, labels=marks.labels[:-1]).text, int(last))
+        elif index is None and marks.maybe and not marks.labels:
+            undecided = (marks.base, int(marks.number))
+        stop = self.tokens[self.at - 1].stop
+        token = Token("name", text, first.start, stop, first.space, first.latex, first.whole, first.look)
+        token.name = Name(text, index, self.source.span(first.start, stop), None, marks.layer)
+        token.undecided = undecided
         dot, after = self.token, self.tokens[min(self.at + 1, len(self.tokens) - 1)]
         if dot.kind == "." and not dot.space and after.kind == "word" and not after.space and index is None:
             # `encoder.h[T]`: what was read is the block, the name follows.
@@ -283,18 +146,204 @@ class Names:
             token = token if inside else self.name(inside=True)
             if inside or token.name is None:
                 raise self.source.error("expected a name after the block's name", token, "write encoder.h[T]")
-            token.name = Name(token.name.name, token.name.index, self.source.span(first.start, token.stop), text)
+            span = self.source.span(first.start, token.stop)
+            token.name = replace(token.name, span=span, block=text)
             token.start, token.space = first.start, first.space
         return token
 
-    def has_step(self, subscripts: list[str]) -> bool:
-        index = step_index(subscripts[-1], before=True) if subscripts else None
-        return index is not None and (index.variable is not None or index.offset < 0) and self.is_step(index)
+    def mark(self, marks: Marks, first: Token) -> bool:
+        """Read the script or bracket here, if it is part of the name."""
+        token, start = self.token, self.at
+        taken = False
+        if token.kind == "'":
+            marks.base += "'"
+            self.at += 1
+            return True
+        if token.kind in ("_", "sub"):
+            if known_function(marks.base) and first.latex and not marks.base == "σ":
+                raise self.source.error(f"{marks.base} cannot carry a subscript", token, f"write {marks.base}(…)")
+            taken = self.lower(marks, self.script(), token)
+        elif token.kind in ("^", "sup"):
+            taken = self.upper(marks, self.script(), token, first)
+        elif token.kind in ("[", "("):
+            taken = self.bracket(marks, token)
+        if not taken:
+            self.at = start
+        return taken
 
-    def one_index(self, index: Index | None, step: Index | None, token: Token) -> Index | None:
-        if index and step:
-            raise self.source.error("a second step on one name", token, STEP_HINT)
-        return step or index
+    def step(self, marks: Marks, index: Index, token: Token) -> bool:
+        """Give a name its step; it has one at most."""
+        if marks.index is not None:
+            raise self.source.error(f"a second step on one name: {marks.base} has one", token, STEP_HINT)
+        marks.index = index
+        return True
+
+    def layered(self, marks: Marks, layer: Index, token: Token) -> bool:
+        if marks.layer is not None:
+            raise self.source.error(f"{marks.base} stands in two layers", token, "write one layer, as in h_t^{(l)}")
+        marks.layer = layer
+        return True
+
+    def shared(self, marks: Marks, part: str, token: Token) -> bool:
+        """A part of a mark that means the same wherever it stands: a step, or a layer."""
+        given, _, known = part.partition("|")
+        index = self.notation.index(given, self.line.bound)
+        if index is not None and (index.variable is not None or index.offset < 0):
+            if known:
+                marks.labels.append(self.conditional(index, known, token))
+            return self.step(marks, index, token)
+        layer = self.notation.layer(part)
+        return layer is not None and self.layered(marks, layer, token)
+
+    def conditional(self, index: Index, known: str, token: Token) -> str:
+        """`x_{t|t-1}` is what is known of x at step t from the steps up to t-1: a name of its own."""
+        given = self.notation.index(known, self.line.bound)
+        if given is None or given.variable not in (index.variable, "T"):
+            raise self.source.error(f"bad condition {known!r}: it is not a step", token, "write x_{t|t-1} or x_{t|t}")
+        if given.variable != index.variable:
+            return "smooth"
+        gap = index.offset - given.offset
+        return "post" if gap == 0 else "prior" if gap == 1 else f"prior{gap}" if gap > 0 else f"post{-gap}"
+
+    def lower(self, marks: Marks, text: str, token: Token) -> bool:
+        """A subscript: a step, a layer, or a part of the name; several of them with commas between."""
+        if slip := SLIP.fullmatch(text):
+            wrong = f"subscript {text!r} is neither a step nor a part of a name"
+            meant = f"{self.notation.step}-{slip[2] or 1}"
+            if slip[1] == self.notation.step and not self.notation.layer(text):
+                raise self.source.error(wrong, token, f"did you mean {marks.base}_{{{meant}}}?")
+        labels = []
+        for part in parts_of(text):
+            if not self.shared(marks, part, token):
+                labels.append(self.label(part, text, token))
+        if labels:
+            marks.numeric = labels == [text] and text.isdigit() and len(text) < 7
+            marks.labels.append("".join(labels))
+        return True
+
+    def label(self, part: str, text: str, token: Token) -> str:
+        """A part of a name, without what joins it: h→y is hy."""
+        plain = re.sub(JOINING, "", part)
+        if token.kind == "sub" and "y" in self.notation.letters and "γ" not in self.notation.letters:
+            plain = plain.replace("γ", "y")  # no other small y can be typed below the line
+        if not re.fullmatch(r"[\w\u0300-\u036f\u20d0-\u20ff]+", plain):
+            hint = STEP_HINT
+            rival = self.notation.rival
+            if rival and part.startswith(rival):
+                hint = (
+                    f"both {self.notation.step} and {rival} count steps here; count both with "
+                    f"{self.notation.step}, or write two blocks, encoder: and decoder:"
+                )
+            raise self.source.error(f"bad index {text!r}: neither a step nor a part of a name", token, hint)
+        return plain
+
+    def upper(self, marks: Marks, text: str, token: Token, first: Token) -> bool:
+        """A superscript: a step, a layer, a label; or a power, which is no part of the name."""
+        if re.fullmatch("'+", text):
+            marks.base += text
+            return True
+        if text in ("T", "⊤", ""):
+            return False
+        if both := re.fullmatch(r"([\[(].{1,6}[\])])(<.*>)", text):  # a^{[1]<t>}
+            for each in both.groups():
+                self.upper(marks, each, token, first)
+            return True
+        bracketed = text[0] in OPENING
+        inner = text[1:-1] if bracketed else text
+        followed = self.token.kind in ("_", "sub")
+        numbered = bracketed or followed or self.notation.labelled(marks.base)
+        if inner.isdigit() and len(inner) < 7 and text[0] != "<" and numbered:
+            marks.number = inner
+            marks.maybe = text[0] == "(" and marks.index is None
+            return True
+        if bracketed:
+            return self.inside(marks, text, token)
+        index = self.notation.index(text, self.line.bound)
+        if index and marks.index is None and (index.variable == "t" or (index.variable == "T" and index.offset)):
+            if not self.notation.raised:
+                raise self.source.error(
+                    f"{marks.base}^{text} is a step or a power: the steps of this text stand below the line",
+                    token,
+                    f"write {marks.base}_{{{text}}} for the value at step {text}; "
+                    "a power with the step in it cannot be read",
+                )
+            return self.step(marks, index, token)
+        if (layer := self.notation.layer(text)) is not None:
+            return self.layered(marks, layer, token)
+        if self.is_label(marks, text, token, first, followed):
+            marks.labels.append(SIGNS.get(text) or self.label(text, text, token))
+            return True
+        return False
+
+    def inside(self, marks: Marks, text: str, token: Token) -> bool:
+        """A superscript in brackets, `(t-1)`, `(l)`, `<t>`, `(f)`: never a power if it is short."""
+        labels = []
+        start = (marks.index, marks.layer)
+        for part in parts_of(text):
+            index = self.notation.index(part, self.line.bound)
+            if text[0] == "<" and index is not None and index.variable is None:
+                self.step(marks, index, token)
+            elif self.shared(marks, part, token):
+                continue
+            elif part.isalnum():
+                labels.append(part)
+            elif text[0] == "<":
+                raise self.source.error(f"bad index {part!r}", token, STEP_HINT)
+            else:
+                marks.index, marks.layer = start
+                return False
+        marks.labels += ["".join(labels)] if labels else []
+        return True
+
+    def is_label(self, marks: Marks, text: str, token: Token, first: Token, followed: bool) -> bool:
+        """Whether a superscript without brackets names what its letter is for, as in `b^z` and `W^{in}`."""
+        if text in SIGNS:
+            return followed or self.token.kind not in OPERANDS
+        if not re.fullmatch(r"[^\W\d_][\w,→\u0300-\u036f\u20d0-\u20ff]*", text) or text in self.line.bound:
+            return False
+        if len(text) > 1 or followed:
+            return self.line.latex
+        if token.kind == "^" and self.tokens[self.at - 1].kind == "word" and self.apart(token):
+            return False
+        return marks.base[:1].isupper() or first.look == "bold" or text in self.notation.stepped
+
+    def apart(self, token: Token) -> bool:
+        """Whether `^` and what follows it look like an operator and its operand: `x ^ h`, `x^h[t]`."""
+        return token.space or self.tokens[self.at - 1].space or (self.token.kind == "[" and not self.token.space)
+
+    def bracket(self, marks: Marks, token: Token) -> bool:
+        """A step in brackets, `h[t-1]` or `h(t-1)`; False if they are not an index (`tanh[…]`, `W [a; b]`)."""
+        found = content(self.tokens, self.at)
+        if found is None:
+            return False
+        text, stop = found
+        parts = [part for part in parts_of(text) if part != ":"]
+        indices = [self.notation.index(part, self.line.bound) for part in parts]
+        known = self.notation.round and marks.base in self.notation.stepped
+        if token.kind == "(":
+            # A number in round brackets is a step only of what has steps there; so is t behind a space.
+            counts = [i for i in indices if i and (known or (i.variable == "t" and not token.space))]
+            if not counts or marks.index is not None or known_function(marks.base) or (len(parts) > 1 and not known):
+                return False
+        elif token.space and len(parts) > 1:
+            return False
+        elif not any(indices):
+            if token.space or token.separated or known_function(marks.base):
+                return False
+            raw = step_index(text[1:-1])
+            if raw is None and not self.notation.layer(text[1:-1]):
+                raise self.source.error(f"bad index {text[1:-1]!r}", self.tokens[self.at + 1], STEP_HINT)
+            indices = [raw]
+        self.at = stop
+        for part, index in zip(parts, indices):
+            layer = self.notation.layer(part)
+            if layer is not None:
+                self.layered(marks, layer, token)
+            elif index is not None:
+                self.step(marks, index, token)
+            else:
+                marks.labels.append(self.label(part, text, token))
+        return True
 
     def base(self) -> str:
         token = self.token
@@ -313,74 +362,11 @@ class Names:
             return unicodedata.normalize("NFC", inner[:1] + token.text + inner[1:])
         return token.text
 
-    def subscript(self, token: Token) -> str:
-        """The subscript here: a step such as `t-1`, or a part of the name with its commas and inner `_` removed."""
-        content = self.script()
-        if content.startswith("(") and content.endswith(")"):
-            content = content[1:-1]
-        index = step_index(content, before=True)
-        if index and self.is_step(index):
-            return content
-        if any(part in ("t", "T") for part in content.split(",")[1:] + content.split(",")[:-1]):
-            raise self.source.error(
-                f"subscript {content!r} mixes a step with something else",
-                token,
-                "write h1[t], or h^{(1)}_t for a layer",
-            )
-        content = content.replace(",", "").replace("_", "").replace("'", "")
-        if not content or not re.fullmatch(r"[\w\u0300-\u036f\u20d0-\u20ff]+", content):
-            raise self.source.error(f"bad index {content!r}: neither a step nor a part of a name", token, STEP_HINT)
-        return content
-
-    def superscript(self, content: str, has_step: bool) -> tuple[str, str, Index | None]:
-        """A name's superscript: a "power", "prime", "index", "layer", "layer?" (or a step) or "part" of the name."""
-        if re.fullmatch("'+", content):
-            return "prime", content, None
-        if match := re.fullmatch(r"(?:[\[(]([0-9]{1,6})[\])])?<(.*)>", content):
-            index = step_index(match[2], before=True)
-            if index is None:
-                raise self.source.error(f"bad index {match[2]!r}", self.tokens[self.at - 1], STEP_HINT)
-            return ("layer" if match[1] else "index"), match[1] or "", index
-        step = step_index(content)
-        inner = content[1:-1] if content[:1] + content[-1:] in ("()", "[]") else ""
-        if inner.isdigit() and len(inner) < 7:
-            return ("layer?" if content[0] == "(" and not has_step else "layer"), inner, None
-        if self.is_step(step_index(inner)):
-            return "index", "", step_index(inner)
-        if inner.isalpha():
-            return "part", inner, None
-        followed = self.token.kind in ("_", "sub")
-        if step and not has_step and (step.variable == "t" or (step.variable == "T" and step.offset)):
-            return "index", "", step
-        if step and step.variable is None and followed:
-            return "layer", content, None
-        if (
-            content != "T"
-            and content.isalpha()
-            and content != "⊤"
-            and self.line.latex
-            and (followed or len(content) > 1)
-        ):
-            return "part", content, None
-        return "power", "", None
-
-    def bracket(self, base: str) -> Index | None:
-        """The step in the brackets here, or None if they are not an index (`tanh[…]`, `W [a; b]`)."""
-        opening, start = self.token, self.at
-        content = self.enclosed("]")
-        index = step_index(content, before=True)
-        if index and (self.is_step(index) or not (opening.space or known_function(base))):
-            return index
-        if not opening.space and not known_function(base):
-            raise self.source.error(f"bad index {content!r}", self.tokens[start + 1], STEP_HINT)
-        self.at = start
-        return None
-
     def reduction(self, kind: str, first: Token) -> Token | None:
         """`sum_t`, `sum_{k=1}^{t}`; None if it is only a name such as sum_xy."""
         start = self.at
-        variable, _, low = self.script().partition("=")
-        lower, upper = step_index(low), None
+        variable, _, low = self.script().strip("()").partition("=")
+        lower, upper = self.bound(low), None
         if not (len(variable) == 1 and variable.isalpha()) or (low and lower is None):
             if first.text in ("Σ", "Π") or not (low or first.whole):
                 self.at = start
@@ -388,13 +374,18 @@ class Names:
             raise self.source.error(f"bad bounds of a {kind}", self.tokens[start], "write sum_t, or sum_{k=1}^{t}")
         if self.token.kind in ("^", "sup"):
             token = self.token
-            upper = step_index(self.script())
+            upper = self.bound(self.script().strip("()"))
             if upper is None:
                 raise self.source.error(f"bad upper bound of a {kind}", token, "write sum_{k=1}^{t}")
         last = self.tokens[self.at - 1]
         result = Token("reduce", kind, first.start, last.stop, first.space)
-        result.reduce = (kind, variable, lower, upper)
+        result.reduce = (kind, "t" if variable == self.notation.step else variable, lower, upper)
         return result
+
+    def bound(self, text: str) -> Index | None:
+        """The step at which a sum begins or ends."""
+        raw = step_index(text)
+        return raw and (self.notation.index(text, {str(raw.variable)}) or raw)
 
 
 def decide_steps(lines: list[Line]) -> set[str]:

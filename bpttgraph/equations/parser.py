@@ -6,6 +6,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 from ..errors import BPTTError, expect
@@ -13,8 +14,10 @@ from .bars import plain_brackets
 from .code import plain
 from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
+from .letters import decide_latex, left_words, split_letters
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut
-from .names import Names, decide_steps, is_latex
+from .names import Names, decide_steps
+from .notation import survey
 from .notes import Note
 from .ranges import without_ranges
 from .remarks import equations_of
@@ -56,19 +59,27 @@ class Reader:
         self.notes += notes
         self.lines, notes = equations_of(self.source, cut(self.source, tokens))
         self.notes += notes
-        for line in self.lines:
-            if line.tokens:
-                line.latex = is_latex(line.tokens)
-                line.tokens = plain_brackets(self.source, line.tokens)
-                line.tokens = Names(self.source, line).run()
         if not any(line.tokens for line in self.lines):
             hint = "write an equation such as h[t] = tanh(W x[t])"
             raise BPTTError("there is no equation in this text", hint, text=text, span=Span(1, 0, 1))
+        lines = [line for line in self.lines if line.tokens]
+        decide_latex(lines)
+        whole = left_words(lines)
+        for line in lines:
+            line.tokens = plain_brackets(self.source, line.tokens)
+            line.tokens = split_letters(line, whole)
+        self.notation = survey(lines)
+        if self.notation.step != "t" and (place := self.notation.place):
+            span = self.source.span(place.start, place.stop)
+            step = self.notation.step
+            self.notes.append(Note.at(f"{step} counts the steps: {step} is read as t, {step}-1 as t-1", span))
+        for line in lines:
+            line.tokens = Names(self.source, line, self.notation).run()
         stepped = decide_steps(self.lines)
         for token in (token for line in self.lines for token in line.tokens):
             if token.undecided and token.undecided[0] in stepped and token.name:
                 base, number = token.undecided
-                token.name = Name(base, Index(None, number), token.name.span, token.name.block)
+                token.name = replace(token.name, name=base, index=Index(None, number))
         # Names that stand somewhere as a factor are no functions there: α (x + y) after 1 − α.
         self.factors = Counter(
             token.text

@@ -56,10 +56,13 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Name:
+    """`layer` is a layer that a letter counts, `Index("l", -1)` in `h^{(l-1)}_t`, until layers are written out."""
+
     name: str
     index: Index | None
     span: Span
     block: str | None = None
+    layer: Index | None = None
 
 
 @dataclass(frozen=True, slots=True)
