@@ -37,7 +37,7 @@ CLOSERS = frozenset(CLOSING.values())
 CONVOLUTION = re.compile(r"\b(?:convolution|Faltung)", re.I)
 ORDINAL = re.compile(r"[ivx]{1,5}|[a-h]'?", re.I)
 ASSIGNING = frozenset(["←", "<-", r"\leftarrow", r"\gets"])  # they also stand for `=`
-ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright"}
+ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright", ":"}
 MOST_REMARKS = 8
 PLAIN = frozenset(words("sum mean step dot norm sign identity"))
 ORDINARY = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*")
@@ -342,7 +342,11 @@ class Page:
 
     def is_number(self, tokens: list[Token]) -> bool:
         """Is it an equation's number in its brackets: (3.2), (5a), (A.3), (eq. 4), [7]?"""
-        if len(tokens) < 3 or len(tokens) > 9 or (tokens[0].kind, tokens[-1].kind) not in (("(", ")"), ("[", "]")):
+        if (
+            len(tokens) < 3
+            or len(tokens) > 9
+            or (tokens[0].kind, tokens[-1].kind) not in (("(", ")"), ("[", "]"), ("{", "}"))
+        ):
             return False
         return bool(NUMBER.fullmatch(spelled(tokens[1:-1])))
 
@@ -381,7 +385,7 @@ class Page:
         line.tokens = tokens
 
     def is_ordinal(self, tokens: list[Token]) -> bool:
-        return len(tokens) in (3, 4) and tokens[0].kind == "(" and bool(ORDINAL.fullmatch(spelled(tokens[1:-1])))
+        return len(tokens) in (3, 4) and tokens[0].kind in ("(", "[") and bool(ORDINAL.fullmatch(spelled(tokens[1:-1])))
 
     def remark(self, tokens: list[Token], equals: int) -> int:
         """How many tokens at the end of an equation are a remark."""
@@ -392,11 +396,13 @@ class Page:
         prose = max((i for i in range(count) if self.is_prose(tokens, i)), default=0)
         for i in range(equals + 2, prose):
             sign = self.source.text[tokens[i].start : tokens[i].stop]
-            arrow = sign in ARROWS and (tokens[i].kind == "=" or sign not in ASSIGNING)
+            arrow = sign in ARROWS and (tokens[i].kind == "=" or sign not in ASSIGNING) and tokens[i].space
             pair = not tokens[i + 1].space and sign + tokens[i + 1].text in ("<-", "//", "--", "->")
             if (arrow or pair) and signs <= i:
                 return count - i
-        if tokens[-1].kind in (")", "]"):
+        if tokens[-1].kind == "number" and tokens[-1].wide and tokens[-2].kind not in {*BINARY, "=", "frac", "_", "^"}:
+            return 1
+        if tokens[-1].kind in (")", "]", "}"):
             opening = self.opening(tokens)
             return count - opening if opening > equals + 1 and self.is_aside(tokens, opening) else 0
         first = count
@@ -405,9 +411,15 @@ class Page:
         while first < count and tokens[first].kind in ("-", ","):
             first += 1
         words = tokens[first:]
-        if not words or tokens[first - 1].kind in {*BINARY, "=", "frac"} or not words[0].space:
+        if not words or not words[0].space:
             return 0
         unused = all(self.counts.get(w.text, 0) < 2 or w.prose for w in words if w.kind == "word")
+        dash = tokens[first - 1]
+        if dash.kind == "-" and dash.space and unused and not any(token.latex for token in tokens):
+            long = self.source.text[dash.start] == "–"
+            return len(words) + 1 if first > equals + 2 and (long or len(words) > 1) else 0
+        if dash.kind in {*BINARY, "=", "frac"}:
+            return 0
         latex = words[0].prose or not any(token.latex for token in tokens)
         return len(words) if unused and latex and (words[0].wide or (len(words) > 1 and not words[0].prose)) else 0
 

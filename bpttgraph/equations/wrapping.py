@@ -82,6 +82,9 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]]
     (re.compile(r":math:(?=`)|\$(?=`)|(?<=`)\$"), _blank, None),
     (re.compile(r"^[ \t]*(?:>>>|\.\.\.(?=[ \t])|>)[ \t>]*", re.M), _blank, None),
     (re.compile(r"^[ \t]*[:*#;]+[ \t]*(?=<math)", re.M), _blank, None),
+    (re.compile(r"\{\{NumBlk\|[:*]*\||\|[0-9a-z]{0,4}(?:\|[^{}|\n]*)*\}\}"), _blank, None),
+    (re.compile(r"/\*[^*]*\*/|\"\"\""), _blank, None),
+    (re.compile(r"\"[^\"\n]*\"|[“„][^“”\n]*[“”]"), _blank, "what stands in quotation marks was left out"),
     (re.compile(r"<!--[^<>]*-->"), _blank, None),
     (re.compile(r"<(/?)(sub|sup)(?:\s[^<>\n]{0,200})?>", re.I), _script, None),
     (re.compile(rf"(?<![\^{{])</?(?:{_INLINE})(?:\s[^<>\n]{{0,200}})?/?>", re.I), _blank, None),
@@ -93,7 +96,7 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]]
     (re.compile(_ROW, re.M), _cells, "the cells of the table without an equation were left out"),
     (
         re.compile(
-            r"^[ \t]*(?:[0-9]{1,3}[.)][ \t]+(?=[^\W\d]|[`$\\*<([])|[a-z]\)[ \t]+|[•◦▪‣○●■][ \t]*"
+            r"^[ \t]*(?:[0-9]{1,3}[.)][ \t]+(?=[^\W\d]|[`$\\*<([])|(?:[a-z]|[ivx]{2,4})\)[ \t]+|[•◦▪‣○●■][ \t]*"
             r"|(?P<sign>[-*+–—·])[ \t]+)"
             r"(?P<rest>.*)",
             re.M,
