@@ -36,7 +36,7 @@ def parse(text: str) -> Program:
 
 def parse_expression(text: str) -> Expr:
     """One expression, such as a student's answer without its left side."""
-    reader = Reader(text)
+    reader = Reader(text, expression=True)
     lines = [line for line in reader.lines if line.tokens]
     if len(lines) > 1:
         raise reader.source.error("expected one expression", lines[1].tokens[0], "leave out what follows")
@@ -45,7 +45,7 @@ def parse_expression(text: str) -> Expr:
 
 def parse_binding(text: str) -> tuple[str, tuple[str, ...], Expr]:
     """`f_1(x, h; w) = tanh(w x + h)` as ("f_1", ("x", "h", "w"), tree); `phi = tanh` as ("phi", (), Name("tanh"))."""
-    reader = Reader(text)
+    reader = Reader(text, expression=True)
     source = reader.source
     lines = [line for line in reader.lines if line.tokens]
     tokens = lines[0].tokens

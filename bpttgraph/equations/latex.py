@@ -12,11 +12,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from ..errors import BPTTError
 from .layout import Layout
+from .macros import definition
 from .syntax import Index, Name, Span
 from .vocabulary import known_function
 
@@ -95,9 +96,11 @@ SPACES = (
     | WIDE
     | {" "}
 )
-MATRICES = set(words("pmatrix bmatrix matrix vmatrix smallmatrix Bmatrix psmallmatrix bsmallmatrix"))
-EITHER = set(words("array tabular cases dcases rcases drcases subarray"))  # a system of equations, or a column
+MATRICES = set(words("pmatrix bmatrix vmatrix smallmatrix Bmatrix psmallmatrix bsmallmatrix"))
+COLUMNS = set(words("array matrix subarray"))  # a system of equations, or a column between brackets
+EITHER = set(words("cases dcases rcases drcases tabular"))  # a system of equations, or something else
 WITH_ARGUMENT = set(words("array tabular subarray alignat alignedat xalignat IEEEeqnarray numcases minipage"))
+DEFINING = set(words("newcommand renewcommand providecommand def DeclareMathOperator"))
 UNUSABLE = set(
     words(
         "dots ldots cdots vdots ddots uparrow downarrow approx propto rightarrow to mid leq geq neq le ge sim "
@@ -223,6 +226,11 @@ def unicode_look(word: str) -> str:
 
 def scan(source: Source) -> list[Token]:
     """Tokens of the whole text, the last one of kind "end"."""
+    return bare_letters(scanned(source, {}, True))
+
+
+def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> list[Token]:
+    """The tokens with all their braces. Within the text of a macro no other is defined."""
     text = source.text
     layout = Layout(text)
     tokens: list[Token] = []
@@ -230,6 +238,7 @@ def scan(source: Source) -> list[Token]:
     braces: list[str] = []  # for every open brace: "{" if it left a token, "" if it did not, "_" if a remark follows it
     matrices = 0
     at, space, wide, transparent, dollars = 0, True, False, "{", False
+    styles: dict[str, str] = {}  # macros that are other names of a style
     look, command = "", False  # what a command without a token says about the next token
 
     def add(kind: str, value: str, start: int, stop: int, latex: bool = False, whole: bool = False) -> None:
@@ -249,7 +258,7 @@ def scan(source: Source) -> list[Token]:
                 at = optional.end()
             if begins and kind in WITH_ARGUMENT:
                 at = layout.after_group(text, at)
-            if kind in MATRICES or (kind in ("array", "subarray") and start not in layout.systems):
+            if kind in MATRICES or (kind in COLUMNS and start not in layout.systems):
                 matrices += 1 if begins else -1
                 add("[" if begins else "]", value, start, at, latex=True)
             elif kind in EITHER and start not in layout.systems:
@@ -265,6 +274,27 @@ def scan(source: Source) -> list[Token]:
                     dollars = not dollars
         elif match["command"]:
             name = value[1:].rstrip("*") or "*"
+            name = styles.get(name, name)
+            if name in DEFINING and defining and (macro := definition(text, start, layout)):
+                if macro.refused:
+                    sentence = f"the macro \\{macro.name} has arguments"
+                    raise source.error(sentence, Token("bad", value, start, at), "write out what it stands for")
+                if macro.style:
+                    styles[macro.name] = macro.style
+                else:
+                    body = scanned(Source(macro.text), macros, False)[:-1]
+                    macros[macro.name] = [replace(t, whole=True) for t in body] if macro.operator else body
+                at, space = macro.stop, True
+                continue
+            if name in macros:
+                for token in macros[name]:
+                    add(token.kind, token.text, start, at, True, token.whole)
+                    tokens[-1].look = token.look or tokens[-1].look
+                if len(tokens) > MAX_CHARACTERS:
+                    raise source.error(
+                        "the text is too large with its macros written out", tokens[-1], "split the text"
+                    )
+                continue
             if name in BREAKS:
                 add("break", value, start, at, latex=True)
             if name in FIRST_ARGUMENT_DROPPED:
@@ -314,7 +344,7 @@ def scan(source: Source) -> list[Token]:
             space = True
         elif match["space"] or match["comment"]:
             if value == "&" and matrices > 0:
-                add("bad", value, start, at)
+                add("&", value, start, at)
             space = True
             wide |= value == "&" or len(value) > 1 or value == "\t"
         elif match["transposed"]:
@@ -360,7 +390,7 @@ def scan(source: Source) -> list[Token]:
         if not (match["command"] or match["space"] or match["newline"] or match["comment"]):
             transparent = "{"
     add("end", "", len(text), len(text))
-    return bare_letters(tokens)
+    return tokens
 
 
 def is_word(content: str, command: str, text: str, stop: int, inside: bool) -> bool:
@@ -370,6 +400,26 @@ def is_word(content: str, command: str, text: str, stop: int, inside: bool) -> b
     return bool(known_function(content.strip().replace(" ", "_"))) or bool(
         re.match(r"\s*(?:[_^(]|:?=|&\s*=)", text[stop : stop + 20])
     )
+
+
+def one_name(tokens: list[Token]) -> bool:
+    """Is it one sign, or one letter with its accents and scripts?"""
+    kinds = [token.kind for token in tokens]
+    if len(kinds) < 2:
+        return True
+    at = 0
+    while kinds[at : at + 1] in (["accent"], ["{"]):
+        at += 1
+    if kinds[at : at + 1] != ["word"]:
+        return False
+    depth, script = at - kinds[:at].count("accent"), False
+    for kind in kinds[at + 1 :]:
+        depth += (kind == "{") - (kind == "}")
+        outside = depth == 0 and kind != "}"
+        if outside and not script and kind not in ("_", "^", "sub", "sup", "'"):
+            return False
+        script = (outside and kind in ("_", "^")) or (script and depth > 0)
+    return depth == 0
 
 
 def bare_letters(tokens: list[Token]) -> list[Token]:
@@ -390,9 +440,7 @@ def bare_letters(tokens: list[Token]) -> list[Token]:
                 group = partner.get(group, group) + 1
     dropped: set[int] = set()
     for first, last in partner.items():
-        inside = [token.kind for token in tokens[first + 1 : min(last, first + 6)]]
-        letter = len(inside) < 2 or inside in (["accent", "word"], ["accent", "{", "word", "}"])
-        if letter and last - first == len(inside) + 1 and first not in arguments:
+        if first not in arguments and last < first + 14 and one_name(tokens[first + 1 : last]):
             dropped |= {first, last}
             tokens[first + 1].space |= tokens[first].space
             tokens[first + 1].wide |= tokens[first].wide

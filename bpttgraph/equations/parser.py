@@ -36,7 +36,7 @@ STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
 class Reader:
     """What the equations of one text share."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, expression: bool = False) -> None:
         expect(text, str, "a recurrence", "write the equations as text, or a Python function of one step")
         if len(text) > MAX_CHARACTERS:
             start = Span(1, 0, 1)
@@ -57,7 +57,7 @@ class Reader:
         self.notes += notes
         tokens, notes = settled(self.source, tokens)
         self.notes += notes
-        self.lines, notes = equations_of(self.source, cut(self.source, tokens))
+        self.lines, notes = equations_of(self.source, cut(self.source, tokens), expression)
         self.notes += notes
         if not any(line.tokens for line in self.lines):
             hint = "write an equation such as h[t] = tanh(W x[t])"
@@ -98,6 +98,7 @@ class Parser:
         self.at = 0
         self.depth = 0
         self.norms = 0
+        self.blocks: dict[int, tuple[Stack, list[list[Expr]]]] = {}  # matrices of blocks that no vector has met yet
 
     @property
     def token(self) -> Token:
@@ -117,6 +118,12 @@ class Parser:
         expr = self.expression(0)
         if self.token.kind != "end":
             raise self.unexpected()
+        if any(len(rows) > 1 for _, rows in self.blocks.values()):
+            raise self.source.error(
+                "a matrix of several rows and columns stands for its product with a stack of vectors",
+                first,
+                "write one name for the matrix, or its rows as equations of their own",
+            )
         if max(depth for _, depth in walk(expr)) > MAX_HEIGHT:
             raise self.source.error(f"more than {MAX_HEIGHT} operations in a row", first, NAME_A_PART)
         return expr
@@ -175,6 +182,8 @@ class Parser:
                 span = self.span(first)
                 if kind == "⊗":
                     left = Call("outer", (left, right), (), span)
+                elif product := self.blocks_times(left, right):
+                    left = product
                 else:
                     left = Binary(" " if juxtaposed else BINARY[kind], left, right, span)
         self.depth -= 1
@@ -194,12 +203,7 @@ class Parser:
                 self.expect(CLOSING[token.kind])
                 return inner
             case "[":
-                items = [self.expression(0)]
-                while self.token.kind in (";", ","):
-                    self.at += 1
-                    items.append(self.expression(0))
-                self.expect("]")
-                return Stack(tuple(items), self.span(token)) if len(items) > 1 else items[0]
+                return self.stack(token)
             case "‖":
                 self.norms += 1
                 inner = self.expression(0)
@@ -217,6 +221,46 @@ class Parser:
                 return self.name(token)
         self.at -= 1
         raise self.missing()
+
+    def stack(self, token: Token) -> Expr:
+        """`[a; b]`, `[a, b]`, or a matrix of LaTeX, whose cells `&` separates."""
+        rows = [[self.expression(0)]]
+        while self.token.kind in (";", ",", "&"):
+            if self.token.kind == "&":
+                self.at += 1
+                rows[-1].append(self.expression(0))
+            else:
+                self.at += 1
+                rows.append([self.expression(0)])
+        self.expect("]")
+        items = [item for row in rows for item in row]
+        if len(items) == 1:
+            return items[0]
+        stack = Stack(tuple(items), self.span(token))
+        if len(rows[0]) > 1:
+            if any(len(row) != len(rows[0]) for row in rows):
+                raise self.source.error(
+                    "the rows of this matrix have different lengths", token, "write as many & in each"
+                )
+            self.blocks[id(stack)] = (stack, rows)
+        return stack
+
+    def blocks_times(self, left: Expr, right: Expr) -> Expr | None:
+        """`[A, B] [h; x]` is A h + B x; a matrix of several rows of blocks gives a stack of such sums."""
+        if id(left) not in self.blocks or not isinstance(right, Stack):
+            return None
+        _, rows = self.blocks[id(left)]
+        if len(rows[0]) != len(right.items):
+            return None
+        del self.blocks[id(left)]
+        sums: list[Expr] = []
+        for row in rows:
+            products = [Binary(" ", a, b, left.span) for a, b in zip(row, right.items, strict=True)]
+            total: Expr = products[0]
+            for product in products[1:]:
+                total = Binary("+", total, product, left.span)
+            sums.append(total)
+        return sums[0] if len(sums) == 1 else Stack(tuple(sums), left.span)
 
     def number(self, token: Token) -> Expr:
         value = float(token.text)

@@ -44,9 +44,17 @@ ORDINARY = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*")
 SIGNS = frozenset(["+", "-", "*", "@", "·", "^", "/", "frac", "sqrt", "∂"])
 
 
-def equations_of(source: Source, pieces: list[Line]) -> tuple[list[Line], list[Note]]:
-    """The equations among the pieces of a text, and what was left out."""
+def equations_of(source: Source, pieces: list[Line], expression: bool = False) -> tuple[list[Line], list[Note]]:
+    """The equations among the pieces of a text, and what was left out. Of an `expression`, nothing is.
+
+    Raises:
+        BPTTError: there are words and no equation, or the words speak of convolutions.
+    """
     page = Page(source, pieces)
+    words = next((piece for piece in pieces if not page.equations and page.only_prose(piece.tokens)), None)
+    if words and not expression:
+        hint = "write what each value equals, as in h[t] = tanh(W x[t])"
+        raise source.error("these are words and no equation: there is no '='", words.tokens[0], hint)
     page.refuse_convolutions(pieces)
     lines = page.without_prose(page.blocks([part for piece in pieces for part in page.apart(piece)]))
     lines = join(lines)
@@ -90,6 +98,7 @@ class Page:
         self.source = source
         self.notes: list[Note] = []
         self.equations = any(relations(piece.tokens) for piece in pieces)
+        self.sentences: set[int] = set()  # the lines whose equation stands in a sentence
         self.names: set[str] = set()  # words that are certainly names: with a script, a step or `=` after them
         self.counts: dict[str, int] = {}
         for piece in pieces:
@@ -251,6 +260,7 @@ class Page:
             run = []
             if line.tokens and (count := self.before_the_left_side(line.tokens)):
                 self.left_out(line.tokens[:count])
+                self.sentences |= {id(line)} if line.tokens[count - 1].kind != ")" else set()
                 line.tokens, line.wrapped = line.tokens[count:], False
             result.append(line)
         self.left_out(run)
@@ -300,11 +310,8 @@ class Page:
                 close = self.closing(tokens, at)
                 after = tokens[close + 1] if close + 1 < len(tokens) else None
                 inside = tokens[at + 1 : close]
-                if (
-                    close < places[0] - 1
-                    and after
-                    and (self.is_number(tokens[at : close + 1]) or self.all_words(inside))
-                ):
+                number = self.is_number(tokens[at : close + 1]) or (at == 0 and self.is_ordinal(tokens[: close + 1]))
+                if close < places[0] - 1 and after and (number or self.all_words(inside)):
                     at = close + 1
                     continue
                 break
@@ -372,7 +379,7 @@ class Page:
         places = relations(tokens)
         if places:
             for _ in range(MOST_REMARKS):
-                size = self.remark(tokens, places[0])
+                size = self.remark(tokens, places[0], id(line) in self.sentences)
                 if not size and not (tokens and tokens[-1].kind in (".", ",")):
                     break
                 if size:
@@ -387,8 +394,8 @@ class Page:
     def is_ordinal(self, tokens: list[Token]) -> bool:
         return len(tokens) in (3, 4) and tokens[0].kind in ("(", "[") and bool(ORDINAL.fullmatch(spelled(tokens[1:-1])))
 
-    def remark(self, tokens: list[Token], equals: int) -> int:
-        """How many tokens at the end of an equation are a remark."""
+    def remark(self, tokens: list[Token], equals: int, sentence: bool) -> int:
+        """How many tokens at the end of an equation are a remark. In a `sentence` one word may be, or two."""
         count = len(tokens)
         if count < equals + 3:
             return 0
@@ -421,7 +428,11 @@ class Page:
         if dash.kind in {*BINARY, "=", "frac"}:
             return 0
         latex = words[0].prose or not any(token.latex for token in tokens)
-        return len(words) if unused and latex and (words[0].wide or (len(words) > 1 and not words[0].prose)) else 0
+        return (
+            len(words)
+            if unused and latex and (words[0].wide or sentence or (len(words) > 1 and not words[0].prose))
+            else 0
+        )
 
     def loose(self, tokens: list[Token]) -> bool:
         """Words with whatever stands between them, and no operator."""
