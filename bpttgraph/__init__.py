@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from .derive import Derivation as Derivation
     from .draw.expression import draw_graph as draw_graph
     from .draw.figure import Figure as Figure
-    from .eager.numpy_front import array as array, stack as stack, zeros as zeros
+    from .eager.front.joining import array as array, stack as stack
+    from .eager.front.making import zeros as zeros
+    from .eager.recording import no_grad as no_grad
     from .eager.replay import Replay as Replay, replay as replay
     from .eager.tensor import (
         Tensor as Tensor,
         detach as detach,
-        no_grad as no_grad,
         stop_gradient as stop_gradient,
         tensor as tensor,
     )
@@ -63,7 +64,7 @@ _WHERE = {
     "Run": "unrolled",
     "Tensor": "eager.tensor",
     "Unrolled": "unrolled",
-    "array": "eager.numpy_front",
+    "array": "eager.front.joining",
     "cell": "equations",
     "cells": "equations",
     "check_grads": "check.gradcheck",
@@ -78,12 +79,12 @@ _WHERE = {
     "jacobian": "eager.transforms",
     "jvp": "eager.transforms",
     "linearize": "eager.transforms",
-    "no_grad": "eager.tensor",
+    "no_grad": "eager.recording",
     "primitive": "core.extend",
     "Replay": "eager.replay",
     "replay": "eager.replay",
     "recurrence": "equations",
-    "stack": "eager.numpy_front",
+    "stack": "eager.front.joining",
     "stop_gradient": "eager.tensor",
     "tensor": "eager.tensor",
     "trace": "eager.transforms",
@@ -91,7 +92,7 @@ _WHERE = {
     "value_and_grad": "eager.transforms",
     "verify": "homework",
     "vjp": "eager.transforms",
-    "zeros": "eager.numpy_front",
+    "zeros": "eager.front.making",
 }
 
 __all__ = sorted(_WHERE)

@@ -21,8 +21,11 @@ import numpy as np
 from ..core.autodiff import Plan, backward
 from ..core.graph import Node, needed
 from ..core.primitives import TABLE
-from ..eager.tensor import Tensor, _recorded
-from ..eager.transforms import _Call, _numeric, jvp, leaves, rebuild, vjp
+from ..eager.calls import Call
+from ..eager.recording import recorded
+from ..eager.tensor import Tensor
+from ..eager.transforms import jvp, vjp
+from ..eager.trees import leaves, numeric, rebuild
 from ..errors import BPTTError, expect
 from .report import Finding, Report
 
@@ -41,13 +44,13 @@ class _Probe:
 
     def __init__(self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], rng: np.random.Generator):
         self.f, self.args, self.kwargs = f, args, kwargs
-        self.chosen = [i for i, a in enumerate(args) if leaves(a) and all(_numeric(x) for x in leaves(a))]
+        self.chosen = [i for i, a in enumerate(args) if leaves(a) and all(numeric(x) for x in leaves(a))]
         if not self.chosen:
             raise BPTTError(
                 "gradcheck: no argument has numbers to differentiate by",
                 "pass the arguments as a tuple: bg.gradcheck(f, (x, w))",
             )
-        self.call = _Call(f, self.chosen, args, kwargs)
+        self.call = Call(f, self.chosen, args, kwargs)
         self.inputs, self.outputs = self.call.inputs, self.call.outputs
         self.cotangents = [self.drawn(rng, o.value) for o in self.outputs]
         self.plan = Plan(self.outputs)
@@ -69,7 +72,7 @@ class _Probe:
 
     def size(self) -> Array:
         """S for each entry of each argument, flattened together."""
-        with _recorded(), np.errstate(all="ignore"):
+        with recorded(), np.errstate(all="ignore"):
             seeds: dict[Node, Node] = {}
             for o, g in zip(self.outputs, self.cotangents):
                 seed = Tensor(g)
@@ -124,7 +127,7 @@ class _Probe:
             count = len(leaves(args[i]))
             args[i] = rebuild(args[i], moved[start : start + count])
             start += count
-        call = _Call(self.f, self.chosen, args, self.kwargs)
+        call = Call(self.f, self.chosen, args, self.kwargs)
         plan = Plan(call.outputs)
         total = sum(float(np.sum(np.real(np.asarray(o.value) * g))) for o, g in zip(call.outputs, self.cotangents))
         sides = []

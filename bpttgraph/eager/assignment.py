@@ -15,14 +15,12 @@ import opcode
 import re
 import sys
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import BPTTError
+from .value import Value
 
-if TYPE_CHECKING:
-    from .tensor import Tensor
-
-__all__ = ["assigned_name", "explain_assignment", "explain_conversion"]
+__all__ = ["assigned_name", "explain_assignment", "explain_conversion", "lost"]
 
 
 def _caller() -> FrameType | None:
@@ -33,7 +31,7 @@ def _caller() -> FrameType | None:
     return frame
 
 
-def assigned_name(array: Tensor, key: tuple[Any, ...]) -> str | None:
+def assigned_name(array: Value, key: tuple[Any, ...]) -> str | None:
     """A name for what is stored at one step of an array: `h[:, t] = …` at t = 0 stores `h[1]`. None if this cannot be
     told."""
     steps = [k for k in key if isinstance(k, int)]
@@ -46,7 +44,7 @@ def assigned_name(array: Tensor, key: tuple[Any, ...]) -> str | None:
     return None
 
 
-def explain_assignment(x: Tensor) -> BPTTError | None:
+def explain_assignment(x: Value) -> BPTTError | None:
     """The error to raise if `x` is being assigned into a plain array; None if it is not."""
     frame = _caller()
     if frame is None or opcode.opname[frame.f_code.co_code[frame.f_lasti]] != "STORE_SUBSCR":
@@ -65,7 +63,7 @@ def explain_assignment(x: Tensor) -> BPTTError | None:
     )
 
 
-def explain_conversion(x: Tensor) -> BPTTError:
+def explain_conversion(x: Value) -> BPTTError:
     """The error to raise when NumPy asks `x` for plain numbers."""
     return explain_assignment(x) or BPTTError(
         f"{_label(x)} would become a plain array here, and its derivative would be lost",
@@ -74,5 +72,12 @@ def explain_conversion(x: Tensor) -> BPTTError:
     )
 
 
-def _label(x: Tensor) -> str:
+def lost(x: Value, what: str, instead: str) -> BPTTError:
+    label = f"the Tensor {x.name}" if x.name else "a Tensor"
+    return BPTTError(
+        f"{what} would turn {label} of shape {x.shape} into plain numbers, and its derivative would be lost", instead
+    )
+
+
+def _label(x: Value) -> str:
     return f"the Tensor {x.name}" if x.name else f"a Tensor of shape {x.shape}"

@@ -23,6 +23,7 @@ from ..core.graph import needed
 from ..core.primitives import TABLE, Primitive
 from ..errors import BPTTError, nearest
 from .tensor import Tensor
+from .value import current
 
 __all__ = ["Replay", "replay"]
 
@@ -56,7 +57,7 @@ class Replay:
     """
 
     def __init__(self, output: Tensor):
-        node = output if output.latest is None else output.latest
+        node = current(output)
         nodes = needed([node])
         for other in nodes:
             if other.shape != () or (other.op is not None and other.op.partials is None):

@@ -12,227 +12,24 @@ Arguments may be numbers, arrays, Tensors, or dicts, lists and tuples of these. 
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..core import arrays as A, primitives as P
-from ..core.autodiff import backward, forward
-from ..core.graph import Graph, Node, _serial, needed
+from ..core import primitives as P
+from ..core.autodiff import forward
+from ..core.graph import Graph, Node, needed
 from ..errors import BPTTError, expect
-from .numpy_front import array as _array, stack
-from .tensor import Tensor, _constant, _recorded, _seed, reverse_values
+from .calls import Call, expect_callable, fit, reverse_nodes
+from .front.joining import array, stack
+from .recording import recorded
+from .reverse import zero
+from .tensor import Tensor, constant
+from .trees import leaves, names, numeric, rebuild
+from .value import current
 
 __all__ = ["grad", "gradients", "hessian", "hvp", "jacobian", "jvp", "linearize", "trace", "value_and_grad", "vjp"]
-
-# -- trees: dicts, lists and tuples of arrays --------------------------------------------------------------------------
-
-
-def leaves(tree: Any) -> list[Any]:
-    """The leaves of nested dicts, lists and tuples, in order."""
-    if isinstance(tree, Mapping):
-        return [leaf for value in tree.values() for leaf in leaves(value)]
-    if isinstance(tree, list | tuple):
-        return [leaf for value in tree for leaf in leaves(value)]
-    return [tree]
-
-
-def rebuild(tree: Any, found: Sequence[Any]) -> Any:
-    """A tree like `tree`, with other leaves."""
-    rest = iter(found)
-
-    def build(part: Any) -> Any:
-        if isinstance(part, Mapping):
-            return {key: build(value) for key, value in part.items()}
-        if isinstance(part, tuple) and hasattr(part, "_fields"):
-            return type(part)(*[build(value) for value in part])
-        if isinstance(part, list | tuple):
-            return type(part)(build(value) for value in part)
-        return next(rest)
-
-    return build(tree)
-
-
-def _names(tree: Any, base: str | None) -> list[str | None]:
-    """A name for each leaf: the key of a dict, the argument's name with a number for lists."""
-    if isinstance(tree, Mapping):
-        return [
-            n
-            for key, value in tree.items()
-            for n in _names(value, key if isinstance(key, str) else f"{base}.{key}" if base else None)
-        ]
-    if isinstance(tree, list | tuple):
-        return [n for i, value in enumerate(tree) for n in _names(value, f"{base}.{i + 1}" if base else None)]
-    return [base]
-
-
-def _numeric(x: Any) -> bool:
-    if isinstance(x, Tensor):
-        return True
-    if x is None or isinstance(x, str | bytes | bool | Node) or callable(x):
-        return False
-    return np.asarray(x).dtype.kind in "fciu"
-
-
-# -- calling the function ----------------------------------------------------------------------------------------------
-
-
-def _fresh(x: Any, name: str | None) -> Tensor:
-    """A node of our own to differentiate by; if the caller gave a Tensor it stays connected to it."""
-    if isinstance(x, Tensor):
-        found: Tensor = P.identity(x)
-        return found
-    made = Tensor(x)
-    return made.named(name) if name else made
-
-
-class _Call:
-    """One call of a function, with fresh Tensors for the chosen arguments."""
-
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        argnums: Sequence[int],
-        args: Sequence[Any],
-        kwargs: Mapping[str, Any],
-        has_aux: bool = False,
-    ):
-        name = getattr(f, "__name__", "the function")
-        _callable(f)
-        for n in argnums:
-            if not 0 <= n < len(args):
-                raise BPTTError(
-                    f"{name} was called with {len(args)} positional argument(s), so there is no argument number {n}",
-                    "arguments to differentiate by are positional, counted from 0",
-                )
-        try:
-            kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            named = [p.name for p in inspect.signature(f).parameters.values() if p.kind in kinds]
-        except (TypeError, ValueError):
-            named = []
-        self.start = next(_serial)  # a Tensor with a lower number is the caller's
-        self.inputs: list[Tensor] = []
-        self.tree: list[Any] = []
-        given = list(args)
-        with _recorded():
-            for n in argnums:
-                label = named[n] if n < len(named) and named[n] not in ("args", "xs") else None
-                found = leaves(args[n])
-                for x in found:
-                    if not _numeric(x):
-                        what = "None" if x is None else f"a {type(x).__name__}"
-                        raise BPTTError(
-                            f"argument {n} of {name} has {what} in it, by which there is no derivative",
-                            "differentiate by numbers and arrays only; choose them with argnums=",
-                        )
-                fresh = [_fresh(x, label_) for x, label_ in zip(found, _names(args[n], label))]
-                self.inputs += fresh
-                self.tree.append(args[n])
-                given[n] = rebuild(args[n], fresh)
-            try:
-                result = f(*given, **kwargs)
-            except ValueError as error:  # NumPy wraps what we say about an assignment into its own words
-                if isinstance(error.__cause__, BPTTError):
-                    raise error.__cause__ from None
-                raise
-        self.aux: Any = None
-        if has_aux:
-            if not isinstance(result, tuple) or len(result) != 2:
-                raise BPTTError(
-                    f"with has_aux=True {name} must return two things, the value and the rest", "return loss, extra"
-                )
-            result, aux = result
-            self.aux = rebuild(aux, [self.settle(x) for x in leaves(aux)])
-        if result is None:
-            raise BPTTError(f"{name} returned None", "return the result: is a return statement missing?")
-        if isinstance(result, np.ndarray) and result.dtype.kind == "O":
-            result = _array(result.tolist())
-        self.result = result
-        self.outputs = [self._output(x, name) for x in leaves(result)]
-
-    @staticmethod
-    def _output(x: Any, name: str) -> Tensor:
-        if isinstance(x, Tensor):
-            return x if x.latest is None else x.latest
-        if not _numeric(x):
-            raise BPTTError(
-                f"{name} returned {'None' if x is None else f'a {type(x).__name__}'}, which has no derivative",
-                "return numbers, arrays or Tensors",
-            )
-        return _constant(np.asarray(x, float)[()] if np.asarray(x).dtype.kind != "c" else np.asarray(x)[()])
-
-    @property
-    def output(self) -> Tensor:
-        if len(self.outputs) != 1 or isinstance(self.result, Mapping | list | tuple):
-            raise BPTTError(
-                f"the function returned {len(self.outputs)} values, but one is needed here",
-                "return one Tensor, or use has_aux=True for the rest",
-            )
-        return self.outputs[0]
-
-    def settle(self, x: Any) -> Any:
-        """A result as the caller may have it: plain, unless it depends on Tensors that are not ours."""
-        if not isinstance(x, Tensor):
-            return x
-        return x if self.live([x]) else x.data
-
-    def live(self, nodes: Sequence[Tensor]) -> bool:
-        """Whether something depends on a Tensor of the caller's."""
-        return any(
-            n.op is None and n.serial < self.start and "value" not in n.attrs
-            for n in needed([n if n.latest is None else n.latest for n in nodes])
-        )
-
-    def shaped(self, found: Sequence[Any]) -> list[Any]:
-        """Leaves as one tree for each chosen argument."""
-        out, start = [], 0
-        for tree in self.tree:
-            count = len(leaves(tree))
-            out.append(rebuild(tree, found[start : start + count]))
-            start += count
-        return out
-
-    def pull(self, cotangents: Sequence[Any]) -> list[Any]:
-        """Reverse mode: the cotangent of each input."""
-        live = self.live(self.outputs) or any(isinstance(g, Tensor) for g in cotangents)
-        if not live:
-            seeds: dict[Tensor, Any] = {}
-            for output, g in zip(self.outputs, cotangents):
-                g = _seed(output, g)
-                seeds[output] = seeds[output] + g if output in seeds else g
-            found = reverse_values(seeds, self.inputs)
-            return [found[t] if t in found else _zero(t) for t in self.inputs]
-        return _reverse(self.outputs, cotangents, self.inputs)
-
-
-def _zero(t: Tensor) -> Any:
-    return 0.0 if t.value.__class__ is float else np.zeros(t.shape, np.asarray(t.value).dtype)[()]
-
-
-def _reverse(outputs: Sequence[Tensor], cotangents: Sequence[Any], inputs: Sequence[Tensor]) -> list[Any]:
-    """Reverse mode, recorded."""
-    seeds: dict[Node, Node] = {}
-    with _recorded(), np.errstate(all="ignore"):
-        for output, g in zip(outputs, cotangents):
-            seed = g if isinstance(g, Tensor) and g.shape == output.shape else _constant(_seed(output, g))
-            seed = seed if seed.latest is None else seed.latest
-            seeds[output] = seeds[output] + seed if output in seeds else seed
-        found = backward(seeds, inputs).adjoints
-        return [_fit(found[t], t) if t in found else _constant(_zero(t)) for t in inputs]
-
-
-def _fit(g: Any, t: Tensor) -> Any:
-    """A recorded cotangent with the kind of its primal."""
-    if np.iscomplexobj(g.value) and not np.iscomplexobj(t.value):
-        g = A.real(g)
-    return P.expand(g, shape=t.shape)
-
-
-def _callable(f: Any) -> None:
-    if not callable(f):
-        raise BPTTError(f"{f!r:.40} is not a function", "write bg.grad(f)(x), not bg.grad(f(x))")
 
 
 def _argnums(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
@@ -244,9 +41,6 @@ def _argnums(argnums: int | Sequence[int]) -> tuple[tuple[int, ...], bool]:
             "give the number of a positional argument, or a tuple of them",
         )
     return tuple(map(int, argnums)), False
-
-
-# -- the transformations -----------------------------------------------------------------------------------------------
 
 
 def value_and_grad(
@@ -268,11 +62,11 @@ def value_and_grad(
         >>> value_and_grad(lambda p: p["w"] * p["w"] + p["b"])({"w": 3.0, "b": 1.0})
         (10.0, {'w': 6.0, 'b': 1.0})
     """
-    _callable(f)
+    expect_callable(f)
     chosen, single = _argnums(argnums)
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> Any:
-        call = _Call(f, [n % len(args) if args and n < 0 else n for n in chosen], args, kwargs, has_aux)
+        call = Call(f, [n % len(args) if args and n < 0 else n for n in chosen], args, kwargs, has_aux)
         output = call.output
         if output.size != 1:
             raise BPTTError(
@@ -315,7 +109,7 @@ def vjp(f: Callable[..., Any], *args: Any, **kwargs: Any) -> tuple[Any, Callable
     >>> y, pull(1.0)
     (6.0, (3.0, 2.0))
     """
-    call = _Call(f, range(len(args)), args, kwargs)
+    call = Call(f, range(len(args)), args, kwargs)
     value = rebuild(call.result, [call.settle(o) for o in call.outputs])
 
     def pull(cotangent: Any = None) -> tuple[Any, ...]:
@@ -356,27 +150,27 @@ def linearize(f: Callable[..., Any], *primals: Any, **kwargs: Any) -> tuple[Any,
     >>> y, push(1.0), push(2.0)
     (9.0, 6.0, 12.0)
     """
-    call = _Call(f, range(len(primals)), primals, kwargs)
+    call = Call(f, range(len(primals)), primals, kwargs)
     value = rebuild(call.result, [call.settle(o) for o in call.outputs])
 
     def push(*tangents: Any) -> Any:
         """The change of the value for given changes of the arguments."""
         given = leaves(list(tangents))
         if len(given) != len(call.inputs):
-            given = [_array(t) for t in tangents]
+            given = [array(t) for t in tangents]
         if len(given) != len(call.inputs):
             raise BPTTError(
                 f"there are {len(call.inputs)} arguments, but {len(given)} changes were given",
                 "give one change for each argument",
             )
         seeds: dict[Node, Node] = {}
-        with _recorded(), np.errstate(all="ignore"):
+        with recorded(), np.errstate(all="ignore"):
             for t, change in zip(call.inputs, given):
                 kind = np.asarray(t.value).dtype
                 made = (
                     change
                     if isinstance(change, Tensor)
-                    else _constant(np.asarray(change, np.result_type(np.asarray(change), kind))[()])
+                    else constant(np.asarray(change, np.result_type(np.asarray(change), kind))[()])
                 )
                 if made.shape != t.shape:
                     raise BPTTError(
@@ -388,7 +182,7 @@ def linearize(f: Callable[..., Any], *primals: Any, **kwargs: Any) -> tuple[Any,
             found: list[Any] = []
             for o in call.outputs:
                 d = changed.get(o)
-                found.append(_fit(d, o) if isinstance(d, Tensor) else _constant(_zero(o)))
+                found.append(fit(d, o) if isinstance(d, Tensor) else constant(zero(o)))
         live = call.live(call.outputs) or any(isinstance(t, Tensor) for t in given)
         return rebuild(
             call.result,
@@ -421,7 +215,7 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, mode: str 
         raise BPTTError(f"jacobian: mode {mode!r} is not known", 'write mode="rev" or mode="fwd"')
 
     def jacobian_of(*args: Any, **kwargs: Any) -> Any:
-        call = _Call(f, [n % len(args) if args and n < 0 else n for n in chosen], args, kwargs)
+        call = Call(f, [n % len(args) if args and n < 0 else n for n in chosen], args, kwargs)
         parts: list[list[Any]] = []
         for k, output in enumerate(call.outputs):
             if mode == "rev":
@@ -458,14 +252,14 @@ def _assemble(rows: Sequence[Any], out: tuple[int, ...], inner: tuple[int, ...])
     return np.stack([np.asarray(r) for r in rows]).reshape(out + inner)
 
 
-def _columns(call: _Call, k: int, t: Tensor) -> Any:
+def _columns(call: Call, k: int, t: Tensor) -> Any:
     """One column for each entry of an argument, by forward mode."""
     output = call.outputs[k]
     columns = []
-    with _recorded(), np.errstate(all="ignore"):
+    with recorded(), np.errstate(all="ignore"):
         for i in range(t.size):
-            change = forward({t: _constant(_unit(t, i))}, [output]).get(output)
-            columns.append(_constant(_zero(output)) if not isinstance(change, Tensor) else _fit(change, output))
+            change = forward({t: constant(_unit(t, i))}, [output]).get(output)
+            columns.append(constant(zero(output)) if not isinstance(change, Tensor) else fit(change, output))
         if not t.shape:
             made: Any = columns[0]
         elif not columns:
@@ -516,7 +310,7 @@ def gradients(output: Tensor, targets: Any, cotangent: Any = None) -> Any:
             f"gradients needs a Tensor, not a {type(output).__name__}",
             "compute the loss from Tensors: x = bg.tensor(data)",
         )
-    node = output if output.latest is None else output.latest
+    node = current(output)
     if cotangent is None and node.size != 1:
         raise BPTTError(
             f"gradients starts from a scalar, but the output has shape {node.shape}",
@@ -531,8 +325,8 @@ def gradients(output: Tensor, targets: Any, cotangent: Any = None) -> Any:
             )
     before = {n.serial for n in needed([node])}
     # a Tensor that was assigned into stands for its value as the output last read it
-    current = [t.latest if t.latest is not None and t.latest.serial in before else t for t in wanted]
-    return rebuild(targets, _reverse([node], [cotangent], current))
+    now = [t.latest if t.latest is not None and t.latest.serial in before else t for t in wanted]
+    return rebuild(targets, reverse_nodes([node], [cotangent], now))
 
 
 def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
@@ -546,17 +340,17 @@ def trace(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Graph:
     >>> [g.name(n) for n in g]
     ['h', 'x', 'W', 'matvec.1', 'add.1', 'step']
     """
-    numeric = [i for i, a in enumerate(args) if leaves(a) and all(_numeric(x) for x in leaves(a))]
-    call = _Call(f, numeric, args, kwargs)
+    chosen = [i for i, a in enumerate(args) if leaves(a) and all(numeric(x) for x in leaves(a))]
+    call = Call(f, chosen, args, kwargs)
     title = getattr(f, "__name__", "y")
     title = "y" if title == "<lambda>" else title
     if isinstance(call.result, Mapping):
-        names = [n or title for n in _names(call.result, title)]
+        titles = [n or title for n in names(call.result, title)]
     else:
-        names = [title] if len(call.outputs) == 1 else [f"{title}.{i + 1}" for i in range(len(call.outputs))]
+        titles = [title] if len(call.outputs) == 1 else [f"{title}.{i + 1}" for i in range(len(call.outputs))]
     outputs = []
     taken = {n.name for n in needed(call.outputs)}
-    for output, name in zip(call.outputs, names):
+    for output, name in zip(call.outputs, titles):
         if output.name is None and name not in taken and output.op is not None:
             output.named(name)
             taken.add(name)

@@ -125,7 +125,7 @@ def _judge() -> Any:
 
 def numpy_call(*call: Any) -> Any:
     """`np.tanh(node)` is a call of NumPy's that comes to the core, and is read by the NumPy front."""
-    from ..eager.numpy_front import call_ufunc
+    from ..eager.dispatch import call_ufunc
 
     return call_ufunc(*call)
 

@@ -142,7 +142,6 @@ def test_the_bound_of_other_forms(text: str) -> None:
 
 def _one_number() -> list[str]:
     from bpttgraph.core.primitives import TABLE
-    from bpttgraph.eager import numpy_front  # noqa: F401  # fills the table
 
     return [n for n, p in TABLE.items() if p.kind == "elementwise" and len(p.rule) == 1] + ["identity"]
 

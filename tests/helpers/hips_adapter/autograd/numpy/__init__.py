@@ -5,8 +5,8 @@ from typing import Any
 import numpy as _np
 
 import bpttgraph as bg
-from bpttgraph.eager import numpy_front as _front
-from bpttgraph.eager.transforms import leaves as _leaves
+from bpttgraph.eager.dispatch import FUNCTIONS as _FUNCTIONS, METHODS as _METHODS
+from bpttgraph.eager.trees import leaves as _leaves
 
 from . import random  # noqa: F401
 
@@ -16,12 +16,12 @@ def _traced(value: Any) -> bool:
 
 
 def _renamed(function: Any) -> Any:
-    ours = _front.UFUNCS.get(function) or _front.FUNCTIONS.get(function)
+    ours = _FUNCTIONS.get(function)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if _traced(args) or _traced(kwargs):
             args = tuple(
-                _front.array(a) if isinstance(a, list | tuple) and _traced(a) and function not in _SEVERAL else a
+                bg.array(a) if isinstance(a, list | tuple) and _traced(a) and function not in _SEVERAL else a
                 for a in args
             )
             return ours(*args, **kwargs) if ours else function(*args, **kwargs)
@@ -46,13 +46,13 @@ class _Joined:
         return self.join(parts)
 
 
-array = _front.array
-r_ = _Joined(_np.r_, lambda parts: _front.concatenate(parts, 0))
-c_ = _Joined(_np.c_, lambda parts: _front.concatenate(parts, -1))
+array = bg.array
+r_ = _Joined(_np.r_, lambda parts: _FUNCTIONS[_np.concatenate](parts, 0))
+c_ = _Joined(_np.c_, lambda parts: _FUNCTIONS[_np.concatenate](parts, -1))
 
 
 def int64(x: Any) -> Any:
-    return _front.astype(x, _np.int64)
+    return _METHODS["astype"](x, _np.int64)
 
 
 def make_diagonal(d: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
