@@ -97,7 +97,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: Sequence[Any], options: dict[str
         if dtype is not None:
             inputs = [METHODS["astype"](x, dtype) for x in inputs]
         if given and "out" not in given:
-            raise _no_rule(f"{name} with {', '.join(given)}=", ufunc.__name__)
+            raise _no_option(name, next(iter(given)))
     return _answer(called, name, inputs, given)
 
 
@@ -121,11 +121,14 @@ def _answer(function: Any, name: str, args: Sequence[Any], options: dict[str, An
     except TypeError as error:
         if "argument" in str(error) and "unexpected" in str(error):
             word = str(error).rpartition(" ")[2].strip("'")
-            raise BPTTError(
-                f"{name} does not support the option {word} on Tensors",
-                "leave it out, or write it with other functions",
-            ) from None
+            raise _no_option(name, word) from None
         raise
+
+
+def _no_option(name: str, option: str) -> BPTTError:
+    return BPTTError(
+        f"{name} does not support the option {option} on Tensors", "leave it out, or write it with other functions"
+    )
 
 
 def _no_rule(name: str, short: str) -> BPTTError:

@@ -14,6 +14,7 @@ import pytest
 import bpttgraph as bg
 from bpttgraph.eager.reverse import reverse_values
 from bpttgraph.eager.value import PromotionNote
+from bpttgraph.errors import BPTTError
 
 RNG = np.random.default_rng(0)
 
@@ -168,6 +169,40 @@ def _works(f: Any, x: Any) -> bool:
     except AttributeError:
         return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("f", "said"),
+    [
+        (lambda x, y: np.add.reduce(x, where=y > 0), "add.reduce does not support the option where"),
+        (lambda x, y: np.maximum.reduce(x, initial=9.0), "maximum.reduce does not support the option initial"),
+        (lambda x, y: np.add(x, y, where=y > 0), "np.add does not support the option where"),
+        (lambda x, y: np.add(x, y, out=np.zeros(y.shape)), "out= writes into an array"),
+        (lambda x, y: np.add.accumulate(x, axis=0), "np.add.accumulate has no derivative rule"),
+    ],
+)
+def test_an_option_is_honoured_or_refused(f: Any, said: str) -> None:
+    x, y = bg.tensor(RNG.normal(size=(3, 4))), RNG.normal(size=(3, 4))
+    with pytest.raises(BPTTError, match=said):
+        f(x, y)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x, y: np.add(x, y, dtype=np.float32),
+        lambda x, y: np.multiply(y, x, dtype=np.float32, where=True),
+        lambda x, y: np.add.reduce(x, None, np.float32),
+        lambda x, y: np.maximum.reduce(x, axis=1, keepdims=True, initial=None),
+        lambda x, y: np.multiply.outer(x, y[0]),
+        lambda x, y: np.less(x, y, out=np.zeros(y.shape, bool)),
+    ],
+)
+def test_options_mean_what_they_mean_to_numpy(f: Any) -> None:
+    x, y = RNG.normal(size=(3, 4)), RNG.normal(size=(3, 4))
+    found, expected = f(bg.tensor(x), y), f(x, y)
+    np.testing.assert_allclose(getattr(found, "data", found), expected, rtol=1e-6, atol=1e-6)
+    assert found.dtype == expected.dtype
 
 
 def test_assignment_is_recorded() -> None:
