@@ -45,8 +45,12 @@ def sum_(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) ->
 def mean(x: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Any:
     x = arrayed(x)
     axes = axes_of(x, axis)
-    count = int(np.prod([shape_of(x)[a] for a in axes]))
-    return sum_(x, axis, dtype, keepdims) / float(count)
+    return sum_(x, axis, dtype, keepdims) / float(_count(x, axes))
+
+
+def _count(x: Any, axes: tuple[int, ...], less: int = 0) -> int:
+    """How many entries are summed over, less the degrees of freedom that are gone."""
+    return int(np.prod([shape_of(x)[a] for a in axes])) - less
 
 
 def var(
@@ -54,7 +58,7 @@ def var(
 ) -> Any:
     x = arrayed(x)
     axes = axes_of(x, axis)
-    count = int(np.prod([shape_of(x)[a] for a in axes])) - (ddof if correction is None else correction)
+    count = _count(x, axes, ddof if correction is None else correction)
     total = sum_(modulus_squared(x - mean(x, axis, dtype, True)), axis, None, keepdims)
     if count <= 0:  # NumPy: nan and a warning
         return total * np.nan
@@ -67,7 +71,7 @@ def std(
     """The standard deviation; where it is 0 its subgradient 0 is used."""
     x = arrayed(x)
     axes = axes_of(x, axis)
-    count = int(np.prod([shape_of(x)[a] for a in axes])) - (ddof if correction is None else correction)
+    count = _count(x, axes, ddof if correction is None else correction)
     deviation = x - mean(x, axis, dtype, True)
     length = (
         norm(deviation, axis=axes if axis is not None else None, keepdims=keepdims)
