@@ -72,8 +72,8 @@ TABLE: tuple[Breakage, ...] = (
         "tanh's derivative",
         "sign",
         "bpttgraph/core/lecture.py",
-        "lambda y, x: 1.0 - square(y))",
-        "lambda y, x: 1.0 + square(y))",
+        "lambda y, x: 1.0 - square(y), word",
+        "lambda y, x: 1.0 + square(y), word",
         ("tests/core/test_primitives_rules.py::test_first_and_second_derivatives",),
     ),
     Breakage(
