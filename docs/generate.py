@@ -28,6 +28,8 @@ MEANING = {
     "sqrt": "square root",
     "abs": "absolute value",
     "arctan": "inverse tangent",
+    "step": "1 where x > 0, else 0; its derivative is 0",
+    "sign": "1, 0 or −1; its derivative is 0",
     "softsign": "x/(1 + |x|)",
     "hard_sigmoid": "x/5 + ½, cut to the interval from 0 to 1",
     "selu": "1.0507 x if x > 0, else 1.7581 (exp(x) − 1)",

@@ -550,8 +550,8 @@ def _bell(x: Any) -> Any:
     return 0.5 * _GELU * exp(-0.5 * square(x))
 
 
-step = elementwise("step", _step_value, None, symbol="1₊", kink=lambda x: x)
-sign = elementwise("sign", lambda x: np.sign(np.real(x)), None, kink=lambda x: x)
+step = elementwise("step", _step_value, None, symbol="1₊", kink=lambda x: x, word="step heaviside Heaviside")
+sign = elementwise("sign", lambda x: np.sign(np.real(x)), None, kink=lambda x: x, word="sign sgn")
 above = elementwise("above", _above_value, None, None, symbol="1₊", kink=lambda a, b: a - b)
 square = elementwise("square", lambda x: x * x, lambda y, x: 2.0 * x, symbol="²", notation="postfix")
 tanh = elementwise("tanh", _quick("tanh"), lambda y, x: 1.0 - square(y), word="tanh")

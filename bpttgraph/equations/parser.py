@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from ..errors import BPTTError, expect
 from .bars import plain_brackets
+from .choices import chosen
 from .code import plain
 from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
@@ -54,6 +55,8 @@ class Reader:
         bare, notes = without_ranges(bare)
         self.notes += notes
         tokens, notes = plain(self.source, scan(Source(bare)))
+        self.notes += notes
+        tokens, notes = chosen(self.source, tokens)
         self.notes += notes
         tokens, notes = settled(self.source, tokens)
         self.notes += notes

@@ -1,0 +1,253 @@
+"""Choices: `cases`, indicators and `np.where`, by the step function `step(a - b)`, which is 1 where a > b and else 0.
+
+`chosen` goes over the tokens of a text before equations are cut. `\\begin{cases} a & u > θ \\\\ b & \\text{otherwise}`
+becomes `step(u - θ) * a + (1 - step(u - θ)) * b`, entry by entry. A case for `t = 0` is an initial state. A condition
+on the number of the step beyond that is refused: the recurrence would be another one at each step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import BPTTError
+from .latex import Source, Token, words
+from .notes import Note
+
+__all__ = ["chosen"]
+
+OPENING, CLOSING = ("(", "[", "{"), (")", "]", "}")
+ENDS = ("newline", "break", ";", "end")
+GREATER = {">": True, "<": False, r"\gt": True, r"\lt": False}
+OR_EQUAL = {r"\geq": True, r"\ge": True, r"\geqslant": True, "≥": True, "⩾": True,
+            r"\leq": False, r"\le": False, r"\leqslant": False, "≤": False, "⩽": False}  # fmt: skip
+COMPARISONS = GREATER | OR_EQUAL
+PERIODIC = frozenset(words(r"\bmod \mod \pmod mod even odd"))
+BEGIN = re.compile(r"\\begin\s*\{[dr]*cases\*?\}|\\begin\s*\{array\}")
+WORDS = frozenset(words("if for when where while with and"))
+REST = frozenset(words("otherwise else other elsewhere"))
+INDICATORS = ("1", "𝟙")
+
+
+def chosen(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]:
+    """The tokens with sums in the place of choices, and what was assumed.
+
+    Raises:
+        BPTTError: a condition that cannot be read, or one on the number of the step.
+    """
+    if not any(t.text in COMPARISONS or BEGIN.match(t.text) or t.text in PERIODIC for t in tokens):
+        return tokens, []
+    choices = _Choices(source, tokens)
+    return choices.run(), choices.notes
+
+
+class _Choices:
+    def __init__(self, source: Source, tokens: list[Token]) -> None:
+        self.source, self.tokens = source, tokens
+        self.made: list[Token] = []
+        self.notes: list[Note] = []
+
+    def run(self) -> list[Token]:
+        at = 0
+        while at < len(self.tokens):
+            token = self.tokens[at]
+            stop = at
+            if BEGIN.match(token.text) and token.kind in ("bad", "["):
+                stop = self.cases(at)
+            elif token.kind in OPENING and self.indicator():
+                stop = self.bracket(at)
+            elif token.kind == "(" and self.made and self.made[-1].text == "where":
+                stop = self.where(at)
+            if stop == at:
+                self.made.append(token)
+                stop = at + 1
+            at = stop
+        return self.made
+
+    def put(self, signs: str, token: Token) -> list[Token]:
+        """Signs and words in the place of a token."""
+        return [
+            Token("number" if s.isdigit() else "word" if s.isalpha() else s, s, token.start, token.stop, whole=True)
+            for s in signs.split()
+        ]
+
+    def end(self, at: int) -> int:
+        """The place of the end of what opens here."""
+        depth = 0
+        for i in range(at, len(self.tokens)):
+            token = self.tokens[i]
+            opens = token.kind in OPENING or (token.kind == "bad" and token.text.startswith("\\begin"))
+            closes = token.kind in CLOSING or (token.kind == "bad" and token.text.startswith("\\end"))
+            depth += opens - closes
+            if depth == 0:
+                return i
+        return at
+
+    def cases(self, at: int) -> int:
+        """Write the environment that begins here; the place after it, or `at` if it is no choice."""
+        end = self.end(at)
+        rows = [self.row(tokens) for tokens in _split(self.tokens[at + 1 : end], ("break", ";", "newline")) if tokens]
+        if end == at or not any(condition is not None for _, condition in rows):
+            return at
+        opening = self.tokens[at]
+        letters = self.letters()
+        if any(self.timed(condition or [], letters) for _, condition in rows):
+            self.initial(rows, letters, opening)
+        else:
+            self.made += self.sum([(value, condition or []) for value, condition in rows], opening)
+            self.say(opening)
+        return end + 1
+
+    def row(self, tokens: list[Token]) -> tuple[list[Token], list[Token] | None]:
+        """A value, and its condition without the words around it; empty for "otherwise", None if there is none."""
+        place = next((i for i, t in enumerate(tokens) if i and (t.text in WORDS | REST or self.edge(tokens, i))), None)
+        if place is None:
+            return _bare(tokens), None
+        condition = [t for t in tokens[place:] if t.text not in WORDS | {"&"}]
+        if condition and condition[0].text in REST:
+            condition = []
+        return _bare(tokens[:place]), _bare(condition)
+
+    def edge(self, tokens: list[Token], i: int) -> bool:
+        return tokens[i].text == "&" or "&" in self.source.text[tokens[i - 1].stop : tokens[i].start]
+
+    def letters(self) -> set[str]:
+        """The letters that may be the step: t, and what the last subscript on the left is."""
+        return {"t", *[t.text for t in self.left() if t.kind == "word"][1:][-1:]}
+
+    def left(self) -> list[Token]:
+        """The left side of the equation whose right side begins here."""
+        if not self.made or self.made[-1].kind != "=":
+            return []
+        start = next((i for i in range(len(self.made) - 1, 0, -1) if self.made[i - 1].kind in (*ENDS, ",")), 0)
+        return self.made[start:-1]
+
+    def timed(self, condition: Sequence[Token], letters: set[str]) -> bool:
+        """Whether a condition is on the number of the step."""
+        return any(
+            t.text in PERIODIC or (t.text in letters and (i == 0 or condition[i - 1].kind not in ("_", "^", *OPENING)))
+            for i, t in enumerate(condition)
+        )
+
+    def initial(self, rows: list[tuple[list[Token], list[Token] | None]], letters: set[str], opening: Token) -> None:
+        """A case for one step is an equation of its own; the others are one."""
+        left = self.left()
+        fixed, rest = [], []
+        for value, condition in rows:
+            kinds = [t.text if t.kind != "number" else "n" for t in condition or []]
+            if len(kinds) == 3 and kinds[0] in letters and kinds[1:] == ["=", "n"]:
+                fixed.append((value, (condition or [])[2]))
+            elif not kinds or (len(kinds) == 3 and kinds[0] in letters and kinds[1] in COMPARISONS and kinds[2] == "n"):
+                rest.append(value)
+            else:
+                raise self.periodic(condition or [])
+        if not left or len(rest) != 1:
+            raise self.source.error(
+                "these cases are several recurrences, each for some steps",
+                opening,
+                "write one equation for every step t",
+            )
+        self.made += rest[0]
+        for value, number in fixed:
+            self.made += self.put(";", opening)
+            for side in (left, self.put("=", opening), value):
+                self.made += [replace(number) if t.text in letters and t.kind == "word" else replace(t) for t in side]
+
+    def periodic(self, condition: Sequence[Token]) -> BPTTError:
+        text = " ".join(self.source.text[condition[0].start : condition[-1].stop].split())
+        return self.source.error(
+            f"the condition {text} is on the number of the step, as mod and cases of t are: the recurrence is another "
+            "one at other steps",
+            condition[0],
+            "give a mask as an input: h[t] = m[t] * (…) + (1 - m[t]) * h[t-1]",
+        )
+
+    def sum(self, rows: list[tuple[list[Token], list[Token]]], opening: Token) -> list[Token]:
+        """c₁ a₁ + (1 − c₁) (c₂ a₂ + (1 − c₂) (…)): each value where its condition holds and none before it does."""
+        result = self.put("(", opening)
+        depth = 1
+        for i, (value, condition) in enumerate(rows):
+            holds = self.holds(condition) if condition else []
+            if not condition or (i and i == len(rows) - 1):  # the last case is what is left
+                result += value
+                break
+            result += [*holds, *self.put("* (", opening), *value, *self.put(")", opening)]
+            if i < len(rows) - 1:
+                result += [*self.put("+ ( 1 -", opening), *map(replace, holds), *self.put(") * (", opening)]
+                depth += 1
+        return result + self.put(" ".join(")" * depth), opening)
+
+    def holds(self, condition: Sequence[Token]) -> list[Token]:
+        """1 where a condition holds, else 0."""
+        places = [i for i, t in enumerate(condition) if t.text in COMPARISONS]
+        if len(places) != 1 or not 0 < places[0] < len(condition) - 1:
+            first = condition[0] if condition else self.tokens[0]
+            raise self.source.error(
+                "this condition of the cases cannot be read", first, "compare two values, as in u_t > θ"
+            )
+        sign = condition[places[0]]
+        left, right = condition[: places[0]], condition[places[0] + 1 :]
+        greater, strict = COMPARISONS[sign.text], sign.text in GREATER
+        if greater != strict:
+            left, right = right, left
+        inner = [*self.put("step ( (", sign), *left, *self.put(") - (", sign), *right, *self.put(") )", sign)]
+        return inner if strict else [*self.put("( 1 -", sign), *inner, *self.put(")", sign)]
+
+    def indicator(self) -> bool:
+        """Whether what stands before a bracket is 𝟙, also with the bracket as its subscript."""
+        before = self.made[-2:] if self.made and self.made[-1].kind == "_" else self.made[-1:]
+        return bool(before) and before[0].text in INDICATORS
+
+    def bracket(self, at: int) -> int:
+        """Write the indicator of the condition in the bracket here; `at` if it holds none."""
+        end = self.end(at)
+        inside = self.tokens[at + 1 : end]
+        while len(inside) > 2 and inside[0].kind in OPENING and inside[-1].kind in CLOSING:
+            inside = inside[1:-1]
+        if self.timed(inside, {"t"}) and any(t.text in PERIODIC or t.text in COMPARISONS for t in inside):
+            raise self.periodic(inside)
+        if not any(t.text in COMPARISONS for t in inside):
+            return at
+        while self.made[-1].text not in INDICATORS:
+            self.made.pop()
+        opening = self.made.pop()
+        self.made += self.holds(inside)
+        self.say(opening)
+        return end + 1
+
+    def where(self, at: int) -> int:
+        """`where(a > b, x, y)`."""
+        end = self.end(at)
+        parts = _split(self.tokens[at + 1 : end], (",",))
+        if len(parts) != 3 or not any(t.text in COMPARISONS for t in parts[0]):
+            return at
+        opening = self.made.pop()
+        self.made += self.sum([(parts[1], parts[0]), (parts[2], [])], opening)
+        self.say(opening)
+        return end + 1
+
+    def say(self, place: Token) -> None:
+        if not self.notes:
+            sentence = "the choice was read as the sum of its cases, each times step(a - b), whose derivative is 0"
+            self.notes.append(Note.at(sentence, self.source.span(place.start, place.stop)))
+
+
+def _bare(tokens: list[Token]) -> list[Token]:
+    """Tokens without the punctuation at their end."""
+    while tokens and tokens[-1].kind in (",", ".", ";", "newline"):
+        tokens = tokens[:-1]
+    return tokens
+
+
+def _split(tokens: list[Token], kinds: tuple[str, ...]) -> list[list[Token]]:
+    """The parts between tokens of some kinds, outside brackets."""
+    parts: list[list[Token]] = [[]]
+    depth = 0
+    for token in tokens:
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
+        if token.kind in kinds and depth == 0:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
