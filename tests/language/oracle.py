@@ -107,6 +107,12 @@ class Line:
     parts: int = 1
 
 
+def is_total(line: Line) -> bool:
+    """Whether a line sums over the steps, or reads the last one."""
+    last = any(isinstance(e, ast.Name) and e.id == "T" for e in ast.walk(line.right))
+    return line.at is None and (last or any(isinstance(e, ast.Invert) for e in ast.walk(line.right)))
+
+
 class Oracle:
     """A recurrence over given steps. `let` names functions of `FUNCTIONS`; `sizes` are the lengths of vectors."""
 
@@ -134,11 +140,9 @@ class Oracle:
         if weighed:
             every = range(1, self.steps + 1)
             return sum(np.sum(w[t - 1] * self.value(n, t + self.ahead(n))) for n, w in weighed.items() for t in every)
-        totals = [
-            n for n, ls in self.lines.items() if any(isinstance(e, ast.Invert) for x in ls for e in ast.walk(x.right))
-        ]
-        if totals:
-            return self.value(totals[0], None)
+        total = next((n for n, lines in self.lines.items() if any(map(is_total, lines))), None)
+        if total:
+            return self.value(total, None)
         return sum(np.sum(self.value(spelled(n), t)) for n in losses for t in range(1, self.steps + 1))
 
     def ahead(self, name: str) -> int:
@@ -196,6 +200,8 @@ class Oracle:
                 return number
             case ast.Name(id="t") if t is not None:
                 return t
+            case ast.Name(id="T"):
+                return self.steps
             case ast.BinOp(left=a, op=ast.Add(), right=b):
                 return self.step(a, t) + self.step(b, t)
             case ast.BinOp(left=a, op=ast.Sub(), right=b):
