@@ -20,7 +20,7 @@ STEP_HINT = "a step is t, t-1, t+1, T, or a number, as in h[t-1] or h[0]"
 SLIP = re.compile(r"([^\W\d_])(?:_([0-9])|-[lI])")  # t_1 and t-l for t-1
 SIGNS = {"*": "star", "+": "plus", "-": "minus"}
 ARROWS = {"\\to", "\\rightarrow", "→", "|", "\\mid"}
-JOINING = r"[_'^(){}→|]|\\to|\\rightarrow|\\mid"
+JOINING = r"[_'^(){}→|]|\\to|\\rightarrow"
 OPERANDS = {"word", "number", "accent", "("}
 
 
@@ -301,6 +301,8 @@ class Names:
             return followed or self.token.kind not in OPERANDS
         if not re.fullmatch(r"[^\W\d_][\w,→\u0300-\u036f\u20d0-\u20ff]*", text) or text in self.line.bound:
             return False
+        if (marks.base, text) in self.notation.labels:
+            return True
         if len(text) > 1 or followed:
             return self.line.latex
         if token.kind == "^" and self.tokens[self.at - 1].kind == "word" and self.apart(token):

@@ -54,7 +54,8 @@ def content(tokens: list[Token], at: int, limit: int = LONG) -> tuple[str, int] 
         if token.kind == "accent":
             accent += token.text
         elif i > at and token.kind not in ("{", "}"):
-            parts.append(token.text[:1] + accent + token.text[1:])
+            text = "|" if token.text == "\\mid" else token.text
+            parts.append(text[:1] + accent + text[1:])
             accent = ""
     return None
 
@@ -106,6 +107,7 @@ class Notation:
         step: the letter that counts steps. last: the letter of the last step. rival: another that seems to.
         round: whether steps stand in round brackets, `h(t)`. raised: whether `h^t` is a step.
         layers: letters that count layers. units: letters of entries, `h_j^{(t)}` under a sum over j.
+        labels: superscripts of letters on a left side, where no power stands.
         numbered: letters on which a number at the top is a label, `W^1`. stepped: letters that carry a step.
         place: where the letter of the step is seen first.
     """
@@ -117,6 +119,7 @@ class Notation:
     raised: bool = True
     layers: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
+    labels: frozenset[tuple[str, str]] = frozenset()
     numbered: frozenset[str] = frozenset()
     stepped: frozenset[str] = frozenset()
     letters: frozenset[str] = frozenset()
@@ -240,6 +243,7 @@ def survey(lines: list[Line], counted: frozenset[str] = frozenset()) -> Notation
         raised=bare_left or not low_left,
         layers=frozenset(layers),
         units=frozenset(beside & bound),
+        labels=frozenset((a.base, m.text) for a in letters if a.left for m in a.marks if m.bare),
         numbered=frozenset(a.base for a in letters for m in a.marks if m.bare and m.text in ("0", "1")),
         stepped=frozenset(stepped),
         letters=frozenset(letter.base for letter in letters),

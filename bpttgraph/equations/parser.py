@@ -13,6 +13,7 @@ from ..errors import BPTTError, expect
 from .bars import plain_brackets
 from .choices import chosen
 from .code import plain
+from .heads import heads
 from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
@@ -25,7 +26,7 @@ from .remarks import equations_of
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
 from .trees import depends, walk
 from .vocabulary import known_function, known_functions
-from .words import LETTERS, calligraphic, sounds_like_a_function, upright
+from .words import FACTORS, LETTERS, calligraphic, sounds_like_a_function, upright
 from .wrapping import unwrap
 
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
@@ -83,6 +84,8 @@ class Reader:
             if token.undecided and token.undecided[0] in stepped and token.name:
                 base, number = token.undecided
                 token.name = replace(token.name, name=base, index=Index(None, number))
+        self.lines, notes = heads(self.source, self.lines)
+        self.notes += notes
         # Names that stand somewhere as a factor are no functions there: α (x + y) after 1 − α.
         self.factors = Counter(
             token.text
@@ -335,6 +338,11 @@ class Parser:
             return False
         if bracket.separated:
             return True
+        if name.name.partition("_")[0] in FACTORS:
+            if not self.reader.factors[token.text]:
+                note = f"{name.name} before a bracket was read as a factor; a function needs another letter, such as φ"
+                self.reader.notes.append(Note.at(note, name.span))
+            return False
         if name.name[0].isupper():
             return self.titled(token, name)
         return self.reader.factors[token.text] == 0 if self.line.latex else not bracket.space

@@ -12,7 +12,7 @@ import re
 from .latex import words
 from .vocabulary import whole_words
 
-__all__ = ["LETTERS", "calligraphic", "sounds_like_a_function", "spelled_function", "upright"]
+__all__ = ["FACTORS", "LETTERS", "calligraphic", "sounds_like_a_function", "spelled_function", "upright"]
 
 ACRONYMS = frozenset(
     words("LN BN GN IN FC FFN FF MLP NN CNN RNN LSTM GRU GLU RMS ln bn fc ff nn mlp ffn cnn rnn lstm gru")
@@ -21,6 +21,9 @@ ACRONYMS = frozenset(
 
 LETTERS = set("FGHΘΦΨΓΞΥΩ")
 """Capital letters by which lectures call functions rather than matrices."""
+
+FACTORS = frozenset([*"αβγδεηκλμντωπ", "Δt", "δt", "dt", "Δτ"])
+"""Letters that lectures do not call functions: rates, time constants, lengths of a step."""
 
 _MATRIX = re.compile(r"[WURVBK][a-z]{1,4}")
 _VOWEL = re.compile("[aeiouyAEIOUY]")
