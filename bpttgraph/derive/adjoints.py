@@ -52,7 +52,7 @@ class Adjoints:
         self.assumptions: dict[str, None] = {}
         self._node = self.paths.unrolled.node
         self._reader = Reader()
-        self._split, self._onehot, self.alike = split, onehot, alike
+        self._split, self.onehot, self.alike = split, onehot, alike
         self._bars: dict[tuple[str, str], Local] = {}
         self._scales: dict[str, Expr] = {}
         self._stacks = stacks(self.paths.unrolled, self.paths.variables)
@@ -98,9 +98,9 @@ class Adjoints:
         for heads in self.paths.groups():
             self._group(heads, made, final)
         parts = (*made, *final.values())
-        for part in parts if self._onehot else ():
-            part.pieces = [replace(p, expr=in_classes(p.expr, self._onehot)) for p in part.pieces]
-        for name in sorted(self._onehot):
+        for part in parts if self.onehot else ():
+            part.pieces = [replace(p, expr=in_classes(p.expr, self.onehot)) for p in part.pieces]
+        for name in sorted(self.onehot):
             self.assumptions[
                 f"{name} is one-hot: 𝐞 is the unit vector of its class, so that δ 𝐞ᵀ adds δ to one column"
             ] = None

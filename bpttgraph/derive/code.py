@@ -17,7 +17,7 @@ from ..errors import BPTTError
 from ..formulas.code_helpers import definitions
 from ..formulas.code_names import NameTable, python_name, quoted
 from ..formulas.code_printer import CodePrinter
-from ..formulas.expr import Expr, Product, Tagged, Unit, split_sign, transpose
+from ..formulas.expr import BigSum, Expr, Product, Tagged, Unit, num, split_sign, transpose
 from ..formulas.nodes import Add, Apply, Divide, Num, Power, Shape, Symbol
 from ..formulas.walk import SUM
 from .recursion import Recursion, names_of, steps_from
@@ -72,7 +72,7 @@ class _Writer:
         inputs = self._inputs()
         self.names = NameTable(inputs, [function, *map(_plain_length, self.blocks)])
         self.inputs = {self.names(n): n for n in inputs}
-        for key in [*recursions.lines, *recursions.once]:
+        for key in [*recursions.sums, *recursions.lines, *recursions.once]:
             self.names(key)
         self.printer = CodePrinter(self.names, _plain_length, self.blocks)
 
@@ -82,18 +82,20 @@ class _Writer:
         found: set[str] = {n for line in self.recursions.lines.values() for n in line.members or (line.of,)}
         found |= {n for part in self.recursions.once.values() for n in part.members}
         for r in self.statements:
-            if r.kind != "terminal" and not (r.first or (r.kind == "gradient" and "[" in r.of)):
+            if r.kind not in ("terminal", "value") and not (r.first or (r.kind == "gradient" and "[" in r.of)):
                 found.add(r.of)
             found |= {n.partition("[")[0] for n in names_of(r.terms)} - made
             if r.kind == "gradient" and "[" in r.of and not any(x for *_, x in r.uses):
                 found.add(r.of.partition("[")[0])
         bases = {v.base for v in self.variables.values()}
+        found -= {*self.recursions.sums}
         return sorted((n for n in found if n in bases or n not in ("t", "T")), key=lambda n: (python_name(n), n))
 
     def code(self) -> Code:
         recursions, names = self.recursions, self.names
         lengths = {_plain_length(b): b for b in self.blocks or [""]}
-        body = [
+        body = [self._value(r) for r in self.statements if r.kind == "value"]
+        body += [
             f"{names(line.key)} = np.zeros_like({self._like(line.of, line.members)})"
             for line in recursions.lines.values()
         ]
@@ -105,7 +107,7 @@ class _Writer:
             if isinstance(part, Loop):
                 body += self._loop(part)
             else:
-                body += self._sums([r for r in self.statements if r.key == part and r.kind != "terminal"])
+                body += self._sums([r for r in self.statements if r.key == part and r.kind in ("adjoint", "delta")])
         gradients = [r for r in self.statements if r.kind == "gradient"]
         body += self._sums(gradients)
         head = _listed(f"def {self.function}(", [*lengths, *self.inputs], "):")
@@ -123,6 +125,12 @@ class _Writer:
         text = "\n\n".join([imports, *helpers, "\n".join(lines) + "\n"])
         keys = tuple(r.key for r in gradients)
         return Code(text, self.function, self.least, self.inputs, lengths, keys, self.printer.sized)
+
+    def _value(self, r: Recursion) -> str:
+        """A sum of forward values; where it may have no terms, it is still no whole number."""
+        self.printer.block = r.block
+        never_empty = all(isinstance(x, BigSum) and x.lower == num(1) for x in r.terms)
+        return f"{self.names(r.key)} = {'' if never_empty else '0.0 + '}{self._text(r.terms, r.dims)}"
 
     def _like(self, of: str, members: tuple[str, ...]) -> str:
         """The array whose shape an adjoint has: that of its variable, or of all the variables of a stack."""

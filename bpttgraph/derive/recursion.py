@@ -28,7 +28,8 @@ def without_step(name: str) -> tuple[str, int | None]:
 class Recursion(Printed):
     """`left` = sum of `terms` for the steps from `first` to `last` (texts such as "T", "1"), in that order.
 
-    `kind` is "adjoint", "delta", "gradient" or "terminal"; `of` is the variable, without its step.
+    `kind` is "adjoint", "delta", "gradient", "terminal" or "value" (what a sum of forward values is called); `of` is
+    the variable, without its step.
     `condition` says for which numbers of steps it holds, if not for all.
     `uses` of a gradient: (first, last, block, summands for step t), whose sums are the terms.
 

@@ -15,9 +15,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ..formulas.expr import BigSum, Expr, Symbol, add, num
+from ..core.graph import Node, leaf
+from ..equations.expressions import build
+from ..equations.syntax import Name, Reduce
+from ..equations.text import show_index
+from ..equations.trees import names_in
+from ..formulas.expr import BigSum, Expr, Symbol, add, num, symbol
 from ..formulas.steps import at_steps, bound, folded, near, rebased, renamed, step_text
 from .adjoints import Adjoints, Part, Piece
+from .alike import refused
+from .onehot import in_classes
+from .read import formula
 from .recursion import Recursion, names_of, steps_from, without_step
 
 __all__ = ["Recursion", "Recursions", "names_of", "steps_from", "without_step"]
@@ -49,10 +57,13 @@ class _Line:
 
 
 class Recursions:
-    """The recursions of an unrolling of `last` steps (per block), read as symbolic."""
+    """The recursions of an unrolling of `last` steps (per block), read as symbolic.
 
-    def __init__(self, adjoints: Adjoints, last: dict[str, int]):
-        self.adjoints, self.last = adjoints, last
+    `sums` are names of values without a step that nobody gives: the statements begin with what they are.
+    """
+
+    def __init__(self, adjoints: Adjoints, last: dict[str, int], sums: tuple[str, ...] = ()):
+        self.adjoints, self.last, self.sums = adjoints, last, sums
         self.middle = {b: n // 2 + 1 for b, n in last.items()}
         self.names = {p.name for p in adjoints.parts if p.kind != "gradient"}
         self.lines: dict[str, _Line] = {}
@@ -136,7 +147,12 @@ class Recursions:
         """A statement of one step only, relative to T near the end, with numbers near the start."""
         if step > self.middle[block]:
             return self._relative(part.pieces, self.last[block], block, "T")
-        return tuple(Piece(p.source, p.target, p.expr) for p in part.pieces)
+        last = self.last[block]
+        total = partial(renamed, change=partial(near, last=last))
+        return tuple(
+            Piece(p.source, p.target, total(folded(p.expr, last)) if self._stepless(p.target) else p.expr)
+            for p in part.pieces
+        )
 
     def place(self, step: int, block: str) -> str:
         """A step of the unrolling as a text: "1", "T", "T-1"."""
@@ -228,8 +244,8 @@ class Recursions:
 
     @property
     def statements(self) -> tuple[Recursion, ...]:
-        """Terminal conditions, recursions in order of computation, accumulations."""
-        made: list[Recursion] = []
+        """The sums that have names, terminal conditions, recursions in order of computation, accumulations."""
+        made: list[Recursion] = [self._value(name) for name in self.sums]
         beyond: dict[str, set[int]] = {}
         for reader in self.lines.values():
             for key, offset in self.needs(reader):
@@ -246,6 +262,27 @@ class Recursions:
             if without_step(part.name)[1] is None or part.kind == "gradient":
                 made += self._accumulation(part)
         return tuple(made)
+
+    def _value(self, name: str) -> Recursion:
+        """What a sum over steps is called: read off its equation, as one letter in it is the step."""
+        u: Any = self.adjoints.paths.unrolled
+        d = u.recurrence.once[name]
+        total = d.right
+        assert isinstance(total, Reduce)
+        block = next((n.block for n, _ in names_in(total.body) if n.index and n.block), d.block) or ""
+
+        def value(n: Name) -> Node:
+            key = u.recurrence.key(n, d.block)
+            return leaf(key if n.index is None else f"{key}[{show_index(n.index)}]", u.shapes[key])
+
+        def inner(_: Reduce) -> Node:
+            raise refused(u)
+
+        body = in_classes(formula(build(total.body, value, inner, u.shapes[name])), self.adjoints.onehot)
+        low, high = (show_index(i) if i else end for i, end in ((total.lower, "1"), (total.upper, "T")))
+        value_of = BigSum(body.shape, total.variable, bound(low), bound(high), body)
+        shape = u.shapes[name]
+        return Recursion(name, "value", symbol(name, shape), (value_of,), block=block, dims=shape, of=name)
 
     def _line(self, line: _Line, direction: int) -> list[Recursion]:
         made = []

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import facade
+from ..equations.named_sums import named_sums
 from ..errors import NOTHING, BPTTError, Fault, expect, nearest
 from ..formulas.code_names import check_function
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
@@ -116,6 +117,7 @@ class SymbolicDerivation(Printed):
         expect(wrt, str, "what is differentiated by", 'write the name of a variable, such as "W_hh", or "all"')
         loss = recurrence.choose(loss, reduce)
         self.recurrence, self.wrt, self.truncate = recurrence, wrt, truncate
+        self.read, self.sums = named_sums(recurrence)  # as the recursions read it: sums that they need have names
         self.loss: Any = loss
         self.notation = checked(notation)
         self.truncation = parse_truncation(truncate)
@@ -125,7 +127,7 @@ class SymbolicDerivation(Printed):
         # over how many steps a path may run without passing a variable twice; what is farther from both ends by one
         # more read is general
         delays: dict[int, int] = {}
-        for r in recurrence.reads:
+        for r in self.read.reads:
             delays[id(r.source)] = max(delays.get(id(r.source), 0), abs(r.delay or 0))
         self.reach = max(sum(delays.values()), 1)
         # the middle lies beyond all that a chosen loss reads: a state called c[t+1] stands later than the step that
@@ -133,7 +135,7 @@ class SymbolicDerivation(Printed):
         ahead = self.reach + max((d.offset for d in recurrence.every.values()), default=0)
         chosen = [2 * (step + ahead) for step in _listed(loss)]
         n = max(2 * (self.reach + max(delays.values(), default=1)) + 2, recurrence.steps_hint, *chosen)
-        self.reference = recurrence.unroll(n, truncate=None if self.windowed else truncate, **self.options)
+        self.reference = self.read.unroll(n, truncate=None if self.windowed else truncate, **self.options)
         self.names = self._everything(self.reference) if wrt == "all" else [wrt]
         for given, name in zip(self.names, self.names_at(self.reference)):
             if name not in self.reference.vgraph.variables:
@@ -197,7 +199,7 @@ class SymbolicDerivation(Printed):
                 f"truncate={self.truncate!r} cuts differently for different losses: no one recursion computes it",
                 'use .closed_form, or .at(steps=…).factored_at("matrix") with one recursion a loss',
             )
-        return Recursions(self.adjoints, {b or "": n for b, n in self.reference.steps.items()})
+        return Recursions(self.adjoints, {b or "": n for b, n in self.reference.steps.items()}, self.sums)
 
     @cached_property
     def recursions(self) -> tuple[Recursion, ...]:
@@ -348,7 +350,7 @@ class SymbolicDerivation(Printed):
         last = {b: given[b or None] for b in self.system.last}
         made: dict[str, list[Expr]] = {}
         for r in self.system.statements:
-            if r.kind == "terminal" or r.summed:
+            if r.kind in ("terminal", "value") or r.summed:
                 continue
             n = last[r.block]
             low, high = (steps_from(x, n) for x in ((r.last, r.first) if self._downward(r) else (r.first, r.last)))
@@ -389,7 +391,7 @@ class SymbolicDerivation(Printed):
         expect(steps, int | Mapping, "steps", "write steps=3")
         key = tuple(sorted(steps.items())) if isinstance(steps, Mapping) else steps
         if key not in self._unrolled:
-            self._unrolled[key] = self.recurrence.unroll(steps, truncate=self.truncate, **self.options)
+            self._unrolled[key] = self.read.unroll(steps, truncate=self.truncate, **self.options)
         return self._unrolled[key]
 
     def read_in(self, u: Unrolled) -> list[str]:
@@ -447,7 +449,7 @@ class SymbolicDerivation(Printed):
             Fault: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
         expect(steps, int | Mapping, "steps", "write steps=3")
-        u = self.unrolled(steps)
+        u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options) if self.sums else self.unrolled(steps)
         names = self.read_in(u)
         if not names:
             raise BPTTError(

@@ -33,15 +33,17 @@ class Loop:
 
 @dataclass(frozen=True)
 class Plan:
-    """Terminal conditions, loops in order, and the sums that are the gradients."""
+    """What sums of forward values are called, terminal conditions, loops in order, and the sums that are the
+    gradients."""
 
+    values: tuple[Recursion, ...]
     terminal: tuple[Recursion, ...]
     loops: tuple[Loop, ...]
     sums: tuple[Recursion, ...]
 
     @property
     def all(self) -> list[Recursion]:
-        return [*self.terminal, *(r for x in self.loops for r in (*x.lines, *x.after)), *self.sums]
+        return [*self.values, *self.terminal, *(r for x in self.loops for r in (*x.lines, *x.after)), *self.sums]
 
 
 def plan(g: SymbolicDerivation) -> Plan:
@@ -62,7 +64,8 @@ def plan(g: SymbolicDerivation) -> Plan:
         border = "0" if loop.direction < 0 else "T+1"
         after = tuple(r for r in lines if r.first == r.last == border)
         loops.append(Loop(loop.direction, loop.block, tuple(r for r in lines if r not in after), after))
-    return Plan(tuple(r for r in statements if r.kind == "terminal"), tuple(loops), tuple(sums))
+    values, terminal = (tuple(r for r in statements if r.kind == kind) for kind in ("value", "terminal"))
+    return Plan(values, terminal, tuple(loops), tuple(sums))
 
 
 def compared(g: SymbolicDerivation) -> list[int]:

@@ -64,6 +64,12 @@ def _recursions(g: SymbolicDerivation, choice: Choice, level: int, at: str) -> l
     except BPTTError as error:
         return [head, reason("There is no recursion that serves all losses", error)]
     out: list[Block] = [head, _intro(found, bool(choice.unrolled.recurrence.blocks))]
+    if found.values:
+        what = "a sum" if len(found.values) == 1 else "sums"
+        out += [
+            para(Strong("First."), f" The loss is a function of {what} over all steps:"),
+            _display(found.values, choice, "Sums over the steps"),
+        ]
     if found.terminal:
         ends = "ends" if len({loop.direction for loop in found.loops if loop.direction}) > 1 else "end"
         row = Row(formula(found.terminal[0].terms[0]), _chained([formula(r.left) for r in found.terminal]), "=")

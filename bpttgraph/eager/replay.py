@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..core.graph import needed
-from ..core.primitives import TABLE, Primitive
+from ..core.primitives import Primitive
 from ..errors import BPTTError, nearest
 from .tensor import Tensor
 from .value import current
@@ -86,7 +86,9 @@ class Replay:
             summands = terms.get(node.serial)
             args = node.args if summands is None else [a for a, _ in summands]
             deep = level[node.serial] = 1 + max(level[a.serial] for a in args)
-            key = (deep, "", ()) if summands is not None else (deep, node.op.name, tuple(sorted(node.attrs.items())))
+            key = (deep, "", (), 0)
+            if summands is None:  # two operations of one's own may bear one name
+                key = (deep, node.op.name, tuple(sorted(node.attrs.items())), id(node.op))
             members.setdefault(key, []).append(node)
         place: dict[int, int] = {}
         for kind in ("constant", "leaf"):
@@ -258,7 +260,7 @@ def _group(members: list[Any], terms: Mapping[int, Any], place: Mapping[int, int
     stop = start + len(members)
     if key[1]:
         args = [np.array([place[n.args[i].serial] for n in members]) for i in range(len(members[0].args))]
-        return _Group(TABLE[key[1]], dict(key[2]), start, stop, args, [None] * len(args))
+        return _Group(members[0].op, dict(key[2]), start, stop, args, [None] * len(args))
     lengths = np.array([len(terms[n.serial]) for n in members])
     flat = [(place[a.serial], sign) for n in members for a, sign in terms[n.serial]]
     where, signs = np.array([p for p, _ in flat]), np.array([s for _, s in flat])

@@ -250,9 +250,18 @@ class CodePrinter:
 
     def big_sum(self, e: BigSum) -> Text:
         index = e.index if e.index == "t" else self.names(e.index, "index")
-        low, high = self.show(e.lower), self.show(add(e.upper, num(1)))
+        low, high = self.limit(e.lower), self.limit(add(e.upper, num(1)))
         body = self.read(e.body)
         return Text(f"sum({body.text} for {index} in range({low}, {high}))", ATOM, body.form)
+
+    def limit(self, e: Expr) -> str:
+        """A bound of a sum, where T is the number of steps whatever the equations call T."""
+        match e:
+            case Symbol((), name):
+                return self.step(name)
+            case Add((), terms):
+                return self.signed_sum([(s, self.limit(t)) for s, t in map(split_sign, terms)])
+        return self.show(e)
 
     # -- names, numbers, functions
 

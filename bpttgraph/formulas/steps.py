@@ -11,7 +11,22 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from .expr import Add, BigProduct, BigSum, Expr, Identity, Num, Partial, Symbol, Tagged, add, num, product
+from .expr import (
+    Add,
+    BigProduct,
+    BigSum,
+    Expr,
+    Hadamard,
+    Identity,
+    Num,
+    Partial,
+    Product,
+    Symbol,
+    Tagged,
+    add,
+    num,
+    product,
+)
 
 __all__ = [
     "at_steps",
@@ -218,6 +233,13 @@ def fill(e: Any, values: Mapping[str, int]) -> Any:
         return renamed(e, at_steps(values))
     if isinstance(e, Tagged):
         return fill(e.arg, values)
+    if isinstance(e, Add):  # a Σ written out is a sum itself, or one term, which may be a product
+        summands = [(x.terms if isinstance(x, Add) else (x,)) for x in fill(e.terms, values)]
+        return replace(e, terms=tuple(y for x in summands for y in x))
+    if isinstance(e, Product | Hadamard):
+        kind = type(e)
+        parts = [(x.factors if isinstance(x, kind) else (x,)) for x in fill(e.factors, values)]
+        return replace(e, factors=tuple(y for x in parts for y in x))
     return replace(
         e, **{f.name: fill(getattr(e, f.name), values) for f in fields(e) if f.name not in ("shape", "op", "attrs")}
     )

@@ -22,8 +22,8 @@ from .shrink import shrink
 from .trees import Case
 
 
-def one(seed: int, only: tuple[str, ...]) -> tuple[int, list[Difference], float]:
-    subject = Subject(random_recurrence(seed, acceptable))
+def one(seed: int, only: tuple[str, ...], plain: bool = False) -> tuple[int, list[Difference], float]:
+    subject = Subject(random_recurrence(seed, acceptable, plain))
     return seed, list(differences(subject.case, only, subject)), subject.most
 
 

@@ -17,6 +17,7 @@ from bpttgraph.errors import BPTTError
 
 from .data import STEP, moves
 from .oracle import World
+from .own import bound
 from .trees import Case
 
 Array = np.ndarray[Any, Any]
@@ -33,7 +34,7 @@ class Subject:
 
     @cached_property
     def rec(self) -> Any:
-        return bg.recurrence(self.case.text)
+        return bg.recurrence(self.case.text, let=bound(self.case))
 
     @cached_property
     def u(self) -> Any:

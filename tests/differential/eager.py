@@ -17,6 +17,7 @@ import bpttgraph as bg
 from .compare import Array, Subject
 from .operations import OPS, _flat
 from .oracle import World
+from .own import OWN
 
 
 def _all(f: Callable[[Any], Any]) -> Callable[..., Any]:
@@ -49,6 +50,7 @@ class Eager(World):
         "max": lambda x, y=None: np.maximum(x, y) if y is not None else np.max(_flat(x), axis=-1),
         "min": lambda x, y=None: np.minimum(x, y) if y is not None else np.min(_flat(x), axis=-1),
         "norm": lambda x: np.linalg.norm(_flat(x), axis=-1),
+        **OWN,
     }
     kinks: ClassVar = {}
 
@@ -92,6 +94,7 @@ class Scalars(World):
         **OPS,
         **{f: _all(lambda x, f=f: getattr(x, f)()) for f in (
             "tanh", "sigmoid", "relu", "softplus", "silu", "gelu", "exp", "log", "sqrt", "sin", "cos")},
+        **{f: _all(OWN[f]) for f in ("wave", "hump")}, "blend": lambda x, y: _pairs(OWN["blend"], x, y),
         "abs": _all(abs), "leaky_relu": lambda x, s=0.01: _all(lambda v: v.leaky_relu(slope=float(np.ravel(s)[0])))(x),
         "elu": lambda x, a=1.0: _all(lambda v: v.elu(alpha=float(np.ravel(a)[0])))(x),
         "clip": lambda x, low, high: _all(lambda v: v.clip(float(np.ravel(low)[0]), float(np.ravel(high)[0])))(x),
@@ -104,17 +107,22 @@ class Scalars(World):
     kinks: ClassVar = {}
 
 
-def _fold(f: Any, x: Any, y: Any) -> Any:
-    """The larger (smaller) of two arguments, or of all entries."""
+def _pairs(f: Any, x: Any, y: Any) -> Any:
+    """A function of two numbers, entry by entry."""
     each = np.frompyfunc(
         lambda a, b: f(*[v if isinstance(v, bg.Tensor) else bg.tensor(float(v)) for v in (a, b)]), 2, 1
     )
+    return each(x, y)
+
+
+def _fold(f: Any, x: Any, y: Any) -> Any:
+    """The larger (smaller) of two arguments, or of all entries."""
     if y is not None:
-        return each(x, y)
+        return _pairs(f, x, y)
     flat = np.asarray(_flat(x))
     found = flat[..., 0]
     for i in range(1, flat.shape[-1]):
-        found = each(found, flat[..., i])
+        found = _pairs(f, found, flat[..., i])
     return found
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from .trees import Case, Equation, Shape, Tree, call, name, num, shape_of, well_formed
+from .vary import varied
 
 SMOOTH = ("tanh", "sigmoid", "softplus", "silu", "sin", "cos", "identity")
 KINKED = ("relu", "leaky_relu", "elu", "clip", "abs", "max0", "max2", "min2")
@@ -577,12 +578,13 @@ def _reaches_state(case: Case) -> bool:
     return not case.losses or bool(found & states)
 
 
-def random_recurrence(seed: int, accept: Callable[[Case], bool] = lambda case: True) -> Case:
+def random_recurrence(seed: int, accept: Callable[[Case], bool] = lambda case: True, plain: bool = False) -> Case:
     """The case of a seed: the first that fits of a fixed sequence of attempts. `accept` judges its numbers (finite,
-    away from kinks)."""
+    away from kinks); `plain` is without what `varied` puts into some."""
     for attempt in range(200):
         try:
             case = Generator(seed * 1000 + attempt).case()
+            case = case if plain else varied(case, random.Random(-(seed * 1000 + attempt) - 1))
         except (StopIteration, ValueError, IndexError):
             continue
         case = replace(case, seed=seed)

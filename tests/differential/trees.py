@@ -124,7 +124,7 @@ class Case:
         names = {n.value[0] for e in self.equations for n in e.right.walk() if n.op == "name"} | {
             n for e in self.equations for n in e.left
         }
-        return {n: s for n, s in self.shapes.items() if n in names and n not in self.losses and n != self.total}
+        return {n: s for n, s in self.shapes.items() if n in names and (s or n not in self.losses) and n != self.total}
 
     def options(self) -> dict[str, Any]:
         return {"steps": self.steps, "loss": self.loss if isinstance(self.loss, str) else list(self.loss),
@@ -181,7 +181,7 @@ def shape_of(e: Tree, shapes: dict[str, Shape]) -> Shape:
     if e.op == "name":
         return shapes[e.value[0]]
     args = [shape_of(a, shapes) for a in e.args]
-    if e.op in ("add", "sub", "mul", "div", "pow") or (e.op in ("max", "min") and len(args) == 2):
+    if e.op in ("add", "sub", "mul", "div", "pow", "blend") or (e.op in ("max", "min") and len(args) == 2):
         return _common(args)
     if e.op == "matmul":
         a, b = args
@@ -269,11 +269,12 @@ def show(e: Tree, style: str = "@") -> str:
         return index_text(*e.value)
     if e.op in INFIX:
         left, right = show(e.args[0], style), _inner(e.args[1], style)
+        whole = e.op in ("add", "sub") or e.args[0].op not in ("sum_t", "sum_k")
         keep = (e.op in ("add", "sub") and e.args[0].op in ("add", "sub", "mul", "matmul")) or e.args[0].op not in (
             *INFIX,
             "neg",
         )
-        return (left if keep else f"({left})") + INFIX[e.op] + right
+        return (left if keep and whole else f"({left})") + INFIX[e.op] + right
     if e.op == "matmul":
         space = style == " " and e.args[0].op in ("name", "T") and e.args[1].op != "num"
         return _inner(e.args[0], style) + (" " if space else " @ ") + _inner(e.args[1], style)

@@ -136,3 +136,22 @@ def test_errors(make: object, words: str) -> None:
     with pytest.raises(bg.BPTTError) as error:
         make()  # type: ignore[operator]
     assert words in str(error.value)
+
+
+def test_operations_of_ones_own() -> None:
+    """Elementwise ones of one and two arguments; two of one name stay two."""
+    cube = bg.primitive(lambda x: x**3, name="own", derivative=lambda y, x: 3 * x * x)
+    ratio = bg.primitive(
+        lambda x, y: x / (1 + y * y),
+        name="own",
+        derivative=[lambda z, x, y: 1 / (1 + y * y), lambda z, x, y: -2 * x * y / (1 + y * y) ** 2],
+    )
+    sine = bg.primitive(np.sin, name="own", derivative=lambda y, x: np.cos(x))
+    x, y = bg.tensor(0.5), bg.tensor(-1.5)
+    program = bg.replay(ratio(cube(x), sine(y)) + sine(x) * cube(y))
+    a, b = 0.3, 1.1
+    value, (da, db) = program([a, b])
+    s, c = np.sin(b), np.cos(b)
+    assert abs(value - (a**3 / (1 + s * s) + np.sin(a) * b**3)) < 1e-14
+    assert abs(da - (3 * a * a / (1 + s * s) + np.cos(a) * b**3)) < 1e-14
+    assert abs(db - (-2 * a**3 * s * c / (1 + s * s) ** 2 + 3 * np.sin(a) * b * b)) < 1e-14

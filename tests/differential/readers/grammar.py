@@ -72,6 +72,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "sum": np.sum,
     "norm": _column(lambda x: np.sqrt((x**2).sum())),
     "logsumexp": lambda x: np.log(np.exp(x).sum()),
+    "wave": lambda x: x / (1 + x * x / 4),
+    "hump": lambda x: np.exp(-x * x),
+    "blend": lambda x, y: x * y / (1 + y * y),
     "SE": _column(lambda x, y: 0.5 * ((x - y) ** 2).sum()),
     "CE": _column(lambda y, d: -(d * np.log(y)).sum()),
 }

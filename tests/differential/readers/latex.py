@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from .grammar import GREEK, MARKS, Item, Items
+from .grammar import FUNCTIONS, GREEK, MARKS, Item, Items
 
 __all__ = ["Latex", "latex"]
 
@@ -89,6 +89,11 @@ class Latex:
             return self.bold(self.group())
         if token == r"\operatorname":
             return [self.call(re.sub(r"[\s\\]", "", self.group()))]
+        if token == r"\mathrm":
+            start, word = self.i, self.group().replace(" ", "")
+            if word in FUNCTIONS and self.peek == r"\left":  # an operation of one's own; else a name
+                return [self.call(word)]
+            self.i = start
         if token[1:] in ("tanh", "exp", "log", "sin", "cos", "max", "min") and token[0] == "\\":
             return [self.call(token[1:])]
         if token in (r"\sigma", r"\Phi") and (
