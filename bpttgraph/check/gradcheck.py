@@ -26,7 +26,7 @@ from ..eager.recording import recorded
 from ..eager.tensor import Tensor
 from ..eager.transforms import jvp, vjp
 from ..eager.trees import leaves, numeric, rebuild
-from ..errors import BPTTError, expect
+from ..errors import BPTTError, expect, whole
 from .report import Finding, Report
 
 __all__ = ["check_grads", "gradcheck"]
@@ -218,13 +218,20 @@ def gradcheck(
         True
     """
     args = args if isinstance(args, tuple) else (args,)
-    rng = np.random.default_rng(seed)
+    kwargs, rng = _settings(kwargs, seed)
     report = Report(
         f"gradcheck of {getattr(f, '__name__', 'a function')}, random cotangent, seed {seed}",
         instance="the point given",
     )
-    _check_reverse(report, f, args, kwargs or {}, rng, "reverse mode", oracle)
+    _check_reverse(report, f, args, kwargs, rng, "reverse mode", oracle)
     return _done(report, raises)
+
+
+def _settings(kwargs: Mapping[str, Any] | None, seed: int) -> tuple[Mapping[str, Any], np.random.Generator]:
+    """The keyword arguments of the function, and where random cotangents come from."""
+    expect({} if kwargs is None else kwargs, Mapping, "kwargs", 'give the keyword arguments by name: {"slope": 0.1}')
+    whole(seed, 0, "a seed", "write seed=0")
+    return kwargs or {}, np.random.default_rng(seed)
 
 
 def _done(report: Report, raises: bool) -> Report:
@@ -396,8 +403,8 @@ def check_grads(
         f"check_grads of {getattr(f, '__name__', 'a function')}, order {order}, random cotangents, seed {seed}",
         instance="the point given",
     )
-    rng = np.random.default_rng(seed)
-    _check_orders(report, f, args, kwargs or {}, order, tuple(modes), rng, "", oracle)
+    kwargs, rng = _settings(kwargs, seed)
+    _check_orders(report, f, args, kwargs, order, tuple(modes), rng, "", oracle)
     return _done(report, raises)
 
 

@@ -91,9 +91,16 @@ def primitive(
     expect(code, str, "code", 'give a text such as code="x / (1 + np.abs(x))"')
     code = _one_expression(code) if code else ""
     rules = tuple(derivative) if isinstance(derivative, list | tuple) else derivative and (derivative,)
+    _check_rules(rules or (), "derivative=lambda y, x: 2 * x")
     readings = {k: v for k, v in (("slope", slope), ("code", code), ("series", series)) if v not in (None, "")}
     kind = Vjp if derivative is None else Elementwise
     return _made(kind, title, value, rules, symbol or title, kink, analytic, readings)
+
+
+def _check_rules(rules: Sequence[Any], how: str) -> None:
+    for rule in rules:
+        if rule is not None and not callable(rule):
+            raise BPTTError(f"a derivative is a function (or None), not {rule!r:.40}", f"write {how}")
 
 
 def _one_expression(code: str) -> str:
@@ -139,6 +146,7 @@ def defvjp(op: Primitive, *rules: Callable[..., Any] | None) -> Primitive:
             f"defvjp needs an operation made by bg.primitive without derivative=, not {op!r:.40}",
             "write op = bg.primitive(value) first",
         )
+    _check_rules(rules, "bg.defvjp(op, lambda g, y, x: 2 * x * g)")
     object.__setattr__(op, "rule", rules)
     made = (type(op), op.name, op.value, rules, op.symbol, op.kink, op.analytic, dict(op.readings))
     object.__setattr__(op, "recipe", (_made, made))

@@ -162,7 +162,7 @@ class Replay:
         if values is None:
             return recorded
         if not isinstance(values, Mapping):
-            array = np.asarray(values, float)
+            array = _numbers(values)
             if array.ndim not in (1, 2) or len(array) != len(self.leaves):
                 raise BPTTError(
                     f"values of shape {array.shape} for a program of {len(self.leaves)} leaves",
@@ -177,7 +177,7 @@ class Replay:
                 raise BPTTError(
                     f"{key!r} is no leaf of this program", nearest(str(key), [*named]) if named else "name the leaves"
                 )
-            recorded[i] = float(value)
+            recorded[i] = _numbers(value).item()
         return recorded
 
     def _forward(self, v: Array) -> None:
@@ -254,6 +254,13 @@ def _spread(group: _Group, v: Array, g: Array, cotangents: Array, careful: bool)
         p = partial if partial.__class__ is float else partial(y, *args, **group.attrs)
         part = g * p
         cotangents[edges] = np.where((g == 0) | (np.asarray(p) == 0), 0.0, part) if careful else part
+
+
+def _numbers(given: Any) -> Array:
+    try:
+        return np.asarray(given, float)
+    except (TypeError, ValueError):
+        raise BPTTError(f"replay runs with numbers, not with {given!r:.60}", "give one number for each leaf") from None
 
 
 def _group(members: list[Any], terms: Mapping[int, Any], place: Mapping[int, int], key: Any, start: int) -> _Group:

@@ -36,6 +36,8 @@ def seed(node: Value, grad: Any) -> Any:
     if grad is None:
         return 1.0 if node.value.__class__ is float else np.ones(node.shape, np.asarray(node.value).dtype)[()]
     g = np.asarray(raw(grad))
+    if g.dtype.kind not in "biufc":
+        raise BPTTError(f"a cotangent cannot be {grad!r:.60}", "give one number for each entry of the output")
     if g.shape != node.shape:
         raise BPTTError(
             f"the cotangent has shape {g.shape}, but the output has shape {node.shape}",

@@ -166,6 +166,8 @@ def linearize(f: Callable[..., Any], *primals: Any, **kwargs: Any) -> tuple[Any,
         seeds: dict[Node, Node] = {}
         with recorded(), np.errstate(all="ignore"):
             for t, change in zip(call.inputs, given):
+                if not numeric(change) and not isinstance(change, bool):
+                    raise BPTTError(f"a change cannot be {change!r:.60}", "give numbers in the shape of the argument")
                 kind = np.asarray(t.value).dtype
                 made = (
                     change

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from ...errors import BPTTError
 from ..dispatch import FUNCTIONS
 from ..tensor import Tensor
 from .axes import shape_of
-from .making import astype
+from .making import astype, type_of
 from .shapes import at_least, expand_dims, ravel
 
 __all__ = ["append", "array", "arrayed", "column_stack", "concatenate", "hstack", "stack", "vstack"]
@@ -27,7 +28,11 @@ def array(data: Any, dtype: Any = None, **_: Any) -> Any:
         if any(isinstance(p, Tensor) for p in parts):
             made = stack(parts)
             return made if dtype is None else astype(made, dtype)
-    return np.array(data, dtype=dtype)
+    kind = None if dtype is None else type_of(dtype)
+    try:
+        return np.array(data, dtype=kind)
+    except (TypeError, ValueError):
+        raise BPTTError(f"array: {data!r:.60} does not hold numbers", "write bg.array([a, b])") from None
 
 
 def arrayed(x: Any) -> Any:
@@ -37,6 +42,12 @@ def arrayed(x: Any) -> Any:
 
 def stack(arrays: Any, axis: int = 0) -> Any:
     """Join Tensors of one shape along a new axis."""
+    how = "write bg.stack([a, b], axis=0)"
+    if not isinstance(arrays, Iterable):
+        raise BPTTError(f"stack: {arrays!r:.60} is no list of Tensors", how)
+    arrays = list(arrays)
+    if not arrays or isinstance(axis, bool) or not isinstance(axis, Integral):
+        raise BPTTError(f"stack: {f'axis={axis!r:.60} is no axis' if arrays else 'nothing to join'}", how)
     parts = [arrayed(a) for a in arrays]
     shapes = [shape_of(p) for p in parts]
     if len(set(shapes)) > 1:

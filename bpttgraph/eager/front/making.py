@@ -8,18 +8,31 @@ from typing import Any
 import numpy as np
 
 from ...core import arrays as A, primitives as P
+from ...errors import BPTTError
 from ..dispatch import FUNCTIONS, METHODS
 from ..tensor import Tensor, constant
 from ..value import raw
 from .axes import shape_of
 from .shapes import broadcast_to
 
-__all__ = ["astype", "copy", "full_like", "linspace", "zeros"]
+__all__ = ["astype", "copy", "full_like", "linspace", "type_of", "zeros"]
 
 
 def zeros(shape: Any, dtype: Any = float) -> Tensor:
     """A Tensor of zeros, to be filled by assignment: `h = bg.zeros((N, T, H)); h[:, t] = …`."""
-    return constant(np.zeros(shape, dtype))
+    try:
+        made = np.zeros(shape, type_of(dtype))
+    except (TypeError, ValueError):
+        raise BPTTError(f"zeros: {shape!r:.60} is no shape", "write bg.zeros((3, 4))") from None
+    return constant(made)
+
+
+def type_of(dtype: Any) -> Any:
+    """A type of numbers as NumPy has it."""
+    try:
+        return np.dtype(dtype)
+    except TypeError:
+        raise BPTTError(f"dtype={dtype!r:.60} is no type of numbers", "write dtype=float, or np.float32") from None
 
 
 def _filled(maker: Callable[..., Any]) -> Callable[..., Any]:
@@ -46,7 +59,7 @@ def copy(x: Any, **_: Any) -> Any:
 def astype(x: Any, dtype: Any, **_: Any) -> Any:
     """Another floating type, recorded; to integers or booleans there is no derivative, and the result is a plain
     array."""
-    kind = np.dtype(dtype)
+    kind = type_of(dtype)
     if kind.kind not in "fc":
         return np.asarray(raw(x)).astype(kind)
     origin = np.asarray(raw(x)).dtype
