@@ -180,7 +180,7 @@ class _Choices:
 
     def holds(self, condition: Sequence[Token]) -> list[Token]:
         """1 where a condition holds, else 0."""
-        places = [i for i, t in enumerate(condition) if t.text in COMPARISONS]
+        places = _comparisons(condition)
         if len(places) != 1 or not 0 < places[0] < len(condition) - 1:
             first = condition[0] if condition else self.tokens[0]
             raise self.source.error(
@@ -196,8 +196,9 @@ class _Choices:
 
     def indicator(self) -> bool:
         """Whether what stands before a bracket is 𝟙, also with the bracket as its subscript."""
-        before = self.made[-2:] if self.made and self.made[-1].kind == "_" else self.made[-1:]
-        return bool(before) and before[0].text in INDICATORS
+        before = len(self.made) - 1 - bool(self.made and self.made[-1].kind == "_")
+        scripted = before > 0 and self.made[before - 1].kind in ("_", "^")
+        return before >= 0 and self.made[before].text in INDICATORS and not scripted
 
     def bracket(self, at: int) -> int:
         """Write the indicator of the condition in the bracket here; `at` if it holds none."""
@@ -205,9 +206,10 @@ class _Choices:
         inside = self.tokens[at + 1 : end]
         while len(inside) > 2 and inside[0].kind in OPENING and inside[-1].kind in CLOSING:
             inside = inside[1:-1]
-        if self.timed(inside, {"t"}) and any(t.text in PERIODIC or t.text in COMPARISONS for t in inside):
+        compared = bool(_comparisons(inside))
+        if self.timed(inside, {"t"}) and (compared or any(t.text in PERIODIC for t in inside)):
             raise self.periodic(inside)
-        if not any(t.text in COMPARISONS for t in inside):
+        if not compared:
             return at
         while self.made[-1].text not in INDICATORS:
             self.made.pop()
@@ -220,7 +222,7 @@ class _Choices:
         """`where(a > b, x, y)`."""
         end = self.end(at)
         parts = _split(self.tokens[at + 1 : end], (",",))
-        if len(parts) != 3 or not any(t.text in COMPARISONS for t in parts[0]):
+        if len(parts) != 3 or not _comparisons(parts[0]):
             return at
         opening = self.made.pop()
         self.made += self.sum([(parts[1], parts[0]), (parts[2], [])], opening)
@@ -231,6 +233,16 @@ class _Choices:
         if not self.notes:
             sentence = "the choice was read as the sum of its cases, each times step(a - b), whose derivative is 0"
             self.notes.append(Note.at(sentence, self.source.span(place.start, place.stop)))
+
+
+def _comparisons(tokens: Sequence[Token]) -> list[int]:
+    """Where two values are compared, outside brackets: not the signs of `a^{<t>}`."""
+    found, depth = [], 0
+    for i, token in enumerate(tokens):
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
+        if depth == 0 and token.text in COMPARISONS and not (i and tokens[i - 1].kind == "^"):
+            found.append(i)
+    return found
 
 
 def _bare(tokens: list[Token]) -> list[Token]:
