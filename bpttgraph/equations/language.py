@@ -12,6 +12,7 @@ h[t] = tanh(((W_xh x[t]) + (W_hh h[t-1])))
 
 from __future__ import annotations
 
+from .heads import heads
 from .parser import Parser, Reader, derivatives, equation
 from .syntax import Expr, Name, Program
 from .vocabulary import known_function
@@ -26,6 +27,8 @@ def parse(text: str) -> Program:
         BPTTError: with the line, a caret and what was expected there.
     """
     reader = Reader(text)
+    reader.lines, notes = heads(reader.source, reader.lines)
+    reader.notes += notes
     equations = tuple(equation(reader, line) for line in reader.lines if line.tokens)
     blocks = dict.fromkeys(
         [line.block for line in reader.lines if line.block] + [e.block for e in equations if e.block]

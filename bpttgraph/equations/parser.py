@@ -13,7 +13,6 @@ from ..errors import BPTTError, expect
 from .bars import plain_brackets
 from .choices import chosen
 from .code import plain
-from .heads import heads
 from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
@@ -84,8 +83,6 @@ class Reader:
             if token.undecided and token.undecided[0] in stepped and token.name:
                 base, number = token.undecided
                 token.name = replace(token.name, name=base, index=Index(None, number))
-        self.lines, notes = heads(self.source, self.lines)
-        self.notes += notes
         # Names that stand somewhere as a factor are no functions there: α (x + y) after 1 − α.
         self.factors = Counter(
             token.text
