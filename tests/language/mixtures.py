@@ -11,9 +11,11 @@ option that does not matter goes back to its plainest value.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -27,7 +29,7 @@ from . import documents
 from .cells import UNSAID, random_recurrence
 from .documents import document
 from .notations import WORDS, Code, Latex, Notation, Plain, Unicode, Units, Unwritable
-from .readings import KINDS, Verdict, judge
+from .readings import KINDS, Verdict, judge, rec_of
 from .trees import Recurrence, plain
 
 NOTATIONS: tuple[tuple[type[Notation], int], ...] = ((Latex, 8), (Units, 2), (Unicode, 3), (Plain, 4), (Code, 3))
@@ -59,7 +61,7 @@ class Mixture:
     def case(self) -> dict[str, Any]:
         every = self.recurrence.shapes.items()
         shapes = {n.plain: list(s) for n, s in every if n.label not in UNSAID}
-        rename = {**{w: letter for letter, w in WORDS.items()}, "lambda": "λ", "y_hat": "ŷ"}
+        rename = {**{w: letter for letter, w in WORDS.items()}, "lambda": "λ", "y_hat": "ŷ", "target": "d"}
         rename |= {f"{n.base}_tilde": n.plain for n in self.recurrence.shapes if n.accent == "~"}
         rename |= {f"next_{n.base}": n.plain for n in self.recurrence.shapes if not n.label}
         return {
@@ -103,7 +105,8 @@ def mixture(seed: int) -> Mixture:
         r = random.Random(1000 * seed + attempt)
         recurrence = random_recurrence(r, r.choice(ROWS))
         options = {**kind.draw(r, density), **documents.draw(r, kind, density)}
-        found = Mixture(seed, recurrence, kind, options, seed % 4 != 3)
+        sized = seed % 4 != 3 or "identity" in recurrence.traits  # the plain language has an identity of a size only
+        found = Mixture(seed, recurrence, kind, options, sized)
         try:
             if found.text:
                 return found
@@ -129,16 +132,29 @@ def simpler(found: Mixture, kind: str) -> Mixture:
     return found
 
 
-def one(seed: int) -> tuple[int, Verdict, list[str]]:
+@dataclass(frozen=True)
+class Outcome:
+    seed: int
+    verdict: Verdict
+    constructs: list[str]
+    seconds: float
+    """How long the text took to be read or refused."""
+
+
+def one(seed: int) -> Outcome:
     found = mixture(seed)
-    return seed, judge(found.case), found.constructs
+    start = time.perf_counter()
+    with contextlib.suppress(Exception):  # `judge` says what becomes of it
+        rec_of(found.text)
+    seconds = time.perf_counter() - start
+    return Outcome(seed, judge(found.case), found.constructs, seconds)
 
 
-def several(seeds: range) -> list[tuple[int, Verdict, list[str]]]:
+def several(seeds: range) -> list[Outcome]:
     return [one(seed) for seed in seeds]
 
 
-def sweep(seeds: range, processes: int = 1) -> Iterator[tuple[int, Verdict, list[str]]]:
+def sweep(seeds: range, processes: int = 1) -> Iterator[Outcome]:
     if processes == 1:
         yield from map(one, seeds)
         return
@@ -168,17 +184,21 @@ def main() -> int:
     options = ask.parse_args()
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     total: Counter[str] = Counter()
-    for seed, verdict, constructs in sweep(range(*map(int, options.seeds.split(":"))), options.processes):
+    slowest = 0.0
+    for found in sweep(range(*map(int, options.seeds.split(":"))), options.processes):
+        verdict, constructs = found.verdict, found.constructs
         if options.only and not any(options.only in c for c in constructs):
             continue
+        slowest = max(slowest, found.seconds)
         total[verdict.kind] += 1
         for c in constructs:
             counts[c][verdict.kind] += 1
         loud = ("misread", "crashed", "refused") if options.verbose else ("misread", "crashed")
         if verdict.kind in loud and total[verdict.kind] <= options.most:
-            small = simpler(mixture(seed), verdict.kind)
+            small = simpler(mixture(found.seed), verdict.kind)
             print(shown(small, judge(small.case)), flush=True)
     print(table(counts))
+    print(f"the slowest took {slowest:.3f} s")
     print(f"{sum(total.values())} texts: " + ", ".join(f"{total[k]} {k}" for k in KINDS))
     return 1 if total["misread"] or total["crashed"] else 0
 

@@ -597,7 +597,11 @@ class Code(Notation):
         return f"{self.options['self'] if not name.accent else ''}{base}{label}"
 
     def value(self, name: Name, at: int) -> str:
-        base = WORDS.get(name.base, name.base) + name.label + {"~": "_tilde", "^": "_hat", "": ""}[name.accent]
+        base = (
+            (WORDS | {"d": "target"}).get(name.base, name.base)
+            + name.label
+            + {"~": "_tilde", "^": "_hat", "": ""}[name.accent]
+        )
         how, step = self.options["step"], self.step(at)
         if how == "h_prev":
             return f"{base}_prev" if at else base

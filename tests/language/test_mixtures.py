@@ -18,7 +18,7 @@ MOST_MISREAD = 20
 def test_what_is_accepted_is_what_was_meant() -> None:
     failures = []
     for seed in SEEDS:
-        kind = one(seed)[1].kind
+        kind = one(seed).verdict.kind
         assert kind != "crashed", mixture(seed).text
         if kind == "misread":
             failures.append(seed)
@@ -50,9 +50,9 @@ def test_sizes_differ() -> None:
 @pytest.mark.slow
 def test_sweep_of_4000() -> None:
     start, kinds = time.monotonic(), Counter[str]()
-    for seed, verdict, _ in sweep(range(4000), 2):
-        kinds[verdict.kind] += 1
-        if verdict.kind not in ("right", "refused"):
-            print(shown(mixture(seed), verdict), flush=True)
+    for found in sweep(range(4000), 2):
+        kinds[found.verdict.kind] += 1
+        if found.verdict.kind not in ("right", "refused"):
+            print(shown(mixture(found.seed), found.verdict), flush=True)
     print(dict(kinds), f"{time.monotonic() - start:.0f} s")
     assert kinds.keys() <= {"right", "refused"}
