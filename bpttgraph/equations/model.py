@@ -23,7 +23,6 @@ from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
 from .meaning import understand
 from .syntax import Call, Equation, Expr, Name, Program, Reduce
-from .text import show
 from .totals import steps_of, summands, together
 from .trees import calls, children, names_in
 
@@ -89,12 +88,24 @@ class Recurrence:
             close = get_close_matches(name, FUNCTIONS, n=1, cutoff=0.75)
             if close:
                 notes.append(f"{name} is not a known function and stays abstract; did you mean {close[0]}?")
-        self.notes = tuple(notes)
+        self._said = tuple(notes)
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """A sentence for everything that was assumed or dropped, and for every reading that is often not meant."""
+        if self.published:
+            return self._said
+        from .suspicions import suspicions
+
+        return (*self._said, *suspicions(self))
 
     @cached_property
     def reading(self) -> str:
-        """The recurrence as understood: one line an equation, in the plain language with explicit operators."""
-        return "\n".join(show(d.equation) for d in self.definitions)
+        """The recurrence as understood: one line an equation, in the plain language with explicit operators, then the
+        names with their roles and shapes, in sizes that are chosen where none are given."""
+        from .reading import reading
+
+        return reading(self)
 
     @property
     def title(self) -> str:

@@ -1,0 +1,198 @@
+"""Readings that are right by the rules and often wrong by intention: each is said, with its place.
+
+A capital that became a number, a word that became a factor, a letter that usually is a constant, a state that nothing
+carries. One function a suspicion; `suspicions` asks all of them.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ..errors import BPTTError, Span
+from .definitions import Definition
+from .kinds import capital, chains, greek
+from .model import Recurrence
+from .notes import Note
+from .settings import explicit, infer_shapes
+from .syntax import Binary, Expr, Name
+from .text import brief
+from .trees import names_in, walk
+
+__all__ = ["suspicions"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_CONSTANTS = {
+    "e": "not as 2.718…: e^x or exp(x) is the exponential function",
+    "I": "not as the identity matrix",
+    "T": "not as the number of steps",
+    "π": "not as 3.14159…",
+    "i": "not as the imaginary unit",
+}
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A name where it stands: its key, and the equation."""
+
+    key: str
+    name: Name
+    definition: Definition
+
+
+def suspicions(rec: Recurrence) -> list[Note]:
+    """What a reader of the text should look at, as notes. Without shapes (they contradict each other) there is none."""
+    try:
+        shapes, constants = infer_shapes(rec, None)
+        _, products = explicit(rec, rec.definitions, shapes, constants)
+    except BPTTError:
+        return []
+    uses: dict[str, list[_Use]] = {}
+    for d in rec.definitions:
+        for name, _ in names_in(d.right):
+            key = rec.key(name, d.block)
+            uses.setdefault(key, []).append(_Use(key, name, d))
+    found = [note for ask in _QUESTIONS for note in ask(rec, shapes, uses)]
+    return [*products, *found]
+
+
+Uses = dict[str, list[_Use]]
+
+
+def _numbers(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """Parameters and inputs that are numbers though they stand beside vectors."""
+    beside = _factors_beside_vectors(rec, shapes)
+    for key in (*rec.parameters, *rec.inputs):
+        if shapes[key] or key not in beside or key in rec.targets:
+            continue
+        name = uses[key][0].name
+        if key in rec.inputs:
+            sentence = f"{key}[t] is read as a number at each step"
+        elif capital(key):
+            sentence = f"the capital {key} is read as a number"
+        elif greek(key):
+            continue
+        else:
+            sentence = f"the small letter {key} beside a vector is read as a number, not as a matrix"
+        yield Note.at(f'{sentence}; sizes={{"{key}": …}} gives it another shape', name.span)
+
+
+def _factors_beside_vectors(rec: Recurrence, shapes: Shapes) -> set[str]:
+    found = set()
+    for d in rec.definitions:
+        for parts in chains(d.right):
+            for part in parts:
+                found |= {rec.key(n, d.block) for n, _ in names_in(part) if isinstance(part, Name) or capital(n.name)}
+                if not isinstance(part, Name):
+                    found |= {rec.key(n, d.block) for n, _ in names_in(part) if n.index is not None}
+    return {key for key in found if key in shapes}
+
+
+def _words(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """A word among the factors: a remark that was not recognised, perhaps."""
+    for d in rec.definitions:
+        for parts in chains(d.right):
+            for part in parts:
+                plain = isinstance(part, Name) and part.index is None
+                if plain and isinstance(part, Name) and re.fullmatch(r"[a-z]{3,}(_[a-z]+)*", part.name):
+                    if part.name not in _GREEK_WORDS:
+                        yield Note.at(f"the word {part.name} is read as a factor", part.span)
+
+
+_GREEK_WORDS = frozenset(
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau phi chi psi omega".split()
+)
+
+
+def _constants(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    for key in rec.parameters:
+        what = _CONSTANTS.get(key.rpartition(".")[2])
+        if what is not None:
+            yield Note.at(f"{key} is read as a parameter, {what}", uses[key][0].name.span)
+
+
+def _powers(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    for d in rec.definitions:
+        for e, _ in walk(d.right):
+            base = e.left if isinstance(e, Binary) and e.operator == "^" else None
+            if isinstance(base, Name) and base.index is None and capital(base.name):
+                yield Note.at(f"{brief(e)} is read as a power, entry by entry, not as a label", base.span)
+
+
+def _stars(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """A `*` beside a capital is a matrix product to some, a convolution to others."""
+    lines = rec.text.splitlines()
+    for d in rec.definitions:
+        for e, _ in walk(d.right):
+            if not (isinstance(e, Binary) and e.operator == "*"):
+                continue
+            capitals = [p for p in (e.left, e.right) if _plain_capital(p)]
+            if capitals and _starred(e.left.span, e.right.span, lines):
+                yield Note.at(
+                    f"{brief(e)} is multiplied entry by entry; write {brief(e.left, 30)} @ {brief(e.right, 31)} "
+                    "for the matrix product",
+                    e.span,
+                )
+
+
+def _plain_capital(e: Expr) -> bool:
+    return isinstance(e, Name) and e.index is None and capital(e.name)
+
+
+def _starred(left: Span, right: Span, lines: list[str]) -> bool:
+    """Whether the sign between two operands is a star, and not the ∘ or ⊙ of an elementwise product."""
+    if left.line != right.line or left.line > len(lines):
+        return True
+    between = lines[left.line - 1][left.end : right.column]
+    return re.search(r"\*|∗|\\ast\b", between) is not None
+
+
+def _nothing_is_carried(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    if rec.every and not rec.states:
+        d = next(iter(rec.every.values()))
+        yield Note.at("no equation reads an earlier step of what is computed: nothing is carried over time",
+                      d.equation.span)  # fmt: skip
+
+
+def _unread(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """What is computed for nothing."""
+    for base, d in {**rec.once, **rec.every}.items():
+        if base not in uses and base not in rec.outputs and base not in rec.losses and base != rec.total:
+            step = "[t]" if base in rec.every else ""
+            yield Note.at(f"nothing reads {base}{step}, and no loss depends on it", d.equation.span)
+
+
+def _near(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """Names that are another name but for an accent, or for a subscript that occurs nowhere else."""
+    defined = {_letters(n): n for n in rec.defined}
+    for key in rec.inputs:
+        other = defined.get(_letters(key))
+        if other is not None and other != key:
+            yield Note.at(f"{key}[t] is taken as given data, for no line defines it; {other}[t] is another",
+                          uses[key][0].name.span)  # fmt: skip
+    stepped = {*rec.inputs, *rec.defined}
+    subscripts = [n.partition("_")[2] for n in (*rec.parameters, *rec.inputs, *rec.defined)]
+    for key in rec.parameters:
+        base, _, subscript = key.partition("_")
+        if base in stepped and len(subscript) == 1 and subscripts.count(subscript) == 1:
+            yield Note.at(f"{key} is read as a parameter, apart from {base}[t]: the index {subscript} occurs only here",
+                          uses[key][0].name.span)  # fmt: skip
+
+
+def _letters(name: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
+
+
+_QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
+    _numbers,
+    _words,
+    _constants,
+    _powers,
+    _stars,
+    _nothing_is_carried,
+    _unread,
+    _near,
+)
