@@ -103,6 +103,8 @@ def _call(e: Call, s: Surroundings) -> _Typed:
     kind = function.shape if function is not None else "free"
     vectors = any(a.rank for a in given)
     if keeps_shape(e):
+        if e.function == "exp" and given[0].rank == 2:
+            s.notes.append(Note.at(f"{brief(e)} is taken entry by entry, which is not the matrix exponential", e.span))
         return _Typed(call, given[0].rank, given[0].flipped)
     if kind not in _RANKS:
         return _Typed(call, s.left)

@@ -452,10 +452,12 @@ def equation(reader: Reader, line: Line) -> Equation:
             tokens[0],
             "write the Euler step of it, such as h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))",
         )
-    left = left_side(source, tokens[:place], tokens[place])
+    turned = [token.kind for token in tokens[:place]] == ["name", "ᵀ"]  # h_t^T = x_t^T W
+    left = left_side(source, tokens[: place - turned], tokens[place])
     if place + 2 >= len(tokens):
         raise source.error("the right side is missing after '='", tokens[place], "write what it equals")
     right = Parser(reader, line, tokens[place + 1 :]).whole()
+    right = Transposed(right, right.span) if turned else right
     return Equation(left, right, span, text, left[0].block or line.block)
 
 

@@ -42,7 +42,7 @@ def reading(rec: Recurrence) -> str:
 
 def _equation(d: Definition, right: Expr) -> str:
     block = f"{d.block}." if d.block else ""
-    left = "; ".join((n.block is None and block or "") + brief(n) for n in d.equation.left)
+    left = "; ".join(brief(n) if n.block else block + brief(n) for n in d.equation.left)
     return f"[{left}] = {brief(right)}" if len(d.bases) > 1 else f"{left} = {brief(right)}"
 
 
@@ -63,5 +63,5 @@ def _roles(rec: Recurrence) -> dict[str, str]:
 
 def _shape(shape: tuple[int, ...], rows: bool) -> str:
     if len(shape) < 2:
-        return (f"{'row ' if rows else ''}vector of {shape[0]}" if shape else "number")
+        return f"{'row ' if rows else ''}vector of {shape[0]}" if shape else "number"
     return ("matrix " if len(shape) == 2 else "tensor ") + "×".join(map(str, shape))

@@ -17,6 +17,7 @@ from .kinds import capital, chains, greek
 from .model import Recurrence
 from .notes import Note
 from .settings import explicit, infer_shapes
+from .spellings import GREEK
 from .syntax import Binary, Expr, Name
 from .text import brief
 from .trees import names_in, walk
@@ -64,7 +65,7 @@ Uses = dict[str, list[_Use]]
 
 def _numbers(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     """Parameters and inputs that are numbers though they stand beside vectors."""
-    beside = _factors_beside_vectors(rec, shapes)
+    beside = _factors_beside_vectors(rec)
     for key in (*rec.parameters, *rec.inputs):
         if shapes[key] or key not in beside or key in rec.targets:
             continue
@@ -80,15 +81,16 @@ def _numbers(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
         yield Note.at(f'{sentence}; sizes={{"{key}": …}} gives it another shape', name.span)
 
 
-def _factors_beside_vectors(rec: Recurrence, shapes: Shapes) -> set[str]:
-    found = set()
-    for d in rec.definitions:
-        for parts in chains(d.right):
-            for part in parts:
-                found |= {rec.key(n, d.block) for n, _ in names_in(part) if isinstance(part, Name) or capital(n.name)}
-                if not isinstance(part, Name):
-                    found |= {rec.key(n, d.block) for n, _ in names_in(part) if n.index is not None}
-    return {key for key in found if key in shapes}
+def _factors_beside_vectors(rec: Recurrence) -> set[str]:
+    """Names that multiply: factors themselves, and capitals and inputs inside of factors, as in (1 - Z) h[t-1]."""
+    return {
+        rec.key(name, d.block)
+        for d in rec.definitions
+        for parts in chains(d.right)
+        for part in parts
+        for name, _ in names_in(part)
+        if isinstance(part, Name) or capital(name.name) or name.index is not None
+    }
 
 
 def _words(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
@@ -96,15 +98,12 @@ def _words(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     for d in rec.definitions:
         for parts in chains(d.right):
             for part in parts:
-                plain = isinstance(part, Name) and part.index is None
-                if plain and isinstance(part, Name) and re.fullmatch(r"[a-z]{3,}(_[a-z]+)*", part.name):
-                    if part.name not in _GREEK_WORDS:
-                        yield Note.at(f"the word {part.name} is read as a factor", part.span)
+                if isinstance(part, Name) and part.index is None and _is_word(part.name):
+                    yield Note.at(f"the word {part.name} is read as a factor", part.span)
 
 
-_GREEK_WORDS = frozenset(
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau phi chi psi omega".split()
-)
+def _is_word(name: str) -> bool:
+    return re.fullmatch(r"[a-z]{3,}(_[a-z]+)*", name) is not None and name not in GREEK
 
 
 def _constants(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
@@ -151,7 +150,8 @@ def _starred(left: Span, right: Span, lines: list[str]) -> bool:
 
 
 def _nothing_is_carried(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
-    if rec.every and not rec.states:
+    earlier = any(u.name.index and u.name.index.offset < 0 for found in uses.values() for u in found)
+    if rec.every and not rec.states and not earlier:
         d = next(iter(rec.every.values()))
         yield Note.at("no equation reads an earlier step of what is computed: nothing is carried over time",
                       d.equation.span)  # fmt: skip
@@ -166,7 +166,7 @@ def _unread(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
 
 
 def _near(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
-    """Names that are another name but for an accent, or for a subscript that occurs nowhere else."""
+    """Names that are another name but for an arrow, or for a subscript that occurs nowhere else."""
     defined = {_letters(n): n for n in rec.defined}
     for key in rec.inputs:
         other = defined.get(_letters(key))
@@ -183,7 +183,7 @@ def _near(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
 
 
 def _letters(name: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
+    return "".join(c for c in unicodedata.normalize("NFD", name) if c not in "\u20d6\u20d7")
 
 
 _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (

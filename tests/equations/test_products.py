@@ -109,6 +109,7 @@ def test_rows_or_columns(text: str, rows: bool) -> None:
         ("h_t = W^2 h_{t-1} + x_t", ("W_2", "W @ W", "every entry")),
         ("h_t = (I - A)^{-1} (h_{t-1} + B x_t)", ("inverse",)),
         ("h_t = U r_t h_{t-1} + x_t; r_t = \\sigma(V x_t)", ("(U r[t]) ∘ h[t-1]", "U (r[t] ∘ h[t-1])")),
+        ("h_t = \\sum_{k=0}^{t} A^{t-k} B x_k", ("power", "A^(t - k)")),
         ("h_t = r_t h_{t-1} U + x_t V; r_t = \\sigma(x_t W)", ("r[t] ∘ (h[t-1] U)", "(r[t] ∘ h[t-1]) U")),
     ],
 )
@@ -124,3 +125,8 @@ def test_a_sum_over_the_steps_with_t_has_no_form_for_every_number_of_steps() -> 
     rec = bg.recurrence("h_t = W h_{t-1} / T + x_t")
     with pytest.raises(bg.BPTTError, match="number of steps T"):
         str(rec.derive("W"))
+
+
+def test_a_left_side_that_lies() -> None:
+    value, data = last("h_t^T = x_t^T P + h_{t-1}^T Q + b^T", "h")
+    assert np.allclose(value, data["P"].T @ data["x"][0] + data["Q"].T @ data["h[0]"] + data["b"], rtol=1e-12)

@@ -15,6 +15,7 @@ from ..kinds import looks, terms
 from ..notes import Note
 from ..products import factors
 from ..syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Program, Transposed
+from ..text import brief
 from ..trees import children, names_in, rebuild, walk
 
 __all__ = ["constants"]
@@ -40,6 +41,7 @@ def constants(program: Program) -> Program:
             said.add(sentence)
             notes.append(Note.at(sentence, name.span))
 
+    _refuse_powers_by_the_step(program)
     identities = {n for n in _plain(program) if _IDENTITY.fullmatch(n) and n not in taken and _is_identity(program, n)}
     steps = "T" not in taken and _is_number_of_steps(program)
 
@@ -71,6 +73,20 @@ def constants(program: Program) -> Program:
 
     equations = tuple(replace(e, right=rebuild(e.right, change)) for e in program.equations)
     return replace(program, equations=equations, notes=(*program.notes, *notes))
+
+
+def _refuse_powers_by_the_step(program: Program) -> None:
+    """`A^{t-k}` is a power of a matrix that no step knows."""
+    for e, _ in (pair for equation in program.equations for pair in walk(equation.right)):
+        if not (isinstance(e, Binary) and e.operator == "^"):
+            continue
+        if any(n.name == "t" and n.index is None for n, _ in names_in(e.right)):
+            raise BPTTError(
+                f"{brief(e)}: a power that depends on the step t is not known here",
+                "write the recurrence that it comes from, such as h[t] = A h[t-1] + B x[t]",
+                text=program.text,
+                span=e.span,
+            )
 
 
 def _plain(program: Program) -> set[str]:
