@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from ..errors import BPTTError, Span
 from .definitions import Definition
 from .kinds import capital, chains, greek
+from .latex import GREEK
 from .model import Recurrence
 from .notes import Note
 from .settings import explicit, infer_shapes
-from .spellings import GREEK
 from .syntax import Binary, Expr, Name
 from .text import brief
 from .trees import names_in, walk
