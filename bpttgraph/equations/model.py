@@ -93,19 +93,13 @@ class Recurrence:
     @cached_property
     def notes(self) -> tuple[str, ...]:
         """A sentence for everything that was assumed or dropped, and for every reading that is often not meant."""
-        if self.published:
-            return self._said
-        from .suspicions import suspicions
-
-        return (*self._said, *suspicions(self))
+        return self._said if self.published else (*self._said, *facade.suspicions(self))
 
     @cached_property
     def reading(self) -> str:
         """The recurrence as understood: one line an equation, in the plain language with explicit operators, then the
         names with their roles and shapes, in sizes that are chosen where none are given."""
-        from .reading import reading
-
-        return reading(self)
+        return facade.reading(self)
 
     @property
     def title(self) -> str:

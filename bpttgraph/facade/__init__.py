@@ -26,8 +26,10 @@ __all__ = [
     "folded_picture",
     "numpy_call",
     "picture",
+    "reading",
     "report",
     "shown",
+    "suspicions",
     "symbolic",
     "unrolled",
     "verified",
@@ -38,6 +40,20 @@ def unrolled(rec: Any, **options: Any) -> Unrolled:
     """`Recurrence.unroll`: the graph is made of the equations."""
     found: Unrolled = _graph().Unrolled(rec, **options)
     return found
+
+
+def reading(rec: Any) -> str:
+    """`Recurrence.reading`: explicit operators need shapes, which are found from a whole recurrence."""
+    from ..equations.reading import reading
+
+    return reading(rec)
+
+
+def suspicions(rec: Any) -> tuple[str, ...]:
+    """`Recurrence.notes`: so do readings that are often not meant."""
+    from ..equations.suspicions import suspicions
+
+    return tuple(suspicions(rec))
 
 
 def folded(rec: Any) -> Any:
