@@ -6,10 +6,11 @@ from ..errors import BPTTError
 from .definitions import Definition
 from .model import Recurrence
 from .settings import explicit, infer_shapes
+from .suspicions import suspicions
 from .syntax import Expr
 from .text import brief
 
-__all__ = ["reading"]
+__all__ = ["reading", "suspicions"]
 
 
 def reading(rec: Recurrence) -> str:

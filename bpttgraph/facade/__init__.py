@@ -44,16 +44,20 @@ def unrolled(rec: Any, **options: Any) -> Unrolled:
 
 def reading(rec: Any) -> str:
     """`Recurrence.reading`: explicit operators need shapes, which are found from a whole recurrence."""
-    from ..equations.reading import reading
-
-    return reading(rec)
+    found: str = _understood().reading(rec)
+    return found
 
 
 def suspicions(rec: Any) -> tuple[str, ...]:
     """`Recurrence.notes`: so do readings that are often not meant."""
-    from ..equations.suspicions import suspicions
+    return tuple(_understood().suspicions(rec))
 
-    return tuple(suspicions(rec))
+
+def _understood() -> Any:
+    """What is said about a reading."""
+    from ..equations import reading
+
+    return reading
 
 
 def folded(rec: Any) -> Any:
