@@ -12,9 +12,12 @@ h[t] = tanh(((W_xh x[t]) + (W_hh h[t-1])))
 
 from __future__ import annotations
 
+from .given import Given
 from .heads import heads
+from .notes import Note
 from .parser import Parser, Reader, derivatives, equation
 from .syntax import Expr, Name, Program
+from .text import show
 from .vocabulary import known_function
 
 __all__ = ["parse", "parse_binding", "parse_expression"]
@@ -27,6 +30,18 @@ def parse(text: str) -> Program:
         BPTTError: with the line, a caret and what was expected there.
     """
     reader = Reader(text)
+    let = []
+    for given in reader.given:
+        place = given.line.tokens[0].name
+        assert place is not None
+        if given.known:
+            known = known_function(given.function)
+            sentence = f"{given.function} is the known function {known}; its formula was left out"
+        else:
+            let.append((given.head, body_of(reader, given)))
+            sentence = f"this was read as the function {given.function}"
+        reader.notes.append(Note.at(sentence, place.span))
+        given.line.tokens = []
     reader.lines, notes = heads(reader.source, reader.lines)
     reader.notes += notes
     equations = tuple(equation(reader, line) for line in reader.lines if line.tokens)
@@ -34,7 +49,15 @@ def parse(text: str) -> Program:
         [line.block for line in reader.lines if line.block] + [e.block for e in equations if e.block]
     )
     latex = any(line.latex for line in reader.lines)
-    return Program(equations, tuple(blocks), text, tuple(reader.notes), latex)
+    return Program(equations, tuple(blocks), text, tuple(reader.notes), latex, let=tuple(let))
+
+
+def body_of(reader: Reader, given: Given) -> str:
+    """What a function that the text gives stands for, as a text that `let` takes."""
+    first = given.body[0].name
+    if given.head == given.function and first:
+        return first.name
+    return show(Parser(reader, given.line, given.body).whole())
 
 
 def parse_expression(text: str) -> Expr:

@@ -297,6 +297,8 @@ def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> l
                 continue
             if name in BREAKS:
                 add("break", value, start, at, latex=True)
+                optional = OPTIONAL.match(text, at) if name == "item" else None
+                at = optional.end() if optional else at
             if name in FIRST_ARGUMENT_DROPPED:
                 at = layout.after_group(text, at + text.startswith("*", at))
             if name in TEXTS:

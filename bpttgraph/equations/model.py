@@ -71,7 +71,9 @@ class Recurrence:
         self.conventions = conventions
         self.program = program
         self.blocks, self.rows = program.blocks, program.rows
-        self.let = checked_let(let)
+        let = checked_let(let)
+        own = {name.partition("(")[0] for name in let}
+        self.let = {head: body for head, body in program.let if head.partition("(")[0] not in own} | let
         notes = list(program.notes)
         folded, fold_notes, self.folded_steps = fold_steps(list(program.equations))
         notes += fold_notes

@@ -13,6 +13,7 @@ from ..errors import BPTTError, expect
 from .bars import plain_brackets
 from .choices import chosen
 from .code import plain
+from .given import given_functions
 from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
@@ -83,10 +84,12 @@ class Reader:
             if token.undecided and token.undecided[0] in stepped and token.name:
                 base, number = token.undecided
                 token.name = replace(token.name, name=base, index=Index(None, number))
+        self.given = given_functions([line for line in self.lines if line.tokens])
         # Names that stand somewhere as a factor are no functions there: α (x + y) after 1 − α.
         self.factors = Counter(
             token.text
             for line in self.lines
+            if not any(given.line is line for given in self.given)
             for token, after in pairwise(line.tokens)
             if token.name and token.name.index is None and after.kind != "("
         )

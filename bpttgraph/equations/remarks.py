@@ -151,7 +151,7 @@ class Page:
         return sorted(self.notes, key=lambda note: (note.span.line, note.span.column) if note.span else (0, 0))
 
     def quoted(self, first: Token, last: Token) -> str:
-        text = " ".join(self.source.text[first.start : last.stop].split())
+        text = " ".join(self.source.text[first.start : last.stop].replace("**", "").split())
         return f"'{text[:57]}…'" if len(text) > 60 else f"'{text}'"
 
     def refuse_convolutions(self, pieces: list[Line]) -> None:
@@ -268,7 +268,8 @@ class Page:
 
     def left_out(self, tokens: list[Token]) -> None:
         """A note about tokens that are no equation; an "and" between two is as little worth a word as a comma."""
-        if any(token.kind not in (".", ",", ";", ":") and token.text.lower() not in BETWEEN for token in tokens):
+        said = " ".join(token.text.lower() for token in tokens)
+        if set(re.split(r"[\s.,;:]+", said)) - BETWEEN - {""}:
             self.say(f"{self.quoted(tokens[0], tokens[-1])} was read as text around the equations", tokens)
 
     def only_prose(self, tokens: list[Token]) -> bool:
@@ -420,17 +421,19 @@ class Page:
         words = tokens[first:]
         if not words or not words[0].space:
             return 0
+        before = tokens[first - 1]
+        # After a bare name, in `W memory input`, words are factors as well as it; not after a closed thing.
+        closed = before.kind in (*CLOSERS, "sub", "ᵀ", "number") or tokens[first - 2].kind in ("_", "^", "accent")
         unused = all(self.counts.get(w.text, 0) < 2 or w.prose for w in words if w.kind == "word")
-        dash = tokens[first - 1]
-        if dash.kind == "-" and dash.space and unused and not any(token.latex for token in tokens):
-            long = self.source.text[dash.start] == "–"
+        if before.kind == "-" and before.space and unused and not any(token.latex for token in tokens):
+            long = self.source.text[before.start] == "–"
             return len(words) + 1 if first > equals + 2 and (long or len(words) > 1) else 0
-        if dash.kind in {*BINARY, "=", "frac"}:
+        if before.kind in {*BINARY, "=", "frac"}:
             return 0
         latex = words[0].prose or not any(token.latex for token in tokens)
         return (
             len(words)
-            if unused and latex and (words[0].wide or sentence or (len(words) > 1 and not words[0].prose))
+            if unused and latex and (words[0].wide or sentence or (closed and len(words) > 1 and not words[0].prose))
             else 0
         )
 

@@ -137,8 +137,8 @@ class Equation:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The equations of a text. `notes`: what was assumed or dropped; `latex`: whether it is LaTeX; `rows`: whether its
-    vectors are rows, as in `x_t W`."""
+    """The equations of a text. `let`: functions whose formula it gives, as pairs of texts; `notes`: what was assumed or
+    dropped; `latex`: whether it is LaTeX; `rows`: whether its vectors are rows, as in `x_t W`."""
 
     equations: tuple[Equation, ...]
     blocks: tuple[str, ...]
@@ -146,3 +146,4 @@ class Program:
     notes: tuple[str, ...] = ()
     latex: bool = False
     rows: bool = False
+    let: tuple[tuple[str, str], ...] = ()

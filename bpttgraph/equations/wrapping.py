@@ -66,6 +66,11 @@ def _cells(found: re.Match[str]) -> str:
     return "".join("\n" if cell == "|" else cell if "=" in cell else " " * len(cell) for cell in cells)
 
 
+def _quoted(found: re.Match[str]) -> str:
+    """A remark in quotation marks; an equation in them stays."""
+    return " " + found[0][1:-1] + " " if "=" in found[0] else _blank(found)
+
+
 def _emphasis(found: re.Match[str]) -> str:
     before, sign = found.start("open") - found.start(), len(found["open"])
     return " " * (before + sign) + found[0][before + sign : -sign] + " " * sign
@@ -84,11 +89,11 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]]
     (re.compile(r"^[ \t]*[:*#;]+[ \t]*(?=<math)", re.M), _blank, None),
     (re.compile(r"\{\{NumBlk\|[:*]*\||\|[0-9a-z]{0,4}(?:\|[^{}|\n]*)*\}\}"), _blank, None),
     (re.compile(r"/\*[^*]*\*/|\"\"\""), _blank, None),
-    (re.compile(r"\"[^\"\n]*\"|[“„][^“”\n]*[“”]"), _blank, "what stands in quotation marks was left out"),
     (re.compile(r"<!--[^<>]*-->"), _blank, None),
     (re.compile(r"<(/?)(sub|sup)(?:\s[^<>\n]{0,200})?>", re.I), _script, None),
     (re.compile(rf"(?<![\^{{])</?(?:{_INLINE})(?:\s[^<>\n]{{0,200}})?/?>", re.I), _blank, None),
     (re.compile(rf"(?<![\^{{])</?(?:{_BLOCK})(?:\s[^<>\n]{{0,200}})?\s?/?>", re.I), _break, None),
+    (re.compile(r"\"[^\"\n]*\"|[“„][^“”\n]*[“”]"), _quoted, "what stands in quotation marks was left out"),
     (re.compile(r"&(?:[a-zA-Z]{2,12}[0-9]{0,2}|#[0-9]{2,6}|#x[0-9a-fA-F]{2,6});"), _entity, None),
     (re.compile(rf"[\\@]f(?:\{{{_DOXYGEN_BLOCKS}\}}\{{?|\}})"), _break, None),
     (re.compile(r"[\\@]f(?=[][()])"), lambda found: " \\", None),
@@ -111,6 +116,16 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]]
 _COMMANDS = r"tanh|sigma|odot|frac|mathbf|text|begin|end|left|right|circ|cdot|hat|tilde|alpha|beta|gamma|theta|quad|bm"
 
 
+def _spelled_in_dollars(text: str) -> str:
+    """Without dollars if each holds a sign only: `$h_t$ = tanh($W$ $h_{t-1}$)`."""
+    if "$$" in text or text.count("$") % 2 or not text.count("$"):
+        return text
+    pieces = text.split("$")
+    if any("=" in piece for piece in pieces[1::2]) or not any("=" in piece for piece in pieces[::2]):
+        return text
+    return text.replace("$", " ")
+
+
 def unwrap(text: str) -> tuple[str, list[Note]]:
     """The text with blanks for what is no equation, as long as before, and what was dropped.
 
@@ -122,6 +137,7 @@ def unwrap(text: str) -> tuple[str, list[Note]]:
     """
     source, notes = Source(text), []
     text = text.translate(_WIDE)  # the signs of Chinese and Japanese keyboards
+    text = _spelled_in_dollars(text)
     for opening, closing in ((r"\\(", r"\\)"), (r"\\[", r"\\]")):
         # `\\[` may begin a line, `\\]` ends none: a pair is a display whose backslashes Markdown has doubled.
         if text.count(closing) and text.count(opening) == text.count(closing):
