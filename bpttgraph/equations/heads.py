@@ -15,7 +15,7 @@ from .vocabulary import known_function
 
 __all__ = ["heads"]
 
-LOSSES = frozenset(["E", "L", "J", "C", "l", "loss", "Loss", "cost", "E_cal", "L_cal", "J_cal"])
+LOSSES = frozenset(["E", "L", "J", "C", "ℓ", "loss", "Loss", "cost", "E_cal", "L_cal", "J_cal"])
 
 
 def heads(source: Source, lines: list[Line]) -> tuple[list[Line], list[Note]]:

@@ -37,7 +37,7 @@ GREEK = dict(
             "phi chi psi omega varepsilon vartheta varrho varphi "
             "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell"
         ),
-        "αβγδεζηθικλμνξοπρστυφχψωεθρφΓΔΘΛΞΠΣΥΦΨΩl",
+        "αβγδεζηθικλμνξοπρστυφχψωεθρφΓΔΘΛΞΠΣΥΦΨΩℓ",
     )
 )
 FUNCTIONS = words("tanh exp log ln max min sin cos sinh cosh tan arctan")
@@ -213,7 +213,8 @@ class Source:
 
 
 def normal(word: str) -> str:
-    return unicodedata.normalize("NFKC", word)
+    """A word in its plain letters; ℓ stays, for it is a loss where l is a letter like others."""
+    return "ℓ".join(unicodedata.normalize("NFKC", part) for part in word.split("ℓ"))
 
 
 def unicode_look(word: str) -> str:

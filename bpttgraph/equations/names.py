@@ -121,7 +121,9 @@ class Names:
 
     def name(self, inside: bool = False) -> Token:
         first = self.token
+        start = self.at
         base = self.base()
+        look = next((token.look for token in self.tokens[start : self.at] if token.look), "")
         if base in REDUCTIONS and self.token.kind in ("_", "sub"):
             header = self.reduction(REDUCTIONS[base], first)
             if header:
@@ -136,7 +138,7 @@ class Names:
         elif index is None and marks.maybe and not marks.labels:
             undecided = (marks.base, int(marks.number))
         stop = self.tokens[self.at - 1].stop
-        token = Token("name", text, first.start, stop, first.space, first.latex, first.whole, first.look)
+        token = Token("name", text, first.start, stop, first.space, first.latex, first.whole, look)
         token.name = Name(text, index, self.source.span(first.start, stop), None, marks.layer)
         token.undecided = undecided
         dot, after = self.token, self.tokens[min(self.at + 1, len(self.tokens) - 1)]

@@ -21,8 +21,8 @@ __all__ = ["OPENING", "Notation", "bound_letters", "content", "parts_of", "step_
 STEP = re.compile(r"([^\W\d_])?(?:(?<=[^\W\d_])([+-][0-9]{1,6}))?|([0-9]{1,6})")
 OPENING = {**CLOSING, "<": ">"}
 # What counts steps, if several letters run on the left: l counts layers rather than steps.
-STEP_LETTERS = "tnkτimsjl"
-LAYER_LETTER = "l"
+STEP_LETTERS = "tnkτimsjlℓ"
+LAYER_LETTERS = ("l", "ℓ")
 LONG = 64  # tokens: a mark that says a step is short
 
 
@@ -226,7 +226,7 @@ def survey(lines: list[Line], counted: frozenset[str] = frozenset()) -> Notation
         if step in letter.variables():
             beside |= letter.variables()
     beside -= {step, "T"}
-    layers = {v for v in beside - bound if v in evidence.moved or v == LAYER_LETTER} | (counted - {step})
+    layers = {v for v in beside - bound if v in evidence.moved or v in LAYER_LETTERS} | (counted - {step})
     rivals = strong - {step} - layers - bound
     stepped = {letter.base for letter in letters if step in letter.variables()}
     bare_left = any(m.bare for a in letters if a.left for m in a.marks for s in m.steps if s.variable == step)

@@ -23,6 +23,7 @@ from .notation import survey
 from .notes import Note
 from .ranges import without_ranges
 from .remarks import equations_of
+from .styles import tell_styles_apart
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
 from .trees import depends, walk
 from .vocabulary import known_function, known_functions
@@ -79,6 +80,7 @@ class Reader:
             self.notes.append(Note.at(f"{step} counts the steps: {step} is read as t, {step}-1 as t-1", span))
         for line in lines:
             line.tokens = Names(self.source, line, self.notation).run()
+        self.notes += tell_styles_apart(self.source, lines)
         stepped = decide_steps(self.lines)
         for token in (token for line in self.lines for token in line.tokens):
             if token.undecided and token.undecided[0] in stepped and token.name:
