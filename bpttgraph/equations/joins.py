@@ -29,7 +29,7 @@ def settled(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note
         BPTTError: ⊗ stands beside ⊙, so that it may be either product.
     """
     notes: list[Note] = []
-    tokens = _dots(tokens)
+    tokens = _double_sums(_dots(tokens))
     if any(_is(t, "⊕", "‖") or t.kind == "[" for t in tokens):
         tokens = _stacks(source, tokens, notes)
     if any(_is(t, "⊗") for t in tokens):
@@ -52,6 +52,18 @@ def _dots(tokens: list[Token]) -> list[Token]:
             result[-2:] = [Token("*", "*", result[-2].start, token.stop, result[-2].space)]
         else:
             result.append(token)
+    return result
+
+
+def _double_sums(tokens: list[Token]) -> list[Token]:
+    """`\\sum_{i,j}` is `\\sum_i \\sum_j`."""
+    result: list[Token] = []
+    for i, token in enumerate(tokens):
+        result.append(token)
+        kinds = [t.kind for t in tokens[i - 6 : i + 1]] if token.kind == "}" and i > 5 else []
+        if kinds == ["word", "_", "{", "word", ",", "word", "}"] and tokens[i - 6].text == "sum":
+            name, script, _, first, _, second, _ = tokens[i - 6 : i + 1]
+            result[-7:] = [name, script, first, replace(name), replace(script), second]
     return result
 
 

@@ -15,10 +15,12 @@ from .constants import constants
 from .definitions import say_definitions
 from .rows import rows_or_columns
 from .steps import supply_steps
+from .units import sums_to_products
 
 __all__ = ["PASSES", "understand"]
 
 PASSES: tuple[Callable[[Program], Program], ...] = (
+    sums_to_products,
     apply_columns,
     supply_steps,
     say_definitions,

@@ -1,0 +1,214 @@
+"""Equations for single units: `h_i = f(Σ_j W_ij h_j)` is `h = f(W h)`.
+
+A letter that a sum runs over, or that stands at the left side of such an equation, counts the entries of vectors and
+matrices. Each part of an equation keeps the letters that are free in it: none for a number, one for a vector, two for a
+matrix. A sum takes a letter away: of `W_ij h_j` it makes `W h`, of `W_ji h_j` it makes `Wᵀ h`, of `a_j b_j` the dot
+product. Where letters do not fit, or a sum would need a tensor of three indices, the text is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...errors import BPTTError
+from ..functions import function_of
+from ..notes import Note
+from ..syntax import Binary, Call, Equation, Expr, Name, Negate, Program, Reduce, Span, Transposed
+from ..trees import names_in, walk
+
+__all__ = ["sums_to_products"]
+
+Letters = tuple[str, ...]
+PRODUCTS = (" ", "@", "*")
+
+
+def sums_to_products(program: Program) -> Program:
+    """The program in vectors and matrices.
+
+    Raises:
+        BPTTError: letters that do not fit together, or a name with three of them.
+    """
+    bound = {r.variable for e in program.equations for r in _sums(e.right) if _counts_units(r)}
+    if not bound:
+        return program
+    free = {
+        label
+        for e in program.equations
+        if any(_counts_units(r) for r in _sums(e.right))
+        for n in e.left
+        for label in n.name.split("_")[1:]
+        if len(label) == 1 and label.isalpha()
+    }
+    return _Units(program, frozenset(bound | free)).program
+
+
+def _sums(e: Expr) -> Iterator[Reduce]:
+    return (node for node, _ in walk(e) if isinstance(node, Reduce) and node.kind == "sum")
+
+
+def _counts_units(r: Reduce) -> bool:
+    """Whether a sum runs over entries: its letter is a label in it, and no step."""
+    names = [n for n, _ in names_in(r.body)]
+    if r.variable == "t" or any(n.index and n.index.variable == r.variable for n in names):
+        return False
+    return any(r.variable in label for n in names for label in n.name.split("_")[1:] if len(label) < 4)
+
+
+class _Units:
+    """The translation of one program whose entries are counted by some letters."""
+
+    def __init__(self, program: Program, letters: frozenset[str]) -> None:
+        self.letters, self.text = letters, program.text
+        self.entries: dict[str, Name] = {}  # as written -> the whole vector or matrix
+        equations = tuple(self.equation(e) for e in program.equations)
+        said = ", ".join(f"{entry} of {whole.name}" for entry, whole in self.entries.items())
+        note = Note.at(
+            f"written for single units, and read for vectors and matrices: {said}", program.equations[0].span
+        )
+        self.program = replace(program, equations=equations, notes=(*program.notes, note))
+
+    def error(
+        self, message: str, span: Span, hint: str = "write it with vectors and matrices: h[t] = f(W h[t-1])"
+    ) -> BPTTError:
+        return BPTTError(message, hint, text=self.text, span=span)
+
+    def equation(self, e: Equation) -> Equation:
+        right, found = self.read(e.right)
+        left = []
+        for n in e.left:
+            name, wanted = self.name(n)
+            left.append(name)
+            if set(found) - set(wanted):
+                odd = ", ".join(sorted(set(found) - set(wanted)))
+                raise self.error(
+                    f"the index {odd} stands on the right of {n.name} alone", n.span, f"sum over it: \\sum_{odd} …"
+                )
+            if len(wanted) == 2 and found == wanted[::-1]:
+                right = Transposed(right, e.span)
+        return replace(e, left=tuple(left), right=right)
+
+    def name(self, n: Name) -> tuple[Name, Letters]:
+        """The vector or matrix of an entry, and the letters of the entry."""
+        base, *labels = n.name.split("_")
+        for i, label in enumerate(labels):
+            if label and set(label) <= self.letters and len(label) < 4:
+                if len(label) == 3:
+                    hint = "keep two of its indices: a bilinear layer is a sum of matrices, each times a number"
+                    raise self.error(f"{n.name} has three indices: a tensor, which this language has not", n.span, hint)
+                whole = replace(n, name="_".join([base, *labels[:i], *labels[i + 1 :]]))
+                self.entries.setdefault(n.name, whole)
+                return whole, tuple(label)
+        return n, ()
+
+    def counted(self, n: Name) -> bool:
+        return any(label and set(label) <= self.letters for label in n.name.split("_")[1:])
+
+    def read(self, e: Expr) -> tuple[Expr, Letters]:
+        """An expression in vectors and matrices, and the letters that are free in it."""
+        match e:
+            case Name():
+                return self.name(e)
+            case Negate():
+                inner, letters = self.read(e.operand)
+                return replace(e, operand=inner), letters
+            case Reduce() if e.kind == "sum" and e.variable in self.letters and _counts_units(e):
+                return self.sum(e.variable, e.body, e.span)
+            case Reduce():
+                inner, letters = self.read(e.body)
+                return replace(e, body=inner), letters
+            case Call():
+                return self.call(e)
+            case Binary() if e.operator in PRODUCTS and not any(self.counted(n) for n, _ in names_in(e)):
+                return e, ()  # of whole vectors and matrices as it stands
+            case Binary() if e.operator in PRODUCTS:
+                return self.product([self.read(f) for f in _factors(e)], e.span)
+            case Binary():
+                left, a = self.read(e.left)
+                right, b = self.read(e.right)
+                if e.operator in ("+", "-", "/") and len(a) == len(b) == 2 and a == b[::-1] != b:
+                    right, b = Transposed(right, e.span), a
+                if a and b and a != b:
+                    raise self.error(f"{' and '.join(a + b)} count different entries here", e.span)
+                return replace(e, left=left, right=right), a or b
+        return e, ()
+
+    def call(self, e: Call) -> tuple[Expr, Letters]:
+        """A function entry by entry; of whole vectors (softmax, dot) it takes these."""
+        args = [self.read(a) for a in (*e.args, *e.parameters)]
+        count = len(e.args)
+        made = replace(e, args=tuple(a for a, _ in args[:count]), parameters=tuple(a for a, _ in args[count:]))
+        letters = tuple(dict.fromkeys(letter for _, found in args for letter in found))
+        function = function_of(e)
+        if function is not None and function.shape == "pair":
+            return made, ()
+        if len(args) > 1 and len(letters) > 1:
+            raise self.error(f"{e.function} of {' and '.join(letters)}: entries of different vectors", e.span)
+        return made, letters
+
+    def product(self, factors: list[tuple[Expr, Letters]], span: Span) -> tuple[Expr, Letters]:
+        """Factors of one entry: of one letter they meet entry by entry, of two they make an outer product."""
+        result, letters = factors[0]
+        for factor, others in factors[1:]:
+            if not (letters or others):
+                result = Binary(" ", result, factor, span)
+            elif not (letters and others):
+                result, letters = Binary("*", result, factor, span), letters or others
+            elif letters == others:
+                result = Binary("*", result, factor, span)
+            elif len(letters) == len(others) == 1:
+                result, letters = Call("outer", (result, factor), (), span), letters + others
+            else:
+                raise self.error(f"{' and '.join(letters + others)} stand side by side without a sum", span)
+        return result, letters
+
+    def sum(self, letter: str, body: Expr, span: Span) -> tuple[Expr, Letters]:
+        """Σ over a letter."""
+        if isinstance(body, Binary) and body.operator in ("+", "-"):
+            left, a = self.sum(letter, body.left, span)
+            right, b = self.sum(letter, body.right, span)
+            if a and b and a != b:
+                raise self.error(f"{' and '.join(a + b)} count different entries here", span)
+            return replace(body, left=left, right=right), a or b
+        if isinstance(body, Negate):
+            whole, found = self.sum(letter, body.operand, span)
+            return replace(body, operand=whole), found
+        factors = [self.read(f) for f in _factors(body)]
+        outside = [f for f in factors if letter not in f[1]]
+        vectors = [f for f in factors if f[1] == (letter,)]
+        matrices = [f for f in factors if letter in f[1] and len(f[1]) == 2]
+        if not vectors and not matrices:
+            raise self.error(f"nothing in this sum has the index {letter}", span)
+        if len(matrices) > 2 or (len(matrices) == 2 and vectors) or any(len(f[1]) > 2 for f in factors):
+            raise self.error(f"a sum over {letter} of more than a matrix and vectors", span)
+        inner: tuple[Expr, Letters]
+        if len(matrices) == 2:
+            one, (i, _) = _turned(matrices[0], letter, last=True)
+            other, (_, k) = _turned(matrices[1], letter, last=False)
+            inner = Binary("@", one, other, span), (i, k)
+        elif matrices:
+            matrix, (row, _) = _turned(matrices[0], letter, last=True)
+            if not vectors:
+                raise self.error(f"a sum over {letter} of the entries of a matrix alone", span)
+            vector, _ = self.product(vectors, span)
+            inner = Binary("@", matrix, vector, span), (row,)
+        elif len(vectors) == 2:
+            inner = Call("dot", (vectors[0][0], vectors[1][0]), (), span), ()
+        else:
+            inner = Call("sum", (self.product(vectors, span)[0],), (), span), ()
+        return self.product([*outside, inner], span) if outside else inner
+
+
+def _turned(matrix: tuple[Expr, Letters], letter: str, last: bool) -> tuple[Expr, Letters]:
+    """A matrix with the letter of the sum as its last index, or as its first: transposed if need be."""
+    e, letters = matrix
+    return matrix if letters[1 if last else 0] == letter else (Transposed(e, e.span), letters[::-1])
+
+
+def _factors(e: Expr) -> list[Expr]:
+    """The factors of a product, from left to right."""
+    found: list[Expr] = []
+    while isinstance(e, Binary) and e.operator in PRODUCTS:
+        found.append(e.right)
+        e = e.left
+    return [e, *reversed(found)]
