@@ -198,7 +198,7 @@ class Source:
             )
             return self.error(f"{text} cannot stand in a recurrence", token, hint)
         if text.startswith("\\"):
-            known = [*GREEK, *FUNCTIONS, *SYMBOLS, *ACCENTS, *STYLES, *TEXTS, *SPACES, "sum", "prod"]
+            known = [*GREEK, *FUNCTIONS, *SYMBOLS, *ACCENTS, *STYLES, *TEXTS, *SPACES, *BREAKS, *BRACED, "sum", "prod"]
             # A misspelling keeps its first letter and most of the others; what is only similar is no help.
             like = [
                 name for name in known if len(name) > 2 and name[0] == text[1:2] and abs(len(name) + 1 - len(text)) < 3

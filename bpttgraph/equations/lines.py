@@ -16,7 +16,6 @@ __all__ = [
     "NAME_A_PART",
     "Line",
     "cut",
-    "join",
     "unclosed",
 ]
 
@@ -93,23 +92,3 @@ def ends_it(tokens: list[Token], i: int) -> bool:
 def unclosed(source: Source, bracket: Token) -> BPTTError:
     missing = CLOSING[bracket.kind]
     return source.error(f"unbalanced bracket: {bracket.text!r} is never closed", bracket, f"add {missing!r}")
-
-
-def join(lines: list[Line]) -> list[Line]:
-    """A line that begins with an operator, or that follows one and has no `=`, continues the equation before it.
-
-    So does a line of LaTeX without `=`: there, the end of a line is white space.
-    """
-    result: list[Line] = []
-    operators = {*BINARY, "="}
-    for line in lines:
-        before = result[-1].tokens if result else []
-        if before and line.tokens:
-            bare = all(token.kind != "=" for token in line.tokens)
-            follows = bare and before[-1].kind in operators
-            wraps = bare and line.wrapped and any(t.latex for t in line.tokens) and any(t.latex for t in before)
-            if follows or wraps or line.tokens[0].kind in operators:
-                before += line.tokens
-                continue
-        result.append(line)
-    return result

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from .latex import GREEK, Source, Token, words
-from .lines import BINARY, CLOSING, Line, join
+from .lines import BINARY, CLOSING, Line
 from .notes import Note
 from .vocabulary import known_function
 
@@ -57,7 +57,7 @@ def equations_of(source: Source, pieces: list[Line], expression: bool = False) -
         raise source.error("these are words and no equation: there is no '='", words.tokens[0], hint)
     page.refuse_convolutions(pieces)
     lines = page.without_prose(page.blocks([part for piece in pieces for part in page.apart(piece)]))
-    lines = join(lines)
+    lines = page.joined(lines)
     for line in lines:
         if line.tokens:
             page.trim(line)
@@ -328,6 +328,29 @@ class Page:
         while at and tokens[at - 1].kind in ("-", "'"):
             at -= 1
         return at if at < places[0] else 0
+
+    def joined(self, lines: list[Line]) -> list[Line]:
+        """A line that begins with an operator, or that follows one and has no `=`, continues the equation before it.
+
+        So does a line of LaTeX without `=`: there, the end of a line is white space.
+        """
+        latex = any(token.latex for line in lines for token in line.tokens)
+        result: list[Line] = []
+        operators = {*BINARY, "="}
+        for line in lines:
+            before = result[-1].tokens if result else []
+            if before and line.tokens:
+                bare = all(token.kind != "=" for token in line.tokens)
+                follows = bare and before[-1].kind in operators
+                if follows or line.tokens[0].kind in operators:
+                    before += line.tokens
+                    continue
+                if bare and line.wrapped and latex:
+                    self.say("this line was read as going on with the equation before it", line.tokens)
+                    before += line.tokens
+                    continue
+            result.append(line)
+        return result
 
     # -- one equation --------------------------------------------------------------------------------------------------
 

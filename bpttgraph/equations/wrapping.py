@@ -31,6 +31,13 @@ def _break(found: re.Match[str]) -> str:
     return "\n" + _blank(found)[1:]
 
 
+def _ends(found: re.Match[str]) -> str:
+    """`\\f{align}{ … \\f}` without both."""
+    opening = found[0].index("}") + 1
+    opening += found[0].startswith("{", opening)
+    return "\n" + " " * (opening - 1) + found[0][opening:-3] + "\n  "
+
+
 def _script(found: re.Match[str]) -> str:
     sign = "}" if found[1] else "_{" if found[2].lower() == "sub" else "^{"
     return sign.ljust(len(found[0]))
@@ -87,7 +94,7 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]]
     (re.compile(r":math:(?=`)|\$(?=`)|(?<=`)\$"), _blank, None),
     (re.compile(r"^[ \t]*(?:>>>|\.\.\.(?=[ \t])|>)[ \t>]*", re.M), _blank, None),
     (re.compile(r"^[ \t]*[:*#;]+[ \t]*(?=<math)", re.M), _blank, None),
-    (re.compile(r"\{\{NumBlk\|[:*]*\||\|[0-9a-z]{0,4}(?:\|[^{}|\n]*)*\}\}"), _blank, None),
+    (re.compile(r"\{\{NumBlk\|[:*]*\||\|[0-9a-z]{0,4}(?:\|[^{}|\n]{0,40}){0,4}\}\}"), _blank, None),
     (re.compile(r"/\*[^*]*\*/|\"\"\""), _blank, None),
     (re.compile(r"<!--[^<>]*-->"), _blank, None),
     (re.compile(r"<(/?)(sub|sup)(?:\s[^<>\n]{0,200})?>", re.I), _script, None),
@@ -95,7 +102,7 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]]
     (re.compile(rf"(?<![\^{{])</?(?:{_BLOCK})(?:\s[^<>\n]{{0,200}})?\s?/?>", re.I), _break, None),
     (re.compile(r"\"[^\"\n]*\"|[“„][^“”\n]*[“”]"), _quoted, "what stands in quotation marks was left out"),
     (re.compile(r"&(?:[a-zA-Z]{2,12}[0-9]{0,2}|#[0-9]{2,6}|#x[0-9a-fA-F]{2,6});"), _entity, None),
-    (re.compile(rf"[\\@]f(?:\{{{_DOXYGEN_BLOCKS}\}}\{{?|\}})"), _break, None),
+    (re.compile(rf"[\\@]f\{{{_DOXYGEN_BLOCKS}\}}\{{?(?:[^\\@]|[\\@](?!f\}})){{0,4000}}[\\@]f\}}"), _ends, None),
     (re.compile(r"[\\@]f(?=[][()])"), lambda found: " \\", None),
     (re.compile(r"[\\@]f(?=\$)"), _blank, None),
     (re.compile(_ROW, re.M), _cells, "the cells of the table without an equation were left out"),
