@@ -130,6 +130,7 @@ TOKEN = re.compile(
     |(?P<command>\\(?:[a-zA-Z]+\*?|.))
     |(?P<newline>{NEWLINE})
     |(?P<space>[^\S\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]+|~|\ufeff|\u200b|&)
+    |(?P<product>%\*%)
     |(?P<comment>[#%].*)
     |(?P<transposed>\.T(?![\w\[(]))
     |(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
@@ -350,6 +351,8 @@ def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> l
                 add("&", value, start, at)
             space = True
             wide |= value == "&" or len(value) > 1 or value == "\t"
+        elif match["product"]:
+            add("@", "@", start, at)  # of R
         elif match["transposed"]:
             add("ᵀ", value, start, at)
         elif match["subword"]:

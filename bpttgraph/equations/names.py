@@ -162,7 +162,7 @@ class Names:
             self.at += 1
             return True
         if token.kind in ("_", "sub"):
-            if known_function(marks.base) and first.latex and not marks.base == "σ":
+            if known_function(marks.base) not in (None, "softmax") and first.latex and not marks.base == "σ":
                 raise self.source.error(f"{marks.base} cannot carry a subscript", token, f"write {marks.base}(…)")
             taken = self.lower(marks, self.script(), token)
         elif token.kind in ("^", "sup"):
@@ -388,7 +388,7 @@ class Names:
 
     def bound(self, text: str) -> Index | None:
         """The step at which a sum begins or ends."""
-        raw = step_index(text)
+        raw = step_index("T" if re.fullmatch(r"T_\w", text) else text)  # T_x: the length of x
         return raw and (self.notation.index(text, {str(raw.variable)}) or raw)
 
 

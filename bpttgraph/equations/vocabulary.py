@@ -32,5 +32,6 @@ def whole_words() -> frozenset[str]:
 def known_function(name: str) -> str | None:
     """The canonical name of a known function ("σ" and "ReLU" are "sigmoid" and "relu"), or None."""
     words = _words()
-    # Slides spell Softmax and ReLU with capitals.
-    return words.get(name) or (lower if (lower := name.lower()) in known_functions() else None)
+    # Slides spell Softmax and ReLU with capitals. Norm is a layer; the norm of a vector has a small letter.
+    lower = name.lower()
+    return words.get(name) or (lower if lower in known_functions() and name != "Norm" else None)

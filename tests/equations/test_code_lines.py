@@ -32,6 +32,7 @@ LINES = {
     "s[t,:] = np.matmul(A, s[t-1,:]) + x[:, t] + y[..., t+1]": "s[t] = A @ s[t-1] + x[t] + y[t+1]",
     "h(:,t) = tanh(A*h(:,t-1) + 2*x(:,t) + b)": "h[t] = tanh(A · h[t-1] + (2 · x[t]) + b)",
     "h[t] = tanh.(A * h[t-1] .+ b) .* f[t] .^ 2": "h[t] = tanh(A · h[t-1] + b) * f[t]^2",
+    "h[t] = tanh(W %*% h[t-1] + x[t])  % R": "h[t] = tanh(W @ h[t-1] + x[t])",
     "c[t] = f[t] .* c[t-1] + i[t] .* g[t]": "c[t] = f[t] * c[t-1] + i[t] * g[t]",
     "h[t] = 1./2 * h[t-1] + math.exp(-a) * x[t]": "h[t] = 1/2 * h[t-1] + exp(-a) * x[t]",
 }

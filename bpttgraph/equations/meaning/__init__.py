@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..syntax import Program
+from .attention import positions
 from .columns import apply_columns
 from .constants import constants
 from .definitions import say_definitions
@@ -20,6 +21,7 @@ from .units import sums_to_products
 __all__ = ["PASSES", "understand"]
 
 PASSES: tuple[Callable[[Program], Program], ...] = (
+    positions,
     sums_to_products,
     apply_columns,
     supply_steps,

@@ -1,9 +1,11 @@
-"""Functions that go by several definitions: it is said by which one they are read."""
+"""Functions that go by several definitions: it is said by which one they are read. Convolutions are refused."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+from ...errors import BPTTError
 from ..notes import Note
 from ..syntax import Program
 from ..trees import calls
@@ -21,8 +23,24 @@ DEFINED = {
 """The functions of the language whose name does not settle their value, with the value."""
 
 
+_CONVOLUTION = re.compile(r"(?i)conv(?:[123]d|olve|olution)?(?:_\w+)?")
+
+
 def say_definitions(program: Program) -> Program:
-    """A note at the first call of each function that has more than one definition."""
+    """A note at the first call of each function that has more than one definition.
+
+    Raises:
+        BPTTError: a call of a convolution.
+    """
     first = {call.function: call for e in reversed(program.equations) for call in calls(e.right)}
+    for name, call in first.items():
+        if _CONVOLUTION.fullmatch(name):
+            raise BPTTError(
+                f"{name} is a convolution, which this language has not",
+                "write the recurrence of one place with matrices, h[t] = tanh(W x[t] + U h[t-1]), or let another "
+                "letter stand for it, such as k(x[t])",
+                text=program.text,
+                span=call.span,
+            )
     notes = [Note.at(f"{name} is {DEFINED[name]}", call.span) for name, call in first.items() if name in DEFINED]
     return replace(program, notes=(*program.notes, *notes)) if notes else program
