@@ -65,7 +65,7 @@ __all__ = ["check"]
     metavar="T",
     help="Number of steps; for blocks encoder=4,decoder=2.  [default: those of the answer's instance, or 5]",
 )
-@shared("loss", "truncate", "let", "size", "inputs", "reduce", "quiet")
+@shared("loss", "truncate", "let", "layers", "size", "inputs", "reduce", "quiet")
 def check(
     source: str | None,
     answer: str | None,
@@ -102,7 +102,7 @@ def check(
         with busy("checking"):
             verdict = profiles.judge(profile, source, answer or "", {**options, "let": let}, **rest)
     else:
-        rec = load(source or "", let)
+        rec = load(source or "", let, options["layers"])
         if made is not None:
             _make(rec, made, seed or 0, batch, options)
             return

@@ -46,6 +46,9 @@ def shared(*names: str) -> Option:
             metavar="NAME=VALUE",
             help="Bind an abstract function: --let phi=tanh, --let 'f(x, h; w, u)=tanh(w x + u h)'.",
         ),
+        "layers": click.option(
+            "--layers", type=int, metavar="L", help="Number of layers, where a letter of the text counts them."
+        ),
         "size": click.option(
             "--size",
             "size",
@@ -97,26 +100,28 @@ def whole(text: str, option: str) -> int:
         ) from None
 
 
-def load(source: str, let: tuple[str, ...]) -> Recurrence:
+def load(source: str, let: tuple[str, ...], layers: int | None = None) -> Recurrence:
     """The recurrence that CELL, FILE or - stands for."""
     from ..equations import cell, cells, recurrence
 
     bindings = pairs(let, "let")
     fix = "give the equations of one recurrence"
     if source.partition(":")[0] in cells():
+        if layers is not None:
+            raise BPTTError(f"the cell {source} has no letter that counts layers", "leave --layers out")
         return cell(source, bindings or None)
     if source == "-":
         if sys.stdin is None:
             raise BPTTError("there is no standard input", "give the name of a cell or a file")
         content = sys.stdin.buffer.read(MAX_BYTES + 1)
         within(len(content), MAX_BYTES, "standard input has {} bytes or more", fix)
-        return recurrence(decoded(content, "standard input"), bindings or None)
+        return recurrence(decoded(content, "standard input"), bindings or None, layers)
     path = Path(source)
     if not os.path.exists(source) or os.path.isdir(source):  # which, unlike Path's, take any text
         raise BPTTError(
             f"there is no cell and no file {source!r}", nearest(source, cells()) + " (bpttgraph cells lists them all)"
         )
-    rec = recurrence(read_text(path, MAX_BYTES, fix), bindings or None)
+    rec = recurrence(read_text(path, MAX_BYTES, fix), bindings or None, layers)
     if path.is_file():  # a pipe has no name of its own
         rec.title = path.stem
     return rec

@@ -62,7 +62,7 @@ class _Formats(click.Option):
         "for blocks encoder=4,decoder=2.  [default: 3]"
     ),
 )
-@shared("loss", "truncate", "let", "size", "inputs", "reduce", "quiet")
+@shared("loss", "truncate", "let", "layers", "size", "inputs", "reduce", "quiet")
 @click.option(
     "--detail",
     type=click.Choice(_DETAILS),
@@ -151,7 +151,7 @@ def derive(
         seed,
         batch,
     )
-    rec = load(source, let)
+    rec = load(source, let, options["layers"])
     from ..derive.onehot import checked_classes, classes_in
 
     unrolled = unroll(rec, {**options, "steps": None} if symbolic else options)
@@ -283,7 +283,7 @@ def _command(
     for name in wrt:
         words += ["--wrt", name]
     defaults = {"loss": "every", "inputs": "every", "reduce": "sum", "notation": "pascanu"}
-    for key in ("steps", "loss", "truncate", "inputs", "reduce", "detail", "notation", "onehot"):
+    for key in ("steps", "layers", "loss", "truncate", "inputs", "reduce", "detail", "notation", "onehot"):
         value = options.get(key)
         if value is not None and value != defaults.get(key):
             words += [f"--{key}", str(value)]

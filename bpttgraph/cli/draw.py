@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--wrt", metavar="NAME", help="For views of a gradient: what it is by.  [default: the recurrent weights]")
 @click.option("--term", metavar="T,K", help="For paths: only the terms of loss step T through the use at step K.")
 @click.option("--numbers", is_flag=True, help="For views of a gradient: norms, on a random instance (seed 0).")
-@shared("steps", "loss", "truncate", "let", "size", "inputs", "reduce", "quiet")
+@shared("steps", "loss", "truncate", "let", "layers", "size", "inputs", "reduce", "quiet")
 @click.option(
     "--fold/--no-fold",
     default=None,
@@ -90,7 +90,7 @@ def draw(
     """Draw the computation graph: folded, unrolled, with its gradient, term by term, by contributions, or one step."""
     if output is not None:
         check_place(output, folders=False)
-    rec = load(source, let)
+    rec = load(source, let, options["layers"])
     style: dict[str, Any] = {"labels": labels, "theme": theme, "fit": fit}
     if rec.definitions and not rec.every:
         figure = _expression(rec, at, style)

@@ -25,7 +25,7 @@ _FILES = (".svg", ".png", ".pdf", ".json", ".csv")
 @click.option(
     "--steps", default="50", show_default=True, metavar="T", help="Number of steps; for blocks encoder=9,decoder=9."
 )
-@shared("loss", "let", "size", "inputs", "reduce", "quiet")
+@shared("loss", "let", "layers", "size", "inputs", "reduce", "quiet")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the random instance.")
 @click.option("--radius", type=float, help="Scale the recurrent matrices to this spectral radius.")
 @click.option(
@@ -92,7 +92,7 @@ def flow(
         clip({}, "global", limit)  # a wrong limit is an error before anything is measured
     if source is None:
         raise BPTTError("there is no recurrence", "name a CELL or FILE, or write --compare")
-    unrolled = unroll(load(source, let), {"steps": steps, **options})
+    unrolled = unroll(load(source, let, options["layers"]), {"steps": steps, **options})
     if truncations and unrolled.columns > 60:
         raise BPTTError(
             f"{unrolled.columns} steps are too many for the table of truncations", "compare them on --steps 60 or fewer"

@@ -67,9 +67,9 @@ def chosen(name: str, source: str | None) -> Profile:
 
 
 def _unrolling(options: dict[str, Any]) -> tuple[int | None, dict[str, Any]]:
-    if options["let"] or options["inputs"] != "every" or options["size"]:
+    if options["let"] or options.get("layers") or options["inputs"] != "every" or options["size"]:
         raise BPTTError(
-            "--let, --inputs and --size do not go with --profile",
+            "--let, --layers, --inputs and --size do not go with --profile",
             "write a profile of your own: bpttgraph profiles NAME",
         )
     loss: Any = options["loss"]

@@ -60,7 +60,7 @@ __all__ = ["train"]
 @click.option("--start", default="", help="What the sample begins with.")
 @click.option("--temperature", default=1.0, show_default=True, help="Below 1 likely text, above 1 varied text.")
 @click.option("--let", "let", multiple=True, metavar="NAME=VALUE", help="Bind an abstract function: --let phi=tanh.")
-@shared("quiet")
+@shared("layers", "quiet")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
 def train(
     source: str,
@@ -73,6 +73,7 @@ def train(
     start: str,
     temperature: float,
     let: tuple[str, ...],
+    layers: int | None,
     quiet: bool,
     as_json: bool,
     scale: str,
@@ -94,7 +95,7 @@ def train(
     text = read_text(text_file, LONGEST, "train on a part of it")
     if start:
         Vocabulary.of(text).encode(start)  # a misspelt start is an error before an hour of training, not after it
-    rec = load(source, let)
+    rec = load(source, let, layers)
     say_reading(rec, quiet)
     with progress(iterations, "training") as show:
 

@@ -26,13 +26,16 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def recurrence(text_or_function: str | Callable[..., Any], let: Mapping[str, Any] | None = None) -> Recurrence:
+def recurrence(
+    text_or_function: str | Callable[..., Any], let: Mapping[str, Any] | None = None, layers: int | None = None
+) -> Recurrence:
     """A recurrence from equations as the lecture writes them, or from a Python function of one step.
 
     Args:
         text_or_function: equations in plain text, Unicode or LaTeX; or `def step(h, x, *, W_h, W_x, b)` with NumPy
             calls inside.
         let: what abstract functions stand for, `{"phi": "tanh"}` or `{"f(x, h; w, u)": "tanh(w x + u h)"}`.
+        layers: how many layers there are, where a letter of the text counts them, `h_t^{(l)}`.
 
     Raises:
         BPTTError: with the line, a caret and one fix.
@@ -43,9 +46,13 @@ def recurrence(text_or_function: str | Callable[..., Any], let: Mapping[str, Any
         ('W_xh', 'W_hh')
     """
     if callable(text_or_function):
+        from ..errors import BPTTError
         from .tracing import from_function
+
+        if layers is not None:
+            raise BPTTError("a Python function has no letter that counts layers", "leave layers out")
 
         return from_function(text_or_function, let)
     from .model import from_text
 
-    return from_text(text_or_function, let)
+    return from_text(text_or_function, let, layers)

@@ -49,7 +49,7 @@ def parse(text: str) -> Program:
         [line.block for line in reader.lines if line.block] + [e.block for e in equations if e.block]
     )
     latex = any(line.latex for line in reader.lines)
-    return Program(equations, tuple(blocks), text, tuple(reader.notes), latex, let=tuple(let))
+    return Program(equations, tuple(blocks), text, tuple(reader.notes), latex, let=tuple(let), layers=reader.layers)
 
 
 def body_of(reader: Reader, given: Given) -> str:

@@ -21,7 +21,7 @@ from .binding import bind, checked_let, fold_steps
 from .definitions import Definition, Read, components
 from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
-from .meaning import understand
+from .meaning import counted, understand
 from .syntax import Call, Equation, Expr, Name, Program, Reduce
 from .totals import steps_of, summands, together
 from .trees import calls, children, names_in
@@ -559,6 +559,6 @@ def _again(
     return rec
 
 
-def from_text(text: str, let: Mapping[str, Any] | None = None, **options: Any) -> Recurrence:
-    """A recurrence from equations as text."""
-    return Recurrence(understand(parse(text)), let, **options)
+def from_text(text: str, let: Mapping[str, Any] | None = None, layers: int | None = None, **options: Any) -> Recurrence:
+    """A recurrence from equations as text; `layers` says how many there are where a letter counts them."""
+    return Recurrence(understand(counted(parse(text), layers)), let, **options)

@@ -137,6 +137,8 @@ class Names:
             undecided = (Marks(base, number=marks.number, labels=marks.labels[:-1]).text, int(last))
         elif index is None and marks.maybe and not marks.labels:
             undecided = (marks.base, int(marks.number))
+        if text == self.notation.last and index is None:
+            text = "T"
         stop = self.tokens[self.at - 1].stop
         token = Token("name", text, first.start, stop, first.space, first.latex, first.whole, look)
         token.name = Name(text, index, self.source.span(first.start, stop), None, marks.layer)

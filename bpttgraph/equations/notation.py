@@ -226,7 +226,9 @@ def survey(lines: list[Line], counted: frozenset[str] = frozenset()) -> Notation
         if step in letter.variables():
             beside |= letter.variables()
     beside -= {step, "T"}
-    layers = {v for v in beside - bound if v in evidence.moved or v in LAYER_LETTERS} | (counted - {step})
+    raised = {str(s.variable) for letter in letters for m in letter.marks if m.kind == "^" for s in m.steps}
+    layers = {v for v in beside - bound if v in evidence.moved or (v in LAYER_LETTERS and v in raised)}
+    layers |= counted - {step}
     rivals = strong - {step} - layers - bound
     stepped = {letter.base for letter in letters if step in letter.variables()}
     bare_left = any(m.bare for a in letters if a.left for m in a.marks for s in m.steps if s.variable == step)

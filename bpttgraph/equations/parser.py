@@ -13,6 +13,7 @@ from ..errors import BPTTError, expect
 from .bars import plain_brackets
 from .choices import chosen
 from .code import plain
+from .counts import without_counts
 from .given import given_functions
 from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
@@ -54,6 +55,9 @@ class Reader:
         self.notes: list[str] = []
         bare, notes = unwrap(text)
         self.notes += notes
+        bare, notes, counts = without_counts(bare)
+        self.notes += notes
+        self.layers = min(counts.values(), default=None)
         bare, notes = without_ranges(bare)
         self.notes += notes
         tokens, notes = plain(self.source, scan(Source(bare)))
@@ -73,11 +77,13 @@ class Reader:
         for line in lines:
             line.tokens = plain_brackets(self.source, line.tokens)
             line.tokens = split_letters(line, whole)
-        self.notation = survey(lines)
+        self.notation = survey(lines, frozenset(counts))
         if self.notation.step != "t" and (place := self.notation.place):
             span = self.source.span(place.start, place.stop)
             step = self.notation.step
             self.notes.append(Note.at(f"{step} counts the steps: {step} is read as t, {step}-1 as t-1", span))
+        if self.notation.last not in ("", "T"):
+            self.notes.append(f"{self.notation.last}, where a sum over the steps ends, was read as their number T")
         for line in lines:
             line.tokens = Names(self.source, line, self.notation).run()
         self.notes += tell_styles_apart(self.source, lines)

@@ -138,7 +138,8 @@ class Equation:
 @dataclass(frozen=True, slots=True)
 class Program:
     """The equations of a text. `let`: functions whose formula it gives, as pairs of texts; `notes`: what was assumed or
-    dropped; `latex`: whether it is LaTeX; `rows`: whether its vectors are rows, as in `x_t W`."""
+    dropped; `latex`: whether it is LaTeX; `rows`: whether its vectors are rows, as in `x_t W`.
+    `layers`: how many layers there are, if a letter counts them; `asked`: whether the user said so."""
 
     equations: tuple[Equation, ...]
     blocks: tuple[str, ...]
@@ -147,3 +148,5 @@ class Program:
     latex: bool = False
     rows: bool = False
     let: tuple[tuple[str, str], ...] = ()
+    layers: int | None = None
+    asked: bool = False

@@ -14,15 +14,17 @@ from .attention import positions
 from .columns import apply_columns
 from .constants import constants
 from .definitions import say_definitions
+from .layers import counted, write_layers
 from .rows import rows_or_columns
 from .steps import supply_steps
 from .units import sums_to_products
 
-__all__ = ["PASSES", "understand"]
+__all__ = ["PASSES", "counted", "understand"]
 
 PASSES: tuple[Callable[[Program], Program], ...] = (
     positions,
     sums_to_products,
+    write_layers,
     apply_columns,
     supply_steps,
     say_definitions,
