@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 
 from ..errors import BPTTError, Span
 from .functions import function_of
-from .kinds import keeps_shape
+from .kinds import capital, keeps_shape
 from .notes import Note
 from .products import Factor, Undecided, arrange, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 from .text import brief
+from .trees import names_in
 
 __all__ = ["Surroundings", "elaborate"]
 
@@ -131,9 +132,15 @@ def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
             text=s.text,
             span=e.span,
         )
-    if e.operator != "^" or base < 2:
-        return
     name, power = brief(e.left), brief(e.right)
+    of_one = (
+        exponent == 0
+        and isinstance(e.left, Binary)
+        and power.startswith("-")
+        and any(n.index is None and capital(n.name) for n, _ in names_in(e.left))
+    )  # (1 - A)^{-1}: the 1 may be the identity
+    if e.operator != "^" or not (base == 2 or of_one):
+        return
     plain = isinstance(e.left, Name)
     if isinstance(e.right, Negate) or power.startswith("-"):
         message = f"{name}^{power}: the inverse of a matrix is not known here, and entry by entry it would be another"

@@ -307,6 +307,8 @@ class Names:
             return False
         if (marks.base, text) in self.notation.labels:
             return True
+        if marks.base == "e" and not followed:  # the exponential function
+            return False
         if len(text) > 1 or followed:
             return self.line.latex
         if token.kind == "^" and self.tokens[self.at - 1].kind == "word" and self.apart(token):

@@ -294,6 +294,12 @@ class Parser:
                 return Binary(
                     "/", result, Number(float(below.text), self.source.span(below.start, below.stop)), self.span(token)
                 )
+        # `1/T sum_t …` is a mean: a sum is divided by no name before it
+        if [t.kind for t in tokens[self.at : self.at + 3]] == ["/", "name", "reduce"]:
+            self.at += 2
+            below = tokens[self.at - 1]
+            assert below.name is not None
+            return Binary("/", result, below.name, self.span(token))
         return result
 
     def reduction(self, token: Token) -> Expr:

@@ -50,15 +50,16 @@ def _equation(d: Definition, right: Expr) -> str:
 def _roles(rec: Recurrence) -> dict[str, str]:
     """Every name with its role: what is computed first, then what is given, then what is learned."""
     found: dict[str, str] = {}
+    losses, targets = ((), ()) if rec.sums_outputs else (rec.losses, rec.targets)
     for d in rec.definitions:
         for base in d.bases:
             kinds = [
                 kind
-                for kind, names in (("state", rec.states), ("output", rec.outputs), ("loss", rec.losses))
+                for kind, names in (("state", rec.states), ("output", rec.outputs), ("loss", losses))
                 if base in names
             ]
             found[base] = " and ".join(kinds) or ("total" if base == rec.total else "value")
-    found |= {i: "target" if i in rec.targets else "input" for i in rec.inputs if i not in found}
+    found |= {i: "target" if i in targets else "input" for i in rec.inputs if i not in found}
     return found | dict.fromkeys(rec.parameters, "parameter")
 
 

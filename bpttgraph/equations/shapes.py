@@ -255,6 +255,9 @@ class _Solver:
         def step() -> bool:
             ranks = [s.rank for s in shapes]
             if None in ranks:
+                unknown = [s for s in shapes if s.rank is None]
+                if len(unknown) == 1 and out.rank is not None and not any(ranks):
+                    self.same(out, unknown[0], place)  # numbers times what the product is
                 return False
             if any((r or 0) > 2 for r in ranks):
                 return True
@@ -614,6 +617,7 @@ def _scalar_states(equations: list[Lines], habits: Habits) -> set[str]:
         while isinstance(right, Call) and keeps_shape(right):
             right = (*right.args, *right.parameters)[0]
         numbers = [t for t in terms(right) if looks(t, habits).rank == 0 and _reads(t, key)]
+        numbers = [t for t in numbers if left[0] not in _reads(t, key)]  # n^T h[t-1] is a number made of a vector h
         rest = [t for t in terms(right) if t not in numbers]
         if len(left) == 1 and numbers and all(_reads(t, key) <= {left[0]} and _only_numbers(t, habits) for t in rest):
             found.add(left[0])

@@ -17,8 +17,9 @@ from .kinds import capital, chains, greek
 from .latex import GREEK
 from .model import Recurrence
 from .notes import Note
+from .products import factors
 from .settings import explicit, infer_shapes
-from .syntax import Binary, Expr, Name
+from .syntax import Binary, Expr, Name, Number
 from .text import brief
 from .trees import names_in, walk
 
@@ -186,12 +187,28 @@ def _letters(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", name) if c not in "\u20d6\u20d7")
 
 
+def _fractions(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`1/τ x` is 1/(τ x) here and (1/τ) x to others."""
+    for d in rec.definitions:
+        for e, _ in walk(d.right):
+            if not (isinstance(e, Binary) and e.operator == "/" and isinstance(e.left, Number)):
+                continue
+            parts, explicit = factors(e.right)
+            line = rec.text.splitlines()[e.span.line - 1] if e.span.line <= len(rec.text.splitlines()) else ""
+            before = line[e.left.span.end : e.right.span.column]
+            if len(parts) > 1 and not any(explicit) and "/" in before and "(" not in before:
+                rest = brief(parts[0], 40), " ".join(brief(p, 40) for p in parts[1:])
+                yield Note.at(f"{brief(e.left)}/{rest[0]} {rest[1]} is read as {brief(e)}, not as "
+                              f"({brief(e.left)}/{rest[0]}) {rest[1]}", e.span)  # fmt: skip
+
+
 _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _numbers,
     _words,
     _constants,
     _powers,
     _stars,
+    _fractions,
     _nothing_is_carried,
     _unread,
     _near,

@@ -64,6 +64,9 @@ CASES = [
      lambda d: d["S[0]"] - d["β"][0] * np.outer(d["S[0]"] @ d["k"][0], d["k"][0])),
     ("h_t = e^{-a} h_{t-1} + W x_t", "h", lambda d: np.exp(-d["a"]) * d["h[0]"] + d["W"] @ d["x"][0]),
     ("h_t = \\sin(2 \\pi x_t) + h_{t-1}", "h", lambda d: np.sin(2 * np.pi * d["x"][0]) + d["h[0]"]),
+    ("h_t = (I - a K) h_{t-1} + B x_t", "h", lambda d: d["h[0]"] - d["a"] * (d["K"] @ d["h[0]"]) + d["B"] @ d["x"][0]),
+    ("h_t = e^{-a_t} \\odot h_{t-1} + W x_t", "h", lambda d: np.exp(-d["a"][0]) * d["h[0]"] + d["W"] @ d["x"][0]),
+    ("h_t = h_{t-1} + m n^T h_{t-1}", "h", lambda d: d["h[0]"] + d["m"] * (d["n"] @ d["h[0]"])),
     ("h_t = h_{t-1} / T + W x_t", "h", lambda d: d["h[0]"] / 2 + d["W"] @ d["x"][0]),
 ]  # fmt: skip
 
@@ -109,6 +112,7 @@ def test_rows_or_columns(text: str, rows: bool) -> None:
         ("h_t = W^2 h_{t-1} + x_t", ("W_2", "W @ W", "every entry")),
         ("h_t = (I - A)^{-1} (h_{t-1} + B x_t)", ("inverse",)),
         ("h_t = U r_t h_{t-1} + x_t; r_t = \\sigma(V x_t)", ("(U r[t]) ∘ h[t-1]", "U (r[t] ∘ h[t-1])")),
+        ("h_t = (1 - A)^{-1} (1 + A) h_{t-1} + x_t", ("inverse",)),
         ("h_t = \\sum_{k=0}^{t} A^{t-k} B x_k", ("power", "A^(t - k)")),
         ("h_t = r_t h_{t-1} U + x_t V; r_t = \\sigma(x_t W)", ("r[t] ∘ (h[t-1] U)", "(r[t] ∘ h[t-1]) U")),
     ],
