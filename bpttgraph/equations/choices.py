@@ -88,10 +88,13 @@ class _Choices:
         """Write the environment that begins here; the place after it, or `at` if it is no choice."""
         end = self.end(at)
         rows = [self.row(tokens) for tokens in _split(self.tokens[at + 1 : end], ("break", ";", "newline")) if tokens]
-        if end == at or not any(condition is not None for _, condition in rows):
-            return at
         opening = self.tokens[at]
         letters = self.letters()
+        conditions = [condition for _, condition in rows if condition is not None]
+        if opening.kind == "[":  # a matrix, unless something in it is a condition
+            conditions = [c for c in conditions if not c or _comparisons(c) or self.timed(c, letters)]
+        if end == at or not conditions:
+            return at
         if any(self.timed(condition or [], letters) for _, condition in rows):
             self.initial(rows, letters, opening)
         else:

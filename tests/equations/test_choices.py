@@ -82,6 +82,11 @@ def test_a_condition_on_the_number_of_the_step_is_refused_with_a_way_out(text: s
     assert error.value.hint
 
 
+def test_a_matrix_of_blocks_is_no_choice() -> None:
+    blocks = r"\left( \begin{array}{cc} A & B \end{array} \begin{array}{c} h_{t-1} \\ x_t \end{array} \right)"
+    assert bg.recurrence(rf"h_t = \tanh {blocks}").parameters == ("A", "B")
+
+
 def test_many_cases_stay_linear() -> None:
     rows = r" \\ ".join(f"{i} & u_t > {i}" for i in range(15, 0, -1))
     rec = bg.recurrence(r"u_t = A u_{t-1}, \quad h_t = \begin{cases} " + rows + r" \\ 0 & \text{otherwise} \end{cases}")
