@@ -93,7 +93,7 @@ PAGES: list[tuple[str, str, list[str]]] = [
     (f"\\left\\{{\\begin{{matrix}} {H} \\\\ {Y} \\end{{matrix}}\\right.", BOTH, []),
     (f"\\begin{{itemize}}\n\\item ${H}$\n\\item[b] ${Y}$\n\\end{{itemize}}", BOTH, []),
     (f"\\begin{{IEEEeqnarray}}{{rCl}} {H} \\IEEEyesnumber \\\\ {Y} \\end{{IEEEeqnarray}}", BOTH, []),
-    ("{\\bf h}_t = \\tanh({\\bf W} {\\bf h}_{t-1} + {U} {x}_{t}) \\newline {y}_{t} = {V} {h_t}", BOTH, []),
+    ("{\\bf h}_t = \\tanh({\\bf W} {\\bf h}_{t-1} + {U} {x}_{t}) \\newline {y}_{t} = {V} {{\\bf h}_t}", BOTH, []),
     (r"h_t = \tanh(\underbrace{W h_{t-1}}_{\text{memory}} + \overbrace{U x_t}^{\text{input}}) \phantom{+ b}", RNN, []),
     (r"{\color{red} h_t} = \tanh(\textcolor{blue}{W} h_{t-1} + U x_t)", RNN, []),
     (r"\newcommand{\bh}{\mathbf{h}} \bh_t = \tanh(W \bh_{t-1} + U x_t)", RNN, []),
