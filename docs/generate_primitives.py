@@ -69,10 +69,11 @@ def _row(op: Primitive) -> str:
         a, b, g = (leaf(n, s) for n, s in zip(("A", "B", "g"), shapes.get(op.name, ((2,), (3,), (2, 3)))))
         rules = [f"{n} ← {_print(rule(g, a, b))}" for n, rule in zip("AB", op.rule)]
     elif op.kind == "own":
-        pair = op.name in ("cross_entropy", "squared_error")
+        pair = op.readings.get("result") == "pair"
         args = [leaf(n, (3,)) for n in (("y", "target") if pair else ("x",))]
         result = leaf("e" if pair else "y", op.shape_of(*[a.shape for a in args]))
-        rules = [f"{a.name}: " + _print(op.rule(leaf("t", (3,)), i, result, *args)) for i, a in enumerate(args)]
+        tangents = [op.rule(leaf("t", (3,)), i, result, *args) for i in range(len(args))]
+        rules = [f"{a.name}: " + ("none" if t is None else _print(t)) for a, t in zip(args, tangents)]
     else:
         rules = ["linear in every argument" if isinstance(op.rule, EveryArgument) else "the operation transposed"]
     kink = "kink" if op.kink is not None else ""

@@ -3,7 +3,7 @@
 Every number is a FLINT ball power series in ε (F. Johansson, Arb: efficient arbitrary-precision midpoint-radius
 interval arithmetic, IEEE Transactions on Computers 66(8), 2017). One entry of a parameter starts as w + ε; the
 coefficient of ε in the loss is the derivative, with proven bounds on all rounding. No derivative rule of ours takes
-part: the values of the primitives are written here once more, for series. Needs the extra `bpttgraph[certify]`.
+part, only the values of the operations, in exact functions. Needs the extra `bpttgraph[certify]`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..core.activations import SELU_ALPHA, SELU_SCALE
 from ..core.graph import Node, needed
+from ..core.primitive import Bilinear, Elementwise, Linear, Primitive
 from ..errors import BPTTError
 from ..machine.optional import require
 
@@ -96,7 +96,7 @@ def _derivative(
                 flat[i] = arb_series([float(x), 1.0 if moved else 0.0])
             slots[node.serial] = balls
             continue
-        function = SERIES.get(node.op.name) or node.op.readings.get("series")
+        function = _value(node.op)
         if function is None:
             raise BPTTError(
                 f"{node.op.name} has no power series here", "use the complex step, which needs no certificate"
@@ -124,176 +124,132 @@ def _coefficient(x: Any, k: int) -> Any:
 # -- the values of the primitives, for arrays of series ----------------------------------------------------------------
 
 
-def _each(function: Callable[[Any], Any]) -> Callable[..., Array]:
-    def apply(x: Array, **_: Any) -> Array:
-        result = np.empty(np.shape(x), dtype=object)
-        flat, source = result.reshape(-1), np.asarray(x, dtype=object).reshape(-1)
-        for i in range(len(source)):
-            flat[i] = function(source[i])
+def _value(op: Primitive) -> Callable[..., Any] | None:
+    """The value of an operation for arrays of series. What is linear in its arguments adds and multiplies, which series
+    do as numbers do; anything else has a reading in exact functions."""
+    series: Callable[..., Any] | None = op.readings.get("series")
+    if series is not None:
+        return series
+    if isinstance(op, Linear | Bilinear) and op.analytic:
+        return op.value
+    exact = op.exactly(_Balls())
+    return exact and (_each(exact) if isinstance(op, Elementwise) else _whole(exact))
+
+
+def _each(function: Callable[..., Any]) -> Callable[..., Array]:
+    """A function of numbers on arrays of one shape, or of shapes that broadcast."""
+
+    def apply(*args: Array, **attrs: Any) -> Array:
+        arrays = np.broadcast_arrays(*[np.asarray(a, dtype=object) for a in args])
+        result = np.empty(arrays[0].shape, dtype=object)
+        for index in np.ndindex(result.shape):
+            result[index] = function(*[a[index] for a in arrays], **attrs)
         return result
 
     return apply
 
 
-def _tanh(z: Any) -> Any:
-    # there is no tanh of a series: 1 − 2/(e^{2z} + 1), mirrored so that the exponential stays small
-    if _above_zero(z, strict=False):
-        return 1 - 2 / ((2 * z).exp() + 1)
-    return 2 / ((-2 * z).exp() + 1) - 1
+def _whole(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of vectors as lists, of arrays."""
+
+    def apply(*args: Array) -> Any:
+        made = function(*[list(a.reshape(-1)) for a in args])
+        if not isinstance(made, list):
+            return made
+        result = np.empty(len(made), dtype=object)
+        result[:] = made
+        return result.reshape(args[0].shape)
+
+    return apply
 
 
-def _normal_cdf(z: Any) -> Any:
-    from flint import arb
-
-    return (-z / arb(2).sqrt()).erfc() / 2
-
-
-def _gelu_tanh(z: Any) -> Any:
-    from flint import arb
-
-    return z * (1 + _tanh((2 / arb.pi()).sqrt() * (z + arb("0.044715") * z * z * z))) / 2
-
-
-def _above_zero(z: Any, strict: bool = True) -> bool:
+def _above_zero(z: Any) -> bool:
     """The side of a kink on which the whole ball lies."""
     first = _coefficient(z, 0)
-    if strict and not (first > 0 or first < 0):
+    if not (first > 0 or first < 0):
         raise BPTTError("a unit sits on its kink", "choose another instance")
     return bool(first > 0)
 
 
-def _elementwise(function: Callable[..., Any]) -> Callable[..., Array]:
-    """A function of several numbers on arrays of one shape, or of shapes that broadcast."""
+def _of_ball(name: str) -> Any:
+    """A function of a ball or of a series, also of a plain number."""
 
-    def apply(*args: Array) -> Array:
-        arrays = np.broadcast_arrays(*[np.asarray(a, dtype=object) for a in args])
-        result = np.empty(arrays[0].shape, dtype=object)
-        for index in np.ndindex(result.shape):
-            result[index] = function(*[a[index] for a in arrays])
-        return result
+    def function(x: Any) -> Any:
+        from flint import arb
 
-    return apply
+        return getattr(arb(x) if isinstance(x, int | float) else x, name)()
+
+    return staticmethod(function)
 
 
-def _larger(a: Any, b: Any) -> Any:
-    return a if _above_zero(a - b) else b
+class _Balls:
+    """The functions of balls and of series of them, by their NumPy names."""
 
+    exp, log, sqrt = _of_ball("exp"), _of_ball("log"), _of_ball("sqrt")
+    sin, cos, tan = _of_ball("sin"), _of_ball("cos"), _of_ball("tan")
+    arcsin, arccos, arctan = _of_ball("asin"), _of_ball("acos"), _of_ball("atan")
+    erf, erfc = _of_ball("erf"), _of_ball("erfc")
 
-def _elu(x: Array, alpha: float = 1.0) -> Array:
-    return _each(lambda v: v if _above_zero(v) else alpha * (v.exp() - 1))(x)
+    @property
+    def pi(self) -> Any:
+        from flint import arb
 
+        return arb.pi()
 
-def _leaky_relu(x: Array, slope: float = 0.01) -> Array:
-    return _each(lambda v: v if _above_zero(v) else v * slope)(x)
+    @staticmethod
+    def number(text: str) -> Any:
+        from flint import arb
 
+        return arb(text)
 
-def _clip(x: Array, low: float, high: float) -> Array:
-    def one(v: Any) -> Any:
-        return v * 0 + low if _above_zero(low - v) else v * 0 + high if _above_zero(v - high) else v
+    @staticmethod
+    def tanh(x: Any) -> Any:
+        # there is no tanh of a series: 1 − 2/(e^{2x} + 1), mirrored so that the exponential stays small
+        if _coefficient(x, 0) > 0:
+            return 1 - 2 / ((2 * x).exp() + 1)
+        return 2 / ((-2 * x).exp() + 1) - 1
 
-    return _each(one)(x)
+    @staticmethod
+    def abs(x: Any) -> Any:
+        return x if _above_zero(x) else -x
 
+    @staticmethod
+    def sign(x: Any) -> Any:
+        return 0 * x + (1 if _above_zero(x) else -1)
 
-def _greatest(x: Array) -> Any:
-    first = _largest(x)
-    for other in x:
-        if other is not first:
-            _larger(first, other)  # a tie has no derivative
-    return first
+    @staticmethod
+    def step(x: Any, there: Any) -> Any:
+        return 0 * x + (there if _Balls.zero(x) else 1 if _above_zero(x) else 0)
 
+    @staticmethod
+    def maximum(a: Any, b: Any) -> Any:
+        return 0 * (a - b) + (a if _above_zero(a - b) else b)
 
-def _softmax(x: Array) -> Array:
-    e = _EXP(x - _boxed(_largest(x)))
-    return np.asarray(e / _boxed(np.sum(e)))
+    @staticmethod
+    def minimum(a: Any, b: Any) -> Any:
+        return 0 * (a - b) + (b if _above_zero(a - b) else a)
 
+    @staticmethod
+    def power(x: Any, exponent: float) -> Any:
+        if exponent != int(exponent):
+            return (exponent * x.log()).exp()
+        result = 0 * x + 1
+        for _ in range(abs(int(exponent))):
+            result = result * x
+        return result if exponent >= 0 else 1 / result
 
-def _log_softmax(x: Array) -> Array:
-    y = x - _boxed(_largest(x))
-    return np.asarray(y - _boxed(np.sum(_EXP(y)).log()))
+    @staticmethod
+    def sum(numbers: Any) -> Any:
+        return sum(numbers[1:], numbers[0])
 
+    @staticmethod
+    def max(numbers: Any) -> Any:
+        first = max(numbers, key=lambda x: float(_coefficient(x, 0).mid()))
+        for other in numbers:
+            if other is not first:
+                _above_zero(first - other)  # a tie has no derivative
+        return first
 
-def _largest(x: Array) -> Any:
-    return x[int(np.argmax([float(_coefficient(v, 0).mid()) for v in x]))]
-
-
-def _cross_entropy(y: Array, target: Array) -> Any:
-    terms = [-(t * p.log()) for p, t in zip(y, target) if not (_coefficient(t, 0) == 0 and _coefficient(t, 1) == 0)]
-    return sum(terms[1:], terms[0]) if terms else y[0] * 0
-
-
-def _sum(x: Array, axes: tuple[int, ...]) -> Any:
-    return np.sum(x, axis=axes)
-
-
-def _power(x: Array, exponent: float) -> Array:
-    if exponent != int(exponent):
-        raise BPTTError("a power that is not whole has no series here", "use the complex step")
-    return _each(lambda v: _whole_power(v, int(exponent)))(x)
-
-
-def _whole_power(v: Any, n: int) -> Any:
-    result = v * 0 + 1
-    for _ in range(abs(n)):
-        result = result * v
-    return result if n >= 0 else 1 / result
-
-
-def _expand(x: Array, shape: tuple[int, ...], rank: int) -> Array:
-    return np.broadcast_to(x, shape)
-
-
-_EXP = _each(lambda v: v.exp())
-SERIES: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: a + b,
-    "sub": lambda a, b: a - b,
-    "neg": lambda a: -a,
-    "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / b,
-    "identity": lambda a: a,
-    "square": lambda a: a * a,
-    "power": _power,
-    "matvec": lambda a, x: a @ x,
-    "vecmat": lambda x, a: x @ a,
-    "matmat": lambda a, b: a @ b,
-    "dot": lambda a, b: np.sum(a * b),
-    "outer": lambda a, b: a[:, None] * b[None],
-    "sum": _sum,
-    "expand": _expand,
-    "reshape": lambda x, shape, rank: np.reshape(x, shape),
-    "transpose": lambda x: x.T,
-    "concat": lambda *xs: np.concatenate(xs),
-    "take": lambda x, start, stop: x[start:stop],
-    "diag": lambda x: np.diag(x) + _boxed(x[0] * 0),
-    "tanh": _each(_tanh),
-    "sigmoid": _each(lambda z: (1 + _tanh(z / 2)) / 2),
-    "exp": _EXP,
-    "log": _each(lambda v: v.log()),
-    "sqrt": _each(lambda v: v.sqrt()),
-    "sin": _each(lambda v: v.sin()),
-    "cos": _each(lambda v: v.cos()),
-    "softplus": _each(lambda v: (1 + v.exp()).log()),
-    "silu": _each(lambda z: z * (1 + _tanh(z / 2)) / 2),
-    "erf": _each(lambda v: v.erf()),
-    "normal_cdf": _each(_normal_cdf),
-    "gelu": _each(lambda z: z * _normal_cdf(z)),
-    "gelu_tanh": _each(_gelu_tanh),
-    "relu": _each(lambda v: v if _above_zero(v) else v * 0),
-    "abs": _each(lambda v: v if _above_zero(v) else -v),
-    "leaky_relu": _leaky_relu,
-    "elu": _elu,
-    "clip": _clip,
-    "arctan": _each(lambda v: v.atan()),
-    "softsign": _each(lambda v: v / (1 + v if _above_zero(v) else 1 - v)),
-    "hard_sigmoid": lambda x: _clip(_each(lambda v: v / 5 + 0.5)(x), 0, 1),
-    "selu": lambda x: SELU_SCALE * _elu(x, SELU_ALPHA),
-    "mish": _each(lambda z: z * _tanh((1 + z.exp()).log())),
-    "maximum": _elementwise(_larger),
-    "minimum": _elementwise(lambda a, b: b if _above_zero(a - b) else a),
-    "max": _greatest,
-    "pow": _elementwise(lambda a, b: (b * a.log()).exp()),
-    "softmax": _softmax,
-    "log_softmax": _log_softmax,
-    "cross_entropy": _cross_entropy,
-    "squared_error": lambda y, target: np.sum((y - target) * (y - target)) / 2,
-    "norm": lambda x: np.sum(x * x).sqrt(),
-}
+    @staticmethod
+    def zero(x: Any) -> bool:
+        return bool(_coefficient(x, 0) == 0 and _coefficient(x, 1) == 0)

@@ -8,9 +8,9 @@ import numpy as np
 
 from .lecture import clip, elementwise, sigmoid, softplus, square, step, tanh
 
-__all__ = ["SELU_ALPHA", "SELU_SCALE", "hard_sigmoid", "mish", "selu", "softsign"]
+__all__ = ["hard_sigmoid", "mish", "selu", "softsign"]
 
-SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
+_SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772
 """λ and α of Klambauer et al., Self-normalizing neural networks, NeurIPS 2017."""
 
 
@@ -21,7 +21,7 @@ def _distance(x: Any) -> Any:
 
 def _selu_value(x: Any) -> Any:
     up = np.real(x) > 0
-    return (SELU_SCALE * np.where(up, x, SELU_ALPHA * np.expm1(np.where(up, 0 * x, x))))[()]
+    return (_SCALE * np.where(up, x, _ALPHA * np.expm1(np.where(up, 0 * x, x))))[()]
 
 
 def _mish_value(x: Any) -> Any:
@@ -42,7 +42,9 @@ softsign = elementwise(
     lambda y, x: 1.0 / square(1.0 + abs(x)),
     word="softsign Softsign",
     slope=1.0,
+    flat=True,
     code="x / (1 + np.abs(x))",
+    exact=lambda f, x: x / (1 + f.abs(x)),
 )
 hard_sigmoid = elementwise(
     "hard_sigmoid",
@@ -51,16 +53,20 @@ hard_sigmoid = elementwise(
     kink=lambda x: 2.5 - abs(np.real(x)),
     word="hard_sigmoid hardsigmoid HardSigmoid Hardsigmoid",
     slope=0.2,
+    flat=True,
     code="np.clip(0.2 * x + 0.5, 0, 1)",
+    exact=lambda f, x: f.maximum(0, f.minimum(1, x / 5 + f.number("0.5"))),
 )
 selu = elementwise(
     "selu",
     _selu_value,
-    lambda y, x: SELU_SCALE * step(x) + (1.0 - step(x)) * (y + SELU_SCALE * SELU_ALPHA),
+    lambda y, x: _SCALE * step(x) + (1.0 - step(x)) * (y + _SCALE * _ALPHA),
     kink=lambda x: x,
     word="selu SELU",
-    slope=SELU_SCALE * SELU_ALPHA,
-    code=f"{SELU_SCALE} * np.where(x > 0, x, {SELU_ALPHA} * np.expm1(np.minimum(x, 0)))",
+    slope=_SCALE * _ALPHA,
+    flat=True,
+    code=f"{_SCALE} * np.where(x > 0, x, {_ALPHA} * np.expm1(np.minimum(x, 0)))",
+    exact=lambda f, x: _SCALE * (f.maximum(x, 0) + _ALPHA * (f.exp(-f.maximum(-x, 0)) - 1)),
 )
 mish = elementwise(
     "mish",
@@ -68,5 +74,7 @@ mish = elementwise(
     _mish_partial,
     word="mish Mish",
     slope=1.0884981612562655,  # at 1.4906
+    flat=True,
     code="x * np.tanh(np.logaddexp(0, x))",
+    exact=lambda f, x: x * f.tanh(f.log(1 + f.exp(x))),
 )

@@ -82,32 +82,93 @@ def _finite(x: Any, **_: Any) -> Any:
     return np.isfinite(np.real(x)) * 1.0
 
 
-expm1 = elementwise("expm1", _quick("expm1"), lambda y, x: y + 1.0)
-log1p = elementwise("log1p", log1p_value, lambda y, x: 1.0 / (1.0 + x), domain=lambda x: (1.0 + x, False))
+expm1 = elementwise(
+    "expm1", _quick("expm1"), lambda y, x: y + 1.0, numpy="expm1", slope=None, exact=lambda f, x: f.exp(x) - 1
+)
+log1p = elementwise(
+    "log1p",
+    log1p_value,
+    lambda y, x: 1.0 / (1.0 + x),
+    domain=lambda x: (1.0 + x, False),
+    numpy="log1p",
+    slope=None,
+    exact=lambda f, x: f.log(1 + x),
+)
 log2 = elementwise(
     "log2",
     lambda x: np.log(x) / np.log(2) if np.iscomplexobj(x) else np.log2(x),
     lambda y, x: (1 / float(np.log(2))) / x,
     domain=lambda x: (x, False),
+    numpy="log2",
+    slope=None,
+    exact=lambda f, x: f.log(x) / f.log(2),
 )
 log10 = elementwise(
     "log10",
     lambda x: np.log(x) / np.log(10) if np.iscomplexobj(x) else np.log10(x),
     lambda y, x: (1 / float(np.log(10))) / x,
     domain=lambda x: (x, False),
+    numpy="log10",
+    slope=None,
+    exact=lambda f, x: f.log(x) / f.log(10),
 )
-exp2 = elementwise("exp2", lambda x: 2.0**x, lambda y, x: float(np.log(2)) * y)
-tan = elementwise("tan", np.tan, lambda y, x: 1.0 + square(y))
-sinh = elementwise("sinh", np.sinh, lambda y, x: cosh(x))
-cosh: Primitive = elementwise("cosh", np.cosh, lambda y, x: sinh(x))
-arcsin = elementwise("arcsin", np.arcsin, lambda y, x: 1.0 / sqrt(1.0 - square(x)), domain=_within_one)
-arccos = elementwise("arccos", np.arccos, lambda y, x: -1.0 / sqrt(1.0 - square(x)), domain=_within_one)
-arctan = elementwise("arctan", np.arctan, lambda y, x: 1.0 / (1.0 + square(x)), word="arctan atan Arctan")
-arcsinh = elementwise("arcsinh", np.arcsinh, lambda y, x: 1.0 / sqrt(square(x) + 1.0))
+exp2 = elementwise(
+    "exp2",
+    lambda x: 2.0**x,
+    lambda y, x: float(np.log(2)) * y,
+    numpy="exp2",
+    slope=None,
+    exact=lambda f, x: f.exp(x * f.log(2)),
+)
+tan = elementwise("tan", np.tan, lambda y, x: 1.0 + square(y), numpy="tan", slope=None)
+sinh = elementwise(
+    "sinh", np.sinh, lambda y, x: cosh(x), numpy="sinh", slope=None, exact=lambda f, x: (f.exp(x) - f.exp(-x)) / 2
+)
+cosh: Primitive = elementwise(
+    "cosh", np.cosh, lambda y, x: sinh(x), numpy="cosh", slope=None, exact=lambda f, x: (f.exp(x) + f.exp(-x)) / 2
+)
+arcsin = elementwise(
+    "arcsin", np.arcsin, lambda y, x: 1.0 / sqrt(1.0 - square(x)), domain=_within_one, numpy="arcsin", slope=None
+)
+arccos = elementwise(
+    "arccos", np.arccos, lambda y, x: -1.0 / sqrt(1.0 - square(x)), domain=_within_one, numpy="arccos", slope=None
+)
+arctan = elementwise(
+    "arctan",
+    np.arctan,
+    lambda y, x: 1.0 / (1.0 + square(x)),
+    word="arctan atan Arctan",
+    numpy="arctan",
+    slope=1.0,
+    flat=True,
+)
+arcsinh = elementwise(
+    "arcsinh",
+    np.arcsinh,
+    lambda y, x: 1.0 / sqrt(square(x) + 1.0),
+    numpy="arcsinh",
+    slope=1.0,
+    flat=True,
+    exact=lambda f, x: f.log(x + f.sqrt(x * x + 1)),
+)
 arccosh = elementwise(
-    "arccosh", np.arccosh, lambda y, x: 1.0 / sqrt(square(x) - 1.0), domain=lambda x: (x - 1.0, False)
+    "arccosh",
+    np.arccosh,
+    lambda y, x: 1.0 / sqrt(square(x) - 1.0),
+    domain=lambda x: (x - 1.0, False),
+    numpy="arccosh",
+    slope=None,
+    exact=lambda f, x: f.log(x + f.sqrt(x * x - 1)),
 )
-arctanh = elementwise("arctanh", np.arctanh, lambda y, x: 1.0 / (1.0 - square(x)), domain=_within_one)
+arctanh = elementwise(
+    "arctanh",
+    np.arctanh,
+    lambda y, x: 1.0 / (1.0 - square(x)),
+    domain=_within_one,
+    numpy="arctanh",
+    slope=None,
+    exact=lambda f, x: (f.log(1 + x) - f.log(1 - x)) / 2,
+)
 reciprocal = elementwise(
     "reciprocal",
     lambda x: 1.0 / x,
@@ -115,16 +176,34 @@ reciprocal = elementwise(
     symbol="⁻¹",
     notation="postfix",
     domain=lambda x: (x, True),
+    numpy="reciprocal",
+    slope=None,
+    exact=lambda f, x: 1 / x,
 )
-sinc = elementwise("sinc", np.sinc, _sinc_partial)
-logaddexp = elementwise("logaddexp", _logaddexp_value, lambda y, a, b: sigmoid(a - b), lambda y, a, b: sigmoid(b - a))
+sinc = elementwise("sinc", np.sinc, _sinc_partial, slope=1.3703055927694590)
+logaddexp = elementwise(
+    "logaddexp",
+    _logaddexp_value,
+    lambda y, a, b: sigmoid(a - b),
+    lambda y, a, b: sigmoid(b - a),
+    numpy="logaddexp",
+    exact=lambda f, a, b: f.log(f.exp(a) + f.exp(b)),
+)
 arctan2 = elementwise(
     "arctan2",
     lambda a, b: np.arctan(a / b) if np.iscomplexobj(a) or np.iscomplexobj(b) else np.arctan2(a, b),
     lambda y, a, b: b / (square(a) + square(b)),
     lambda y, a, b: -a / (square(a) + square(b)),
+    numpy="arctan2",
 )
-hypot = elementwise("hypot", lambda a, b: np.sqrt(a * a + b * b), lambda y, a, b: a / y, lambda y, a, b: b / y)
+hypot = elementwise(
+    "hypot",
+    lambda a, b: np.sqrt(a * a + b * b),
+    lambda y, a, b: a / y,
+    lambda y, a, b: b / y,
+    numpy="hypot",
+    exact=lambda f, a, b: f.sqrt(a * a + b * b),
+)
 mod = elementwise(
     "mod",
     np.mod,
@@ -134,18 +213,25 @@ mod = elementwise(
     notation="infix",
     kink=lambda a, b: np.sin(np.pi * a / b),
     analytic=False,
+    numpy="remainder",
 )
-floor = elementwise("floor", lambda x: np.floor(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
-ceil = elementwise("ceil", lambda x: np.ceil(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
+floor = elementwise(
+    "floor", lambda x: np.floor(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)), numpy="floor"
+)
+ceil = elementwise("ceil", lambda x: np.ceil(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)), numpy="ceil")
 rint = elementwise(
-    "rint", lambda x: np.rint(np.real(x)), None, symbol="round", kink=lambda x: np.cos(np.pi * np.real(x))
+    "rint", lambda x: np.rint(np.real(x)), None, symbol="round", kink=lambda x: np.cos(np.pi * np.real(x)), numpy="rint"
 )
-trunc = elementwise("trunc", lambda x: np.trunc(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)))
+trunc = elementwise(
+    "trunc", lambda x: np.trunc(np.real(x)), None, kink=lambda x: np.sin(np.pi * np.real(x)), numpy="trunc"
+)
 nan_to_num = elementwise(
     "nan_to_num",
     lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
     lambda y, x, nan, posinf, neginf: finite(x),
     analytic=False,
+    attributes={"nan": None, "posinf": None, "neginf": None},
+    slope=1.0,
 )
 finite: Primitive = elementwise("finite", _finite, None, symbol="1_finite")
 stop_gradient = elementwise("stop_gradient", lambda x: x, None, symbol="stop")
@@ -159,7 +245,7 @@ as_number: Primitive = elementwise("as_number", lambda m: np.asarray(m, bool) * 
 
 real: Primitive = linear("real", lambda x: np.real(x), lambda s: s, lambda g, slot, node: real(g), "Re", analytic=False)
 imag = linear("imag", lambda x: np.imag(x), lambda s: s, lambda g, slot, node: -1j * real(g), "Im", analytic=False)
-conj: Primitive = linear("conj", np.conj, lambda s: s, lambda g, slot, node: conj(g), analytic=False)
+conj: Primitive = linear("conj", np.conj, lambda s: s, lambda g, slot, node: conj(g), analytic=False, numpy="conjugate")
 # Casts remember where they come from, because the transpose goes back there.
 cast: Primitive = linear(
     "cast",

@@ -169,6 +169,8 @@ add = linear(
     joint=True,
     signs=(1, 1),
     neutral=(0, 0),
+    numpy="add",
+    reason="only the summands that read it count",
 )
 sub = linear(
     "sub",
@@ -180,8 +182,10 @@ sub = linear(
     joint=True,
     signs=(1, -1),
     neutral=(None, 0),
+    numpy="subtract",
+    reason="only the summands that read it count",
 )
-neg = linear("neg", lambda x: -x, _same, lambda g, slot, node: -g, "−", "prefix", signs=(-1,))
+neg = linear("neg", lambda x: -x, _same, lambda g, slot, node: -g, "−", "prefix", signs=(-1,), numpy="negative")
 identity = linear(
     "identity",
     lambda x: x,
@@ -191,6 +195,7 @@ identity = linear(
     signs=(1,),
     word="identity id",
     result="same",
+    slope=1.0,
 )
 _expand = linear(
     "expand",
@@ -199,7 +204,9 @@ _expand = linear(
     lambda g, slot, node: sum_to(g, node.args[0]),
     notation="hidden",
 )
-_sum = linear("sum", lambda x, axes: np.add.reduce(x, axis=axes), lambda s, axes: _axes(s, axes), _sum_transpose)
+_sum = linear(
+    "sum", lambda x, axes: np.add.reduce(x, axis=axes), lambda s, axes: _axes(s, axes), _sum_transpose, numpy="sum"
+)
 _reshape = linear(
     "reshape", _move, lambda s, shape, rank: shape, lambda g, slot, node: reshape(g, shape=node.args[0].shape)
 )
@@ -228,7 +235,9 @@ diag = linear(
     result="diag",
     scalar=identity,
 )
-diagonal: Primitive = linear("diagonal", _diagonal_value, lambda s: (s[0],), lambda g, slot, node: diag(g))
+diagonal: Primitive = linear(
+    "diagonal", _diagonal_value, lambda s: (s[0],), lambda g, slot, node: diag(g), numpy="diag"
+)
 _batch_sum = linear(
     "batch_sum", _batch_sum_value, lambda s, rank: s, lambda g, slot, node: batch_copy(g, node.args[0]), "Σ_batch"
 )
@@ -351,7 +360,16 @@ def _vecmat_shape(a: Shape, b: Shape) -> Shape:
 
 _Pair = tuple[Any, Any]
 mul = elementwise(
-    "mul", lambda a, b: a * b, lambda y, a, b: b, lambda y, a, b: a, symbol="∘", notation="infix", neutral=(1, 1)
+    "mul",
+    lambda a, b: a * b,
+    lambda y, a, b: b,
+    lambda y, a, b: a,
+    symbol="∘",
+    notation="infix",
+    neutral=(1, 1),
+    numpy="multiply",
+    exact=lambda f, a, b: a * b,
+    reason="the other factor stays, as a diagonal matrix",
 )
 matvec = bilinear(
     "matvec", _matvec_value, _matvec_shape, lambda g, a, x: outer(g, x), lambda g, a, x: vecmat(g, a), "", "infix"
@@ -550,11 +568,59 @@ def _bell(x: Any) -> Any:
     return 0.5 * _GELU * exp(-0.5 * square(x))
 
 
-step = elementwise("step", _step_value, None, symbol="1₊", kink=lambda x: x, word="step heaviside Heaviside")
-sign = elementwise("sign", lambda x: np.sign(np.real(x)), None, kink=lambda x: x, word="sign sgn")
-above = elementwise("above", _above_value, None, None, symbol="1₊", kink=lambda a, b: a - b)
-square = elementwise("square", lambda x: x * x, lambda y, x: 2.0 * x, symbol="²", notation="postfix")
-tanh = elementwise("tanh", _quick("tanh"), lambda y, x: 1.0 - square(y), word="tanh")
+def _normal_cdf_exactly(f: Any, x: Any) -> Any:
+    return f.erfc(-x / f.sqrt(2)) / 2
+
+
+step = elementwise(
+    "step",
+    _step_value,
+    None,
+    symbol="1₊",
+    kink=lambda x: x,
+    code="(x > 0) * 1.0",
+    exact=lambda f, x: f.step(x, 0),
+    word="step heaviside Heaviside",
+)
+sign = elementwise(
+    "sign",
+    lambda x: np.sign(np.real(x)),
+    None,
+    kink=lambda x: x,
+    numpy="sign",
+    word="sign sgn",
+)
+above = elementwise(
+    "above",
+    _above_value,
+    None,
+    None,
+    symbol="1₊",
+    kink=lambda a, b: a - b,
+    code="def above(a, b):\n    return (a > b) + 0.5 * (a == b)\n",
+    exact=lambda f, a, b: f.step(a - b, f.number("0.5")),
+    word=None,
+)
+square = elementwise(
+    "square",
+    lambda x: x * x,
+    lambda y, x: 2.0 * x,
+    symbol="²",
+    notation="postfix",
+    numpy="square",
+    slope=None,
+    exact=lambda f, x: x * x,
+)
+tanh = elementwise(
+    "tanh",
+    _quick("tanh"),
+    lambda y, x: 1.0 - square(y),
+    word="tanh",
+    numpy="tanh",
+    slope=1.0,
+    flat=True,
+    reason="tanh′ = 1 − tanh², written with the value itself",
+)
 sigmoid = elementwise(
     "sigmoid",
     _sigmoid_value,
@@ -562,8 +628,24 @@ sigmoid = elementwise(
     symbol="σ",
     positive=True,
     word="sigmoid σ sigma sigm logistic",
+    slope=0.25,
+    flat=True,
+    code="np.exp(-np.logaddexp(0, -x))",
+    exact=lambda f, x: 1 / (1 + f.exp(-x)),
+    reason="σ′ = σ (1 − σ), written with the value itself",
 )
-relu = elementwise("relu", _relu_value, lambda y, x: step(x), kink=lambda x: x, word="relu ReLU")
+relu = elementwise(
+    "relu",
+    _relu_value,
+    lambda y, x: step(x),
+    kink=lambda x: x,
+    word="relu ReLU",
+    slope=1.0,
+    flat=True,
+    code="np.maximum(x, 0)",
+    exact=lambda f, x: f.maximum(x, 0),
+    reason="relu′ is 1 where the argument is positive, else 0",
+)
 leaky_relu = elementwise(
     "leaky_relu",
     lambda x, slope=0.01: np.where(_positive(x), x, slope * x),
@@ -571,8 +653,22 @@ leaky_relu = elementwise(
     kink=lambda x, slope=0.01: x,
     attributes={"slope": 0.01},
     word="leaky_relu lrelu LeakyReLU LeakyRelu leakyrelu",
+    slope=lambda slope=0.01: max(1.0, abs(slope)),
+    flat=True,
+    code="np.where(x > 0, x, slope * x)",
+    exact=lambda f, x, slope=0.01: f.maximum(x, 0) - slope * f.maximum(-x, 0),
 )
-softplus = elementwise("softplus", _softplus_value, lambda y, x: sigmoid(x), positive=True, word="softplus")
+softplus = elementwise(
+    "softplus",
+    _softplus_value,
+    lambda y, x: sigmoid(x),
+    positive=True,
+    word="softplus",
+    slope=1.0,
+    flat=True,
+    code="np.logaddexp(0, x)",
+    exact=lambda f, x: f.log(1 + f.exp(x)),
+)
 elu = elementwise(
     "elu",
     _elu_value,
@@ -580,26 +676,80 @@ elu = elementwise(
     kink=lambda x, alpha=1.0: x,
     attributes={"alpha": 1.0},
     word="elu ELU",
+    slope=lambda alpha=1.0: max(1.0, abs(alpha)),
+    flat=True,
+    code="np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))",
+    exact=lambda f, x, alpha=1.0: f.maximum(x, 0) + alpha * (f.exp(-f.maximum(-x, 0)) - 1),
 )
 silu = elementwise(
     "silu",
     lambda x: x * _sigmoid_value(x),
     lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)),
     word="silu SiLU swish Swish",
+    slope=1.0998393201288670,
+    flat=True,
+    code="x * sigmoid(x)",
+    exact=lambda f, x: x / (1 + f.exp(-x)),
 )
-erf = elementwise("erf", special.erf, lambda y, x: (2 / np.pi**0.5) * exp(-square(x)), word="erf")
-normal_cdf = elementwise("normal_cdf", special.normal_cdf, lambda y, x: _bell(x), symbol="Φ", positive=True)
+erf = elementwise(
+    "erf",
+    special.erf,
+    lambda y, x: (2 / np.pi**0.5) * exp(-square(x)),
+    word="erf",
+    slope=1.1283791670955126,
+    flat=True,
+    code="def erf(x):\n    each = np.vectorize(math.erf, otypes='d')\n    return each(x)\n",
+    exact=lambda f, x: f.erf(x),
+)
+normal_cdf = elementwise(
+    "normal_cdf",
+    special.normal_cdf,
+    lambda y, x: _bell(x),
+    symbol="Φ",
+    positive=True,
+    slope=0.3989422804014327,
+    flat=True,
+    code="def normal_cdf(x):\n    erfc = np.vectorize(math.erfc, otypes='d')\n    return erfc(-x / np.sqrt(2)) / 2\n",
+    exact=_normal_cdf_exactly,
+    word=None,
+)
 gelu = elementwise(
-    "gelu", lambda x: x * special.normal_cdf(x), lambda y, x: normal_cdf(x) + x * _bell(x), word="gelu GELU"
+    "gelu",
+    lambda x: x * special.normal_cdf(x),
+    lambda y, x: normal_cdf(x) + x * _bell(x),
+    word="gelu GELU",
+    slope=1.128904145185155,
+    flat=True,
+    code="x * normal_cdf(x)",
+    exact=lambda f, x: x * _normal_cdf_exactly(f, x),
 )
-gelu_tanh = elementwise("gelu_tanh", lambda x: x * _gelu_gate(x), _gelu_tanh_partial, word="gelu_tanh")
-exp: Primitive = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True, word="exp")
-log = elementwise("log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero, word="log ln")
-sqrt = elementwise("sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero, word="sqrt")
-sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x), word="sin")
-cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x), word="cos")
+gelu_tanh = elementwise(
+    "gelu_tanh",
+    lambda x: x * _gelu_gate(x),
+    _gelu_tanh_partial,
+    word="gelu_tanh",
+    slope=1.1289930686587717,
+    flat=True,
+    code="x * sigmoid(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))",
+    exact=lambda f, x: x / 2 * (1 + f.tanh(f.sqrt(2 / f.pi) * (x + f.number("0.044715") * x * x * x))),
+)
+exp: Primitive = elementwise("exp", _quick("exp"), lambda y, x: y, positive=True, word="exp", numpy="exp", slope=None)
+log = elementwise(
+    "log", _quick("log"), lambda y, x: 1.0 / x, domain=_above_zero, word="log ln", numpy="log", slope=None
+)
+sqrt = elementwise(
+    "sqrt", _quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero, word="sqrt", numpy="sqrt", slope=None
+)
+sin = elementwise("sin", _quick("sin"), lambda y, x: cos(x), word="sin", numpy="sin", slope=1.0)
+cos: Primitive = elementwise("cos", _quick("cos"), lambda y, x: -sin(x), word="cos", numpy="cos", slope=1.0)
 absolute = elementwise(
-    "abs", lambda x: x * np.sign(np.real(x)), lambda y, x: sign(x), kink=lambda x: x, word="abs absolute fabs"
+    "abs",
+    lambda x: x * np.sign(np.real(x)),
+    lambda y, x: sign(x),
+    kink=lambda x: x,
+    word="abs absolute fabs",
+    numpy="abs",
+    slope=1.0,
 )
 clip = elementwise(
     "clip",
@@ -608,6 +758,10 @@ clip = elementwise(
     kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)),
     attributes={"low": None, "high": None},
     word="clip clamp",
+    numpy="clip",
+    slope=1.0,
+    flat=True,
+    exact=lambda f, x, low, high: f.maximum(low, f.minimum(high, x)),
 )
 div = elementwise(
     "div",
@@ -618,9 +772,17 @@ div = elementwise(
     notation="infix",
     domain=lambda a, b: (b, True),
     neutral=(None, 1),
+    numpy="divide",
+    exact=lambda f, a, b: a / b,
 )
 ratio: Primitive = elementwise(
-    "ratio", _ratio_value, lambda y, a, b: 1.0 / b, lambda y, a, b: -ratio(y, b), symbol="/", notation="infix"
+    "ratio",
+    _ratio_value,
+    lambda y, a, b: 1.0 / b,
+    lambda y, a, b: -ratio(y, b),
+    symbol="/",
+    notation="infix",
+    exact=lambda f, a, b: a / b,
 )
 pow_: Primitive = elementwise(
     "pow",
@@ -630,8 +792,18 @@ pow_: Primitive = elementwise(
     symbol="^",
     notation="infix",
     domain=lambda a, b: (a, False),
+    exact=lambda f, a, b: f.exp(b * f.log(a)),
 )
-ylog: Primitive = elementwise("ylog", _ylog_value, lambda y, a, b: log(b), lambda y, a, b: ratio(a, b), symbol="ylog")
+ylog: Primitive = elementwise(
+    "ylog",
+    _ylog_value,
+    lambda y, a, b: log(b),
+    lambda y, a, b: ratio(a, b),
+    symbol="ylog",
+    code="def ylog(y, a):\n    return np.where(y == 0, 0, y * np.log(np.where(y == 0, 1, a)))\n",
+    exact=lambda f, y, a: y * f.log(a),
+    word=None,
+)
 power_ = elementwise(
     "power",
     lambda x, exponent: _pow_value(x, exponent),
@@ -639,6 +811,10 @@ power_ = elementwise(
     symbol="^",
     domain=_power_domain,
     attributes={"exponent": None},
+    slope=None,
+    code=None,
+    exact=lambda f, x, exponent: f.power(x, exponent),
+    word=None,
 )
 # A tie gives half of the derivative to each: `maximum(x, x)` has the derivative 1.
 maximum = elementwise(
@@ -648,6 +824,8 @@ maximum = elementwise(
     lambda y, a, b: above(b, a),
     symbol="max",
     kink=lambda a, b: a - b,
+    numpy="maximum",
+    word=None,
 )
 minimum = elementwise(
     "minimum",
@@ -656,6 +834,8 @@ minimum = elementwise(
     lambda y, a, b: above(a, b),
     symbol="min",
     kink=lambda a, b: a - b,
+    numpy="minimum",
+    word=None,
 )
 
 
@@ -699,6 +879,27 @@ def _cross_entropy_value(y: Any, target: Any) -> Any:
     return -np.sum(np.where(hit, target * np.log(np.where(hit, y, 1)), 0), axis=-1)
 
 
+def _softmax_exactly(f: Any, v: Any) -> Any:
+    e = [f.exp(x) for x in v]
+    total = f.sum(e)
+    return [x / total for x in e]
+
+
+def _logsumexp_exactly(f: Any, v: Any) -> Any:
+    return f.log(f.sum([f.exp(x) for x in v]))
+
+
+def _cross_entropy_exactly(f: Any, y: Any, target: Any) -> Any:
+    return -f.sum([b * f.log(a) for a, b in zip(y, target) if not f.zero(b)] or [0 * y[0]])
+
+
+def _top_mask_exactly(f: Any, v: Any) -> Any:
+    top = f.max(v)
+    tops = [f.step(x - top, 1) for x in v]
+    total = f.sum(tops)
+    return [x / total for x in tops]
+
+
 def _top_value(x: Any) -> Any:
     top = np.real(x) == np.max(np.real(x), axis=-1, keepdims=True)
     return top / np.sum(top, axis=-1, keepdims=True)
@@ -712,7 +913,16 @@ def _vector(shape: Shape, *_: Shape, **__: Any) -> Shape:
     return shape[:-1]
 
 
-top_mask = elementwise("top_mask", _top_value, None, symbol="argmax")
+top_mask = own(
+    "top_mask",
+    _top_value,
+    _first,
+    lambda t, slot, y, x: None,
+    "argmax",
+    code="def top_mask(x):\n    top = x == np.max(x)\n    return top / np.sum(top)\n",
+    exact=_top_mask_exactly,
+    word=None,
+)
 softmax = own(
     "softmax",
     lambda x: _softmax_value(x) if np.ndim(x) else x * 0 + 1.0,
@@ -722,6 +932,9 @@ softmax = own(
     word="softmax Softmax",
     result="same",
     scalar=lambda x: 0.0 * x + 1.0,
+    code="def softmax(x):\n    e = np.exp(x - np.max(x))\n    return e / np.sum(e)\n",
+    exact=_softmax_exactly,
+    reason="every probability depends on every score",
 )
 log_softmax = own(
     "log_softmax",
@@ -731,8 +944,18 @@ log_softmax = own(
     word="log_softmax LogSoftmax logsoftmax",
     result="same",
     scalar=lambda x: 0.0 * x,
+    code="def log_softmax(x):\n    x = x - np.max(x)\n    return x - np.log(np.sum(np.exp(x)))\n",
+    exact=lambda f, v: [x - _logsumexp_exactly(f, v) for x in v],
 )
-logsumexp = own("logsumexp", _logsumexp_value, _vector, lambda t, slot, y, x: dot(softmax(x), t))
+logsumexp = own(
+    "logsumexp",
+    _logsumexp_value,
+    _vector,
+    lambda t, slot, y, x: dot(softmax(x), t),
+    code="def logsumexp(x):\n    top = np.max(x)\n    return top + np.log(np.sum(np.exp(x - top)))\n",
+    exact=_logsumexp_exactly,
+    word=None,
+)
 cross_entropy = own(
     "cross_entropy",
     _cross_entropy_value,
@@ -743,6 +966,9 @@ cross_entropy = own(
     word="cross_entropy CE CrossEntropy crossentropy",
     result="pair",
     scalar=lambda y, target: -(target * log(y)),
+    code="def cross_entropy(y, target):\n    return -np.sum(target * np.log(np.where(target == 0, 1, y)))\n",
+    exact=_cross_entropy_exactly,
+    reason="−log yᵢ has the derivative −1/yᵢ",
 )
 squared_error = own(
     "squared_error",
@@ -753,6 +979,9 @@ squared_error = own(
     word="squared_error",
     result="pair",
     scalar=lambda y, target: 0.5 * square(y - target),
+    code="def squared_error(y, target):\n    return 0.5 * np.sum((y - target)**2)\n",
+    exact=lambda f, y, target: f.sum([(a - b) * (a - b) for a, b in zip(y, target)]) / 2,
+    reason="the square's 2 cancels the ½",
 )
 norm = own(
     "norm",
@@ -763,12 +992,16 @@ norm = own(
     word="norm",
     result="reduce",
     scalar=absolute,
+    code="np.sqrt(np.sum(x**2))",
+    exact=lambda f, v: f.sqrt(f.sum([x * x for x in v])),
 )
 largest = own(
     "max",
     lambda x: np.max(np.real(x), axis=-1) if not np.iscomplexobj(x) else np.sum(x * _top_value(x), axis=-1),
     _vector,
     lambda t, slot, y, x: dot(top_mask(x), t),
+    numpy="max",
+    word=None,
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,8 +42,12 @@ READINGS = {
     "word": "its name in equations, and its other spellings after it",
     "result": "what equations know of the result where that does not follow from the kind: `Function.shape`",
     "scalar": "of a function of vectors, what it is of numbers, which have no axis",
-    "slope": "the largest |partial derivative|",
-    "code": "its value as the text of a NumPy expression of x (or of x and y)",
+    "numpy": "the function of NumPy with the same meaning",
+    "slope": "the largest |partial derivative|, or a function of the attributes that gives it",
+    "flat": "whether |partial derivative| comes below a tenth of that",
+    "code": "its value as the text of a NumPy expression of x (or of x and y), or of a whole definition",
+    "exact": "its value in exact functions `f`, of single numbers or, for a function of vectors, of lists of them",
+    "reason": "why its derivative is what it is, in a few words",
     "series": "its value on arrays of FLINT power series",
 }
 """What an entry may say to the rooms above, and None says that there is none."""
@@ -111,6 +116,23 @@ class Primitive:
         """The partial derivatives of an operation on single numbers: functions of (y, *args), plain numbers, or
         None."""
         return self.signs and tuple(float(s) for s in self.signs)
+
+    @property
+    def word(self) -> str:
+        """Its name in equations, "" if they do not call it."""
+        return str(self.readings.get("word") or "").partition(" ")[0]
+
+    @property
+    def ufunc(self) -> np.ufunc | None:
+        """The universal function of NumPy with the same meaning, if there is one."""
+        found = getattr(np, self.readings.get("numpy") or "", None)
+        return found if isinstance(found, np.ufunc) else None
+
+    def exactly(self, f: Any) -> Callable[..., Any] | None:
+        """The value in the functions `f`, which has them by their NumPy names, whatever its numbers are: symbols,
+        balls; None if it has no such reading."""
+        exact = self.readings.get("exact")
+        return getattr(f, self.readings.get("numpy") or "", None) if exact is None else partial(exact, f)
 
     def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
         """The VJP: what a cotangent `g` of the result `y` contributes to an argument, before broadcasting is undone.

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitives import TABLE
 from ..errors import Fault
-from ..formulas.code_helpers import NUMPY
 from .code import Code
 
 __all__ = ["admit", "run"]
@@ -70,7 +70,7 @@ _NODES = (
 _MODULES = {
     "np": frozenset(
         [
-            *NUMPY.values(),
+            *(op.readings["numpy"] for op in TABLE.values() if op.readings.get("numpy")),
             "array",
             "concatenate",
             "dot",

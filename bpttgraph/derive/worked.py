@@ -21,7 +21,7 @@ from .factored import Statement
 from .gradient import Gradient
 from .parts import Piece
 
-__all__ = ["DETAILS", "Board", "Name", "WorkedStep", "local_rule", "worked"]
+__all__ = ["DETAILS", "Board", "Name", "WorkedStep", "worked"]
 
 DETAILS = ("slide", "lecture", "full")
 
@@ -215,27 +215,12 @@ def _locals(d: Gradient) -> list[WorkedStep]:
             continue
         seen.add(kind)
         op = paths.unrolled.node(link.target).op
-        rule = local_rule(op.name if op is not None else "")
+        rule = op.readings.get("reason") if op is not None else None
         why = f"; {rule}" if rule else ""
         formula = Statement(link.source, link.target, d.local_factors.partial(link), (jacobian,))
         reason = ("from the equation of ", Name(link.target), f", all else held fixed{why}")
         made.append(WorkedStep(formula, reason, "local", (link.id,)))
     return made
-
-
-def local_rule(op: str) -> str:
-    """Why the derivative of an operation is what it is, in a few words; empty if there is nothing to say."""
-    return {
-        "tanh": "tanh′ = 1 − tanh², written with the value itself",
-        "sigmoid": "σ′ = σ (1 − σ), written with the value itself",
-        "relu": "relu′ is 1 where the argument is positive, else 0",
-        "softmax": "every probability depends on every score",
-        "cross_entropy": "−log yᵢ has the derivative −1/yᵢ",
-        "squared_error": "the square's 2 cancels the ½",
-        "add": "only the summands that read it count",
-        "sub": "only the summands that read it count",
-        "mul": "the other factor stays, as a diagonal matrix",
-    }.get(op, "")
 
 
 def _adjoints(d: Gradient, detail: str) -> list[WorkedStep]:

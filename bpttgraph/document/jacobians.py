@@ -10,7 +10,6 @@ from typing import Any
 from ..core.names import to_unicode
 from ..core.variables import Link
 from ..derive import Derivation, to_latex
-from ..derive.worked import local_rule
 from ..formulas.expr import Expr, Partial, Symbol, add, outer, product, transpose
 from ..formulas.mathml import above
 from ..formulas.notation import in_notation
@@ -52,7 +51,7 @@ def local_rows(
         else:
             open_forms = True
         op = d.unrolled.node(link.target).op
-        why = local_rule(op.name if op is not None else "") if right is not None else ""
+        why = op.readings.get("reason") or "" if op is not None and right is not None else ""
         why = "entry by entry, arranged in the shape of the matrix" if matrix else why
         rows.setdefault(shown, ((formula(left),), made, (why,)))
         if not remarks and _softmax_loss(d, link):

@@ -110,10 +110,10 @@ def own_function(op: Primitive) -> Function:
     return Function(build, result, (count, count))
 
 
-_WORDS = {op: str(op.readings["word"]).split() for op in P.TABLE.values() if op.readings.get("word")}
+_CALLED = [op for op in P.TABLE.values() if op.word]
 
 ALIASES = {
-    **{other: names[0] for names in _WORDS.values() for other in names[1:]},
+    **{other: op.word for op in _CALLED for other in op.readings["word"].split()[1:]},
     **dict.fromkeys(("HardTanh", "Hardtanh", "hard_tanh"), "hardtanh"),
     **dict.fromkeys(("LayerNorm", "layernorm", "Layernorm"), "layer_norm"),
     **dict.fromkeys(("MSE", "mse"), "mean_squared_error"),
@@ -123,7 +123,7 @@ ALIASES = {
 }
 
 FUNCTIONS: dict[str, Function] = {
-    **{names[0]: own_function(op) for op, names in _WORDS.items()},
+    **{op.word: own_function(op) for op in _CALLED},
     # what is made of several operations
     "sum": Function(P.total, "reduce"),
     "mean": Function(P.mean, "reduce"),

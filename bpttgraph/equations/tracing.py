@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.primitive import TABLE, Primitive, Traced
+from ..core.primitive import Primitive, Traced
+from ..core.primitives import TABLE
 from ..errors import BPTTError
 from .model import Recurrence, from_text
 
@@ -27,15 +28,7 @@ __all__ = ["from_function"]
 
 _INPUTS = ("x", "x_t", "xt", "u", "u_t", "e", "e_t", "input", "inputs", "token", "z_in")
 
-_UNARY = {
-    np.tanh: "tanh",
-    np.exp: "exp",
-    np.log: "log",
-    np.sqrt: "sqrt",
-    np.abs: "abs",
-    np.sin: "sin",
-    np.cos: "cos",
-}
+_UNARY = {op.ufunc: op.word for op in TABLE.values() if op.ufunc is not None and op.ufunc.nin == 1 and op.word}
 _BINARY = {np.add: "+", np.subtract: "-", np.multiply: "∘", np.divide: "/", np.matmul: "@"}
 _FUNCTIONS = {
     np.dot: "@",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..core.graph import Node
-from .slopes import SLOPES, slope_of
+from .slopes import slope_of
 
 if TYPE_CHECKING:
     from .columns import Columns
@@ -54,8 +54,9 @@ def bound_of(columns: Columns) -> Bound:
         return Bound(None, "more than one step back is read")
     node, past = u.node(here[0]), u.node(before[0])
     node, gamma, activations = _activations(node)
-    if node.op is not None and node.op.kind == "elementwise" and len(node.args) == 1 and node.op.name not in SLOPES:
-        return Bound(None, f"no bound of the slope of {node.op.name} is known (bg.primitive(…, slope=…) states it)")
+    op = node.op
+    if op is not None and op.kind == "elementwise" and len(node.args) == 1 and "slope" not in op.readings:
+        return Bound(None, f"no bound of the slope of {op.name} is known (bg.primitive(…, slope=…) states it)")
     name = " of ".join(activations) or "no activation"
     found: list[tuple[float, Node]] = []
     pending = [(1.0, node)]

@@ -9,12 +9,14 @@ import unicodedata
 from collections.abc import Iterable
 
 from ..core.names import _GREEK
+from ..core.primitives import TABLE
 from ..errors import BPTTError, expect
-from .code_helpers import HELPERS
 
 __all__ = ["NameTable", "check_function", "gradient_name", "python_name", "quoted"]
 
-RESERVED = frozenset(["np", "math", "range", "sum", "max", "min", "t", "T", *HELPERS])
+RESERVED = frozenset(
+    ["np", "math", "range", "sum", "max", "min", "t", "T", *(n for n, op in TABLE.items() if op.readings.get("code"))]
+)
 """What means something else in the printed code."""
 
 _LETTERS = {letter: name for name, letter in _GREEK.items()}

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ..errors import BPTTError
-from .code_helpers import ATTRIBUTES, HELPERS, NUMPY
+from .code_helpers import definition
 from .code_names import NameTable, python_name
 from .expr import (
     Add,
@@ -81,7 +81,7 @@ class CodePrinter:
     def __init__(self, names: NameTable, length: Callable[[str], str] = lambda block: "T", blocks: Sequence[str] = ()):
         self.names, self.length, self.blocks = names, length, blocks
         self.block = ""  # to which a step T belongs where a name does not say it
-        self.helpers: dict[str, str | None] = {}  # with their text, if they are of a user's own
+        self.helpers: dict[str, str] = {}  # the definitions that the text needs
         self.sized = False  # whether a number in the text is a size
         self.size = ""  # of the vector that a statement defines, as code
 
@@ -298,10 +298,11 @@ class CodePrinter:
         if name == "sum" and e.shape:
             x = self.turned(self.read(e.args[0]), form_of(e.arg_dims[0]), e.args[0].shape)
             return Text(f"np.sum({x.text}, axis={attrs['axes'][0]})", ATOM, COLUMN)
-        if name not in NUMPY and name not in HELPERS and "code" not in e.op.readings:
+        known = e.op.readings.get("numpy")
+        if not known and not e.op.readings.get("code"):
             fix = f'read the formula, or say it: bg.primitive(…, name={name!r}, code="x / (1 + np.abs(x))")'
             raise BPTTError(f"there is no NumPy code for {e.op.symbol or name}", fix)
-        if e.op.kind == "elementwise" and name != "top_mask":
+        if e.op.kind == "elementwise":
             parts, form = self.together(e.args)
         else:  # a function of whole vectors
             whole = zip((self.read(a) for a in e.args), e.args, e.arg_dims)
@@ -309,11 +310,10 @@ class CodePrinter:
                 self.turned(x, form_of(dims), a.shape if a.shape else (*dims, 1)) if dims else x for x, a, dims in whole
             ]
             form = SCALAR if not e.shape else COLUMN if e.shape[1] == 1 else MATRIX
-        shown = [p.text for p in parts] + [self.number(attrs[k]).text for k in ATTRIBUTES.get(name, ()) if k in attrs]
-        if name not in NUMPY:
-            own = e.op.readings.get("code")
-            self.helpers[name] = own and f"def {name}({', '.join('xyzabc'[: len(e.args)])}):\n    return {own}\n"
-        return Text(f"{f'np.{NUMPY[name]}' if name in NUMPY else name}({', '.join(shown)})", ATOM, form)
+        shown = [p.text for p in parts] + [self.number(attrs[k]).text for k in e.op.attributes if k in attrs]
+        if not known:
+            self.helpers[name] = definition(e.op, len(e.args))
+        return Text(f"{f'np.{known}' if known else name}({', '.join(shown)})", ATOM, form)
 
     def reshaped(self, e: Apply, shape: Shape) -> Text:
         x, form = self.read(e.args[0]), form_of(shape)

@@ -124,7 +124,7 @@ class Apply(Expr):
     @property
     def entrywise(self) -> bool:
         """Whether each entry depends on that entry of the arguments only; argmax compares all of them."""
-        return self.op.kind == "elementwise" and self.op.name != "top_mask"
+        return self.op.kind == "elementwise"
 
 
 @dataclass(frozen=True, slots=True)

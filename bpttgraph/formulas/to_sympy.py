@@ -11,9 +11,10 @@ without it SymPy spends minutes asking whether the argument of a tanh may be com
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache, partial
+from types import SimpleNamespace
 from typing import Any
 
-from ..core.activations import SELU_ALPHA, SELU_SCALE
 from ..errors import BPTTError
 from .expr import (
     Add,
@@ -180,63 +181,33 @@ def _entrywise(function: Callable[..., Any], parts: list[Any], shape: tuple[int,
 def _applied(e: Apply, known: Mapping[str, Any] | None = None) -> Any:
     import sympy
 
-    name, args, attrs = e.op.name, [to_sympy(a, known) for a in e.args], dict(e.attrs)
-    if name == "softmax":
-        exps = [sympy.exp(x) for x in (_explicit(args[0]) if e.shape else [args[0]])]
-        bottom = sympy.Add(*exps)
-        return sympy.ImmutableMatrix([x / bottom for x in exps]) if e.shape else exps[0] / bottom
-    if name in ("log_softmax", "top_mask") and e.shape:
-        entries = list(_explicit(args[0]))
-        if name == "log_softmax":
-            total = sympy.log(sympy.Add(*map(sympy.exp, entries)))
-            return sympy.ImmutableMatrix([x - total for x in entries])
-        tops = [sympy.Heaviside(x - sympy.Max(*entries), 1) for x in entries]
-        return sympy.ImmutableMatrix([x / sympy.Add(*tops) for x in tops])
-    if name in ("sum", "logsumexp", "norm", "max") and not e.shape:
-        entries = list(_explicit(args[0])) if e.args[0].shape else [args[0]]
-        return {
-            "sum": lambda v: sympy.Add(*v),
-            "logsumexp": lambda v: sympy.log(sympy.Add(*[sympy.exp(x) for x in v])),
-            "max": lambda v: sympy.Max(*v),
-            "norm": lambda v: sympy.sqrt(sympy.Add(*[x**2 for x in v])),
-        }[name](entries)
-    if e.op.kind != "elementwise":
-        raise BPTTError(f"{name} has no SymPy reading here", 'use level="chain", or read the formula as LaTeX')
-    found = _functions().get(name)
-    function = sympy.Function(e.op.symbol, real=True) if found is None else lambda *xs: found(*xs, **attrs)
-    return _entrywise(function, args, e.shape)
+    args, exact = [to_sympy(a, known) for a in e.args], e.op.exactly(_functions())
+    if e.op.kind == "elementwise":
+        if exact is None:
+            return _entrywise(sympy.Function(e.op.symbol, real=True), args, e.shape)
+        return _entrywise(partial(exact, **dict(e.attrs)), args, e.shape)
+    made = exact and exact(*[list(_explicit(x)) if a.shape else [x] for x, a in zip(args, e.args)])
+    if made is None or (e.shape and not isinstance(made, list)):
+        raise BPTTError(f"{e.op.name} has no SymPy reading here", 'use level="chain", or read the formula as LaTeX')
+    return made if not isinstance(made, list) else sympy.ImmutableMatrix(made) if e.shape else made[0]
 
 
-def _functions() -> dict[str, Callable[..., Any]]:
+@cache
+def _functions() -> SimpleNamespace:
+    """The functions of SymPy by their NumPy names."""
     import sympy
 
-    def step(x: Any) -> Any:
-        return sympy.Heaviside(x, 0)
-
-    def positive(x: Any) -> Any:
-        return sympy.Max(x, 0)
-
-    def elu(x: Any, alpha: float = 1.0) -> Any:
-        return positive(x) + alpha * (sympy.exp(-positive(-x)) - 1)
-
-    def cdf(x: Any) -> Any:
-        return sympy.erfc(-x / sympy.sqrt(2)) / 2
-
-    def gelu_tanh(x: Any) -> Any:
-        return x / 2 * (1 + sympy.tanh(sympy.sqrt(2 / sympy.pi) * (x + sympy.Rational(44715, 10**6) * x**3)))
-
-    def selu(x: Any) -> Any:
-        return SELU_SCALE * elu(x, SELU_ALPHA)
-
-    return {
-        "softsign": lambda x: x / (1 + sympy.Abs(x)), "arctan": sympy.atan, "selu": selu,
-        "hard_sigmoid": lambda x: sympy.Max(0, sympy.Min(1, x / 5 + sympy.Rational(1, 2))),
-        "mish": lambda x: x * sympy.tanh(sympy.log(1 + sympy.exp(x))),
-        "tanh": sympy.tanh, "exp": sympy.exp, "log": sympy.log, "sin": sympy.sin, "cos": sympy.cos, "sqrt": sympy.sqrt,
-        "sigmoid": lambda x: 1 / (1 + sympy.exp(-x)), "abs": sympy.Abs, "sign": sympy.sign, "step": step, "relu":
-        positive, "leaky_relu": lambda x, slope=0.01: positive(x) - slope * positive(-x), "elu": elu,
-        "softplus": lambda x: sympy.log(1 + sympy.exp(x)), "silu": lambda x: x / (1 + sympy.exp(-x)),
-        "erf": sympy.erf, "normal_cdf": cdf, "gelu": lambda x: x * cdf(x), "gelu_tanh": gelu_tanh,
-        "above": lambda a, b: sympy.Heaviside(a - b, sympy.Rational(1, 2)), "ylog": lambda a, b: a * sympy.log(b),
-        "maximum": sympy.Max, "minimum": sympy.Min, "clip": lambda x, low, high: sympy.Max(low, sympy.Min(high, x)),
-    }  # fmt: skip
+    names = ("exp", "log", "sqrt", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sign", "erf", "erfc", "pi")
+    return SimpleNamespace(
+        **{name: getattr(sympy, name) for name in names},
+        **{f"arc{name}": getattr(sympy, f"a{name}") for name in ("sin", "cos", "tan")},
+        abs=sympy.Abs,
+        maximum=sympy.Max,
+        minimum=sympy.Min,
+        power=sympy.Pow,
+        step=sympy.Heaviside,
+        number=sympy.Rational,
+        sum=lambda numbers: sympy.Add(*numbers),
+        max=lambda numbers: sympy.Max(*numbers),
+        zero=lambda x: x == 0,
+    )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from inspect import signature
 
 from ..core.primitives import TABLE
 from ..errors import BPTTError
@@ -73,10 +72,8 @@ def is_word(symbol: str) -> bool:
 def _settings(e: Apply) -> list[Expr]:
     """The bounds of a clip, the α of an elu: settings that are not those that everybody expects, in the order of the
     language."""
-    if e.op.kind != "elementwise":
-        return []
-    attrs, order = dict(e.attrs), signature(e.op.value).parameters
-    return [num(attrs[n]) for n in order if isinstance(attrs.get(n), int | float) and attrs[n] != order[n].default]
+    attrs = dict(e.attrs)
+    return [num(attrs[k]) for k, usual in e.op.attributes.items() if attrs.get(k) not in (None, usual)]
 
 
 class Printer:

@@ -21,26 +21,6 @@ Array = np.ndarray[Any, Any]
 Instruction = tuple[Callable[..., Any], tuple[Any, ...]]
 Scratch = Callable[[int, tuple[int, ...]], Array]
 
-_UFUNCS: dict[str, Any] = {
-    name: getattr(np, name)
-    for name in (
-        "tanh",
-        "exp",
-        "log",
-        "sqrt",
-        "sin",
-        "cos",
-        "expm1",
-        "log1p",
-        "sinh",
-        "cosh",
-        "tan",
-        "arctan",
-        "arcsinh",
-        "reciprocal",
-    )
-} | {"div": np.divide}
-
 
 def emit(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
     """The calls that compute `value` from the arrays `ins` into `out`; `scratch(i, shape)` lends an array."""
@@ -49,11 +29,11 @@ def emit(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list
         found = special(value, ins, out, scratch)
         if found is not None:
             return found
-    ufunc = _UFUNCS.get(value.op)
-    if ufunc is not None:
-        return [(ufunc, (*ins, out))]
-    assert value.primitive is not None, value
-    return [(_store, (out, value.primitive.value, tuple(ins), value.attrs))]
+    op = value.primitive
+    assert op is not None, value
+    if op.ufunc is not None and op.kink is None:  # maximum and minimum take `out` by name alone
+        return [(op.ufunc, (*ins, out))]
+    return [(_store, (out, op.value, tuple(ins), value.attrs))]
 
 
 def _store(out: Array, function: Callable[..., Any], ins: Sequence[Any], attrs: dict[str, Any]) -> None:

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy
 
 import bpttgraph as bg
-from bpttgraph.check.certificate import SERIES, certify
-from bpttgraph.core import lecture
-from bpttgraph.core.primitive import Bilinear, Elementwise, Linear, Own, Primitive
+from bpttgraph.check.certificate import _Balls, certify
+from bpttgraph.core import activations, lecture
+from bpttgraph.core.primitive import READINGS, Bilinear, Elementwise, Linear, Own, Primitive
 from bpttgraph.core.primitives import TABLE
 from bpttgraph.document import build
 from bpttgraph.document.html import write_html
 from bpttgraph.document.markdown import write_markdown
 from bpttgraph.errors import BPTTError
-from bpttgraph.flow.slopes import SLOPES
-from bpttgraph.formulas.code_helpers import HELPERS, NUMPY
+from bpttgraph.formulas.to_sympy import _functions
 
 SQUASH = bg.primitive(
     lambda x: x / (1 + np.where(np.real(x) < 0, -x, x)),
@@ -192,9 +192,9 @@ def test_documents_show_it() -> None:
 
 # -- every entry of the table ------------------------------------------------------------------------------------------
 
-# what only derivatives are made of, and is constant or has no derivative beyond it
-NO_SERIES = ("step", "sign", "above", "top_mask", "ylog", "ratio", "logsumexp")
-INFIX = ("mul", "div", "ratio", "pow", "square", "power")  # written with operators in code, not called
+
+def _entries(module: Any) -> list[Primitive]:
+    return [op for op in vars(module).values() if isinstance(op, Primitive)]
 
 
 @pytest.mark.parametrize("op", TABLE.values(), ids=str)
@@ -202,11 +202,63 @@ def test_every_entry_states_each_reading_or_that_there_is_none(op: Primitive) ->
     assert type(op) in (Elementwise, Linear, Bilinear, Own) and op.kind == type(op).__name__.lower()
     assert op.notation in ("call", "infix", "prefix", "postfix", "hidden")
     read = op.readings
-    if isinstance(op, Elementwise) and len(op.rule) == 1:
-        assert op.name in SLOPES or "slope" in read, "how steep it is at most; None says that its slope has no bound"
-    if isinstance(op, Elementwise | Own) and op in vars(lecture).values():
-        assert op.name in {*INFIX, *NUMPY, *HELPERS} or "code" in read, "its value in printed code"
-        assert (op.name in SERIES or "series" in read) is not (op.name in NO_SERIES), "its value for certificates"
+    assert read.keys() <= READINGS.keys()
+    if isinstance(op, Elementwise) and len(op.rule) == 1 and op.rule[0] is not None:
+        assert "slope" in read, "how steep it is at most; None says that its slope has no bound"
+    if isinstance(op, Elementwise | Own) and op in {*_entries(lecture), *_entries(activations)}:
+        assert "exact" in read or op.exactly(_functions()), "its value in exact functions: for SymPy and certificates"
+        if op.notation == "call":  # the others are written with operators
+            assert "word" in read, "its name in equations; None says that no equation calls it"
+            assert "code" in read or "numpy" in read, "its value in printed code"
+
+
+def exact_points(op: Primitive) -> np.ndarray[Any, Any]:
+    """Numbers at which it is defined, away from its kinks; one row an argument."""
+    rng = np.random.default_rng(len(op.name))
+    low, high = (1.1, 2.0) if op.name == "arccosh" else (0.1, 0.9)
+    count = len(op.rule) if isinstance(op, Elementwise) else 2 if op.name in ("cross_entropy", "squared_error") else 1
+    points = rng.uniform(low, high, (count, 6))
+    anywhere = op.domain is None and op.name not in ("ylog", "logaddexp", "hypot", "pow")
+    return np.asarray(points * rng.choice([-1, 1], points.shape) if anywhere else points)
+
+
+@pytest.mark.parametrize("op", [op for op in TABLE.values() if op.exactly(_Balls())], ids=str)
+def test_the_exact_reading_is_the_value_and_its_derivative(op: Primitive) -> None:
+    """The coefficients of a power series against the value, and against the rule of the table."""
+    flint = pytest.importorskip("flint")
+    exact, points = op.exactly(_Balls()), exact_points(op)
+    assert exact is not None
+    given = {"low": -0.5, "high": 0.5} if op.name == "clip" else {"axes": (-1,)} if op.name == "sum" else {}
+    given |= {"exponent": 3.0} if op.name == "power" else {}
+    attrs = {k: v for k, v in given.items() if k in op.attributes}
+    want = np.asarray(op.value(*points, **given))
+    moved = points.astype(complex)
+    moved[0] += 1e-30j * np.arange(1, 7)
+    change = np.imag(op.value(*moved, **given)) / 1e-30
+    cap, flint.ctx.cap = flint.ctx.cap, 2
+    try:
+        series = [[flint.arb_series([x, 0.0 if i else j + 1]) for j, x in enumerate(r)] for i, r in enumerate(points)]
+        made = [exact(*xs, **attrs) for xs in zip(*series)] if isinstance(op, Elementwise) else exact(*series)
+        parts = made if isinstance(made, list) else [made]
+        got = np.array([[float(p[k]) if len(p) > k else 0.0 for k in (0, 1)] for p in parts])
+    finally:
+        flint.ctx.cap = cap
+    np.testing.assert_allclose(got[:, 0], want.reshape(-1), rtol=1e-13, atol=1e-15)
+    if op.analytic and op.rule is not None and op.name not in ("step", "sign", "above", "top_mask"):
+        np.testing.assert_allclose(got[:, 1], change.reshape(-1), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("op", [op for op in TABLE.values() if op.exactly(_functions())], ids=str)
+def test_the_exact_reading_is_the_value_in_sympy(op: Primitive) -> None:
+    exact, points = op.exactly(_functions()), exact_points(op)
+    assert exact is not None
+    given = {"low": -0.5, "high": 0.5} if op.name == "clip" else {"axes": (-1,)} if op.name == "sum" else {}
+    given |= {"exponent": 3.0} if op.name == "power" else {}
+    attrs = {k: v for k, v in given.items() if k in op.attributes}
+    numbers = [[sympy.Float(x) for x in row] for row in points]
+    made = [exact(*xs, **attrs) for xs in zip(*numbers)] if isinstance(op, Elementwise) else exact(*numbers)
+    got = np.array(made if isinstance(made, list) else [made], float)
+    np.testing.assert_allclose(got, np.ravel(op.value(*points, **given)), rtol=1e-12, atol=1e-14)
 
 
 CERTIFIED = {
