@@ -157,6 +157,8 @@ def mutants(op: Primitive) -> list[Any]:
         if not slots:
             return [tuple((lambda y, *a, **k: 1.0) if i == 0 else r for i, r in enumerate(op.rule))]
         return [tuple(scaled(r) if i == slot else r for i, r in enumerate(op.rule)) for slot in slots]
+    if op.kind == "own" and op.name in FLAT:
+        return [lambda t, *_: t]
     if op.kind == "bilinear" and op.name == "einsum":
         return [A.EveryArgument(scaled(op.rule.transpose))]
     if op.kind == "bilinear":
