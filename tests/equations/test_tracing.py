@@ -104,7 +104,8 @@ def test_numpy_calls_keep_their_values(expression: Any) -> None:
 @pytest.mark.parametrize(
     "function, says",
     [
-        (lambda h, x, *, W: np.arctan(W @ h + x), "np.arctan cannot be traced"),
+        (lambda h, x, *, W: np.sinh(W @ h + x), "np.sinh cannot be traced"),
+        (lambda h, x, *, W: np.hypot(W @ h, x), "np.hypot cannot be traced"),
         (lambda h, x, *, W: W @ h + x[0], "indexing cannot be traced"),
         (lambda h, x, *, W: h if h else x, "an if on a traced value"),
         (lambda h, x, *, W: float(h) + x, "has no number"),
@@ -134,5 +135,11 @@ def test_tracing_leaves_no_profiler_behind() -> None:
 
     before = sys.getprofile()
     with pytest.raises(bg.BPTTError):
-        bg.recurrence(lambda h, x: np.arctan(h + x))
+        bg.recurrence(lambda h, x: np.sinh(h + x))
     assert sys.getprofile() is before
+
+
+def test_a_function_of_numpy_with_a_word_is_that_word() -> None:
+    """np.arctan, np.abs, np.sign: each by the word of its entry."""
+    rec = bg.recurrence(lambda h, x, *, w: np.arctan(w * h) + np.abs(x) * np.sign(h))
+    assert rec.equations == ("h[t] = (arctan((w ∘ h[t-1])) + (abs(x[t]) ∘ sign(h[t-1])))",)
