@@ -142,4 +142,4 @@ def test_tracing_leaves_no_profiler_behind() -> None:
 def test_a_function_of_numpy_with_a_word_is_that_word() -> None:
     """np.arctan, np.abs, np.sign: each by the word of its entry."""
     rec = bg.recurrence(lambda h, x, *, w: np.arctan(w * h) + np.abs(x) * np.sign(h))
-    assert rec.equations == ("h[t] = (arctan((w ∘ h[t-1])) + (abs(x[t]) ∘ sign(h[t-1])))",)
+    assert rec.equations == ("h[t] = arctan((w ∘ h[t-1])) + (abs(x[t]) ∘ sign(h[t-1]))",)
