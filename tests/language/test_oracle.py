@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import bpttgraph as bg
+
 from .mixtures import mixture
 from .oracle import contradiction
-from .pasted import cases
+from .pasted import cases, known_open
 from .readings import STEPS, Case, Reading, every_name, rec_of
 
 MEANT = {
@@ -16,6 +18,7 @@ MEANT = {
     if case["expect"] != "refuse"
     for i, meaning in enumerate((case["means"], *case.get("or", ())))
 }
+LISTED = known_open()
 
 
 def against(case: Case, meaning: str) -> str:
@@ -29,7 +32,12 @@ def against(case: Case, meaning: str) -> str:
 
 @pytest.mark.parametrize("name", MEANT)
 def test_meanings_of_the_cases(name: str) -> None:
-    assert not against(*MEANT[name])
+    try:
+        assert not against(*MEANT[name])
+    except bg.BPTTError as error:
+        if LISTED.get(name.partition("-")[0]) == "refused":
+            pytest.xfail(error.message)
+        raise
 
 
 @pytest.mark.parametrize("first", range(0, 100, 10))
