@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .lecture import clip, elementwise, sigmoid, softplus, square, step, tanh
+from .lecture import TABLE, clip, elementwise, sigmoid, softplus, square, step, tanh
+from .primitive import Elementwise
 
-__all__ = ["hard_sigmoid", "mish", "selu", "softsign"]
+__all__ = ["hard_sigmoid", "mish", "selu", "softsign", "surrogate"]
 
 _SCALE, _ALPHA = 1.0507009873554805, 1.6732632423543772
 """λ and α of Klambauer et al., Self-normalizing neural networks, NeurIPS 2017."""
@@ -78,3 +79,32 @@ mish = elementwise(
     code="x * np.tanh(np.logaddexp(0, x))",
     exact=lambda f, x: x * f.tanh(f.log(1 + f.exp(x))),
 )
+
+
+def surrogate(smooth: str, slope: float = 1.0) -> Elementwise:
+    """The step function, whose derivative is taken to be that of a smooth function: that of `smooth(slope * x)`.
+
+    So spiking networks are trained (E. Neftci, H. Mostafa & F. Zenke, Surrogate gradient learning in spiking neural
+    networks, IEEE Signal Processing Magazine 36(6), 2019). The gradient is that of no loss; it is checked as what it
+    is: for a small complex change the value follows the smooth function.
+    """
+    stated = (TABLE[smooth].partials or (None,))[0]
+
+    def partial(y: Any, x: Any) -> Any:
+        z = slope * x
+        return slope * (stated(TABLE[smooth](z), z) if callable(stated) else stated + 0.0 * z)
+
+    def value(x: Any) -> Any:
+        up = step.value(x)
+        return up + 1j * np.imag(x) * partial(up, np.real(x)) if np.iscomplexobj(x) else up
+
+    return Elementwise(
+        f"step_{smooth}",
+        value,
+        step.shape_of,
+        (partial,),
+        "1₊",
+        kink=lambda x: np.nan * np.real(x),  # differences of the values see the smooth function nowhere
+        readings={"code": "(x > 0) * 1.0"},
+        recipe=(surrogate, (smooth, slope)),
+    )

@@ -3,11 +3,13 @@ equation."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..core.primitive import Primitive
+from ..core.activations import surrogate
+from ..core.primitive import TABLE, Primitive
 from ..errors import BPTTError, expect, nearest
 from .functions import ALIASES, FUNCTIONS, Function, canonical, own_function
 from .language import parse_binding
@@ -15,7 +17,30 @@ from .syntax import Call, Equation, Expr, Index, Name
 from .text import show
 from .trees import calls, names_in, rebuild
 
-__all__ = ["bind", "checked_let", "fold_steps"]
+__all__ = ["bind", "called", "checked_let", "fold_steps"]
+
+
+_SURROGATE = re.compile(
+    r"\s*(?:step|heaviside|Heaviside)\s*[,;]\s*surrogate\s*=\s*(\w+)\s*(?:\(\s*([0-9]*\.?[0-9]+)\s*\*?\s*x?\s*\))?\s*"
+)
+SMOOTH = {"fast_sigmoid": "softsign", "straight_through": "identity"}
+
+
+def _surrogate(spelled: re.Match[str]) -> Primitive:
+    """`step, surrogate=sigmoid(25 x)`: the step function with the derivative of another."""
+    name = SMOOTH.get(spelled[1], canonical(spelled[1]))
+    op = TABLE.get(name)
+    if op is None or name not in FUNCTIONS or op.attributes or len(op.partials or ()) != 1:
+        known = ["sigmoid", "tanh", "arctan", "softsign", "erf", "fast_sigmoid", "straight_through"]
+        raise BPTTError(
+            f"let: {spelled[1]} is no function whose derivative a step can take", nearest(spelled[1], known)
+        )
+    return surrogate(name, float(spelled[2] or 1))
+
+
+def called(let: Mapping[str, Any] | None) -> frozenset[str]:
+    """The names that `let` says to be functions."""
+    return frozenset(str(name).partition("(")[0].strip() for name in let) if isinstance(let, Mapping) else frozenset()
 
 
 def checked_let(let: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -34,6 +59,9 @@ def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[E
     for name, value in let.items():
         if isinstance(value, Primitive):
             own[canonical(name)] = own_function(value)
+            continue
+        if isinstance(value, str) and (spelled := _SURROGATE.fullmatch(value)):
+            own[canonical(name)] = own_function(_surrogate(spelled))
             continue
         if not isinstance(value, str):
             raise BPTTError(

@@ -23,13 +23,13 @@ from .vocabulary import known_function
 __all__ = ["parse", "parse_binding", "parse_expression"]
 
 
-def parse(text: str) -> Program:
-    """The equations of a text, as syntax.
+def parse(text: str, called: frozenset[str] = frozenset()) -> Program:
+    """The equations of a text, as syntax. `called`: names that are known to be functions.
 
     Raises:
         BPTTError: with the line, a caret and what was expected there.
     """
-    reader = Reader(text)
+    reader = Reader(text, called=called)
     let = []
     for given in reader.given:
         place = given.line.tokens[0].name

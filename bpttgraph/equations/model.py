@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facade
 from ..errors import BPTTError, expect, visible
-from .binding import bind, checked_let, fold_steps
+from .binding import bind, called, checked_let, fold_steps
 from .definitions import Definition, Read, components
 from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
@@ -561,4 +561,4 @@ def _again(
 
 def from_text(text: str, let: Mapping[str, Any] | None = None, layers: int | None = None, **options: Any) -> Recurrence:
     """A recurrence from equations as text; `layers` says how many there are where a letter counts them."""
-    return Recurrence(understand(counted(parse(text), layers)), let, **options)
+    return Recurrence(understand(counted(parse(text, called(let)), layers)), let, **options)

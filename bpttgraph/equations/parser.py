@@ -40,7 +40,7 @@ STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
 class Reader:
     """What the equations of one text share."""
 
-    def __init__(self, text: str, expression: bool = False) -> None:
+    def __init__(self, text: str, expression: bool = False, called: frozenset[str] = frozenset()) -> None:
         expect(text, str, "a recurrence", "write the equations as text, or a Python function of one step")
         if len(text) > MAX_CHARACTERS:
             start = Span(1, 0, 1)
@@ -52,6 +52,7 @@ class Reader:
             )
         self.source = Source(text)
         self.nodes = 0
+        self.called = called  # names that are known to be functions
         self.notes: list[str] = []
         bare, notes = unwrap(text)
         self.notes += notes
@@ -350,7 +351,7 @@ class Parser:
         bracket, name = self.token, token.name
         if name is None or name.index is not None or name.block is not None:
             return False
-        if bracket.separated:
+        if bracket.separated or name.name in self.reader.called:
             return True
         if name.name.partition("_")[0] in FACTORS:
             if not self.reader.factors[token.text]:

@@ -15,7 +15,8 @@ __all__ = ["DEFINED", "say_definitions"]
 DEFINED = {
     "hard_sigmoid": "clip(x/5 + 1/2, 0, 1), as in Keras 2 and ONNX; for that of PyTorch write clip(x/6 + 1/2, 0, 1)",
     "layer_norm": "(x − mean(x)) / √(variance(x) + 0.00001), without gain and bias, which equations write beside it",
-    "step": "1 where its argument is above 0, else 0; its derivative is 0, so no gradient passes through it",
+    "step": "1 where its argument is above 0, else 0; its derivative is 0, so no gradient passes through it (through a "
+    "letter in its place one can: --let 'S=step, surrogate=sigmoid(25 x)')",
     "sign": "1, 0 or −1; its derivative is 0, so no gradient passes through it",
     "mean_squared_error": "the mean of (y − target)² over the entries, without a factor ½",
     "binary_cross_entropy": "the sum of −target log y − (1 − target) log(1 − y) over the entries, which is no mean",
