@@ -32,7 +32,6 @@ from ..formulas.expr import (
     subtract,
 )
 from ..formulas.layout import FORMS, Printed, apart, check_form, together
-from ..formulas.notation import in_notation
 from .chain import Chain
 from .chains import junction
 from .closed_numbers import ClosedNumbers
@@ -156,18 +155,11 @@ class ClosedForm(Pieces, Printed):
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """The closed form, and what stands in it, in the notation chosen."""
-        n, main = (
-            self.g.notation,
-            Statement(self.wrt, self.paths.total, replace(self.first.left_side, source=self.g.wrt), (self.expr,)),
-        )
+        left = replace(self.first.left_side, source=self.g.wrt)
+        main = Statement(self.wrt, self.paths.total, left, (self.expr,))
         # of an abstract function, the symbol is all that can be said
         return tuple(
-            replace(
-                s,
-                left=in_notation(s.left, n, s is main),
-                terms=in_notation(in_classes(s.terms, self.g.onehot), n),
-            )
-            for s in (main, *self.symbols)
+            self.g.shown(replace(s, terms=in_classes(s.terms, self.g.onehot)), s is main) for s in (main, *self.symbols)
         )
 
     # -- forms of output

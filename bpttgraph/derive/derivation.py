@@ -25,7 +25,6 @@ from ..core.variables import Link
 from ..errors import BPTTError, expect, nearest, whole
 from ..formulas.expr import Expr, add, tagged
 from ..formulas.layout import FORMS, check_form, latex_sum, mathml_sum, unicode_sum
-from ..formulas.notation import in_notation
 from ..machine.notebooks import bundle
 from .factored import Statement
 from .gradient import Gradient, path_level
@@ -206,9 +205,8 @@ class Derivation(Gradient):
         if level == "elements":
             final = self.factored_at(level)[-1]
             return FORMS[form](final.terms, final.left if left else None, width)
-        terms, lead = self.exprs(level), self.left_side
-        lead = in_notation(lead, self.notation, gradient=True)
-        return FORMS[form](in_notation(terms, self.notation), lead if left else None, width)
+        lead, terms = self.shown(self.left_side, self.exprs(level))
+        return FORMS[form](terms, lead if left else None, width)
 
     def sympy(self, level: str = "chain") -> Any:
         """The sum as a SymPy object; see `to_sympy` for its symbols."""

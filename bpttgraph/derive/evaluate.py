@@ -73,10 +73,11 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
 
     def go(e: Expr) -> Any:
         match e:
-            case Symbol(_, name, dims):
+            case Symbol(shape, name, dims):
                 if name not in values:
                     raise BPTTError(f"no value given for {name}", nearest(name, list(values)))
-                return lift(values[name], dims)
+                value = lift(values[name], dims)
+                return np.swapaxes(value, -1, -2) if len(dims) == 1 and shape != (dims[0], 1) else value
             case Num(_, value):
                 return np.full((1, 1), float(value))
             case Literal(_, entries):
@@ -111,8 +112,8 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
                 found = [go(p) for p in parts]
                 lead = np.broadcast_shapes(*[f.shape[:-2] for f in found])
                 return np.concatenate([np.broadcast_to(f, lead + f.shape[-2:]) for f in found], axis=-2)
-            case Rows(_, arg, start, stop):
-                return go(arg)[..., start:stop, :]
+            case Rows(shape, arg, start, stop):
+                return go(arg)[..., start:stop] if shape[0] == 1 != arg.shape[1] else go(arg)[..., start:stop, :]
             case Dot(_, left, right):
                 return np.sum(go(left) * go(right), axis=(-2, -1), keepdims=True)
             case Tagged(_, arg, _):
@@ -148,6 +149,8 @@ def _apply(e: Apply, args: list[Any]) -> Any:
     native = [_native(*triple) for triple in zip(args, e.args, e.arg_dims)]
     result = e.op.value(*native, **attrs)
     # a function of the table gives the shape it has in the graph
+    if e.shape and e.shape[0] == 1 != e.shape[1] and all(len(d) < 2 for d in e.arg_dims):
+        return result[..., None, :]  # a row
     return result[..., None, None] if not e.shape else result[..., None] if e.shape[1] == 1 else result
 
 
@@ -155,4 +158,6 @@ def _native(value: Any, e: Expr, dims: tuple[int, ...]) -> Any:
     """An argument as the graph has it; a scalar that stands for equal entries is spread."""
     if dims and not e.shape:
         return np.broadcast_to(value[..., 0, 0, None], value.shape[:-2] + dims)
+    if len(dims) == 1 and e.shape == (1, *dims):
+        return value[..., 0, :]  # a row
     return value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value

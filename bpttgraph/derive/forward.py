@@ -3,11 +3,8 @@ computation."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..errors import BPTTError
 from ..formulas.expr import Expr, Partial, add, num, partial, product
-from ..formulas.notation import in_notation
 from .chain import Chain
 from .closed_pieces import Pieces
 from .factored import Statement
@@ -54,5 +51,4 @@ def forward_mode(form: Pieces) -> tuple[Statement, ...]:
         losses += [direct] if direct is not None else []
     body = add(*form.at_t(tuple(losses))) if losses else num(0)
     made.append(Statement(form.wrt, form.paths.total, form.first.left_side, (form.g.over_losses(body),)))
-    n = form.g.notation
-    return tuple(replace(s, left=in_notation(s.left, n, s is made[-1]), terms=in_notation(s.terms, n)) for s in made)
+    return tuple(form.g.shown(s, s is made[-1]) for s in made)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 
 from ..errors import BPTTError, expect, nearest, whole
-from ..formulas.expr import Partial, partial
+from ..formulas.expr import Expr, Partial, partial
+from ..formulas.in_rows import in_rows
 from ..formulas.notation import checked, in_notation
 from ..machine.bounds import Count
 from .adjoints import Adjoints
@@ -77,12 +78,15 @@ class Gradient:
 
     def noted(self, found: tuple[Statement, ...]) -> tuple[Statement, ...]:
         """Statements in the notation that was chosen."""
-        if self.notation == "pascanu":
-            return found
-        return tuple(
-            replace(s, left=in_notation(s.left, self.notation, True), terms=in_notation(s.terms, self.notation))
-            for s in found
-        )
+        return tuple(replace(s, left=left, terms=terms) for s in found for left, terms in [self.shown(s.left, s.terms)])
+
+    def shown(self, left: Expr, terms: Sequence[Expr], gradient: bool = True) -> tuple[Expr, tuple[Expr, ...]]:
+        """A statement as it goes out: in the notation that was chosen, vectors as rows where the lecture's are;
+        `gradient` if its left side is dE/dW."""
+        if self.unrolled.recurrence.rows:
+            dims = self.paths.variables[self.wrt].shape if left == self.left_side else None
+            left, terms = in_rows(left, terms, dims)
+        return in_notation(left, self.notation, gradient), in_notation(tuple(terms), self.notation)
 
     @cached_property
     def adjoints(self) -> Adjoints:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..formulas.expr import Expr
+from ..formulas.in_rows import in_rows
 from ..formulas.layout import FORMS, Printed, check_form
 from ..formulas.steps import symbols_of
 
@@ -65,6 +66,12 @@ class Recursion(Printed):
             return self.condition
         text = f"t = {self.first}" if self.first == self.last else f"t = {self.first}, …, {self.last}"
         return text.replace("-", "−")
+
+    def turned(self) -> Recursion:
+        """The same with vectors as rows."""
+        left, terms = in_rows(self.left, self.terms, self.dims)
+        uses = tuple((*use, in_rows(self.left, summands, self.dims)[1]) for *use, summands in self.uses)
+        return replace(self, left=left, terms=terms, uses=uses)
 
     def written(self, form: str, width: int | None = None) -> str:
         check_form(form, width)

@@ -15,14 +15,16 @@ from ..equations.named_sums import named_sums
 from ..errors import NOTHING, BPTTError, Fault, expect, nearest
 from ..formulas.code_names import check_function
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
+from ..formulas.in_rows import in_rows
 from ..formulas.layout import Printed, check_form, together
-from ..formulas.notation import checked
+from ..formulas.notation import checked, in_notation
 from ..formulas.steps import at_steps, fill, renamed, step_text, substituted, symbols_of
 from ..machine.notebooks import bundle
 from .adjoints import Adjoints
 from .alike import irregularity, refused
 from .closed import ClosedForm
 from .derivation import Derivation
+from .factored import Statement
 from .paths import Paths
 from .recursion import Recursion, names_of, steps_from
 from .recursions import Recursions
@@ -201,11 +203,19 @@ class SymbolicDerivation(Printed):
             )
         return Recursions(self.adjoints, {b or "": n for b, n in self.reference.steps.items()}, self.sums)
 
+    def shown(self, s: Statement, gradient: bool) -> Statement:
+        """A statement in the notation chosen, vectors as rows where the lecture's are; `gradient`: its left side is
+        dE/dW."""
+        left, terms = in_rows(s.left, s.terms) if self.recurrence.rows else (s.left, s.terms)
+        return replace(s, left=in_notation(left, self.notation, gradient), terms=in_notation(terms, self.notation))
+
     @cached_property
     def recursions(self) -> tuple[Recursion, ...]:
         """Terminal conditions, one statement for each adjoint in order of computation, and the sum for each
         parameter."""
         found = self.system.statements
+        if self.recurrence.rows:
+            found = tuple(r.turned() for r in found)
         if self.least == 1:
             return found
         # if nothing else differs, it is only the gradient by an initial state

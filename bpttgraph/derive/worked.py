@@ -15,7 +15,6 @@ from xml.sax.saxutils import escape
 from ..core.names import to_mathml, to_unicode
 from ..errors import BPTTError, expect, nearest
 from ..formulas.expr import Expr, Tagged, num, partial, product
-from ..formulas.notation import in_notation
 from .adjoints import Part
 from .factored import Statement
 from .gradient import Gradient
@@ -130,8 +129,8 @@ def worked(d: Gradient, detail: str = "lecture") -> Board:
 def _noted(step: WorkedStep, d: Gradient) -> WorkedStep:
     """In the notation of the derivation."""
     f, gradient = step.formula, step.rule in ("losses", "gradient")
-    shown = replace(f, left=in_notation(f.left, d.notation, gradient), terms=in_notation(f.terms, d.notation))
-    return replace(step, formula=shown)
+    left, terms = d.shown(f.left, f.terms, gradient)
+    return replace(step, formula=replace(f, left=left, terms=terms))
 
 
 def _over_losses(d: Gradient) -> list[WorkedStep]:

@@ -52,6 +52,7 @@ def reading_blocks(u: Unrolled, notation: str = "pascanu") -> list[Block]:
                 "A gradient by a parameter has the shape of that parameter."
             ),
         ),
+        *([_ROWS] if u.recurrence.rows else []),
         _derivatives(notation),
         (
             Math("<mo>∘</mo>", r"\circ", 1),
@@ -91,6 +92,18 @@ def reading_blocks(u: Unrolled, notation: str = "pascanu") -> list[Block]:
             )
         )
     return out
+
+
+_ROWS: Text = (
+    Strong("Rows."),
+    " As in the equations, vectors are rows and stand left of a matrix, ",
+    Math("<mrow><mi>x</mi><mi>W</mi></mrow>", r"x \, W", 3),
+    ". So δ is a row, a step backwards multiplies it by the local Jacobian on its right, and the gradient by ",
+    Math("<mi>W</mi>", "W", 1),
+    " is a column times a row, in the shape of ",
+    Math("<mi>W</mi>", "W", 1),
+    ".",
+)
 
 
 def _derivatives(notation: str) -> Text:

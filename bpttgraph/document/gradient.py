@@ -168,7 +168,7 @@ def _sum_display(d: Derivation, level: str, longest: int) -> Display:
     rows: list[Row] = []
     before: Term | None = None
     for term in terms:
-        for part in _parts(in_notation(term.expr(level), d.notation)):
+        for part in _parts(d.shown(d.left_side, (term.expr(level),))[1][0]):
             (sign, e), *_ = signed_terms([part])
             first = not rows
             same = before is not None and (before.loss_step, before.use_step) == (term.loss_step, term.use_step)
@@ -288,7 +288,7 @@ def number_rows(d: Derivation, choice: Choice) -> tuple[tuple[Text, ...], ...]:
                 continue
             target = variables.get(piece.target)
             use: Text = (is_step("k", target.step),) if target is not None and target.step is not None else ("",)
-            rows.append((use, (formula(in_notation(piece.expr, d.notation)),), _value(value)))
+            rows.append((use, (formula(d.shown(d.left_side, (piece.expr,))[1][0]),), _value(value)))
     total = sum(values[1:], values[0])
     left = formula(in_notation(d.left_side, d.notation, gradient=True))
     mark: Text = (" ", Strong(choice.mark)) if choice.mark else ()

@@ -124,8 +124,12 @@ class Printer:
             case Hadamard(_, factors):
                 return self.infix("∘", [self.show(f, FRACTION) for f in factors]), HADAMARD
             case Dot(_, left, right):
-                turned = self.show(left) if not left.shape else self.transposed(self.show(left, ATOM))
-                return self.times([(left, turned), (right, self.show(right, FRACTION))]), PRODUCT
+                row = left.shape[:1] == (1,) < left.shape[1:]  # two rows: a bᵀ
+                turned, plain = (right, left) if row else (left, right)
+                first = self.show(turned) if not turned.shape else self.transposed(self.show(turned, ATOM))
+                second = self.show(plain, FRACTION)
+                pair = [(plain, second), (turned, first)] if row else [(turned, first), (plain, second)]
+                return self.times(pair), PRODUCT
             case Power(_, base, exponent):
                 return self.powered(base, exponent), POSTFIX
             case Divide(_, top, bottom):

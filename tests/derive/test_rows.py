@@ -1,0 +1,107 @@
+"""Vectors as rows: every formula that goes out is the transpose of the one that was checked, and says what d2l says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from differential.generate import random_recurrence
+
+import bpttgraph as bg
+from bpttgraph.derive.evaluate import matrix_value
+from bpttgraph.equations.language import parse
+from bpttgraph.equations.model import Recurrence
+from bpttgraph.formulas.expr import Expr, Partial, Symbol
+from bpttgraph.formulas.in_rows import in_rows
+from bpttgraph.formulas.steps import symbols_of
+
+ROWS = """h[t] = tanh(x[t] @ W_xh + h[t-1] @ W_hh + b_h)
+y[t] = h[t] @ W_hy + b_y
+E[t] = squared_error(y[t], d[t])"""
+SIZES = {"x": 2, "h": 3, "y": 4, "W_xh": (2, 3), "W_hh": (3, 3), "W_hy": (3, 4)}
+
+
+def numbers_for(exprs: list[Expr], rng: np.random.Generator) -> dict[str, Any]:
+    """Any numbers will do: the two forms are one formula, whatever its symbols are."""
+    found = {s.name: s.dims for e in exprs for s in symbols_of(e)}
+    return {name: rng.uniform(0.2, 1.5, dims) for name, dims in sorted(found.items())}
+
+
+def statements(u: Any) -> Iterator[tuple[Expr, tuple[Expr, ...], tuple[int, ...] | None]]:
+    for name in u.parameters:
+        d = u.derive(name)
+        for s in d.adjoints.statements:
+            yield s.left, s.terms, u.vgraph.variables[name].shape if isinstance(s.left, Partial) else None
+        if d.count <= 40:
+            yield d.left_side, tuple(t.expr("local") for t in d.terms), u.vgraph.variables[name].shape
+
+
+def compared(u: Any, seed: int) -> int:
+    """The number of statements about vectors, each of which must be turned as a whole."""
+    turned, rng = 0, np.random.default_rng(seed)
+    for left, terms, dims in statements(u):
+        if any(isinstance(part, Partial) for t in terms for part in parts(t)):
+            continue  # a symbol for what has no closed formula
+        row_left, rows = in_rows(left, terms, dims)
+        values = numbers_for(list(terms), rng)
+        about = left.dims if isinstance(left, Symbol) else dims or ()
+        for column, row in zip(terms, rows, strict=True):
+            want, got = matrix_value(column, values), matrix_value(row, values)
+            if len(about) == 1 and column.shape:
+                want, turned = np.swapaxes(want, -1, -2), turned + 1
+                assert row.shape == (1, about[0]) and row_left.shape[:1] in ((), (1,))
+            np.testing.assert_allclose(np.broadcast_to(got, want.shape), want, rtol=1e-12, atol=1e-12)
+        if any(s.dims[:1] > (1,) and len(s.dims) == 1 for t in terms for s in symbols_of(t)):
+            assert in_rows(row_left, rows, dims) == (row_left, rows)  # once is enough
+    return turned
+
+
+def parts(e: Any) -> Iterator[Any]:
+    yield e
+    for value in getattr(e, "__dataclass_fields__", {}):
+        inner = getattr(e, value)
+        for x in inner if isinstance(inner, tuple) else (inner,):
+            if isinstance(x, Expr):
+                yield from parts(x)
+
+
+@pytest.mark.parametrize("name", [n for n in bg.cells() if not bg.cell(n).abstract])
+def test_the_cells_formulas_are_turned_as_a_whole(name: str) -> None:
+    assert compared(bg.cell(name).unroll(2), 1) > 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_formulas_are_turned_as_a_whole(seed: int) -> None:
+    subject = random_recurrence(seed)
+    rec = bg.recurrence(subject.text)
+    if not rec.parameters:
+        pytest.skip("nothing to derive by")
+    try:
+        u = rec.unroll(3, sizes=subject.sizes)
+    except bg.BPTTError:
+        pytest.skip("refused")
+    compared(u, seed)
+
+
+def test_rows_read_as_a_lecture_writes_them() -> None:
+    rec = Recurrence(replace(parse(ROWS), rows=True))
+    assert rec.rows and any("rows" in c for c in rec.unroll(2, sizes=SIZES).conventions)
+    assert [str(r) for r in rec.derive("W_hh", sizes=SIZES).recursions] == [
+        "δ_h[T+1] = 0",
+        "ȳₜ = yₜ − dₜ    for t = T, …, 1",
+        "h̄ₜ = ȳₜ W_hyᵀ\n   + δ_h[t+1] W_hhᵀ    for t = T, …, 1",
+        "δ_h[t] = (1 − hₜ²) ∘ h̄ₜ    for t = T, …, 1",
+        "∂E/∂W_hh = ∑[t=1..T] hₜ₋₁ᵀ δ_h[t]",
+    ]
+    d = rec.unroll(2, sizes=SIZES).derive("W_xh")
+    assert d.unicode("local").splitlines()[0] == "x₁ᵀ (y₁ − d₁) W_hyᵀ diag(1 − h₁²)"
+    assert d.unicode("matrix") == "x₁ᵀ δ_h[1]\n+ x₂ᵀ δ_h[2]"
+    assert d.check().right
+
+
+def test_columns_stay_columns() -> None:
+    columns = bg.recurrence("h[t] = tanh(W h[t-1] + U x[t])")
+    assert not columns.rows and str(columns.derive("W").recursions[-1]).endswith("δ_h[t] hₜ₋₁ᵀ")
