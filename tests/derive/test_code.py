@@ -124,6 +124,10 @@ OTHERS = {
     "squared_error": [
         "h[t] = tanh(W h[t-1] + x[t]); E[t] = squared_error(V h[t], target[t]) + squared_error(a, sum(h[t]))"
     ],
+    "mean_squared_error": ["h[t] = tanh(W h[t-1] + x[t]); E[t] = mean_squared_error(V h[t], target[t])"],
+    "binary_cross_entropy": [
+        "h[t] = tanh(W h[t-1] + x[t]); E[t] = binary_cross_entropy(sigmoid(V h[t]), sigmoid(b + h[t]))"
+    ],
     "outer": ["h[t] = tanh(outer(h[t-1], u) @ w + U x[t]); E[t] = dot(v, h[t])"],
     "diag": ["h[t] = tanh(diag(d) @ h[t-1] + diag(x[t]) @ w); E[t] = dot(v, diag(h[t]) @ d)"],
     "concat": ["h[t] = tanh(W concat(h[t-1], x[t], a)); E[t] = dot(v, concat(h[t], b))"],

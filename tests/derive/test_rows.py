@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,14 @@ from differential.generate import random_recurrence
 
 import bpttgraph as bg
 from bpttgraph.derive.evaluate import matrix_value
-from bpttgraph.equations.language import parse
-from bpttgraph.equations.model import Recurrence
 from bpttgraph.formulas.expr import Expr, Partial, Symbol
 from bpttgraph.formulas.in_rows import in_rows
 from bpttgraph.formulas.steps import symbols_of
 
-ROWS = """h[t] = tanh(x[t] @ W_xh + h[t-1] @ W_hh + b_h)
-y[t] = h[t] @ W_hy + b_y
-E[t] = squared_error(y[t], d[t])"""
-SIZES = {"x": 2, "h": 3, "y": 4, "W_xh": (2, 3), "W_hh": (3, 3), "W_hy": (3, 4)}
+ROWS = r"""h_t = \tanh(x_t W_{xh} + h_{t-1} W_{hh} + b_h)
+y_t = h_t W_{hy} + b_y
+E_t = squared_error(y_t, d_t)"""
+SIZES = {"x": 2, "h": 3, "y": 4}
 
 
 def numbers_for(exprs: list[Expr], rng: np.random.Generator) -> dict[str, Any]:
@@ -87,7 +84,7 @@ def test_random_formulas_are_turned_as_a_whole(seed: int) -> None:
 
 
 def test_rows_read_as_a_lecture_writes_them() -> None:
-    rec = Recurrence(replace(parse(ROWS), rows=True))
+    rec = bg.recurrence(ROWS)
     assert rec.rows and any("rows" in c for c in rec.unroll(2, sizes=SIZES).conventions)
     assert [str(r) for r in rec.derive("W_hh", sizes=SIZES).recursions] == [
         "δ_h[T+1] = 0",

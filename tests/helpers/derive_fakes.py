@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ class Fake:
         self.links: list[Link] = []
         self.heads: tuple[tuple[int, str], ...] = ()
         self.weight, self.conventions = 1.0, ("columns",)
+        self.recurrence = SimpleNamespace(rows=False)
         self._blocked = blocked
 
     def _enter(self, node: Node, name: str, role: str) -> Node:
