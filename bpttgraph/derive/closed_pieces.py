@@ -15,6 +15,7 @@ from .alike import HOW, irregularity, refused
 from .chain import Chain, Within, joined_all, unit
 from .chains import chains_of, junction
 from .derivation import Derivation
+from .factored import Statement
 
 if TYPE_CHECKING:
     from ..equations import Recurrence
@@ -48,6 +49,8 @@ class Question(Protocol):
     def over_losses(self, body: Expr) -> Expr: ...
 
     def names_at(self, u: Any) -> list[str]: ...
+
+    def shown(self, s: Statement, gradient: bool) -> Statement: ...
 
 
 class Pieces:

@@ -36,6 +36,8 @@ class Unrolled(Protocol):
     """What a derivation needs to know of an unrolled recurrence."""
 
     @property
+    def recurrence(self) -> Any: ...  # of which `rows` is asked: whether its vectors are rows
+    @property
     def vgraph(self) -> VariableGraph: ...
     @property
     def graph(self) -> Graph: ...

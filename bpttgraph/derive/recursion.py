@@ -70,7 +70,7 @@ class Recursion(Printed):
     def turned(self) -> Recursion:
         """The same with vectors as rows."""
         left, terms = in_rows(self.left, self.terms, self.dims)
-        uses = tuple((*use, in_rows(self.left, summands, self.dims)[1]) for *use, summands in self.uses)
+        uses = tuple((*use[:3], in_rows(self.left, use[3], self.dims)[1]) for use in self.uses)
         return replace(self, left=left, terms=terms, uses=uses)
 
     def written(self, form: str, width: int | None = None) -> str:

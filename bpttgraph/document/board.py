@@ -146,7 +146,7 @@ def _narrow(picture: Picture) -> bool:
 
 
 def _local(d: Derivation, choice: Choice, level: int, at: str) -> list[Block]:
-    rows, remarks, by_matrix = local_rows(d, d.unrolled.recurrence.abstract, choice.notation)  # type: ignore[attr-defined]
+    rows, remarks, by_matrix = local_rows(d, d.unrolled.recurrence.abstract, choice.notation)
     out: list[Block] = [Heading(level, ("The local Jacobians",), f"jacobians{at}")]
     if not rows:
         return [*out, *remarks]

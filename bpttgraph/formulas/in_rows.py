@@ -73,8 +73,8 @@ def _turned(e: Any, flip: bool) -> Any:
         case n.Diag(shape, arg):
             return diag(_turned(arg, True), shape[0])
         case n.Ones(shape) if shape[1] == 1:
-            row = n.Ones((1, shape[0]))
-            return row if flip else transpose(row)
+            ones = n.Ones((1, shape[0]))
+            return ones if flip else transpose(ones)
         case n.Literal(shape, entries) if shape[1] == 1:
             turned = n.Literal((1, shape[0]), tuple(zip(*entries)))
             return turned if flip else transpose(turned)
@@ -92,10 +92,9 @@ def _turned(e: Any, flip: bool) -> Any:
         case n.Apply(shape, _, args, _, dims):
             # of a number, a row or entries of either: functions of a matrix keep their matrix
             vector = shape[1:] == (1,) and all(len(d) < 2 for d in dims)
-            made = replace(e, args=tuple(_turned(a, len(d) == 1) for a, d in zip(args, dims)))
-            if vector:
-                made = replace(made, shape=(1, shape[0]))
-            return made if flip == vector or not shape else transpose(made)
+            inside = tuple(_turned(a, len(d) == 1) for a, d in zip(args, dims))
+            applied = replace(e, shape=(1, shape[0]) if vector else shape, args=inside)
+            return applied if flip == vector or not shape else transpose(applied)
         case n.BigSum(shape, body=body):
             return replace(e, shape=shape[::-1] if flip else shape, body=_turned(body, flip))
         case n.BigProduct(shape, body=body, rising=rising):
@@ -105,9 +104,8 @@ def _turned(e: Any, flip: bool) -> Any:
         case n.Num() | n.Entry() | n.Partial() | n.Symbol() | n.Identity() | n.Zeros() | n.Ones() | n.Literal():
             return transpose(e) if flip else e
         case n.Expr():  # a matrix made of parts: they keep their places
-            parts = {f.name: _inside(getattr(e, f.name)) for f in fields(e) if f.name != "shape"}
-            made = replace(e, **parts)
-            return transpose(made) if flip else made
+            inner = {f.name: _inside(getattr(e, f.name)) for f in fields(e) if f.name != "shape"}
+            return transpose(replace(e, **inner)) if flip else replace(e, **inner)
     raise TypeError(f"not a formula: {e!r}")
 
 
