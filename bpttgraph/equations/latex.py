@@ -73,14 +73,15 @@ UNICODE_LOOKS = {"SCRIPT": "cal", "FRAKTUR": "frak", "BLACK-LETTER": "frak", "DO
 BRACED = set(words("underbrace overbrace underbracket overbracket"))  # what stands in the script after them is a remark
 PROSE = set(words("text textrm textbf textit textsf texttt textnormal textsc emph mbox hbox intertext shortintertext"))
 TEXTS = PROSE | set(words("mathrm mathit mathtt operatorname"))
-BREAKS = set(words("newline cr par item linebreak tabularnewline intertext shortintertext"))
-FIRST_ARGUMENT_DROPPED = set(
+HEADINGS = set(words("section subsection subsubsection paragraph subparagraph chapter caption title"))
+BREAKS = HEADINGS | set(words("newline cr par item linebreak tabularnewline intertext shortintertext"))
+FIRST_ARGUMENT_DROPPED = HEADINGS | set(
     words(
         "textcolor stackrel overset underset label tag color hspace vspace mspace ref eqref cite phantom hphantom "
         "vphantom colorbox scalebox raisebox href footnote eqno leqno"
     )
 )
-WIDE = set(words("quad qquad hspace hfill hfil enspace hskip & tag eqno leqno"))
+WIDE = set(words("dotfill quad qquad hspace hfill hfil enspace hskip & tag eqno leqno"))
 SPACES = (
     set(
         words(

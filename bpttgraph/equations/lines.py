@@ -50,6 +50,12 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
             if len(open_brackets) > MAX_NESTING:
                 raise source.error(f"brackets nested deeper than {MAX_NESTING}", token, NAME_A_PART)
         elif token.kind in CLOSING.values():
+            if not open_brackets and any(
+                t.kind == "text" and t.text.count("(") > t.text.count(")") for t in current[-9:]
+            ):
+                token.kind = "text"  # \text{(weights } V)
+                current.append(token)
+                continue
             if not open_brackets:
                 raise source.error(
                     f"unbalanced bracket: {token.kind!r} closes nothing", token, f"remove {token.kind!r}"
@@ -76,7 +82,7 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
             equation = equation and goes_on
             ends += 1 if token.kind == "newline" else 9
             continue
-        equation |= token.kind == "="
+        equation |= token.kind in ("=", "∈")
         if not current:
             lines[-1].wrapped, ends = ends == 1, 0
         current.append(token)

@@ -22,8 +22,8 @@ _ALL = (
     r"|\\(?:text|textrm|mathrm|mbox)\{[ \t]*for (?:all|each|every|any)[ \t]*\})"
 )
 _FOR = (
-    rf"(?:{_ALL}|\b(?:[Ff]or|with|where|when|over|für|pour)(?:[ \t]+alle)?\b"
-    r"|\\(?:text|textrm|mathrm|mbox)\{[ \t]*(?:for|where|with|when)[ \t]*\})"
+    rf"(?:{_ALL}|\b(?:[Ff]or|with|where|when|over|if|für|pour)(?:[ \t]+alle)?\b"
+    r"|\\(?:text|textrm|mathrm|mbox)\{[ \t]*(?:for|where|with|when|if)[ \t]*\})"
 )
 _IN = r"(?:=|\\in(?![a-zA-Z])|∈|\bin\b)"
 _SET = r"(?:\\?\{|\\lbrace|\[|\()?"

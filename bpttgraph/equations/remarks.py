@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from .latex import GREEK, Source, Token, words
@@ -23,7 +24,7 @@ __all__ = ["equations_of"]
 BETWEEN = frozenset(
     words(
         "where with and for if when while which that whose wherein thus hence then since because given such but until "
-        "otherwise assuming denotes denote yields gives here resp is are as by so or from at in "
+        "return otherwise assuming denotes denote yields gives here resp is are as by so or from at in "
         "und wobei mit sowie für wenn dann où avec pour donde dove"
     )
 )
@@ -37,7 +38,8 @@ CLOSERS = frozenset(CLOSING.values())
 CONVOLUTION = re.compile(r"\b(?:convolution|Faltung)", re.I)
 ORDINAL = re.compile(r"[ivx]{1,5}|[a-h]'?", re.I)
 ASSIGNING = frozenset(["←", "<-", r"\leftarrow", r"\gets"])  # they also stand for `=`
-ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright", ":"}
+ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright", ":", "|", r"\vert"}
+DOTS = frozenset(["…", "⋯", r"\ldots", r"\dots", r"\cdots"])  # a leader to the equation's number
 MOST_REMARKS = 8
 PLAIN = frozenset(words("sum mean step dot norm sign identity"))
 ORDINARY = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*")
@@ -50,6 +52,8 @@ def equations_of(source: Source, pieces: list[Line], expression: bool = False) -
     Raises:
         BPTTError: there are words and no equation, or the words speak of convolutions.
     """
+    for piece in pieces:
+        assigned(piece)
     page = Page(source, pieces)
     words = next((piece for piece in pieces if not page.equations and page.only_prose(piece.tokens)), None)
     if words and not expression:
@@ -85,6 +89,17 @@ def relations(tokens: list[Token], sign: str = "=") -> list[int]:
     if not any(token.kind == sign for token in tokens):
         return []
     return [i for i, token, depth in depths(tokens) if token.kind == sign and depth == 0]
+
+
+def assigned(piece: Line) -> None:
+    """`<-` as `=`, if the piece has no other."""
+    if any(token.kind == "=" for token in piece.tokens):
+        return
+    for i, (token, after) in enumerate(pairwise(piece.tokens)):
+        if token.kind == "<" and after.kind == "-" and token.space and not after.space and token.stop == after.start:
+            sign = replace(token, kind="=", text="=", stop=after.stop)
+            piece.tokens = [*piece.tokens[:i], sign, *piece.tokens[i + 2 :]]
+            return
 
 
 def spelled(tokens: list[Token]) -> str:
@@ -322,10 +337,11 @@ class Page:
                 token.kind == "word" and token.text in ("a", "A", "I", "we", "We") and self.is_prose(tokens, at + 1)
             )
             ordinary = apart and (self.is_prose(tokens, at) or article)
-            if not (ordinary or token.kind in (":", ".", ",", ";") or (at and token.kind in ("-", "number", "'"))):
+            between = token.kind in ("-", "number", "'", ">") or token.text in ("|", "→", "—")
+            if not (ordinary or token.kind in (":", ".", ",", ";") or (at and between)):
                 break
             at += 1
-        while at and tokens[at - 1].kind in ("-", "'"):
+        while at and tokens[at - 1].kind in ("-", "'", "number"):
             at -= 1
         return at if at < places[0] else 0
 
@@ -411,6 +427,8 @@ class Page:
                     what = "the equation's number" if self.is_number(gone) or self.is_ordinal(gone) else "a remark"
                     self.say(f"{self.quoted(gone[0], gone[-1])} was read as {what}", gone)
                 tokens = tokens[: -(size or 1)]
+                while size and tokens[-1].text in DOTS and tokens[-2].kind not in BINARY:
+                    tokens = tokens[:-1]
         while tokens and tokens[-1].kind in (".", ","):
             tokens = tokens[:-1]
         line.tokens = tokens
@@ -468,6 +486,10 @@ class Page:
     def is_aside(self, tokens: list[Token], opening: int) -> bool:
         """Are the brackets at the end no factor, but a number or a remark?"""
         group, before = tokens[opening:], tokens[opening - 1]
+        # A number right after a bracket would be a factor that nobody writes there.
+        touches = before.kind == ")" and len(group) == 3 and self.is_number(group) and group[1].kind == "number"
+        if touches:
+            return True
         if not group[0].space or before.kind in {*BINARY, "=", "frac", "_", "^"}:
             return False
         if before.kind == "word" and not group[0].wide and known_function(before.text):

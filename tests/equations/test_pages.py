@@ -58,7 +58,12 @@ PAGES: list[tuple[str, str, list[str]]] = [
     (f"Eq. 1: {RNN}", RNN, ["Eq. 1"]),
     (f"{H} \\eqno(3)", RNN, ["number"]),
     (f"{H} \\tag{{4.7b}} \\label{{eq:h}}", RNN, []),
+    (f"{H}(2)", RNN, ["number"]),
+    (f"{H} \\ldots (1)", RNN, ["number"]),
+    (f"\\section{{Model}} {H} \\dotfill (1)", RNN, ["number"]),
     # Remarks.
+    (f"state | {RNN}\noutput -> y[t] = V h[t] | read-out", BOTH, ["state", "output", "remark"]),
+    (f"{H} \\text{{ (with weights }} W)", RNN, ["with weights"]),
     (f"{RNN}   [hidden]", RNN, ["remark"]),
     (f"{RNN} (new state)", RNN, ["remark"]),
     (f"{RNN}    <- state\ny[t] = V h[t]    // output", BOTH, ["remark", "remark"]),
@@ -84,6 +89,9 @@ PAGES: list[tuple[str, str, list[str]]] = [
     ("First the gate:\nz[t] = sigmoid(A x[t] + B h[t-1])\nThen:\nh[t] = z[t] * h[t-1]", GATED, ["First", "Then"]),
     (f"Wir berechnen {H}, wobei W und U Matrizen sind", RNN, ["Wir berechnen", "wobei"]),
     (f"隐藏状态为：\n$${H}$$\n其中 $W$、$U$ 是矩阵。", RNN, ["隐藏状态", "其中"]),
+    (f"x_t \\in \\mathbb{{R}}^d, \\quad {H}", RNN, ["x_t"]),
+    (f"h[0] = 0, {RNN} if t > 0", "h[0] = 0\n" + RNN, ["t > 0"]),
+    ("h_t <- tanh(W h_{t-1} + U x_t)", RNN, []),
     (f"Input: x[t]\nHidden: {RNN}", RNN, ["Input", "x[t]", "Hidden"]),
     (f"Then the state {RNN} follows.", RNN, ["Then the state", "remark"]),
     # Environments and LaTeX.
