@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from ..core.rounding import U, bounded
+from ..core.rounding import U, bounded, swamped
 from ..equations.admission import real
 from ..errors import BPTTError
 from ..unrolled.instance import outside
@@ -104,7 +104,13 @@ def _measured(u: Unrolled, names: list[str], run: Run, exact: Run, triangle: boo
         for losses, uses in asked.items():
             radii_of |= radii_of_uses(exact, uses, losses, errors)
         for name in names:
-            bounded(name, exact.gradient(name), *radii[name])
+            scale, radius = radii[name]
+            bounded(name, exact.gradient(name), scale, radius)
+            if why := swamped(scale, radius * U):
+                raise BPTTError(
+                    f"on these numbers dE/d{name} is undecidable: {why}",
+                    "choose smaller numbers: the units are saturated",
+                )
             own = [s for s in series if s.name == name]
             _compare_whole(report, [s for s in own if s.steps is None], run, *radii[name], unit)
             _compare_uses(report, [s for s in own if s.steps is not None], run, given_of, radii_of, *radii[name], unit)

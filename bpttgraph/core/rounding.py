@@ -22,7 +22,7 @@ from ..errors import BPTTError
 from .autodiff import evaluate_absolute, last_reads, pushforward
 from .graph import Node, leaf, needed
 
-__all__ = ["LAST", "SAFETY", "U", "bounded", "measured_error", "radius", "rounding_error"]
+__all__ = ["LAST", "SAFETY", "VAGUE", "U", "bounded", "measured_error", "radius", "rounding_error", "swamped"]
 
 Array = np.ndarray[Any, Any]
 
@@ -36,6 +36,9 @@ SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of th
 # Another arrangement may lose u·S. But S grows like a power of T (at 100 steps of an LSTM u·S is larger than the
 # gradient), so only as long as it is not many standard deviations.
 ARRANGEMENT = 100.0
+# What leaves more open than this share of all contributions together decides nothing: in a saturated step 1 − h² may be
+# pure rounding, and if it is multiplied by 1e20, so is the gradient.
+VAGUE = 0.1
 LAST = 2.0  # and units in the last place of the value itself
 _TERMS = 8  # of a sum that are looked at for terms computed alike
 # Terms of a sum that round as if alone. Of more, the partial sums count: added up one after the other, each rounds once
@@ -130,6 +133,25 @@ def radius(sigma: Any, scale: Any, value: Any, safety: float = SAFETY) -> Array:
             absolute values of all path products (`autodiff.evaluate_absolute`). value: the gradient.
     """
     return np.asarray(safety * sigma + np.minimum(scale, ARRANGEMENT * sigma) + LAST * np.abs(value))
+
+
+def swamped(scale: Any, radius: Any) -> str:
+    """Why nothing can be said of a gradient, if rounding alone may carry an entry by more than a share of what there is
+    of it; else "".
+
+    Args:
+        scale: S, the sum of the absolute values of all path products, of every entry. radius: how far rounding may
+            carry it.
+
+    >>> swamped(np.array([2.0, 1e-20]), np.array([1e-15, 1e-15]))
+    ''
+    >>> swamped(np.array([0.5, 0.5]), np.array([1e-15, 1e4]))
+    'rounding alone may move it by 1e+04, and all contributions to it together are 0.5'
+    """
+    most, whole = (float(np.max(np.abs(a), initial=0.0)) for a in (radius, scale))
+    if most <= VAGUE * whole:
+        return ""
+    return f"rounding alone may move it by {most:.2g}, and all contributions to it together are {whole:.2g}"
 
 
 def bounded(name: str, value: Any, *sizes: Any) -> None:

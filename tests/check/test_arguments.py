@@ -203,9 +203,61 @@ def test_data_of_any_size_is_run_and_judged(name: str, size: float) -> None:
     data = {**DATA, name: DATA[name] * size}
     U.run(DATA)  # what follows has the form of data admitted before
     gradients = dict(U.run(data).gradients)
-    assert bg.verify(U, gradients, data=data).right
-    assert not bg.verify(U, {**gradients, "W": gradients["W"] * 1.5 + size}, data=data).right
-    assert U.derive("W").check(data).right
+    verdict = bg.verify(U, gradients, data=data)
+    assert not verdict.wrong and verdict.parameters["a"].status == "right"
+    assert "W" in bg.verify(U, {**gradients, "W": gradients["W"] * 1.5 + size}, data=data).wrong
+    assert U.derive("a").check(data).right
+
+
+def test_what_rounding_swamps_is_undecidable() -> None:
+    """1 − h² of a saturated step is pure rounding; multiplied by an h[0] of 1e20 it is larger than the gradient, so
+    that any answer would pass. Nothing is called right then, whatever is handed in, and what is farther off is
+    wrong."""
+    for name, size, decided in (("w", 1e8, True), ("w", 1e20, False), ("w", 1e160, False), ("x", 1e4, False)):
+        data = {**DATA, name: DATA[name] * size}
+        gradients = dict(U.run(data).gradients)
+        right = bg.verify(U, gradients, data=data)
+        half = bg.verify(U, {**gradients, "W": 1.5 * gradients["W"]}, data=data)
+        if decided:
+            assert right.parameters["W"].status == "right" and half.wrong == ("W",) and U.derive("W").check(data).right
+            assert right.parameters["w"].status == "undecidable"  # what stands behind the saturated step
+            continue
+        for verdict in (right, half):
+            assert verdict.parameters["W"].status == "undecidable" and not verdict.right and not verdict.wrong
+            assert "rounding alone may move it by" in verdict.parameters["W"].note and "undecidable" in verdict.report()
+        with pytest.raises(BPTTError, match="on these numbers dE/dW is undecidable"):
+            U.derive("W").check(data)
+        assert right.parameters["a"].status == "right"  # whose gradient reads h itself
+        far = {**gradients, "W": gradients["W"] + (1e3 * size if name == "w" else 1.0)}
+        assert "W" in bg.verify(U, far, data=data).wrong
+
+
+def test_a_gradient_of_nothing_is_right() -> None:
+    """Zero is no doubt: where the loss reads nothing, rounding moves nothing."""
+    u = bg.recurrence("h[t] = tanh(W h[t-1] + x[t]); z[t] = V h[t]; L[t] = 0 * dot(a, h[t])").unroll(3, sizes={"h": 3})
+    data = u.instance(seed=0)
+    gradients = dict(u.run(data).gradients)
+    assert not np.any(gradients["W"])
+    assert bg.verify(u, {"W": gradients["W"]}, data=data).right and u.derive("W").check(data).right
+    assert bg.verify(u, {"W": gradients["W"] + 1e-9}, data=data).wrong == ("W",)
+
+
+def test_one_dead_unit_does_not_hide_the_others() -> None:
+    """A row of the gradient that is pure rounding is small beside the rows that are not."""
+    data = {**DATA, "x": DATA["x"].copy()}
+    data["x"][:, 1] = 80.0  # this unit is saturated at each step
+    gradients = dict(U.run(data).gradients)
+    assert not np.any(gradients["W"][1]) and bg.verify(U, gradients, data=data).right
+    assert bg.verify(U, {**gradients, "W": 1.01 * gradients["W"]}, data=data).wrong == ("W",)
+
+
+def test_single_precision_of_what_it_cannot_hold_is_undecidable() -> None:
+    """The same instance decides in double precision and not in single."""
+    data = {**DATA, "w": DATA["w"] * 1e8}
+    gradients = dict(U.run(data).gradients)
+    assert bg.verify(U, gradients, data=data).parameters["W"].status == "right"
+    verdict = bg.verify(U, {k: v.astype(np.float32) for k, v in gradients.items()}, data=data)
+    assert verdict.parameters["W"].status == "undecidable" and verdict.parameters["a"].status.startswith("right")
 
 
 @pytest.mark.parametrize("name, size", [("W", 1e160), ("W", 1e300), ("a", 1e308)])

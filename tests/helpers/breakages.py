@@ -1745,6 +1745,22 @@ TABLE: tuple[Breakage, ...] = (
         ("tests/derive/test_code.py::test_all_printed_code_is_admitted_and_nothing_else_is_in_its_reach",),
     ),
     Breakage(
+        "what rounding swamps: × 10⁹",
+        "tolerance",
+        "bpttgraph/core/rounding.py",
+        "VAGUE = 0.1",
+        "VAGUE = 1e8",
+        ("tests/check/test_arguments.py::test_what_rounding_swamps_is_undecidable",),
+    ),
+    Breakage(
+        "what rounding swamps: next to nothing allowed",
+        "tolerance",
+        "bpttgraph/core/rounding.py",
+        "VAGUE = 0.1",
+        "VAGUE = 1e-14",
+        ("tests/check/test_arguments.py::test_what_rounding_swamps_is_undecidable",),
+    ),
+    Breakage(
         "named sums: what multiplies them",
         "term",
         "bpttgraph/equations/named_sums.py",

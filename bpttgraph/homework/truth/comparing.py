@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from ...core.rounding import VAGUE, swamped
 from ..answers.given import Given
 from .truth import SAFETY, Truth
 
-__all__ = ["digits_apart", "each", "radius_of", "relaid", "solid", "status_of"]
+__all__ = ["digits_apart", "each", "openness", "radius_of", "relaid", "solid", "status_of"]
 
 Array = np.ndarray[Any, Any]
-VAGUE = 0.1  # digits that leave more open than this share of the gradient decide nothing
 
 
 def radius_of(truth: Truth, g: Given) -> Array:
@@ -39,7 +39,8 @@ def radius_of(truth: Truth, g: Given) -> Array:
 
 
 def status_of(truth: Truth, g: Given) -> tuple[Any, Array]:
-    """Right, right to the digits given, undecidable for want of digits; None for anything else.
+    """Right, right to the digits given, undecidable as rounding or the digits leave too much open; None for anything
+    else.
 
     Example:
         >>> import bpttgraph as bg
@@ -58,18 +59,34 @@ def status_of(truth: Truth, g: Given) -> tuple[Any, Array]:
     error = np.abs(g.value - true)
     if not np.all(error <= radius) and truth.doubts(error, radius):
         radius = radius_of(truth, g)
+    right = "undecidable" if openness(truth, g) else "right"
     if g.half is None:
-        return ("right" if np.all(error <= radius) else None), radius
+        return (right if np.all(error <= radius) else None), radius
     known = np.isfinite(
         g.half
     )  # of a key, some entries may be all that is given: half a unit of the others is infinite
     error, half, close = error[known], g.half[known], radius[known]
     if np.all(error <= close - half):
-        return "right", radius
+        return right, radius
     if not np.all(error <= close):
         return None, radius
     vague = np.linalg.norm(half) > VAGUE * np.linalg.norm(true[known])
-    return ("undecidable" if vague else "right to the digits given"), radius
+    return ("undecidable" if vague or right != "right" else "right to the digits given"), radius
+
+
+def openness(truth: Truth, g: Given) -> str:
+    """Why rounding leaves too much open for an answer that agrees to be right, in words; "" if it does not.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> from bpttgraph.homework.truth.truth import Truth
+        >>> u = bg.cell("rnn").unroll(3)
+        >>> data = u.instance()
+        >>> truth = Truth(u, {**data, "x": 1e6 * data["x"]})
+        >>> openness(truth, Given("b_y", truth.value("b_y"))), openness(truth, Given("b_h", truth.value("b_h")))[:23]
+        ('', 'rounding alone may move')
+    """
+    return swamped(truth.scale(g.name), truth.radius(g.name, g.unit))
 
 
 def digits_apart(truth: Truth, g: Given) -> float:

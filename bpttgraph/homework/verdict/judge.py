@@ -17,7 +17,7 @@ from ...errors import BPTTError
 from ..answers.given import Answer, Given
 from ..diagnosis.cause import Cause
 from ..diagnosis.explain import diagnose
-from ..truth.comparing import digits_apart, radius_of, relaid, status_of
+from ..truth.comparing import digits_apart, openness, radius_of, relaid, status_of
 from ..truth.forward import Ran
 from ..truth.truth import Truth
 from . import conventions
@@ -64,7 +64,7 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
         if status == "right" and forward is not None and name in forward.digits:
             status = "right to the digits given"
         if status:
-            note = "the digits given leave too much open" if status == "undecidable" else ""
+            note = (openness(truth, g) or "the digits given leave too much open") if status == "undecidable" else ""
             found[name] = ParameterVerdict(name, status, g.value, truth.value(name), radius, note=note)
     quotients = recognised(truth, {n: g for n, g in given.items() if n not in found and answer.kind != "formulas"})
     for name in (n for n, q in quotients.items() if q.right):
