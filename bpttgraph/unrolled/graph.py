@@ -155,11 +155,16 @@ class UnrolledGraph(Settings):
 
     @cached_property
     def spellings(self) -> dict[str, str]:
-        """What answers may call the variables and the data: their names in one spelling (`canonical`), and h0 or h_0
-        for h[0]."""
-        known = {canonical(n): n for n in (*self.nodes, *self.leaves)}
+        """What answers may call the variables and the data: their names as they are, in one spelling (`canonical`), and
+        h0 or h_0 for h[0]."""
+        exact = {n: n for n in (*self.nodes, *self.leaves)}
+        known = {canonical(n): n for n in exact}
         initial = {k: n for k, n in known.items() if k.endswith("[0]")}
-        return {k.replace("[", sep).replace("]", ""): n for sep in ("_", "") for k, n in initial.items()} | known
+        return {
+            **{k.replace("[", sep).replace("]", ""): n for sep in ("_", "") for k, n in initial.items()},
+            **known,
+            **exact,
+        }
 
     @cached_property
     def slots(self) -> dict[str, Slot]:

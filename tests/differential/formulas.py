@@ -262,7 +262,10 @@ def compare_check(s: Subject) -> str | None:
 def compare_verify(s: Subject) -> str | None:
     """A right answer is right; one with an entry changed, far beyond rounding, is wrong."""
     # where a gradient is 0, the complex step leaves h² times the third derivative: no answer that anybody would hand in
-    answer = {k: np.where(np.abs(s.gradients[k]) < STEP * s.scale(k), 0.0, s.gradients[k]) for k in s.leaf_keys}
+    left = (
+        STEP**1.5
+    )  # of a step of 1e-30 squared, times what it is multiplied with; a gradient may be as small as 1e-32
+    answer = {k: np.where(np.abs(s.gradients[k]) < left * s.scale(k), 0.0, s.gradients[k]) for k in s.leaf_keys}
     if not answer:
         return None
     verdict = bg.verify(s.u, answer, data=s.data)

@@ -482,3 +482,16 @@ def test_a_paper_in_denominator_layout():
     with pytest.raises(bg.BPTTError, match="this product reaches over") as refused:
         bg.verify(u, whole.format(f"({product} @ {vector})"))
     assert "brackets" in refused.value.hint
+
+
+def test_two_names_of_one_spelling():
+    """`delta` and `δ` are two parameters: arrays are told apart by their names as they are, formulas are refused."""
+    u = bg.recurrence("g[t] = tanh(delta * g[t-1] + x[t] * δ); E[t] = g[t] * v").unroll(3)
+    data = u.instance()
+    found = dict(u.run(data).gradients)
+    for answer in (found, {"ddelta": found["delta"], "dE/dδ": found["δ"]}):
+        assert bg.verify(u, answer, data=data).right
+    swapped = bg.verify(u, {"delta": found["δ"], "δ": found["delta"]}, data=data)
+    assert set(swapped.wrong) == {"delta", "δ"}
+    with pytest.raises(bg.BPTTError, match="delta and δ are two names of the recurrence and one in formulas"):
+        bg.verify(u, "dE/dδ = 1", data=data)

@@ -48,7 +48,7 @@ def target_of(u: Unrolled, key: str) -> str | None:
     ['W_hh', 'W_hh', 'W_hh', 'h[0]', 'h[2]', 'x', None]
     """
     for stem in _stems(key):
-        found = u.spellings.get(canonical(stem))
+        found = u.spellings.get(stem) or u.spellings.get(canonical(stem))
         if found is not None:
             return found
     return None

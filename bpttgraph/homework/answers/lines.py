@@ -52,7 +52,14 @@ class Lines:
         self.program: Program = parse(text)
         self.defined: dict[str, list[Equation]] = {}
         self.notes: list[str] = list(self.program.notes)
-        self.names = {canonical(n): n for n in (*u.shapes, *u.parameters)}
+        self.names: dict[str, str] = {}
+        for n in dict.fromkeys((*u.shapes, *u.parameters)):
+            other = self.names.setdefault(canonical(n), n)
+            if other != n:
+                raise BPTTError(
+                    f"{other} and {n} are two names of the recurrence and one in formulas",
+                    "rename one of them, or hand in arrays",
+                )
         for equation in self.program.equations:
             if len(equation.left) > 1:
                 raise self.error("an answer defines one name a line", equation.left[1], "give each its own line")
