@@ -22,7 +22,7 @@ from ..errors import BPTTError
 from .autodiff import evaluate_absolute, last_reads, pushforward
 from .graph import Node, leaf, needed
 
-__all__ = ["LAST", "SAFETY", "VAGUE", "U", "bounded", "measured_error", "radius", "rounding_error", "swamped"]
+__all__ = ["LAST", "SAFETY", "SWAMPED", "U", "bounded", "measured_error", "radius", "rounding_error", "swamped"]
 
 Array = np.ndarray[Any, Any]
 
@@ -37,8 +37,8 @@ SAFETY = 6.0  # standard deviations of the rounding of our own arrangement of th
 # gradient), so only as long as it is not many standard deviations.
 ARRANGEMENT = 100.0
 # What leaves more open than this share of all contributions together decides nothing: in a saturated step 1 − h² may be
-# pure rounding, and if it is multiplied by 1e20, so is the gradient.
-VAGUE = 0.1
+# pure rounding, and if it is multiplied by 1e20, so is the gradient. (Answers in half precision leave up to 0.3 open.)
+SWAMPED = 0.5
 LAST = 2.0  # and units in the last place of the value itself
 _TERMS = 8  # of a sum that are looked at for terms computed alike
 # Terms of a sum that round as if alone. Of more, the partial sums count: added up one after the other, each rounds once
@@ -149,7 +149,7 @@ def swamped(scale: Any, radius: Any) -> str:
     'rounding alone may move it by 1e+04, and all contributions to it together are 0.5'
     """
     most, whole = (float(np.max(np.abs(a), initial=0.0)) for a in (radius, scale))
-    if most <= VAGUE * whole:
+    if most <= SWAMPED * whole:
         return ""
     return f"rounding alone may move it by {most:.2g}, and all contributions to it together are {whole:.2g}"
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ...core.rounding import VAGUE, swamped
+from ...core.rounding import swamped
 from ..answers.given import Given
 from .truth import SAFETY, Truth
 
 __all__ = ["digits_apart", "each", "openness", "radius_of", "relaid", "solid", "status_of"]
 
 Array = np.ndarray[Any, Any]
+VAGUE = 0.1  # digits that leave more open than this share of the gradient decide nothing
 
 
 def radius_of(truth: Truth, g: Given) -> Array:
