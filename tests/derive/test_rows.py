@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from differential.generate import random_recurrence
+from differential.own import bound
 
 import bpttgraph as bg
 from bpttgraph.derive.evaluate import matrix_value
@@ -73,7 +74,7 @@ def test_the_cells_formulas_are_turned_as_a_whole(name: str) -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_random_formulas_are_turned_as_a_whole(seed: int) -> None:
     subject = random_recurrence(seed)
-    rec = bg.recurrence(subject.text)
+    rec = bg.recurrence(subject.text, let=bound(subject))
     if not rec.parameters:
         pytest.skip("nothing to derive by")
     try:

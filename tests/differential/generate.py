@@ -25,7 +25,7 @@ NASTY = (
     "W_1",
     "θ",
     "len",
-    "step",
+    "steps",
     "zeros",
     "dE",
     "dW",
