@@ -44,7 +44,8 @@ def chosen(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]
 
 class _Choices:
     def __init__(self, source: Source, tokens: list[Token]) -> None:
-        self.source, self.tokens = source, tokens
+        self.source, self.tokens = source, _or_equal(tokens)
+        self.ends, self.signs = _brackets(self.tokens)
         self.made: list[Token] = []
         self.notes: list[Note] = []
 
@@ -55,7 +56,7 @@ class _Choices:
             stop = at
             if BEGIN.match(token.text) and token.kind in ("bad", "["):
                 stop = self.cases(at)
-            elif token.kind in OPENING and self.indicator():
+            elif token.kind in OPENING and (self.indicator() or (token.kind == "(" and self.compared(at))):
                 stop = self.bracket(at)
             elif token.kind == "(" and self.made and self.made[-1].text == "where":
                 stop = self.where(at)
@@ -73,16 +74,8 @@ class _Choices:
         ]
 
     def end(self, at: int) -> int:
-        """The place of the end of what opens here."""
-        depth = 0
-        for i in range(at, len(self.tokens)):
-            token = self.tokens[i]
-            opens = token.kind in OPENING or (token.kind == "bad" and token.text.startswith("\\begin"))
-            closes = token.kind in CLOSING or (token.kind == "bad" and token.text.startswith("\\end"))
-            depth += opens - closes
-            if depth == 0:
-                return i
-        return at
+        """The place of the end of what opens here; `at` if there is none."""
+        return self.ends.get(at, at)
 
     def cases(self, at: int) -> int:
         """Write the environment that begins here; the place after it, or `at` if it is no choice."""
@@ -203,6 +196,12 @@ class _Choices:
         scripted = before > 0 and self.made[before - 1].kind in ("_", "^")
         return before >= 0 and self.made[before].text in INDICATORS and not scripted
 
+    def compared(self, at: int) -> bool:
+        """Whether the bracket here holds nothing but a comparison, `(u > θ)`, which programs count as 1 or 0."""
+        places = self.signs.get(at, [])
+        called = bool(self.made) and self.made[-1].kind == "word" and not self.tokens[at].space
+        return not called and len(places) == 1 and at + 1 < places[0] < self.end(at) - 1
+
     def bracket(self, at: int) -> int:
         """Write the indicator of the condition in the bracket here; `at` if it holds none."""
         end = self.end(at)
@@ -214,9 +213,11 @@ class _Choices:
             raise self.periodic(inside)
         if not compared:
             return at
-        while self.made[-1].text not in INDICATORS:
-            self.made.pop()
-        opening = self.made.pop()
+        opening = self.tokens[at]
+        if self.indicator():
+            while self.made[-1].text not in INDICATORS:
+                self.made.pop()
+            opening = self.made.pop()
         self.made += self.holds(inside)
         self.say(opening)
         return end + 1
@@ -236,6 +237,36 @@ class _Choices:
         if not self.notes:
             sentence = "the choice was read as the sum of its cases, each times step(a - b), whose derivative is 0"
             self.notes.append(Note.at(sentence, self.source.span(place.start, place.stop)))
+
+
+def _or_equal(tokens: list[Token]) -> list[Token]:
+    """`<=` and `>=` as one sign, inside brackets, where no equation begins."""
+    result: list[Token] = []
+    depth = 0
+    for token in tokens:
+        depth += (token.kind in OPENING) - (token.kind in CLOSING)
+        if depth > 0 and token.kind == "=" and result[-1].kind in ("<", ">") and not token.space:
+            sign = "≤" if result[-1].kind == "<" else "≥"
+            result[-1] = replace(result[-1], kind="bad", text=sign, stop=token.stop)
+        else:
+            result.append(token)
+    return result
+
+
+def _brackets(tokens: Sequence[Token]) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """Of what opens the place of its end, and of the comparisons directly in it."""
+    ends: dict[int, int] = {}
+    signs: dict[int, list[int]] = {}
+    waiting: list[int] = []
+    for i, token in enumerate(tokens):
+        if token.kind in OPENING or (token.kind == "bad" and token.text.startswith("\\begin")):
+            waiting.append(i)
+        elif token.kind in CLOSING or (token.kind == "bad" and token.text.startswith("\\end")):
+            if waiting:
+                ends[waiting.pop()] = i
+        elif waiting and token.text in COMPARISONS:
+            signs.setdefault(waiting[-1], []).append(i)
+    return ends, signs
 
 
 def _comparisons(tokens: Sequence[Token]) -> list[int]:

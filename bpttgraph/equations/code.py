@@ -55,6 +55,7 @@ class _Reader:
         self.open: list[_Bracket] = []
         self.notes: list[Note] = []
         self.modules = False
+        self.equated = False  # whether the equation here has its sign
         self.dotted = False  # `.*`, `tanh.(…)`, `(:,t)`: there `*` is the matrix product
         self.stars: list[Token] = []
 
@@ -92,10 +93,15 @@ class _Reader:
                         self.put(closing, token)
                 case ",":
                     self.comma(token)
+                case "<" if self.kinds(1) == ["-"] and not (self.tokens[self.at].space or self.equated or self.open):
+                    self.put("=", token)  # `h[t] <- …` of R
+                    self.at += 1
+                    self.equated = True
                 case "*" if self.kinds(1) == ["*"] and not self.tokens[self.at].space:
                     self.put("^", token)
                     self.at += 1
                 case _:
+                    self.equated = token.kind == "=" or (self.equated and token.kind not in ("newline", "break", ";"))
                     if token.text == "*":
                         self.stars.append(token)
                     self.made.append(token)
@@ -190,6 +196,9 @@ class _Reader:
             self.at += 2
             self.skip()
             self.put("ᵀ", token)
+        elif text in ("float", "astype", "double"):
+            self.at += 2
+            self.skip()
         elif known_function(text) and self.tokens[self.at + 2].kind == ")":
             word = self.tokens[self.at]
             first = self.argument()

@@ -517,6 +517,8 @@ def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name,
             )
         if names and kinds[-1] in ("+", "-"):
             hint = f"no {kinds[-1]}= here: write {names[0].name} = sum_t …"
+        if "," in kinds and count > 1:
+            hint = "write the equation of each, a line for each; bpttgraph.cell('lstm') and others are in the library"
         wrong = next((token for token in tokens[1:] if token.name is None), tokens[0])
         raise source.error(
             "the left side must be one name, such as h[t], or names to unpack, [i[t]; f[t]]", wrong, hint

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ..notes import Note
-from ..syntax import Binary, Equation, Expr, Index, Name, Program, Transposed
+from ..syntax import Binary, Call, Equation, Expr, Index, Name, Program, Transposed
 from ..trees import names_in, rebuild, walk
 
 __all__ = ["supply_steps"]
@@ -229,7 +229,7 @@ def _base(pattern: re.Pattern[str], name: str) -> str | None:
 
 
 def _multiplied(e: Expr) -> Iterator[str]:
-    """Names that a matrix, a capital letter, multiplies: `x` of `A x`, `x @ A` and `x @ A.T`."""
+    """Names that a matrix, a capital letter, multiplies, or an outer product: `x` of `A x`, `x @ A` and `x @ A.T`."""
     for node, _ in walk(e):
         if isinstance(node, Binary) and node.operator in (" ", "@"):
             left, right = _last(node.left), node.right
@@ -237,6 +237,8 @@ def _multiplied(e: Expr) -> Iterator[str]:
                 yield right.name
             if node.operator == "@" and isinstance(left, Name) and left.index is None and _matrix(right):
                 yield left.name
+        elif isinstance(node, Call) and node.function == "outer":
+            yield from (a.name for a in node.args if isinstance(a, Name) and a.index is None)
 
 
 def _last(e: Expr) -> Expr:
