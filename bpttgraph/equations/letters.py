@@ -118,6 +118,7 @@ def cut_runs(tokens: list[Token], names: frozenset[str]) -> Iterator[Token]:
             or token.text in names
             or (known(token.text) and (after.kind == "(" or not initials(token.text)))
             or (adjacent and after.kind == "[")
+            or (len(token.text) >= SHORT and token.text.isascii() and token.text.islower())
             or (after.kind == "(" and sounds_like_a_function(token.text))
         )
         pieces: list[str] = []

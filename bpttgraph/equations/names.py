@@ -301,16 +301,20 @@ class Names:
 
     def is_label(self, marks: Marks, text: str, token: Token, first: Token, followed: bool) -> bool:
         """Whether a superscript without brackets names what its letter is for, as in `b^z` and `W^{in}`."""
+        if marks.base == "e":
+            return False  # the exponential function
         if text in SIGNS:
             return followed or self.token.kind not in OPERANDS
         if not re.fullmatch(r"[^\W\d_][\w,→\u0300-\u036f\u20d0-\u20ff]*", text) or text in self.line.bound:
             return False
+        if text.endswith(f"_{self.notation.step}"):
+            return False  # a power whose exponent has a step
         if (marks.base, text) in self.notation.labels:
             return True
         if marks.base == "e" and not followed:  # the exponential function
             return False
         if len(text) > 1 or followed:
-            return self.line.latex
+            return self.line.latex or (marks.base[:1].isupper() and not self.apart(token))
         if token.kind == "^" and self.tokens[self.at - 1].kind == "word" and self.apart(token):
             return False
         return marks.base[:1].isupper() or first.look == "bold" or text in self.notation.stepped

@@ -15,6 +15,7 @@ from .choices import chosen
 from .code import plain
 from .counts import without_counts
 from .given import given_functions
+from .glued import cut_products
 from .joins import settled
 from .latex import MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
@@ -78,11 +79,14 @@ class Reader:
         for line in lines:
             line.tokens = plain_brackets(self.source, line.tokens)
             line.tokens = split_letters(line, whole)
+        self.notes += cut_products(self.source, lines)
         self.notation = survey(lines, frozenset(counts))
         if self.notation.step != "t" and (place := self.notation.place):
             span = self.source.span(place.start, place.stop)
             step = self.notation.step
             self.notes.append(Note.at(f"{step} counts the steps: {step} is read as t, {step}-1 as t-1", span))
+        for base in sorted(self.notation.numbered):
+            self.notes.append(f"a number at the top of {base} was read as a label and no power: {base}^1 is {base}1")
         if self.notation.last not in ("", "T"):
             self.notes.append(f"{self.notation.last}, where a sum over the steps ends, was read as their number T")
         for line in lines:

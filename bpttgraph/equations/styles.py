@@ -42,7 +42,8 @@ def tell_styles_apart(source: Source, lines: list[Line]) -> list[Note]:
         made = [look for look in order if (name, look) in defined]
         second = looks[order[1]][0]
         place = source.span(second.start, second.stop)
-        words = " and ".join(f"a {CALLED[look]} one" for look in order)
+        words = "two styles, " if len(order) == 2 else ""
+        words += " and ".join(f"a {CALLED[look]} one" for look in order)
         if len(made) == 1 and set(order) <= {"", "bold"}:
             notes.append(Note.at(f"{words} of the letter {name} stand here; they were read as one", place))
             continue

@@ -42,7 +42,7 @@ def write_layers(program: Program) -> Program:
         raise _error(
             program,
             layered[0],
-            f"the letter {letter} counts layers, and nothing says how many layers there are",
+            f"{letter} is the number of a layer, and nothing says how many layers there are",
             f"give the number, layers=2 or --layers 2, or add a line {letter} = 1, 2",
         )
     return _Writer(program, letter, count).written(equations)
