@@ -134,6 +134,7 @@ TOKEN = re.compile(
     |(?P<product>%\*%)
     |(?P<comment>[#%].*)
     |(?P<transposed>\.T(?![\w\[(]))
+    |(?P<fraction>[½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅐⅛⅜⅝⅞⅑⅒])
     |(?P<number>[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?)
     |(?P<word>(?:(?![0-9]){LETTER}[{MARKS}]*)(?:{LETTER}[{MARKS}]*)*)
     |(?P<subscript>[{SUBSCRIPTS}]+)
@@ -362,6 +363,10 @@ def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> l
             add("word", normal(match["sub"]), mark, at)
         elif match["number"]:
             add("number", value, start, at)
+        elif match["fraction"]:
+            above, _, below = normal(value).partition("⁄")
+            for kind, sign in (("number", above), ("/", "/"), ("number", below)):
+                add(kind, sign, start, at)
         elif match["word"]:
             word = normal(value)
             look = look or unicode_look(value)

@@ -96,6 +96,7 @@ _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]]
     (re.compile(r"^[ \t]*[:*#;]+[ \t]*(?=<math)", re.M), _blank, None),
     (re.compile(r"\{\{NumBlk\|[:*]*\||\|[0-9a-z]{0,4}(?:\|[^{}|\n]{0,40}){0,4}\}\}"), _blank, None),
     (re.compile(r"/\*[^*]*\*/|\"\"\""), _blank, None),
+    (re.compile(r"\{#[a-zA-Z][\w:.-]{0,60}(?:[ \t][^{}\n]{0,80})?\}"), _blank, None),
     (re.compile(r"<!--[^<>]*-->"), _blank, None),
     (re.compile(r"<(/?)(sub|sup)(?:\s[^<>\n]{0,200})?>", re.I), _script, None),
     (re.compile(rf"(?<![\^{{])</?(?:{_INLINE})(?:\s[^<>\n]{{0,200}})?/?>", re.I), _blank, None),

@@ -45,6 +45,8 @@ PAGES: list[tuple[str, str, list[str]]] = [
     ("$h_t$ = tanh($W$ $h_{t-1}$ + $U$ $x_t$)", RNN, []),
     (f'"{RNN}"', RNN, ["quotation"]),
     (f"{RNN}  /* state */", RNN, []),
+    (f"$${H}$$ {{#eq:rnn}}", RNN, []),
+    ("E[t] = ½ ‖h[t]‖²", "E[t] = 1/2 ‖h[t]‖^2", []),
     # Equation numbers.
     (f"{H} \\hspace{{2em}} (3.2)", RNN, ["number"]),
     (f"{H} \\qquad (5a)\n{Y} \\qquad (5b)", BOTH, ["number", "number"]),
