@@ -27,6 +27,7 @@ RIGHT = (
     r"on these numbers",  # on the package's own instance squares of squares overflow, and it says where
     r"is a matrix, so that no matrix is its derivative by the one before",
     r"^the steps are not alike, so that no formula holds for every number of them: m\[t\] = sum_\{k=1\}\^\{t\}",
+    r"of a matrix has several readings",  # U^2: the language asks which one
     r"^there is no NumPy code for hump",  # an operation of one's own without code
 )
 
