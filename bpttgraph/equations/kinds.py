@@ -167,7 +167,7 @@ def chains(e: Expr) -> Iterator[list[Expr]]:
         parts = factors(e)[0]
         if len(parts) > 1:
             yield parts
-        pending += parts if len(parts) > 1 else children(e)
+        pending += reversed(parts if len(parts) > 1 else children(e))
 
 
 def matrices(equations: Iterable[tuple[tuple[Name, ...], Expr]]) -> frozenset[str]:

@@ -197,7 +197,7 @@ class Parser:
             if kind == "ᵀ":
                 left = Transposed(left, self.span(first))
             else:
-                right = self.expression(power if kind == "^" else power + 1)
+                right = self.expression(31 if self.tight() else power if kind == "^" else power + 1)
                 span = self.span(first)
                 if kind == "⊗":
                     left = Call("outer", (left, right), (), span)
@@ -207,6 +207,16 @@ class Parser:
                     left = Binary(" " if juxtaposed else BINARY[kind], left, right, span)
         self.depth -= 1
         return left
+
+    def tight(self) -> bool:
+        """Behind the slash of `Δt/τ (a + b)`: what is written close together is the fraction, and that is said."""
+        slash, below, after = self.tokens[self.at - 1], self.token, self.tokens[min(self.at + 1, len(self.tokens) - 1)]
+        close = slash.kind == "/" and below.kind == "name" and not (slash.space or below.space)
+        if not (close and after.kind in STARTS and after.space):
+            return False
+        sentence = f"/{below.text} {after.text}… is read as a fraction times what follows it"
+        self.reader.notes.append(Note.at(sentence, self.source.span(slash.start, below.stop)))
+        return True
 
     def operand(self, least: int) -> Expr:
         self.node()

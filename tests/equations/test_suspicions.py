@@ -25,7 +25,8 @@ SAID = {
     "h_t = \\exp(A) h_{t-1} + x_t": "entry by entry, which is not the matrix exponential",
     "h_t = e^{-\\lambda} h_{t-1} + x_t": "exponential",
     "h_t = (A - I) h_{t-1} + x_t": "I is read as the identity matrix",
-    "h[t] = W h[t-1] + 1/τ x[t]": "not as (1/τ) x[t]",
+    "h[t] = W h[t-1] + 1 / τ x[t]": "not as (1/τ) x[t]",
+    "h[t] = W h[t-1] + 1/τ x[t]": "is read as a fraction times what follows",
     "h_t = x_t W + h_{t-1} U": "vectors are read as rows",
 }
 
