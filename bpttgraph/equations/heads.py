@@ -103,9 +103,9 @@ def another_equation(right: list[Token]) -> bool:
 
     In `h_t = W x_t y_t = V h_t` the end of a line is missing.
     """
-    last, before = right[-1], right[-2]
     if len(right) < 3:
         return True
+    last, before = right[-1], right[-2]
     here = last.name is not None and last.name.index is not None and last.name.index.offset == 0
     return here and before.kind in {"name", "number", "ᵀ", *CLOSING.values()}
 
