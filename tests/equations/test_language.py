@@ -320,3 +320,9 @@ def test_every_name_of_a_function_is_read_as_the_function(text: str) -> None:
     """LeakyReLU was a matrix to the parser and a function to the model."""
     rec = recurrence(text)
     assert rec.parameters == ("W", "U") and rec.equations[0].startswith("h") and not rec.abstract
+
+
+def test_signs_of_equality_alone_are_refused() -> None:
+    for text in ("==", "h[t] = =", "= = ="):
+        with pytest.raises(BPTTError):
+            parse(text)
