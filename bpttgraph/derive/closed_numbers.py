@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -172,8 +172,7 @@ class ClosedNumbers:
             return self._named(self._value(e, letters), e.shape)
         if not isinstance(e, Expr) or isinstance(e, Num | Symbol):
             return e
-        kept = ("shape", "op", "attrs", "arg_dims")
-        return replace(e, **{f.name: self._plain(getattr(e, f.name), letters) for f in fields(e) if f.name not in kept})
+        return e.mapped(lambda x: self._plain(x, letters))
 
     def _named(self, value: Any, shape: tuple[int, ...]) -> Symbol:
         name = f"#{len(self.known.made)}"

@@ -7,7 +7,7 @@ formula is rewritten with e_x, the unit vector of the class x, in the place of x
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -73,8 +73,7 @@ def in_classes(e: Any, names: Collection[str]) -> Any:
         return Unit(e.shape, e) if e.name.partition("[")[0] in names else e
     if not isinstance(e, Expr) or isinstance(e, Num):
         return e
-    kept = ("shape", "op", "attrs", "arg_dims")
-    e = replace(e, **{f.name: in_classes(getattr(e, f.name), names) for f in fields(e) if f.name not in kept})
+    e = e.mapped(lambda x: in_classes(x, names))
     return _columns(e) if isinstance(e, Product) else e
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from ..core.names import to_unicode
@@ -122,16 +122,7 @@ def _renamed(e: Any, change: Callable[[str], str]) -> Any:
         return replace(e, name=change(e.name))
     if isinstance(e, Partial):
         return replace(e, target=change(e.target), source=change(e.source))
-    if not isinstance(e, Expr):
-        return e
-    values = {f.name: getattr(e, f.name) for f in fields(e)}
-    changed: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Expr):
-            changed[key] = _renamed(value, change)
-        elif isinstance(value, tuple) and value and all(isinstance(x, Expr) for x in value):
-            changed[key] = tuple(_renamed(x, change) for x in value)
-    return replace(e, **changed) if changed else e
+    return e.mapped(lambda x: _renamed(x, change)) if isinstance(e, Expr) else e
 
 
 def _softmax_loss(d: Derivation, link: Link) -> bool:

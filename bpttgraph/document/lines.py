@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..formulas.expr import Expr, Num, Tagged
@@ -142,5 +141,4 @@ def untagged(e: Any) -> Any:
         return untagged(e.arg)
     if not isinstance(e, Expr) or isinstance(e, Num):
         return e
-    names = (f.name for f in fields(e) if f.name not in ("shape", "op", "attrs"))
-    return replace(e, **{n: untagged(getattr(e, n)) for n in names})
+    return e.mapped(untagged)

@@ -8,7 +8,7 @@ column becomes vᵀ. Jacobians stay in numerator layout, which for rows means δ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from . import nodes as n
@@ -104,15 +104,9 @@ def _turned(e: Any, flip: bool) -> Any:
         case n.Num() | n.Entry() | n.Partial() | n.Symbol() | n.Identity() | n.Zeros() | n.Ones() | n.Literal():
             return transpose(e) if flip else e
         case n.Expr():  # a matrix made of parts: they keep their places
-            inner = {f.name: _inside(getattr(e, f.name)) for f in fields(e) if f.name != "shape"}
-            return transpose(replace(e, **inner)) if flip else replace(e, **inner)
+            made: n.Expr = e.mapped(lambda x: _turned(x, False))
+            return transpose(made) if flip else made
     raise TypeError(f"not a formula: {e!r}")
-
-
-def _inside(part: Any) -> Any:
-    if isinstance(part, tuple):
-        return tuple(_inside(p) for p in part)
-    return _turned(part, False) if isinstance(part, n.Expr) else part
 
 
 def _both(*parts: n.Expr) -> list[Any]:

@@ -6,7 +6,8 @@ equation is nested, never as long as time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +22,20 @@ class Expr:
     """A formula. `shape` is () or (rows, columns)."""
 
     shape: Shape
+
+    def mapped(self, change: Callable[[Any], Any]) -> Any:
+        """The same node with `change` applied to every formula directly inside it; all else stays.
+
+        >>> Neg((), Num((), 2)).mapped(lambda x: Symbol((), "a", ()))
+        Neg(shape=(), arg=Symbol(shape=(), name='a', dims=()))
+        """
+        return replace(self, **{f.name: _mapped(getattr(self, f.name), change) for f in fields(self)})
+
+
+def _mapped(part: Any, change: Callable[[Any], Any]) -> Any:
+    if isinstance(part, tuple):
+        return tuple([_mapped(p, change) for p in part])
+    return change(part) if isinstance(part, Expr) else part
 
 
 @dataclass(frozen=True, slots=True)

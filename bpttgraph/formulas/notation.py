@@ -8,7 +8,7 @@ words what each symbol means, so that a page cannot be misread.
 from __future__ import annotations
 
 import re
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from ..errors import BPTTError, expect, nearest
@@ -62,14 +62,7 @@ def in_notation(e: Any, notation: str, gradient: bool = False) -> Any:
         return _derivative(e, notation, gradient)
     if not isinstance(e, Expr) or isinstance(e, Num | Symbol):
         return e
-    return replace(
-        e,
-        **{
-            f.name: in_notation(getattr(e, f.name), notation, gradient)
-            for f in fields(e)
-            if f.name not in ("shape", "op", "attrs")
-        },
-    )
+    return e.mapped(lambda x: in_notation(x, notation, gradient))
 
 
 def _derivative(e: Partial, notation: str, gradient: bool) -> Partial:

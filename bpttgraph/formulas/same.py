@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from fractions import Fraction
 from typing import Any
 
@@ -85,10 +85,7 @@ def put(e: Any, name: str, meaning: Expr) -> Any:
         return renamed(meaning, lambda n: _moved(n, "t", int(step[:-1] or 0))) if step and base == name else e
     if not isinstance(e, Expr) or isinstance(e, Num):
         return e
-    return replace(
-        e,
-        **{f.name: put(getattr(e, f.name), name, meaning) for f in fields(e) if f.name not in ("shape", "op", "attrs")},
-    )
+    return e.mapped(lambda x: put(x, name, meaning))
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:

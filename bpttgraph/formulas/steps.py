@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 from .expr import (
@@ -70,9 +70,7 @@ def renamed(e: Any, change: Callable[[str], str]) -> Any:
         return replace(e, arg=renamed(e.arg, change), ids=ids)
     if isinstance(e, Num):
         return e
-    return replace(
-        e, **{f.name: renamed(getattr(e, f.name), change) for f in fields(e) if f.name not in ("shape", "op", "attrs")}
-    )
+    return e.mapped(lambda x: renamed(x, change))
 
 
 def substituted(e: Any, part: Expr, instead: Expr) -> Any:
@@ -83,10 +81,7 @@ def substituted(e: Any, part: Expr, instead: Expr) -> Any:
         return tuple(substituted(x, part, instead) for x in e)
     if not isinstance(e, Expr) or isinstance(e, Num):
         return e
-    kept = ("shape", "op", "attrs", "arg_dims")
-    return replace(
-        e, **{f.name: substituted(getattr(e, f.name), part, instead) for f in fields(e) if f.name not in kept}
-    )
+    return e.mapped(lambda x: substituted(x, part, instead))
 
 
 def moved(name: str, by: int) -> str:
@@ -175,9 +170,7 @@ def folded(e: Any, last: int) -> Any:
         return e
     if isinstance(e, Add):
         return add(*_rows([folded(x, last) for x in e.terms], last))
-    return replace(
-        e, **{f.name: folded(getattr(e, f.name), last) for f in fields(e) if f.name not in ("shape", "op", "attrs")}
-    )
+    return e.mapped(lambda x: folded(x, last))
 
 
 def _rows(terms: list[Expr], last: int) -> Iterator[Expr]:
@@ -240,6 +233,4 @@ def fill(e: Any, values: Mapping[str, int]) -> Any:
         kind = type(e)
         parts = [(x.factors if isinstance(x, kind) else (x,)) for x in fill(e.factors, values)]
         return replace(e, factors=tuple(y for x in parts for y in x))
-    return replace(
-        e, **{f.name: fill(getattr(e, f.name), values) for f in fields(e) if f.name not in ("shape", "op", "attrs")}
-    )
+    return e.mapped(lambda x: fill(x, values))
