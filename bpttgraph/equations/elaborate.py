@@ -14,7 +14,7 @@ from ..errors import BPTTError, Span
 from .functions import function_of
 from .kinds import capital, keeps_shape
 from .notes import Note
-from .products import Factor, Undecided, arrange, factors
+from .products import Factor, Undecided, arrange, as_number, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 from .text import brief
 from .trees import names_in
@@ -31,7 +31,8 @@ class Surroundings:
 
     Attributes:
         rank: of a name. left: the rank of the left side, which an abstract function of several arguments has too.
-        sizes: of the constants whose size follows from where they stand. steps: what T is, if that is known.
+        sizes: of the constants whose size follows from where they stand, and () for products that must be numbers.
+        steps: what T is, if that is known.
         rows: whether plain vectors are rows. text: the user's text, for messages. notes: what was assumed.
     """
 
@@ -174,6 +175,7 @@ def _chain(e: Binary, s: Surroundings) -> _Typed:
         return Call(kind, (left, right), (), span)
 
     chain = [Factor(t.rank, s.rows != t.flipped, t.expr) for t in typed]
+    chain = (as_number(chain) if id(e) in s.sizes else None) or chain
     try:
         found = arrange(chain, explicit, s.rows, make)
     except Undecided as two:

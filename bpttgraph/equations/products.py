@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 from .syntax import Binary, Expr, Span
 
-__all__ = ["Factor", "Undecided", "arrange", "factors"]
+__all__ = ["Factor", "Undecided", "arrange", "as_number", "factors"]
 
 Payload = TypeVar("Payload")
 
@@ -98,6 +98,15 @@ def arrange(
     result = reduce(lambda a, b: _joined(a, b, ordered), pieces)
     result = Factor(result.rank, result.row != rows, result.payload)
     return result if front is None else _joined(front, result, make)
+
+
+def as_number(chain: list[Factor[Payload]]) -> list[Factor[Payload]] | None:
+    """A column times a row, read as the dot product instead, where the result must be a number: a text of rows may
+    write a loss as dᵀ log p. None if the chain is anything else."""
+    vectors = [f for f in chain if f.rank]
+    if [(f.rank, f.row) for f in vectors] != [(1, False), (1, True)]:
+        return None
+    return [Factor(f.rank, not f.row, f.payload) if f.rank else f for f in chain]
 
 
 def _oriented(chain: list[Factor[Payload]], gaps: list[bool]) -> list[Factor[Payload]]:

@@ -16,7 +16,7 @@ from ..errors import BPTTError, Span, expect, nearest
 from ..machine.bounds import within
 from .functions import function_of
 from .kinds import Habits, Looks, capital, coefficient, greek, keeps_shape, looks, terms
-from .products import Factor, Undecided, arrange, factors
+from .products import Factor, Undecided, arrange, as_number, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 from .trees import children, names_in
 
@@ -84,6 +84,7 @@ class _Solver:
         self.text, self.habits, self.coefficients = text, habits, coefficients
         self.rows = habits.rows
         self.constants: list[tuple[Constant, _Shape]] = []
+        self.numbers: set[int] = set()  # products of a column and a row that must be numbers
         self.seen: dict[int, _Shape] = {}  # the shape of every expression
         self.chains: dict[int, bool] = {}  # of every product: does its vector lie the other way than a plain one?
         self.names: dict[str, _Shape] = {}
@@ -262,6 +263,9 @@ class _Solver:
             if any((r or 0) > 2 for r in ranks):
                 return True
             chain = [Factor(s.rank or 0, self.rows != self.flipped(p), s) for p, s in zip(parts, shapes)]
+            if out.rank == 0 and (number := as_number(chain)):
+                chain = number
+                self.numbers.add(id(e))
             try:
                 found = arrange(chain, explicit, self.rows, make)
                 self.chains[id(e)] = found.rank == 1 and found.row != self.rows
@@ -542,7 +546,7 @@ def infer(
     names: list[str],
     habits: Habits,
 ) -> tuple[dict[str, tuple[int, ...]], dict[int, tuple[int, ...]]]:
-    """The shape of every name, and of every constant that has one, by its `id`.
+    """The shape of every name, and by their `id` of constants that have one and of products that must be numbers.
 
     Args:
         equations: (names on the left, right side, how a Name is keyed, the equation as text).
@@ -597,7 +601,7 @@ def infer(
         solver.habit(REST, name, 0)
     solver.settle()
     solver.assign()
-    constants = {id(e): _numbers(shape) for e, shape in solver.constants}
+    constants = {id(e): _numbers(shape) for e, shape in solver.constants} | dict.fromkeys(solver.numbers, ())
     return {name: _numbers(solver.name(name)) for name in names}, constants
 
 

@@ -32,6 +32,8 @@ CASES = [
     ("h_t = x_t^T W + h_{t-1}^T U", "h", lambda d: d["W"].T @ d["x"][0] + d["U"].T @ d["h[0]"]),
     ("S_t = S_{t-1} + k_t^T v_t; o_t = q_t S_t", "o",
      lambda d: (d["S[0]"] + np.outer(d["k"][0], d["v"][0])).T @ d["q"][0]),
+    ("s_t = s_{t-1} A + x_t B; E_t = d_t^T s_t", "E",
+     lambda d: d["d"][0] @ (d["A"].T @ d["s[0]"] + d["B"].T @ d["x"][0])),
     # numbers and matrices
     ("h_t = (1 - a) W x_t + a h_{t-1}", "h", lambda d: (1 - d["a"]) * (d["W"] @ d["x"][0]) + d["a"] * d["h[0]"]),
     ("h_t = h_{t-1} + \\epsilon K h_{t-1}", "h", lambda d: d["h[0]"] + d["ε"] * (d["K"] @ d["h[0]"])),
