@@ -228,6 +228,11 @@ class Names:
     def label(self, part: str, text: str, token: Token) -> str:
         """A part of a name, without what joins it: h→y is hy."""
         plain = re.sub(JOINING, "", part)
+        step = self.notation.step
+        if plain == "t" and step != "t":
+            raise self.source.error(
+                f"both {step} and t count steps here", token, f"count with one letter; {step}-1 was seen on a left side"
+            )
         if token.kind == "sub" and "y" in self.notation.letters and "γ" not in self.notation.letters:
             plain = plain.replace("γ", "y")  # no other small y can be typed below the line
         if not re.fullmatch(r"[\w\u0300-\u036f\u20d0-\u20ff]+", plain):
