@@ -176,7 +176,7 @@ def matrices(equations: Iterable[tuple[tuple[Name, ...], Expr]]) -> frozenset[st
     found = set()
     for left, right in equations:
         stepped = len(left) == 1 and left[0].index is not None and capital(left[0].name)
-        if stepped and any(looks(t).rank == 2 or _of_two_vectors(t) for t in terms(right)):
+        if stepped and any(looks(t).rank == 2 or _of_two_vectors(t) or _is_scaled_matrix(t) for t in terms(right)):
             found.add(left[0].name)
         for parts in chains(right):
             seen = [(p, looks(p)) for p in parts]
@@ -187,6 +187,15 @@ def matrices(equations: Iterable[tuple[tuple[Name, ...], Expr]]) -> frozenset[st
                 if between and isinstance(middle, Name) and (not after or after[0][1].rank == 2):
                     found.add(middle.name)
     return frozenset(found)
+
+
+def _is_scaled_matrix(e: Expr) -> bool:
+    """`β[t] * outer(v, k)`: a call that makes a matrix, among what is multiplied entry by entry."""
+    while isinstance(e, Binary) and e.operator == "*":
+        if isinstance(e.right, Call) and looks(e.right).rank == 2:
+            return True
+        e = e.left
+    return isinstance(e, Call) and looks(e).rank == 2
 
 
 def _of_two_vectors(e: Expr) -> bool:

@@ -34,6 +34,8 @@ CASES = [
      lambda d: (d["S[0]"] + np.outer(d["k"][0], d["v"][0])).T @ d["q"][0]),
     ("s_t = s_{t-1} A + x_t B; E_t = d_t^T s_t", "E",
      lambda d: d["d"][0] @ (d["A"].T @ d["s[0]"] + d["B"].T @ d["x"][0])),
+    ("S[t] = S[t-1] + b[t] * outer(v[t], k[t]); b[t] = dot(w, k[t]); o[t] = S[t].T @ q[t]", "o",
+     lambda d: (d["S[0]"] + (d["w"] @ d["k"][0]) * np.outer(d["v"][0], d["k"][0])).T @ d["q"][0]),
     # numbers and matrices
     ("h_t = (1 - a) W x_t + a h_{t-1}", "h", lambda d: (1 - d["a"]) * (d["W"] @ d["x"][0]) + d["a"] * d["h[0]"]),
     ("h_t = h_{t-1} + \\epsilon K h_{t-1}", "h", lambda d: d["h[0]"] + d["ε"] * (d["K"] @ d["h[0]"])),
