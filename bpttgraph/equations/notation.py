@@ -210,13 +210,16 @@ def weigh(letters: list[Letter]) -> Evidence:
     return found
 
 
-def survey(lines: list[Line], counted: frozenset[str] = frozenset()) -> Notation:
-    """The notation of a paste. `counted`: letters that the text says to count layers, as in "l = 1, 2"."""
+def survey(lines: list[Line], counted: frozenset[str] = frozenset(), unrolled: bool = False) -> Notation:
+    """The notation of a paste. `counted`: letters that the text says to count layers, as in "l = 1, 2".
+
+    `unrolled`: T is the last step and counts nothing, as in an answer's `dh[T-1] = … dh[T]`.
+    """
     letters = [letter for line in lines for letter in letters_of(line)]
     bound = {token.text for line in lines for token in bound_letters(line.tokens)}
     evidence = weigh(letters)
     strong = (evidence.left & evidence.moved) - counted
-    strong -= {"T"} if len(strong) > 1 or "t" in evidence.seen else set()
+    strong -= {"T"} if unrolled or len(strong) > 1 or "t" in evidence.seen else set()
     if "t" in evidence.left or "t" in evidence.moved or not strong:
         step = "t"
     else:

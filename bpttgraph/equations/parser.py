@@ -41,7 +41,9 @@ STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
 class Reader:
     """What the equations of one text share."""
 
-    def __init__(self, text: str, expression: bool = False, called: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, text: str, expression: bool = False, called: frozenset[str] = frozenset(), unrolled: bool = False
+    ) -> None:
         expect(text, str, "a recurrence", "write the equations as text, or a Python function of one step")
         if len(text) > MAX_CHARACTERS:
             start = Span(1, 0, 1)
@@ -80,7 +82,7 @@ class Reader:
             line.tokens = plain_brackets(self.source, line.tokens)
             line.tokens = split_letters(line, whole)
         self.notes += cut_products(self.source, lines)
-        self.notation = survey(lines, frozenset(counts))
+        self.notation = survey(lines, frozenset(counts), unrolled)
         if self.notation.step != "t" and (place := self.notation.place):
             span = self.source.span(place.start, place.stop)
             step = self.notation.step

@@ -118,7 +118,7 @@ def test_upstream_gradients_are_data():
         ("dW_hh = sum_t (W_hh @ x[t])", "matrix by vector"),
         ("dW_hh = 1\ndW_hh = 2", "defined twice"),
         ("dW_hh = 9^9^9^9", "gives inf"),
-        ("dW_hh = 9**9**9", "operand is missing"),
+        ("dW_hh = 9**9**9", "gives inf\n  line 1: dW_hh = 9**9**9\n          ^"),
         ("dW_hh = __import__('os').system('touch x')", "subscript"),
         ("dW_hh = open(x)", "not a function"),
         ("dW_hh += outer(h[1], h[0])", "no += here"),

@@ -346,6 +346,16 @@ def test_powers_of_matrices_are_products():
     assert bg.verify(u, written).right and not bg.verify(u, written.replace("(W.T)^2", "(W.T * W.T)")).right
 
 
+def test_the_last_step_counts_nothing():
+    """`T` is the last step of what was unrolled, though no `t` stands in the answer; in a recurrence it may count."""
+    u = bg.recurrence(LINEAR).unroll(5)
+    last = "dh[T] = V.T (o[T]-q[T])\n"
+    verdict = bg.verify(u, last + "dh[T-1] = V.T (o[T-1]-q[T-1]) + W.T dh[T]")
+    assert verdict.right and set(verdict.parameters) == {"h[4]", "h[5]"} and not verdict.notes
+    assert not bg.verify(u, last + "dh[T-1] = V.T (o[T]-q[T]) + W.T dh[T]").right
+    assert bg.recurrence(LINEAR.replace("[t", "[T")).states == ("h",)
+
+
 def test_powers_of_the_rest_are_taken_entry_by_entry(u):
     assert statuses(u, ANSWER.replace("h[t]^2", "(h[t]^3/h[t])"))["W"] == "right"
     scalar = bg.recurrence("s[t] = w*s[t-1] + v*x[t]\nE[t] = squared_error(s[t], q[t])").unroll(5, loss="last", sizes=1)
