@@ -266,7 +266,7 @@ def test_truncation_that_has_a_recursion(truncate: str) -> None:
         ("δ", "delta", "δ_h"),
         ("w_prime", "w'", "W"),
         ("lambda", "λ", "def"),
-        ("x_max", "above", "step"),
+        ("x_max", "above", "steps"),
         ("dot_prod", "len", "int"),
         ("gradients", "backward", "T_x"),
         ("φ", "phi", "φ'"),
