@@ -26,7 +26,7 @@ __all__ = ["parse", "parse_binding", "parse_expression"]
 def parse(text: str, called: frozenset[str] = frozenset(), unrolled: bool = False) -> Program:
     """The equations of a text, as syntax. `called`: names that are known to be functions.
 
-    `unrolled`: the text speaks of steps that are there already, as an answer does: T is the last one and counts nothing.
+    `unrolled`: the text speaks of steps that are there, as an answer does: T is the last one and counts nothing.
 
     Raises:
         BPTTError: with the line, a caret and what was expected there.
