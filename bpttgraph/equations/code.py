@@ -114,7 +114,7 @@ class _Reader:
     def word(self, token: Token) -> None:
         """A word: a module, a call of one, or anything else."""
         first = token
-        while token.text in MODULES and self.kinds(2) == [".", "word"] and not self.tokens[self.at].space:
+        while token.text in MODULES and self.kinds(2) == [".", "word"] and not self.owns(token):
             token = self.tokens[self.at + 1]
             self.at += 2
         if token is first:
@@ -136,6 +136,21 @@ class _Reader:
             self.made.append(Token("word", token.text, first.start, token.stop, first.space, token.latex, token.whole))
         else:
             self.call(text, place)
+
+    def owns(self, token: Token) -> bool:
+        """Whether the dot here belongs to what a capital names: `K.dot(h)`; the product of a module has two factors."""
+        following = self.tokens[self.at + 1 : self.at + 3]
+        if self.tokens[self.at].space or len(token.text) > 1 or following[-1].kind != "(":
+            return self.tokens[self.at].space
+        if following[0].text not in PRODUCTS:
+            return following[0].text == "t"
+        depth, at = 1, self.at + 3
+        while depth and self.tokens[at].kind != "end":
+            depth += (self.tokens[at].kind in OPENING) - (self.tokens[at].kind in CLOSING)
+            if depth == 1 and self.tokens[at].kind == ",":
+                return False
+            at += 1
+        return True
 
     def call(self, text: str, token: Token) -> None:
         """A function of a module, with its bracket."""

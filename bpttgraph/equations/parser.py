@@ -186,10 +186,19 @@ class Parser:
         if self.depth > MAX_NESTING:
             raise self.source.error(f"expressions nested deeper than {MAX_NESTING}", self.token, NAME_A_PART)
         first = self.token
-        left = self.operand(least)
+        left = self.continued(self.operand(least), first, least)
+        self.depth -= 1
+        return left
+
+    def juxtaposed(self) -> bool:
+        """Whether an operand begins here without an operator before it."""
+        return self.token.kind in STARTS and not (self.token.kind == "‖" and self.norms)
+
+    def continued(self, left: Expr, first: Token, least: int) -> Expr:
+        """What begins with `first` and was read as `left` so far, with all operators that bind it."""
         while True:
             kind = self.token.kind
-            juxtaposed = kind in STARTS and not (kind == "‖" and self.norms)
+            juxtaposed = self.juxtaposed()
             power = 30 if juxtaposed else POWER.get(kind, -1)
             # ᵀ after an exponent belongs to the whole power.
             if power < least or power < 0 or (kind == "ᵀ" and isinstance(left, Number) and left.value != 1):
@@ -199,7 +208,7 @@ class Parser:
             if kind == "ᵀ":
                 left = Transposed(left, self.span(first))
             else:
-                right = self.expression(31 if self.tight() else power if kind == "^" else power + 1)
+                right = self.below() if kind == "/" else self.expression(power if kind == "^" else power + 1)
                 span = self.span(first)
                 if kind == "⊗":
                     left = Call("outer", (left, right), (), span)
@@ -207,18 +216,26 @@ class Parser:
                     left = product
                 else:
                     left = Binary(" " if juxtaposed else BINARY[kind], left, right, span)
-        self.depth -= 1
         return left
 
-    def tight(self) -> bool:
-        """Behind the slash of `Δt/τ (a + b)`: what is written close together is the fraction, and that is said."""
-        slash, below, after = self.tokens[self.at - 1], self.token, self.tokens[min(self.at + 1, len(self.tokens) - 1)]
-        close = slash.kind == "/" and below.kind == "name" and not (slash.space or below.space)
-        if not (close and after.kind in STARTS and after.space):
-            return False
-        sentence = f"/{below.text} {after.text}… is read as a fraction times what follows it"
-        self.reader.notes.append(Note.at(sentence, self.source.span(slash.start, below.stop)))
-        return True
+    def below(self) -> Expr:
+        """What stands below a slash: `a / b c` is a / (b c), as long as nothing closes the fraction.
+
+        A bracket closes it, above which it ends or before which it stands, an operator, and what is written close
+        together: `1/(1 + a) b`, `Δt / τ (a + b)`, `a/b · c` and `Δt/τ v` are fractions times what follows.
+        """
+        slash, first = self.tokens[self.at - 1], self.token
+        left = self.expression(31)
+        after = self.token
+        if not self.juxtaposed():
+            return left
+        close = first.kind == "name" and after.space and not (slash.space or first.space)
+        if not (close or after.kind == "(" or self.tokens[self.at - 1].kind == ")"):
+            return self.continued(left, first, 30)
+        written = self.source.text[first.start : self.tokens[self.at - 1].stop]
+        sentence = f"/{written} {after.text}… is read as a fraction times what follows it"
+        self.reader.notes.append(Note.at(sentence, self.source.span(slash.start, self.tokens[self.at - 1].stop)))
+        return left
 
     def operand(self, least: int) -> Expr:
         self.node()

@@ -27,6 +27,9 @@ LINES = {
     "p[t] = F.softmax(V @ h[t], dim=-1)": "p[t] = softmax(V @ h[t])",
     "p[t] = torch.log_softmax(V @ h[t], 1)": "p[t] = log_softmax(V @ h[t])",
     "L[t] = 0.5 * np.sum((h[t] - d[t])**2, axis=0)": "L[t] = 0.5 * sum((h[t] - d[t])^2)",
+    "h[t] = np.tanh(K.dot(x[t]) + F.dot(h[t-1]) + K.t() @ K.dot(A, b))": (
+        "h[t] = tanh(K @ x[t] + F @ h[t-1] + K.T @ (A @ b))"
+    ),
     "h[t] = np.maximum(0, A @ h[t-1])": "h[t] = max(0, A @ h[t-1])",
     "h[0] = np.zeros((n, 1))": "h[0] = 0",
     "s[t,:] = np.matmul(A, s[t-1,:]) + x[:, t] + y[..., t+1]": "s[t] = A @ s[t-1] + x[t] + y[t+1]",
