@@ -71,6 +71,10 @@ CASES = [
     ("h_t = (I - a K) h_{t-1} + B x_t", "h", lambda d: d["h[0]"] - d["a"] * (d["K"] @ d["h[0]"]) + d["B"] @ d["x"][0]),
     ("h_t = e^{-a_t} \\odot h_{t-1} + W x_t", "h", lambda d: np.exp(-d["a"][0]) * d["h[0]"] + d["W"] @ d["x"][0]),
     ("h[t] = ½ h[t-1] + d/τ (x[t] - h[t-1])", "h", lambda d: d["h[0]"] / 2 + d["d"] / d["τ"] * (d["x"][0] - d["h[0]"])),
+    ("h[t] = h[t-1] + d / τ (x[t] - h[t-1])", "h", lambda d: d["h[0]"] + d["d"] / d["τ"] * (d["x"][0] - d["h[0]"])),
+    ("h[t] = h[t-1] + d/τ · (x[t] - h[t-1])", "h", lambda d: d["h[0]"] + d["d"] / d["τ"] * (d["x"][0] - d["h[0]"])),
+    ("h[t] = h[t-1] + d / (1 + a) x[t]", "h", lambda d: d["h[0]"] + d["d"] / (1 + d["a"]) * d["x"][0]),
+    ("h[t] = h[t-1] + d / a b x[t]", "h", lambda d: d["h[0]"] + d["d"] / (d["a"] * d["b"] * d["x"][0])),
     ("h_t = h_{t-1} + m n^T h_{t-1}", "h", lambda d: d["h[0]"] + d["m"] * (d["n"] @ d["h[0]"])),
     ("h_t = h_{t-1} / T + W x_t", "h", lambda d: d["h[0]"] / 2 + d["W"] @ d["x"][0]),
 ]  # fmt: skip
