@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Recurrence", "from_text"]
 
-ROWS = "vectors are rows, x W"
 _LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
 
 
@@ -69,7 +68,7 @@ class Recurrence:
     ):
         self.published = published
         self.title, self.text, self.source = title, program.text, program.text
-        self.conventions = (*conventions, *[ROWS] * (program.rows and ROWS not in conventions))
+        self.conventions = conventions
         self.program = program
         self.blocks, self.rows = program.blocks, program.rows
         let = checked_let(let)

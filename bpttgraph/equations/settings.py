@@ -267,7 +267,7 @@ class Settings:
         losses = (
             f"total as written: {rec.once[rec.total or ''].text}" if rec.sums_outputs else f"loss at {where}, {summed}"
         )
-        found = [steps, losses, "column vectors, one example"]
+        found = [steps, losses, f"{'row vectors, x W' if self.recurrence.rows else 'column vectors'}, one example"]
         if self.generic:
             found.append("no loss given: ∂E/∂output is a given vector at each of these steps")
         if self.inputs == "first":

@@ -86,7 +86,7 @@ def test_random_formulas_are_turned_as_a_whole(seed: int) -> None:
 
 def test_rows_read_as_a_lecture_writes_them() -> None:
     rec = bg.recurrence(ROWS)
-    assert rec.rows and any("rows" in c for c in rec.unroll(2, sizes=SIZES).conventions)
+    assert rec.rows and "row vectors, x W, one example" in rec.unroll(2, sizes=SIZES).conventions
     assert [str(r) for r in rec.derive("W_hh", sizes=SIZES).recursions] == [
         "δ_h[T+1] = 0",
         "ȳₜ = yₜ − dₜ    for t = T, …, 1",
