@@ -13,10 +13,23 @@ from dataclasses import dataclass
 from .functions import function_of
 from .products import Factor, Undecided, arrange, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
-from .trees import children
+from .trees import children, names_in
 
-__all__ = ["Habits", "Looks", "capital", "chains", "coefficient", "greek", "keeps_shape", "looks", "matrices", "terms"]
+__all__ = [
+    "Habits",
+    "Looks",
+    "capital",
+    "chains",
+    "coefficient",
+    "greek",
+    "keeps_shape",
+    "looks",
+    "matrices",
+    "scales",
+    "terms",
+]
 
+_LOSSES = frozenset(["E", "L", "J", "C"])
 _SHAPES = {"reduce": 0, "pair": 0, "diag": 2, "outer": 2, "concat": 1}
 
 
@@ -175,7 +188,7 @@ def matrices(equations: Iterable[tuple[tuple[Name, ...], Expr]]) -> frozenset[st
     has a matrix on either side (`A X[t] W`)."""
     found = set()
     for left, right in equations:
-        stepped = len(left) == 1 and left[0].index is not None and capital(left[0].name)
+        stepped = len(left) == 1 and left[0].index is not None and capital(left[0].name) and not _loss(left[0], right)
         if stepped and any(looks(t).rank == 2 or _of_two_vectors(t) or _is_scaled_matrix(t) for t in terms(right)):
             found.add(left[0].name)
         for parts in chains(right):
@@ -189,6 +202,11 @@ def matrices(equations: Iterable[tuple[tuple[Name, ...], Expr]]) -> frozenset[st
     return frozenset(found)
 
 
+def _loss(left: Name, right: Expr) -> bool:
+    """Whether a capital is what losses are called, and adds nothing up over the steps: `E_t = -d_t log y_t^T`."""
+    return left.name in _LOSSES and all(name.name != left.name for name, _ in names_in(right))
+
+
 def _is_scaled_matrix(e: Expr) -> bool:
     """`β[t] * outer(v, k)`: a call that makes a matrix, among what is multiplied entry by entry."""
     while isinstance(e, Binary) and e.operator == "*":
@@ -200,6 +218,11 @@ def _is_scaled_matrix(e: Expr) -> bool:
 
 def _of_two_vectors(e: Expr) -> bool:
     """`k^T v`: a number for columns, a matrix for rows."""
-    seen = [looks(p) for p in factors(e)[0]]
+    seen = [looks(p) for p in factors(e)[0] if not scales(p)]
     lying = [look.row for look in seen if look.axes]
     return len(lying) == 2 and lying[0] != lying[1] and all(look.rank == 1 for look in seen if look.axes)
+
+
+def scales(e: Expr) -> bool:
+    """Whether a factor is a Greek letter with a step, as coefficients are: `β_t k_t^T v_t`."""
+    return isinstance(e, Name) and e.index is not None and greek(e.name)

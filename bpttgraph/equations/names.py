@@ -135,8 +135,8 @@ class Names:
         last = marks.labels[-1] if marks.labels else ""
         if index is None and marks.numeric and last.isdigit() and not marks.maybe:
             undecided = (Marks(base, number=marks.number, labels=marks.labels[:-1]).text, int(last))
-        elif index is None and marks.maybe and not marks.labels:
-            undecided = (marks.base, int(marks.number))
+        elif index is None and marks.maybe:
+            undecided = (Marks(base, labels=marks.labels).text, int(marks.number))
         if text == self.notation.last and index is None:
             text = "T"
         stop = self.tokens[self.at - 1].stop

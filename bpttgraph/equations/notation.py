@@ -61,10 +61,15 @@ def content(tokens: list[Token], at: int, limit: int = LONG) -> tuple[str, int] 
 
 
 def parts_of(text: str) -> list[str]:
-    """`(l, t-1)` as its parts, without the brackets around them."""
-    if text and OPENING.get(text[0]) == text[-1:]:
-        text = text[1:-1]
-    return re.split("[,;]", text)
+    """`(l, t-1)` as its parts, without the brackets around all or around one: `1,[t]`."""
+    parts = [without_brackets(text)]
+    if len(parts := re.split("[,;]", parts[0])) > 1:
+        parts = [without_brackets(part) for part in parts]
+    return parts
+
+
+def without_brackets(text: str) -> str:
+    return text[1:-1] if text and OPENING.get(text[0]) == text[-1:] else text
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 from ..errors import BPTTError, Span, expect, nearest
 from ..machine.bounds import within
 from .functions import function_of
-from .kinds import Habits, Looks, capital, coefficient, greek, keeps_shape, looks, terms
+from .kinds import Habits, Looks, capital, coefficient, greek, keeps_shape, looks, scales, terms
 from .products import Factor, Undecided, arrange, as_number, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 from .trees import children, names_in
@@ -175,6 +175,10 @@ class _Solver:
         elif isinstance(e, Binary):
             left, right = self.expression(e.left, key, here), self.expression(e.right, key, here)
             self.elementwise(out, left, right, place)
+            scaled = isinstance(e.left, Name) and e.left.index is None and greek(e.left.name)
+            scaled |= any(key(n) in self.coefficients for n in coefficient(e.left) or ())
+            if e.operator == "*" and scaled:
+                self.guess(FACTOR, partial(self.beside_matrix, left, [right], place))
         elif isinstance(e, Call):
             self.call(out, e, [self.expression(a, key, here) for a in (*e.args, *e.parameters)], place)
         return out
@@ -335,6 +339,9 @@ class _Solver:
                 near = seen[j] if 0 <= j < len(parts) else Looks(0)
                 turned = near.rank == 1 and near.row != self.rows
                 self.guess(SMALL, partial(self.small, shape, turned, out, place))
+                k = i + 1 if self.rows else i - 1  # `h_t^T w`, or w h_t^T of rows
+                if isinstance(part, Name) and len(parts) == 2 and k >= 0 and parts[k:] and _turned(parts[k], seen[k]):
+                    self.guess(COEFFICIENT, partial(self.beside_turned, shape, shapes[k], out, place))
 
     def becomes(self, shape: _Shape, rank: int, place: Place) -> bool:
         return shape.rank is None and self.make(shape, rank, place)
@@ -344,6 +351,12 @@ class _Solver:
 
     def beside_matrix(self, shape: _Shape, others: list[_Shape], place: Place) -> bool:
         return any(o.rank == 2 for o in others) and self.becomes(shape, 0, place)
+
+    def beside_turned(self, shape: _Shape, other: _Shape, out: _Shape, place: Place) -> bool:
+        """A small letter on that side of a transposed vector where their product is a number."""
+        if out.rank or shape.rank is not None or other.rank not in (None, 1):
+            return False
+        return self.becomes(other, 1, place) | self.becomes(shape, 1, place)
 
     def operand(self, shape: _Shape, others: list[_Shape], out: _Shape, place: Place) -> bool:
         """An operand of `@`: a vector beside a matrix or for a number, else a matrix."""
@@ -356,7 +369,7 @@ class _Solver:
 
     def end(self, shape: _Shape, beside: _Shape, capital: bool, out: _Shape, place: Place) -> bool:
         """`W u` with a small u: at the end of a product stands what the result is."""
-        if not out.rank or shape.rank is not None or not (beside.rank == 2 or (beside.rank is None and capital)):
+        if out.rank != 1 or shape.rank is not None or not (beside.rank == 2 or (beside.rank is None and capital)):
             return False
         return self.becomes(beside, 2, place) | self.becomes(shape, out.rank, place)
 
@@ -529,6 +542,10 @@ def _stepped_capital(e: Expr) -> bool:
     return isinstance(e, Name) and e.index is not None and capital(e.name)
 
 
+def _turned(e: Expr, look: Looks) -> bool:
+    return isinstance(e, Transposed) and look.rank == 1
+
+
 def _differ(a: _Size, b: _Size) -> bool:
     a, b = a.root(), b.root()
     return a.value is not None and b.value is not None and a.value != b.value
@@ -649,6 +666,10 @@ def _coefficients(equations: list[Lines], indexed: set[str], habits: Habits) -> 
             e = pending.pop()
             if isinstance(e, Name) and e.index is not None:
                 seen[key(e)] = False
+            names = coefficient(e.left) if isinstance(e, Binary) and e.operator == "*" else None
+            if names and isinstance(e, Binary) and looks(e.right, habits).rank == 2:
+                seen |= {key(name): True for name in names if key(name) not in seen}
+                e = e.right
             if not (isinstance(e, Binary) and e.operator in (" ", "@")):
                 pending += children(e)
                 continue
@@ -664,7 +685,7 @@ def _coefficients(equations: list[Lines], indexed: set[str], habits: Habits) -> 
                     and after
                     and not alone
                     and not ahead
-                    and not (after[0].rank == 1 and after[0].row != habits.rows)
+                    and not (after[0].rank == 1 and after[0].row != habits.rows and not (scales(part) and after[1:]))
                 ):
                     for name in names:
                         seen.setdefault(key(name), True)

@@ -70,3 +70,8 @@ def test_sums_over_steps_stay(text: str) -> None:
         assert "unit" not in str(error)
     else:
         assert not any("units" in note for note in rec.notes)
+
+
+def test_the_first_state_of_all_units() -> None:
+    text = r"s_i^{(t)} = \tanh(\sum_j W_{ij} s_j^{(t-1)} + x_i^{(t)}), \quad s_i^{(0)} = 0"
+    assert bg.recurrence(text).reading == bg.recurrence("s[t] = tanh(W @ s[t-1] + x[t])\ns[0] = 0").reading

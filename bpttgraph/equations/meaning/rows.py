@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
-from ..kinds import Habits, capital, chains, looks, matrices, terms
+from ..kinds import Habits, capital, chains, looks, matrices, scales, terms
 from ..notes import Note
 from ..products import factors
 from ..syntax import Equation, Expr, Program
@@ -58,6 +58,6 @@ def _evidence(equation: Equation, habits: Habits) -> Iterator[tuple[bool, tuple[
                 yield True, (a, b)
     if len(equation.left) == 1 and equation.left[0].name in habits.matrices and capital(equation.left[0].name):
         for term in terms(equation.right):
-            pairs = [(p, look) for p in factors(term)[0] if (look := looks(p, habits)).axes]
+            pairs = [(p, look) for p in factors(term)[0] if not scales(p) and (look := looks(p, habits)).axes]
             if len(pairs) == 2 and all(look.rank == 1 for _, look in pairs) and pairs[0][1].row != pairs[1][1].row:
                 yield pairs[0][1].row, (pairs[0][0], pairs[1][0])
