@@ -261,7 +261,9 @@ def _adjoint_reason(d: Gradient, part: Part) -> tuple[str, ...]:
     if part.kind == "adjoint":
         ways = [_way(d, p) for p in part.pieces if p.target]
         through: tuple[str, ...] = (", one summand for each of ", *_words(ways)) if len(ways) > 1 else ()
-        return (name, " is the total derivative by ", of, " as a column, so the Jacobians are transposed", *through)
+        turned = d.unrolled.recurrence.rows
+        how = " as a row, so the Jacobians follow it" if turned else " as a column, so the Jacobians are transposed"
+        return (name, " is the total derivative by ", of, how, *through)
     if part.members:
         rows = _words([Name(m) for m in part.members])
         return (name, " stacks the adjoints of ", *rows, ": they are the rows of one equation")

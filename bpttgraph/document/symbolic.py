@@ -63,7 +63,7 @@ def _recursions(g: SymbolicDerivation, choice: Choice, level: int, at: str) -> l
         found = plan(g)
     except BPTTError as error:
         return [head, reason("There is no recursion that serves all losses", error)]
-    out: list[Block] = [head, _intro(found, bool(choice.unrolled.recurrence.blocks))]
+    out: list[Block] = [head, _intro(found, bool(g.recurrence.blocks), g.recurrence.rows)]
     if found.values:
         what = "a sum" if len(found.values) == 1 else "sums"
         out += [
@@ -91,11 +91,17 @@ def _recursions(g: SymbolicDerivation, choice: Choice, level: int, at: str) -> l
     return out + [para(n, style="note") for n in notes]
 
 
-def _intro(found: Plan, blocks: bool) -> Para:
+def _intro(found: Plan, blocks: bool, rows: bool) -> Para:
     kinds = {r.kind for r in found.all}
     out: list[Inline] = ["What a program computes, in this order."]
     if "adjoint" in kinds:
-        out += [" A bar marks the adjoint of a value: ", name("h\u0304"), " is ", _DE_DH, " as a column"]
+        out += [
+            " A bar marks the adjoint of a value: ",
+            name("h\u0304"),
+            " is ",
+            _DE_DH,
+            " as a row" if rows else " as a column",
+        ]
         out.append(", and " if "delta" in kinds else ".")
     if "delta" in kinds:
         out += [

@@ -4,7 +4,7 @@ schedule)."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..core import primitives as P
 from ..core.graph import Node, constant
@@ -49,6 +49,9 @@ def build(e: Expr, name: Callable[[Name], Node], reduce: Callable[[Reduce], Node
         return found
     if isinstance(e, Reduce):
         return reduce(e)
+    if _is_squared_norm(e):
+        found = FUNCTIONS["sum"].build(P.square(go(e.left.args[0])))
+        return found
     if isinstance(e, Binary):
         found = _OPERATORS[e.operator](go(e.left), go(e.right))
         return found
@@ -60,6 +63,18 @@ def build(e: Expr, name: Callable[[Name], Node], reduce: Callable[[Reduce], Node
         return found
     found = P.abstract_function(e.function, None if len(args) == 1 else shape)(*args)
     return found
+
+
+def _is_squared_norm(e: Expr) -> TypeGuard[Any]:
+    """‖x‖² is a sum of squares: it has a derivative at 0, where ‖x‖ has none, and that derivative is 2 x."""
+    return (
+        isinstance(e, Binary)
+        and e.operator == "^"
+        and isinstance(e.left, Call)
+        and e.left.function == "norm"
+        and isinstance(e.right, Number)
+        and e.right.value == 2
+    )
 
 
 def _constant(e: Constant) -> Node:

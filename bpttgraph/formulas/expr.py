@@ -11,6 +11,7 @@ equation is nested, never as long as time.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from math import prod
 
 from .nodes import (
@@ -211,6 +212,8 @@ def power(base: Expr, exponent: Expr) -> Expr:
 def divide(top: Expr, bottom: Expr) -> Expr:
     sign, top = split_sign(top)
     shape = _common([top.shape, bottom.shape])
+    if isinstance(top, Num) and isinstance(bottom, Num) and {type(top.value), type(bottom.value)} == {int}:
+        return signed(sign, num(Fraction(top.value, bottom.value))) if bottom.value else Divide((), top, bottom)  # type: ignore[arg-type]
     result = top if _is_number(bottom, 1) else Divide(shape, top, bottom)
     return neg(result) if sign < 0 else result
 

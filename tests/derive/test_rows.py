@@ -103,3 +103,13 @@ def test_rows_read_as_a_lecture_writes_them() -> None:
 def test_columns_stay_columns() -> None:
     columns = bg.recurrence("h[t] = tanh(W h[t-1] + U x[t])")
     assert not columns.rows and str(columns.derive("W").recursions[-1]).endswith("δ_h[t] hₜ₋₁ᵀ")
+
+
+def test_the_square_of_a_norm_has_a_derivative_everywhere() -> None:
+    rec = bg.recurrence("h[t] = tanh(W h[t-1] + U x[t])\nE[t] = 1/2 * norm(h[t] - d[t])^2")
+    assert str(rec.derive("W").recursions[1]).startswith("h̄ₜ = (hₜ − dₜ)\n   + Wᵀ δ_h[t+1]")
+    u = rec.unroll(2)
+    data = dict(u.instance(0))
+    data["d"] = np.stack([u.run(data).values[f"h[{t}]"] for t in (1, 2)])  # nothing is wrong, so nothing is to be moved
+    run = u.run(data)
+    assert run.loss == 0 and all(np.array_equal(g, 0 * g) for g in run.gradients.values())
