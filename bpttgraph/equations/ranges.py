@@ -1,7 +1,7 @@
 """The steps that a text says it runs over: `t = 1, \\ldots, T`, `\\forall t`, `for t in range(T):`. They are left out.
 
 How many steps there are is said when a recurrence is unrolled. The text keeps its length, as in `wrapping`. Rows of
-`cases` stay as they are: there, `t = 0` is a condition.
+`cases` with a condition stay as they are: there, `t = 0` is one.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ _RANGE = (
 _BRACKETED = rf"\({_GAP}(?:{_RANGE}){_GAP}\)|\[{_GAP}(?:{_RANGE}){_GAP}\]|(?:{_RANGE})"
 # Every branch begins with one of few signs, so that the search stays cheap.
 _RANGES = re.compile(rf"(?<![\w^_{{]){_BRACKETED}")
+_CASES = re.compile(r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}", re.DOTALL)
+_CONDITION = re.compile(rf"\b(?:if|for|when|otherwise|else)\b|(?<![\w^_{{\\]){_STEP}{_GAP}(?:=|{_LEAST}|{_MOST})")
 _LOOP = re.compile(
     r"^[ \t]*(?:for|parfor|foreach|while)\b[^\n;]{0,100}?(?:(?::|\bdo|\{)[ \t]*(?=\n|\Z)|:(?=[ \t])|(?=\n|\Z))", re.M
 )
@@ -60,7 +62,7 @@ def without_ranges(text: str) -> tuple[str, list[Note]]:
     line 1: 't = 1, …, T' was left out: the number of steps is given when the recurrence is unrolled
     """
     source, notes = Source(text), []
-    closed = [m.span() for m in re.finditer(r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}", text, re.DOTALL)]
+    closed = [m.span() for m in _CASES.finditer(text) if _CONDITION.search(_RANGES.sub("", m[0]))]
 
     def blank(found: re.Match[str]) -> str:
         start, stop = found.span()

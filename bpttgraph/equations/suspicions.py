@@ -35,6 +35,8 @@ _CONSTANTS = {
     "i": "not as the imaginary unit",
 }
 
+_STATES = frozenset(["h", "c", "s"])
+
 
 @dataclass(frozen=True)
 class _Use:
@@ -166,6 +168,30 @@ def _unread(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
             yield Note.at(f"nothing reads {base}{step}, and no loss depends on it", d.equation.span)
 
 
+def _gates(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """Outputs of a text without a loss that are made before its state, as gates are, and that nothing reads."""
+    carried = [rec.every[state] for state in rec.states if state in rec.every]
+    if rec.losses or not carried:
+        return
+    order = list(rec.definitions)
+    for base in rec.outputs:
+        d = rec.every.get(base)
+        if d is None or d in carried or order.index(d) > max(map(order.index, carried)):
+            continue
+        steps = {n.index.offset for n, _ in names_in(d.right) if n.index and rec.key(n, d.block) in rec.states}
+        if steps and max(steps) < d.offset:
+            yield Note.at(f"nothing reads {base}[t]: it is taken as an output, as it is made of earlier states alone",
+                          d.equation.span)  # fmt: skip
+
+
+def _given(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """Inputs that are called as states are: the line that defines them is missing, perhaps."""
+    near = {_letters(name) for name in rec.defined}
+    for key in rec.inputs:
+        if len(rec.inputs) > 1 and key.rpartition(".")[2] in _STATES and _letters(key) not in near:
+            yield Note.at(f"{key}[t] is taken as given data, for no line defines it", uses[key][0].name.span)
+
+
 def _near(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     """Names that are another name but for an arrow, or for a subscript that occurs nowhere else."""
     defined = {_letters(n): n for n in rec.defined}
@@ -211,5 +237,7 @@ _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _fractions,
     _nothing_is_carried,
     _unread,
+    _gates,
+    _given,
     _near,
 )

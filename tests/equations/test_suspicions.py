@@ -27,6 +27,9 @@ SAID = {
     "h_t = (A - I) h_{t-1} + x_t": "I is read as the identity matrix",
     "h[t] = W h[t-1] + 1 / τ x[t]": "not as (1/τ) x[t]",
     "h[t] = W h[t-1] + 1/τ x[t]": "is read as a fraction times what follows",
+    "\\tilde{s}_t = \\tanh(A x_t + B \\tilde{s}_{t-1}), \\quad y_t = C s_t": "s[t] is taken as given data",
+    "o_t = σ(A x_t + B h_{t-1})\nh_t = o_t ⊙ tanh(c_t)": "c[t] is taken as given data",
+    "r_t = σ(A x_t + B h_{t-1})\nh_t = tanh(C x_t + D h_{t-1})": "nothing reads r[t]",
     "h_t = x_t W + h_{t-1} U": "vectors are read as rows",
 }
 
