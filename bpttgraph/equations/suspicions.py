@@ -178,8 +178,10 @@ def _gates(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
         d = rec.every.get(base)
         if d is None or d in carried or order.index(d) > max(map(order.index, carried)):
             continue
-        steps = {n.index.offset for n, _ in names_in(d.right) if n.index and rec.key(n, d.block) in rec.states}
-        if steps and max(steps) < d.offset:
+        reads = [(rec.key(n, d.block), n.index.offset) for n, _ in names_in(d.right) if n.index]
+        states = [step for key, step in reads if key in rec.states]
+        inputs = [step for key, step in reads if key in rec.inputs]
+        if states and inputs and max(states) < d.offset <= max(inputs):
             yield Note.at(f"nothing reads {base}[t]: it is taken as an output, as it is made of earlier states alone",
                           d.equation.span)  # fmt: skip
 
@@ -188,7 +190,8 @@ def _given(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     """Inputs that are called as states are: the line that defines them is missing, perhaps."""
     near = {_letters(name) for name in rec.defined}
     for key in rec.inputs:
-        if len(rec.inputs) > 1 and key.rpartition(".")[2] in _STATES and _letters(key) not in near:
+        now = any(use.name.index and use.name.index.offset >= 0 for use in uses[key])
+        if now and len(rec.inputs) > 1 and key.rpartition(".")[2] in _STATES and _letters(key) not in near:
             yield Note.at(f"{key}[t] is taken as given data, for no line defines it", uses[key][0].name.span)
 
 

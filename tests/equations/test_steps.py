@@ -114,3 +114,12 @@ def test_long_chains_of_gates_take_little_time(count: int) -> None:
 
     program = understand(parse("\n".join([*lines, f"a{len(lines)} = x[t]"])))
     assert len(program.equations) > 400 and time.perf_counter() - begin < 5
+
+
+def test_a_first_state_that_nothing_reads_is_moved_and_it_is_said() -> None:
+    rec = bg.recurrence("x_{k+1} = A x_k + B u_k, \\quad y_k = C x_k, \\quad x_0 = 0")
+    assert rec.reading == bg.recurrence("x[t+1] = A x[t] + B u[t]\ny[t] = C x[t]\nx[1] = 0").reading
+    assert sum("x[0] was read as x[1]" in note for note in rec.notes) == 1
+    assert "x[1]" not in rec.unroll(3).instance()
+    both = "x[t+1] = A x[t] + B x[t-1] + u[t]\nx[0] = 0\nx[1] = 0"
+    assert not any("was read as" in note for note in bg.recurrence(both).notes)

@@ -16,6 +16,7 @@ from .constants import constants
 from .definitions import say_definitions
 from .layers import counted, write_layers
 from .rows import rows_or_columns
+from .starts import first_states
 from .steps import supply_steps
 from .units import sums_to_products
 
@@ -27,6 +28,7 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
     write_layers,
     apply_columns,
     supply_steps,
+    first_states,
     say_definitions,
     constants,
     rows_or_columns,
