@@ -212,7 +212,7 @@ def _names(u: Unrolled) -> list[Block]:
         )
         shown = groups.setdefault((role, shape), [])
         shown += [", " if shown else "", name(f"{base}[t]" if indexed else base)]
-    rows = [(tuple(names), (_KINDS[role],), (shape_words(shape),)) for (role, shape), names in groups.items()]
+    rows = [(tuple(names), (_KINDS[role],), (shape_words(shape, rec.rows),)) for (role, shape), names in groups.items()]
     out: list[Block] = [
         Heading(2, ("What is what",), "names"),
         Table(

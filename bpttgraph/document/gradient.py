@@ -206,7 +206,7 @@ def _local(d: Derivation, choice: Choice, longest: int, level: int, at: str) -> 
     w = d.wrt
     begun = f" These are the first {SHOWN} of {d.count:,}." if d.count > longest else ""
     shape = d.unrolled.vgraph.variables[w].shape
-    shaped = f", {shape_words(shape)}." if shape else ", a number."
+    shaped = f", {shape_words(shape, d.unrolled.recurrence.rows)}." if shape else ", a number."
     out: list[Block] = [
         Heading(level, ("With the local Jacobians put in",), f"local{at}"),
         para("The terms path by path, in the same order, each shaped like ", name(w), shaped + begun),

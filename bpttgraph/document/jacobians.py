@@ -11,6 +11,7 @@ from ..core.names import to_unicode
 from ..core.variables import Link
 from ..derive import Derivation, to_latex
 from ..formulas.expr import Expr, Partial, Symbol, add, outer, product, transpose
+from ..formulas.in_rows import in_rows
 from ..formulas.mathml import above
 from ..formulas.notation import in_notation
 from .blocks import Block, Math, Text, formula, name, para
@@ -38,7 +39,7 @@ def local_rows(
         shown = to_latex(left)
         made: Text = ("not in closed form: kept as it is",)
         if right is not None:
-            right = _renamed(right, change)
+            right = _renamed(in_rows(left, (right,))[1][0] if d.unrolled.recurrence.rows else right, change)
             shown += "=" + to_latex(right)
             by_matrix |= matrix
             closed |= link.target not in heads

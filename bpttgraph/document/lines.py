@@ -45,10 +45,11 @@ def is_step(letter: str, value: int) -> Math:
     return Math(f"<mrow><mi>{letter}</mi><mo>=</mo><mn>{value}</mn></mrow>", f"{letter}={value}", 3)
 
 
-def shape_words(shape: tuple[int, ...]) -> str:
+def shape_words(shape: tuple[int, ...], rows: bool = False) -> str:
+    """The shape of a variable in words; `rows`: the lecture's vectors are rows."""
     if not shape:
         return "number"
-    return f"column of {shape[0]}" if len(shape) == 1 else " × ".join(map(str, shape))
+    return f"{'row' if rows else 'column'} of {shape[0]}" if len(shape) == 1 else " × ".join(map(str, shape))
 
 
 def listed(items: Iterable[int]) -> str:

@@ -62,7 +62,15 @@ def _counts(derivations: Sequence[Derivation], choice: Choice) -> list[Block]:
         steps = sorted({k for _, k in d.count_by_step})
         counts = [f"{Derivation(long, d.wrt).count:,}" if d.wrt in long.vgraph.variables else "–" for _, long in longer]
         read = f"step {listed(steps)}" if len(steps) == 1 else f"steps {listed(steps)}" if steps else "never"
-        rows.append(((name(d.wrt),), (shape_words(v.shape),), (read,), (f"{d.count:,}",), *[(c,) for c in counts]))
+        rows.append(
+            (
+                (name(d.wrt),),
+                (shape_words(v.shape, d.unrolled.recurrence.rows),),
+                (read,),
+                (f"{d.count:,}",),
+                *[(c,) for c in counts],
+            )
+        )
     return [
         Heading(2, ("How many chain-rule terms that is",), "count"),
         para(

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from differential.generate import random_recurrence
 from differential.own import bound
 
 import bpttgraph as bg
+from bpttgraph.cli import main
 from bpttgraph.derive.evaluate import matrix_value
 from bpttgraph.formulas.expr import Expr, Partial, Symbol
 from bpttgraph.formulas.in_rows import in_rows
@@ -113,3 +117,24 @@ def test_the_square_of_a_norm_has_a_derivative_everywhere() -> None:
     data["d"] = np.stack([u.run(data).values[f"h[{t}]"] for t in (1, 2)])  # nothing is wrong, so nothing is to be moved
     run = u.run(data)
     assert run.loss == 0 and all(np.array_equal(g, 0 * g) for g in run.gradients.values())
+
+
+def test_a_document_of_rows_speaks_of_rows_alone(tmp_path: Path) -> None:
+    (tmp_path / "d2l.txt").write_text(ROWS.replace("squared_error(y_t, d_t)", "cross_entropy(softmax(y_t), d_t)"))
+    words = [
+        "derive",
+        str(tmp_path / "d2l.txt"),
+        "--wrt",
+        "W_hh",
+        "--format",
+        "md",
+        "-o",
+        str(tmp_path),
+        "--detail",
+        "full",
+    ]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    text = (tmp_path / "derivation.md").read_text(encoding="utf-8")
+    assert "column vectors" not in text and "column of" not in text and "as a column" not in text
+    # y yᵀ of a row is a number: the Jacobian of the softmax is diag(y) − yᵀ y
+    assert not re.search(r"([a-z])_\{t\} *\\, *\1_\{t\}\^\{\\top\}", text), text
