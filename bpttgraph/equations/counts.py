@@ -17,6 +17,7 @@ _SPAN = rf"1{_GAP}(?:,?{_GAP}2{_GAP})?(?:,?{_GAP}{_DOTS}{_GAP},?|:|\bto\b){_GAP}
 _COUNT = re.compile(
     rf"(?<![\w^_{{\\.])\(?(?:for|where|with)?{_GAP}(?<![\w\\]){_LETTER}{_GAP}(?:=|\\in\b|∈|\bin\b){_GAP}(?:\\?\{{|\\lbrace)?"
     rf"{_GAP}(?:{_SPAN}|{_LIST})(?:\\?\}}|\\rbrace)?\)?(?![\w(])"
+    rf"(?!{_GAP},?{_GAP}{_DOTS})"  # k = 1, 2, …, T counts steps
 )
 _STEPS = frozenset("tnτT")  # these count steps, of which there are as many as the user asks for
 

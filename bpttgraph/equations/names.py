@@ -259,6 +259,9 @@ class Names:
             return True
         bracketed = text[0] in OPENING
         inner = text[1:-1] if bracketed else text
+        alone = self.tokens[0] is first and self.token.kind == "="
+        if inner.isdigit() and not bracketed and alone and self.notation.raised and marks.base in self.notation.stepped:
+            return self.step(marks, Index(None, int(inner)), token)  # h^0 = 0 beside h^t
         followed = self.token.kind in ("_", "sub")
         numbered = bracketed or followed or self.notation.labelled(marks.base)
         if inner.isdigit() and len(inner) < 7 and text[0] != "<" and numbered:

@@ -22,8 +22,8 @@ ACRONYMS = frozenset(
 LETTERS = set("FGHΘΦΨΓΞΥΩ")
 """Capital letters by which lectures call functions rather than matrices."""
 
-FACTORS = frozenset([*"αβγδεηκλμντωπ", "Δt", "δt", "dt", "Δτ"])
-"""Letters that lectures do not call functions: rates, time constants, lengths of a step."""
+FACTORS = frozenset([*"αβγδεηκλμντωπvw", "Δt", "δt", "dt", "Δτ"])
+"""Letters that lectures do not call functions: rates, time constants, lengths of a step, vectors of weights."""
 
 _MATRIX = re.compile(r"[WURVBK][a-z]{1,4}")
 _VOWEL = re.compile("[aeiouyAEIOUY]")

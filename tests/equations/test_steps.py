@@ -123,3 +123,24 @@ def test_a_first_state_that_nothing_reads_is_moved_and_it_is_said() -> None:
     assert "x[1]" not in rec.unroll(3).instance()
     both = "x[t+1] = A x[t] + B x[t-1] + u[t]\nx[0] = 0\nx[1] = 0"
     assert not any("was read as" in note for note in bg.recurrence(both).notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("h^{t} = \\tanh(W h^{t-1} + x^t)\nh^{0} = 0", "h[t] = tanh(W @ h[t-1] + x[t])\nh[0] = 0"),
+        ("h_k = \\tanh(W h_{k-1} + x_k), \\quad k = 1, 2, \\dots, T", "h[t] = tanh(W @ h[t-1] + x[t])"),
+        ("h_t = x_t W + h_{t-1} U\ny_t = w_o (h_t)^\\top", "h[t] = x[t] W + h[t-1] U\ny[t] = w_o h[t]^T"),
+        (
+            "\\begin{cases} h_t = W h_{t-1} + x_t \\\\ y_t = V h_t \\quad \\text{for } t = 1, \\dots, T \\end{cases}",
+            "h[t] = W h[t-1] + x[t]\ny[t] = V h[t]",
+        ),
+    ],
+)
+def test_numbers_of_steps(text: str, plain: str) -> None:
+    assert bg.recurrence(text).reading == bg.recurrence(plain).reading
+
+
+def test_what_stands_beside_its_estimate_is_an_input() -> None:
+    rec = bg.recurrence("h = np.tanh(A @ h + B @ x)\ny_hat = C @ h\nE = np.sum((y_hat - y)**2)")
+    assert rec.inputs == ("x", "y")

@@ -133,7 +133,8 @@ class _Steps:
         for name in self.read:
             if name in self.place or name in self.become or name in self.timed:
                 continue
-            if name in _INPUTS or name in _TARGETS or (name in multiplied and not name[0].isupper()):
+            target = name in _TARGETS or f"{name}_hat" in self.place
+            if name in _INPUTS or target or (name in multiplied and not name[0].isupper()):
                 yield name
 
     def say(self, steps: set[str], inputs: set[str], loop: bool) -> None:
