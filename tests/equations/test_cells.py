@@ -60,6 +60,7 @@ def test_the_source_of_a_cell_is_its_file_and_can_be_read_again(name: str) -> No
         rec.inputs,
         rec.parameters,
     )
+    assert rec.notes == again.notes == ()  # nothing was assumed or left out
 
 
 @pytest.mark.parametrize("order", ["ifgo", "ifog", "fico", "ifco", "fgio"])

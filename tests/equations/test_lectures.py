@@ -96,6 +96,21 @@ def test_numbers_with_bindings(name: str) -> None:
             np.testing.assert_allclose(u.derive(wrt).value(run), run.gradients[wrt], rtol=1e-10, atol=1e-13)
 
 
+def test_what_is_said_about_the_lectures() -> None:
+    """A note says what was left out or assumed; the formulas of the lectures need no other."""
+    notes = {name: bg.recurrence(text, let=let or None).notes for name, (text, let, *_) in SYSTEMS.items()}
+    marks = [f"line {n}: '({n})' was read as the equation's number" for n in range(1, 5)]
+    assert {name: list(said) for name, said in notes.items() if said} == {
+        "002 concrete": [f"line {n}: what stands left of ⇒ was read as commentary" for n in (1, 2)],
+        "002 numbered": marks,
+        "002 written out": [
+            "the equations for h at the steps 1 to 3 are read as one equation for every step: "
+            "h[t] = f(x[t], h[t-1], W_h, W_x)"
+        ],
+        "004 gates alone": ["no line defines h[t]: it is read at earlier steps and taken as given data"],
+    }
+
+
 def test_every_displayed_recurrence_is_in_a_system() -> None:
     together = "".join(text for text, *_ in SYSTEMS.values())
     left_out = [s for s in SHOWN if s not in together]
