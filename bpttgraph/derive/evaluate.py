@@ -112,8 +112,8 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
                 found = [go(p) for p in parts]
                 lead = np.broadcast_shapes(*[f.shape[:-2] for f in found])
                 return np.concatenate([np.broadcast_to(f, lead + f.shape[-2:]) for f in found], axis=-2)
-            case Rows(shape, arg, start, stop):
-                return go(arg)[..., start:stop] if shape[0] == 1 != arg.shape[1] else go(arg)[..., start:stop, :]
+            case Rows(_, arg, start, stop):
+                return go(arg)[..., start:stop] if arg.shape[0] == 1 != arg.shape[1] else go(arg)[..., start:stop, :]
             case Dot(_, left, right):
                 return np.sum(go(left) * go(right), axis=(-2, -1), keepdims=True)
             case Tagged(_, arg, _):
