@@ -23,15 +23,16 @@ from .vocabulary import known_function
 __all__ = ["parse", "parse_binding", "parse_expression"]
 
 
-def parse(text: str, called: frozenset[str] = frozenset(), unrolled: bool = False) -> Program:
+def parse(text: str, called: frozenset[str] = frozenset(), known: frozenset[str] | None = None) -> Program:
     """The equations of a text, as syntax. `called`: names that are known to be functions.
 
-    `unrolled`: the text speaks of steps that are there, as an answer does: T is the last one and counts nothing.
+    `known`: the names of the recurrence that the text speaks of, as an answer does. There T is the last step and counts
+    nothing, and `W^1` is a power unless one of them is W1.
 
     Raises:
         BPTTError: with the line, a caret and what was expected there.
     """
-    reader = Reader(text, called=called, unrolled=unrolled)
+    reader = Reader(text, called=called, known=known)
     let = []
     for given in reader.given:
         place = given.line.tokens[0].name

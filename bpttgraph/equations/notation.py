@@ -215,16 +215,17 @@ def weigh(letters: list[Letter]) -> Evidence:
     return found
 
 
-def survey(lines: list[Line], counted: frozenset[str] = frozenset(), unrolled: bool = False) -> Notation:
+def survey(lines: list[Line], counted: frozenset[str] = frozenset(), known: frozenset[str] | None = None) -> Notation:
     """The notation of a paste. `counted`: letters that the text says to count layers, as in "l = 1, 2".
 
-    `unrolled`: T is the last step and counts nothing, as in an answer's `dh[T-1] = … dh[T]`.
+    `known`: the names of a recurrence that the text speaks of. T is its last step then and counts nothing, as in
+    `dh[T-1] = … dh[T]`, and a number at the top is a label only where one of the names has it.
     """
     letters = [letter for line in lines for letter in letters_of(line)]
     bound = {token.text for line in lines for token in bound_letters(line.tokens)}
     evidence = weigh(letters)
     strong = (evidence.left & evidence.moved) - counted
-    strong -= {"T"} if unrolled or len(strong) > 1 or "t" in evidence.seen else set()
+    strong -= {"T"} if known is not None or len(strong) > 1 or "t" in evidence.seen else set()
     if "t" in evidence.left or "t" in evidence.moved or not strong:
         step = "t"
     else:
@@ -254,7 +255,12 @@ def survey(lines: list[Line], counted: frozenset[str] = frozenset(), unrolled: b
         layers=frozenset(layers),
         units=frozenset(beside & bound),
         labels=frozenset((a.base, m.text) for a in letters if a.left for m in a.marks if m.bare),
-        numbered=frozenset(a.base for a in letters for m in a.marks if m.bare and m.text in ("0", "1")),
+        numbered=frozenset(
+            a.base
+            for a in letters
+            for m in a.marks
+            if m.bare and m.text in ("0", "1") and (known is None or {a.base + m.text, a.base[1:] + m.text} & known)
+        ),
         stepped=frozenset(stepped),
         letters=frozenset(letter.base for letter in letters),
         place=evidence.place.get(step),

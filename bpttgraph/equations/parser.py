@@ -42,7 +42,11 @@ class Reader:
     """What the equations of one text share."""
 
     def __init__(
-        self, text: str, expression: bool = False, called: frozenset[str] = frozenset(), unrolled: bool = False
+        self,
+        text: str,
+        expression: bool = False,
+        called: frozenset[str] = frozenset(),
+        known: frozenset[str] | None = None,
     ) -> None:
         expect(text, str, "a recurrence", "write the equations as text, or a Python function of one step")
         if len(text) > MAX_CHARACTERS:
@@ -82,7 +86,7 @@ class Reader:
             line.tokens = plain_brackets(self.source, line.tokens)
             line.tokens = split_letters(line, whole)
         self.notes += cut_products(self.source, lines)
-        self.notation = survey(lines, frozenset(counts), unrolled)
+        self.notation = survey(lines, frozenset(counts), known)
         if self.notation.step != "t" and (place := self.notation.place):
             span = self.source.span(place.start, place.stop)
             step = self.notation.step

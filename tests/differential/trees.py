@@ -102,9 +102,9 @@ class Case:
 
     @property
     def plain_total(self) -> bool:
-        """Whether there is no total, or one that only sums one-step losses."""
+        """Whether there is no total, or one that only sums one-step losses, each of them once."""
         e = self.once.get(self.total or "")
-        return e is None or _plain_sum(e.right)
+        return e is None or (_plain_sum(e.right) and len(self.losses) == sum(n.op == "sum_t" for n in e.right.walk()))
 
     @property
     def loss_steps(self) -> tuple[int, ...]:

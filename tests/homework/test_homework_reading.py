@@ -356,6 +356,17 @@ def test_the_last_step_counts_nothing():
     assert bg.recurrence(LINEAR.replace("[t", "[T")).states == ("h",)
 
 
+def test_a_number_at_the_top_is_what_it_is_in_the_recurrence():
+    r"""A label where the recurrence has the name, `W^1` for its W1, and a power where it has W alone."""
+    labelled = bg.recurrence("h_t = W^1 h_{t-1} + W^2 x_t\nE_t = squared\\_error(h_t, q_t)").unroll(4)
+    assert set(labelled.parameters) == {"W1", "W2"}
+    answer = "d[t] = (h[t]-q[t]) + W^1.T d[t+1]\ndW^1 = sum_t d[t] h[t-1].T\ndW^2 = sum_t d[t] x[t].T"
+    assert bg.verify(labelled, answer).right
+    u = bg.recurrence(LINEAR).unroll(4)
+    last = "dh[T] = V.T (o[T]-q[T])\ndh[T-1] = V.T (o[T-1]-q[T-1]) + (W.T)^1 V.T (o[T]-q[T])"
+    assert bg.verify(u, last).right and bg.verify(u, last.replace("(W.T)^1", "W^0 W.T")).right
+
+
 def test_powers_of_the_rest_are_taken_entry_by_entry(u):
     assert statuses(u, ANSWER.replace("h[t]^2", "(h[t]^3/h[t])"))["W"] == "right"
     scalar = bg.recurrence("s[t] = w*s[t-1] + v*x[t]\nE[t] = squared_error(s[t], q[t])").unroll(5, loss="last", sizes=1)

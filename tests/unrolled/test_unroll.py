@@ -252,7 +252,11 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "write h[t]",
     ),
     "an unknown step": (lambda: bg.recurrence("h[t] = tanh(W h[k])"), "the step k is not known here", "sum_{k=1}^{t}"),
-    "t in a total": (lambda: bg.recurrence("h[t] = tanh(W h[t-1]); E = norm(h[t])"), "no step t on its left", "sum_t"),
+    "t in the last loss": (
+        lambda: bg.recurrence("h[t] = tanh(W h[t-1]); E[T] = norm(h[t])"),
+        "no step t on its left",
+        "sum_t",
+    ),
     "too far": (lambda: bg.recurrence("h[t+200] = tanh(W h[t])"), "too far from t", "at most 100"),
     "different steps on the left": (lambda: bg.recurrence("[a[t]; b[t-1]] = W x[t]"), "same step", "write"),
     "arguments": (
@@ -278,7 +282,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
         "encoder:",
     ),
     "outside the blocks": (
-        lambda: bg.recurrence("y[t] = tanh(x[t])\nencoder:\nh[t] = tanh(h[t-1])"),
+        lambda: bg.recurrence("y[t] = tanh(encoder.h[T])\nencoder:\nh[t] = tanh(h[t-1])"),
         "y stands outside the blocks",
         "encoder.y",
     ),

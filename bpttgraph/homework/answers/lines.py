@@ -49,7 +49,7 @@ class Lines:
         # `@` binds more tightly than `/`, but a factor of the chain rule is one thing
         text = _QUOTIENT.sub(_grouped, text) if len(text) <= MOST_CHARACTERS else text
         self.u, self.text = u, text
-        self.program: Program = parse(text, unrolled=True)
+        self.program: Program = parse(text, known=frozenset((*u.shapes, *u.parameters)))
         self.defined: dict[str, list[Equation]] = {}
         self.notes: list[str] = list(self.program.notes)
         self.names: dict[str, str] = {}
