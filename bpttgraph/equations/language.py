@@ -38,8 +38,8 @@ def parse(text: str, called: frozenset[str] = frozenset(), known: frozenset[str]
         place = given.line.tokens[0].name
         assert place is not None
         if given.known:
-            known = known_function(given.function)
-            sentence = f"{given.function} is the known function {known}; its formula was left out"
+            function = known_function(given.function)
+            sentence = f"{given.function} is the known function {function}; its formula was left out"
         else:
             let.append((given.head, body_of(reader, given)))
             sentence = f"this was read as the function {given.function}"
