@@ -8,7 +8,7 @@ program has by its order alone (`h = f(h)`, `h_prev`) are supplied later, in `me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .latex import Source, Token, words
 from .notes import Note
@@ -26,6 +26,8 @@ NUMBERS = {"zeros": "0", "zeros_like": "0", "ones": "1", "ones_like": "1"}
 ALONG = frozenset(words("axis dim keepdims keepdim dtype"))
 """What NumPy is told about axes and kinds of numbers, of which equations for one example know nothing."""
 REDUCTIONS = frozenset(words("softmax log_softmax sum mean norm max min"))
+SHORT_NAMES = {"th": "tanh", "tg": "tan"}
+"""Functions by the names that they have in some countries; `th` is no word of its own elsewhere."""
 OPENING, CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
@@ -114,6 +116,9 @@ class _Reader:
     def word(self, token: Token) -> None:
         """A word: a module, a call of one, or anything else."""
         first = token
+        if token.text in SHORT_NAMES and self.kinds(1) == ["("] and not self.tokens[self.at].space and self.equated:
+            self.note(f"{token.text} was read as {SHORT_NAMES[token.text]}", token, token)
+            first = token = replace(token, text=SHORT_NAMES[token.text], whole=True)
         while token.text in MODULES and self.kinds(2) == [".", "word"] and not self.owns(token):
             token = self.tokens[self.at + 1]
             self.at += 2

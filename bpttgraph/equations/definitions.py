@@ -100,9 +100,10 @@ def components(definitions: list[Definition], reads: list[Read], text: str) -> l
 
 def _step_hint(text: str) -> str:
     """What to do about a circle: often `h_t-1` was meant to be `h_{t-1}`."""
-    slip = re.search(r"(\w+)_t\s?([+-]\s?\d)", text)
+    slip = re.search(r"(\w+)_t\s?([+−–-]\s?\d)", text)
     if slip:
-        return f"{slip[0]} is {slip[1]}_t with {slip[2]} added; write {slip[1]}_{{t{slip[2]}}} or {slip[1]}[t{slip[2]}]"
+        step = "t" + re.sub(r"[−–]", "-", slip[2]).replace(" ", "")
+        return f"{slip[0]} is {slip[1]}_t with {step[1:]} added; write {slip[1]}_{{{step}}} or {slip[1]}[{step}]"
     return "let one of them read the step before: [t-1]"
 
 

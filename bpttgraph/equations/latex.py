@@ -104,14 +104,20 @@ WITH_ARGUMENT = set(words("array tabular subarray alignat alignedat xalignat IEE
 DEFINING = set(words("newcommand renewcommand providecommand def DeclareMathOperator"))
 UNUSABLE = set(
     words(
+        "pm mp det dim ker inf sup lim int oint nabla forall exists "
         "dots ldots cdots vdots ddots uparrow downarrow approx propto rightarrow to mid leq geq neq le ge sim "
         "otimes infty"
     )
 )
+INSTEAD = {
+    **dict.fromkeys((r"\otimes", "⊗"), "use ∘ (elementwise) or outer(a, b)"),
+    **dict.fromkeys((r"\pm", r"\mp", "±", "∓"), "write + or -: each sign is an equation of its own"),
+    r"\det": "let a name of its own stand for the determinant",
+}  # what to write for it
 
 CHARACTERS = {
     "∘": "*", "⊙": "*", "∗": "*", "•": "*", "⋆": "*", "⋅": "·", "·": "·", "×": "·",
-    "−": "-", "–": "-", "’": "'", "′": "'",
+    "−": "-", "–": "-", "‐": "-", "‑": "-", "∙": "·", "√": "sqrt", "’": "'", "′": "'",
     "≜": "=", "←": "=",
     "⇒": "⇒", "⟹": "⇒", "∈": "∈", "∂": "∂", "⟨": "<", "⟩": ">", "‖": "‖", "∥": "‖", "⊤": "⊤",
 }  # fmt: skip
@@ -193,12 +199,8 @@ class Source:
     def bad(self, token: Token) -> BPTTError:
         """The error for a token that no equation can hold."""
         text = token.text
-        if text.lstrip("\\").rstrip("*") in UNUSABLE or text in "…→≈∝↑↓≤≥≠⊗∞":
-            hint = (
-                "use ∘ (elementwise) or outer(a, b)"
-                if text in ("\\otimes", "⊗")
-                else "write the equation of one step t"
-            )
+        if text.lstrip("\\").rstrip("*") in UNUSABLE or text in "…→≈∝↑↓≤≥≠⊗∞±∓":
+            hint = INSTEAD.get(text, "write the equation of one step t")
             return self.error(f"{text} cannot stand in a recurrence", token, hint)
         if text.startswith("\\"):
             known = [*GREEK, *FUNCTIONS, *SYMBOLS, *ACCENTS, *STYLES, *TEXTS, *SPACES, *BREAKS, *BRACED, "sum", "prod"]
@@ -230,7 +232,7 @@ def unicode_look(word: str) -> str:
 
 def scan(source: Source) -> list[Token]:
     """Tokens of the whole text, the last one of kind "end"."""
-    return bare_letters(scanned(source, {}, True))
+    return scripts_in_order(inner_products(source, bare_letters(scanned(source, {}, True))))
 
 
 def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> list[Token]:
@@ -450,10 +452,98 @@ def bare_letters(tokens: list[Token]) -> list[Token]:
             for _ in range(2 if token.kind == "frac" else 1):
                 arguments.add(group)
                 group = partner.get(group, group) + 1
-    dropped: set[int] = set()
+    dropped = around_equations(tokens, partner, arguments)
     for first, last in partner.items():
         if first not in arguments and last < first + 14 and one_name(tokens[first + 1 : last]):
             dropped |= {first, last}
             tokens[first + 1].space |= tokens[first].space
             tokens[first + 1].wide |= tokens[first].wide
     return [token for i, token in enumerate(tokens) if i not in dropped]
+
+
+def around_equations(tokens: list[Token], partner: dict[int, int], arguments: set[int]) -> set[int]:
+    """The braces around whole equations, as Wikipedia writes them: `{\\displaystyle h_t = …}`."""
+    found: set[int] = set()
+    opened: list[int] = []
+    for i, token in enumerate(tokens):
+        if token.kind == "{" and i in partner:
+            opened.append(i)
+        elif token.kind == "}" and opened and partner[opened[-1]] == i:
+            opened.pop()
+        elif token.kind in ("=", "break"):
+            for opening in reversed(opened):
+                if opening in arguments or opening in found:
+                    break
+                found |= {opening, partner[opening]}
+    return found
+
+
+def inner_products(source: Source, tokens: list[Token]) -> list[Token]:
+    """`\\langle a, b \\rangle` as `dot(a, b)`; in a script such brackets hold a step."""
+    result: list[Token] = []
+    waiting: list[tuple[int, int]] = []  # where such brackets open, and the commas in them
+    depth = 0
+    for token in tokens:
+        depth += (token.kind in ("(", "[", "{")) - (token.kind in (")", "]", "}"))
+        before = result[-1].kind if result else ""
+        scripts = before in ("_", "^") or [t.kind for t in result[-2:]] in SCRIPTS
+        if token.kind in ("newline", "break", "="):
+            waiting = []
+        if token.kind == "<" and source.text.startswith(("\\langle", "⟨"), token.start) and not scripts:
+            waiting.append((len(result), depth))
+        result.append(token)
+        if token.kind == ">" and source.text.startswith(("\\rangle", "⟩"), token.start) and waiting:
+            first, level = waiting.pop()
+            commas = sum(t.kind == "," for t in outside_brackets(result[first + 1 : -1]))
+            if level == depth and commas == 1:
+                opening = result[first]
+                result[-1] = replace(token, kind=")", text=")")
+                result[first : first + 1] = [
+                    replace(opening, kind="word", text="dot", whole=True),
+                    replace(opening, kind="(", text="(", space=False),
+                ]
+    return result
+
+
+def outside_brackets(tokens: list[Token]) -> list[Token]:
+    depth, found = 0, []
+    for token in tokens:
+        depth += token.kind in ("(", "[", "{")
+        found += [token] if depth == 0 else []
+        depth -= token.kind in (")", "]", "}")
+    return found
+
+
+def scripts_in_order(tokens: list[Token]) -> list[Token]:
+    """`k^\\top_t`, `W^T_{hh}` and `\\|x\\|^2_2` with the subscript first, so that it belongs to the name below."""
+    result: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        power = script_length(tokens, at, "^", "sup")
+        below = script_length(tokens, at + power, "_", "sub") if power else 0
+        said = "".join(t.text for t in tokens[at : at + power] if t.kind not in ("^", "{", "}"))
+        norm = at > 0 and tokens[at - 1].kind == "‖"
+        if below and (said in ("T", "⊤") or (norm and said in ("2", "T"))):
+            result += tokens[at + power : at + power + below]
+            result += tokens[at : at + power]
+            at += power + below
+            continue
+        result.append(tokens[at])
+        at += 1
+    return result
+
+
+def script_length(tokens: list[Token], at: int, *kinds: str) -> int:
+    """How many tokens the script that begins here has; 0 if none of these kinds does."""
+    if tokens[at].kind not in kinds:
+        return 0
+    if tokens[at].kind in ("sub", "sup"):
+        return 1
+    if tokens[at + 1].kind != "{":
+        return 2 if tokens[at + 1].kind in ("word", "number") else 0
+    depth = 0
+    for i in range(at + 1, min(at + 40, len(tokens))):
+        depth += (tokens[i].kind == "{") - (tokens[i].kind == "}")
+        if depth == 0:
+            return i + 1 - at
+    return 0

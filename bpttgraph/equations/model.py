@@ -22,7 +22,7 @@ from .definitions import Definition, Read, components
 from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
 from .meaning import counted, understand
-from .syntax import Call, Equation, Expr, Name, Program, Reduce
+from .syntax import Binary, Call, Equation, Expr, Name, Program, Reduce
 from .totals import steps_of, summands, together
 from .trees import calls, children, names_in
 
@@ -213,9 +213,16 @@ class Recurrence:
                     if key in self.once:
                         continue
                     if key in self.defined:
+                        base = isinstance(d.right, Binary) and d.right.operator == "^"
+                        earlier = any(self.key(n, d.block) == key and n.index for n, _ in names_in(d.right))
+                        hint = f"write {name.name}[t]"
+                        if key in d.bases and (base or earlier):  # a_t = a^{r_t}, e_t = e e_{t-1}
+                            hint = (
+                                f"if it is a parameter, rename it, such as {name.name}_p, for {name.name}[t] is another"
+                            )
                         raise BPTTError(
                             f"{name.name} stands without a step",
-                            f"write {name.name}[t]",
+                            hint,
                             text=self.text,
                             span=name.span,
                         )
