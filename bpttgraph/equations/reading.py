@@ -22,10 +22,10 @@ def reading(rec: Recurrence) -> str:
     >>> import bpttgraph as bg
     >>> print(reading(bg.recurrence("h_t = a h_{t-1} + x_t W")))
     h[t] = a * h[t-1] + x[t] @ W
-    h: state and output, row vector of 2
-    x: input, row vector of 3
+    h: state and output, row vector of 3
+    x: input, row vector of 2
     a: parameter, number
-    W: parameter, matrix 3×2
+    W: parameter, matrix 2×3
     """
     try:
         shapes, constants = infer_shapes(rec, None)
