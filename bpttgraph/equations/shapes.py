@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from heapq import heappop, heappush
 from typing import Any
 
 from ..errors import BPTTError, Span, expect, nearest
@@ -40,11 +41,13 @@ class _Size:
 
 
 class _Shape:
-    """A shape: union-find cell with a list of sizes once its rank is known, and where it was learned."""
+    """A shape: union-find cell with a list of sizes once its rank is known, and where it was learned. `watched` are the
+    constraints that its rank would help."""
 
     def __init__(self, sizes: list[_Size] | None = None, place: Place = ("", None)):
         self.link: _Shape | None = None
         self.sizes, self.place = sizes, place
+        self.watched: list[int] = []
 
     def root(self) -> _Shape:
         cell = self
@@ -88,7 +91,9 @@ class _Solver:
         self.seen: dict[int, _Shape] = {}  # the shape of every expression
         self.chains: dict[int, bool] = {}  # of every product: does its vector lie the other way than a plain one?
         self.names: dict[str, _Shape] = {}
-        self.waiting: list[Callable[[], bool]] = []
+        self.waiting: list[Callable[[], bool] | None] = []  # constraints; None once they have said all
+        self.due: list[int] = []  # a heap of those that a new rank may help, in the order of the text
+        self.sized: list[Callable[[], bool]] = []  # constraints that wait for sizes
         self.sums: list[tuple[_Size, list[_Size], Place]] = []  # a stacked vector's size is the sum of its parts'
         # those of the sums whose parts are equal unless something says otherwise
         self.blocks: list[tuple[_Size, list[_Size], Place]] = []
@@ -135,6 +140,13 @@ class _Solver:
         if b.sizes is not None:
             a, b = b, a
         b.link = a
+        if a.sizes is not None:
+            for number in b.watched:
+                heappush(self.due, number)
+        else:
+            few, many = sorted((a.watched, b.watched), key=len)
+            many += few
+            a.watched = many
         self.learned += 1
         return True
 
@@ -165,7 +177,7 @@ class _Solver:
         out = _Shape()
         if isinstance(e, Transposed):
             inner = self.expression(e.operand, key, here)
-            self.wait(lambda: self.transposed(out, inner, place))
+            self.wait(lambda: self.transposed(out, inner, place), out, inner)
             rank = 1 if looks(e.operand).rank is None else 2
             self.guess(SMALL, lambda: inner.rank is None and self.make(inner, rank, place))
         elif isinstance(e, Stack):
@@ -189,8 +201,11 @@ class _Solver:
         self.constants.append((e, shape))
         return shape
 
-    def wait(self, step: Callable[[], bool]) -> None:
-        """A constraint that returns True once it has said all it can say."""
+    def wait(self, step: Callable[[], bool], *shapes: _Shape) -> None:
+        """A constraint that returns True once it has said all it can say, and the shapes whose ranks it waits for."""
+        heappush(self.due, len(self.waiting))
+        for shape in shapes:
+            shape.root().watched.append(len(self.waiting))
         self.waiting.append(step)
 
     def guess(self, priority: int, step: Callable[[], bool]) -> None:
@@ -222,7 +237,7 @@ class _Solver:
                 return False
             return True
 
-        self.wait(step)
+        self.wait(step, out, a, b)
         # what stands beside a vector is a vector; what stands beside a number, as in 1 − α, may be anything
         self.guess(
             BESIDE,
@@ -278,7 +293,7 @@ class _Solver:
                 self.same(out, chain[-1].payload if chain[-1].rank == 1 else chain[0].payload, place)
             return True
 
-        self.wait(step)
+        self.wait(step, out, *shapes)
         self.habits_of_products(out, parts, explicit, shapes, key, place)
 
     def flipped(self, e: Expr) -> bool:
@@ -335,7 +350,7 @@ class _Solver:
                 self.guess(BESIDE, partial(self.end, shape, shapes[neighbour], like, out, place))
             if look.rank is None and not at:
                 # a small letter beside a vector: a number, unless the result shows that it must be a matrix
-                self.wait(partial(self.must_be_matrix, shape, others, out, place))
+                self.sized.append(partial(self.must_be_matrix, shape, others, out, place))
                 near = seen[j] if 0 <= j < len(parts) else Looks(0)
                 turned = near.rank == 1 and near.row != self.rows
                 self.guess(SMALL, partial(self.small, shape, turned, out, place))
@@ -403,7 +418,7 @@ class _Solver:
                     self.same(part, _Shape([size], place), place)
                 return part.rank is not None
 
-            self.wait(step)
+            self.wait(step, part)
             self.guess(INDEXED, partial(self.vector, part, place))
         self.sums.append((whole, sizes, place))
 
@@ -466,7 +481,12 @@ class _Solver:
             before = -1
             while before != self.learned:
                 before = self.learned
-                self.waiting = [step for step in self.waiting if not step()]
+                while self.due:
+                    number = heappop(self.due)
+                    step = self.waiting[number]
+                    if step is not None and step():
+                        self.waiting[number] = None
+                self.sized = [step for step in self.sized if not step()]
             if not any(g() for g in guesses):
                 return
 
