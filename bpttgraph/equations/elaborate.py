@@ -19,7 +19,7 @@ from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, 
 from .text import brief
 from .trees import names_in
 
-__all__ = ["Surroundings", "elaborate"]
+__all__ = ["Surroundings", "elaborate", "two_readings"]
 
 _PRODUCTS = {"scale": "*", "beside": "*", "@": "@"}
 _RANKS = {"reduce": 0, "pair": 0, "diag": 2, "outer": 2, "concat": 1}
@@ -179,11 +179,12 @@ def _chain(e: Binary, s: Surroundings) -> _Typed:
     try:
         found = arrange(chain, explicit, s.rows, make)
     except Undecided as two:
-        raise _two_readings(two, parts, s, span) from None
+        raise two_readings(two, parts, s.text, span) from None
     return _Typed(found.payload, found.rank, found.rank == 1 and found.row != s.rows)
 
 
-def _two_readings(two: Undecided, parts: list[Expr], s: Surroundings, span: Span) -> BPTTError:
+def two_readings(two: Undecided, parts: list[Expr], text: str, span: Span) -> BPTTError:
+    """The refusal of a chain of factors with two readings, with both spelled out."""
     matrix, a, b = (brief(parts[i]) for i in (two.matrix, *sorted((two.first, two.second))))
     before, after = (f"({matrix} {a}) ∘ {b}", f"{matrix} ({a} ∘ {b})")
     if two.matrix > max(two.first, two.second):
@@ -192,6 +193,6 @@ def _two_readings(two: Undecided, parts: list[Expr], s: Surroundings, span: Span
     return BPTTError(
         f"{together} has two readings: {before} and {after}",
         "write brackets around what is multiplied first",
-        text=s.text,
+        text=text,
         span=span,
     )

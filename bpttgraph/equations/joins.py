@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from .latex import Source, Token, words
+from .letters import REDUCTIONS
 from .notes import Note
 from .vocabulary import known_function
 
@@ -29,7 +30,7 @@ def settled(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note
         BPTTError: ⊗ stands beside ⊙, so that it may be either product.
     """
     notes: list[Note] = []
-    tokens = _double_sums(_dots(tokens))
+    tokens = _bounds(_positive(_double_sums(_dots(tokens))))
     if any(_is(t, "⊕", "‖") or t.kind == "[" for t in tokens):
         tokens = _stacks(source, tokens, notes)
     if any(_is(t, "⊗") for t in tokens):
@@ -52,6 +53,45 @@ def _dots(tokens: list[Token]) -> list[Token]:
             result[-2:] = [Token("*", "*", result[-2].start, token.stop, result[-2].space)]
         else:
             result.append(token)
+    return result
+
+
+def _bounds(tokens: list[Token]) -> list[Token]:
+    """`∑[t=1..T]` is `∑_{t=1}^{T}`."""
+    result: list[Token] = []
+    at = 0
+    while at < len(tokens):
+        token, inside = tokens[at], tokens[at + 1 : at + 16]
+        stop = next((i for i, t in enumerate(inside) if t.kind == "]"), 0)
+        if token.text in REDUCTIONS and [t.kind for t in inside[:3:2]] == ["[", "="]:
+            dots = [i for i, t in enumerate(inside[:stop]) if t.text in (".", "…", "⋯", ".T")]
+            low, high = inside[1 : dots[0]] if dots else [], inside[dots[-1] + 1 : stop] if dots else []
+            if dots and inside[dots[-1]].text == ".T":  # the second dot of 1..T
+                last = inside[dots[-1]]
+                high = [replace(last, kind="word", text="T", start=last.stop - 1), *high]
+            if low and high:
+                signs = [replace(inside[0], kind=k, text=k) for k in "_{^{"]
+                end = replace(inside[stop], kind="}", text="}", space=False)
+                signs[0].space = False
+                result += [token, signs[0], signs[1], *low, end, signs[2], signs[3], *high, end]
+                at += stop + 2
+                continue
+        result.append(token)
+        at += 1
+    return result
+
+
+def _positive(tokens: list[Token]) -> list[Token]:
+    """`1₊(x)` and `1_{+}(x)`, which are 1 where x > 0 and else 0, as `step(x)`."""
+    result: list[Token] = []
+    for token in tokens:
+        for script in (["+"], ["_", "+"], ["_", "{", "+"]):
+            head = result[-len(script) - 1 - (script[-2:-1] == ["{"]) :]
+            plain = [t.text for t in head if t.kind != "}"] == ["1", *script]
+            if token.kind == "(" and plain and head[0].kind == "number" and head[1].kind in ("sub", "_"):
+                step = Token("word", "step", head[0].start, head[-1].stop, head[0].space, head[0].latex, whole=True)
+                result[-len(head) :] = [step]
+        result.append(token)
     return result
 
 

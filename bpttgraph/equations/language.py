@@ -12,6 +12,7 @@ h[t] = tanh(((W_xh x[t]) + (W_hh h[t-1])))
 
 from __future__ import annotations
 
+from .custom import PLAIN, Custom
 from .given import Given
 from .heads import heads
 from .notes import Note
@@ -23,16 +24,14 @@ from .vocabulary import known_function
 __all__ = ["parse", "parse_binding", "parse_expression"]
 
 
-def parse(text: str, called: frozenset[str] = frozenset(), known: frozenset[str] | None = None) -> Program:
-    """The equations of a text, as syntax. `called`: names that are known to be functions.
-
-    `known`: the names of the recurrence that the text speaks of, as an answer does. There T is the last step and counts
-    nothing, and `W^1` is a power unless one of them is W1.
+def parse(text: str, called: frozenset[str] = frozenset(), custom: Custom = PLAIN) -> Program:
+    """The equations of a text, as syntax. `called`: names that are known to be functions; `custom`: what the text takes
+    over from a recurrence: there, T is the last step and counts nothing.
 
     Raises:
         BPTTError: with the line, a caret and what was expected there.
     """
-    reader = Reader(text, called=called, known=known)
+    reader = Reader(text, called=called, custom=custom)
     let = []
     for given in reader.given:
         place = given.line.tokens[0].name
@@ -52,7 +51,16 @@ def parse(text: str, called: frozenset[str] = frozenset(), known: frozenset[str]
         [line.block for line in reader.lines if line.block] + [e.block for e in equations if e.block]
     )
     latex = any(line.latex for line in reader.lines)
-    return Program(equations, tuple(blocks), text, tuple(reader.notes), latex, let=tuple(let), layers=reader.layers)
+    return Program(
+        equations,
+        tuple(blocks),
+        text,
+        tuple(reader.notes),
+        latex,
+        let=tuple(let),
+        layers=reader.layers,
+        step=reader.notation.step,
+    )
 
 
 def body_of(reader: Reader, given: Given) -> str:

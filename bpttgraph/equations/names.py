@@ -28,7 +28,8 @@ OPERANDS = {"word", "number", "accent", "("}
 class Marks:
     """What stands at a letter: its step, its layer, the number at its top, the parts of its name.
 
-    `maybe`: the number may be a step (`h^{(3)}`). `numeric`: so may the last part (`h_3`).
+    `maybe`: the number may be a step (`h^{(3)}`). `numeric`: so may the last part (`h_3`, `δ_{h,3}`), which stands
+    in `last`, what is before it in `rest`.
     """
 
     base: str
@@ -38,6 +39,8 @@ class Marks:
     layer: Index | None = None
     maybe: bool = False
     numeric: bool = False
+    rest: str = ""
+    last: str = ""
 
     @property
     def text(self) -> str:
@@ -132,9 +135,14 @@ class Names:
         while self.mark(marks, first):
             pass
         index, text, undecided = marks.index, marks.text, None
-        last = marks.labels[-1] if marks.labels else ""
-        if index is None and marks.numeric and last.isdigit() and not marks.maybe:
-            undecided = (Marks(base, number=marks.number, labels=marks.labels[:-1]).text, int(last))
+        numbered = (
+            marks.numeric and not (marks.maybe and not marks.rest) and marks.labels[-1] == marks.rest + marks.last
+        )
+        if index is None and text in self.notation.given:
+            pass  # W_1 is a name of the recurrence
+        elif index is None and numbered:
+            before = [*marks.labels[:-1], *filter(None, [marks.rest])]
+            undecided = (Marks(base, number=marks.number, labels=before).text, int(marks.last))
         elif index is None and marks.maybe:
             undecided = (Marks(base, labels=marks.labels).text, int(marks.number))
         if text == self.notation.last and index is None:
@@ -221,8 +229,10 @@ class Names:
             if not self.shared(marks, part, token):
                 labels.append(self.label(part, text, token))
         if labels:
-            marks.numeric = labels == [text] and text.isdigit() and len(text) < 7
-            marks.labels.append("".join(labels))
+            last = labels.pop() if labels[-1].isdigit() and labels[-1] == parts_of(text)[-1] else ""
+            marks.numeric = 0 < len(last) < 7
+            marks.rest, marks.last = "".join(labels), last
+            marks.labels.append(marks.rest + last)
         return True
 
     def label(self, part: str, text: str, token: Token) -> str:
@@ -322,7 +332,8 @@ class Names:
         if marks.base == "e" and not followed:  # the exponential function
             return False
         if len(text) > 1 or followed:
-            return self.line.latex or (marks.base[:1].isupper() and not self.apart(token))
+            raised = self.line.latex or token.kind == "sup"
+            return raised or (marks.base[:1].isupper() and not self.apart(token))
         if token.kind == "^" and self.tokens[self.at - 1].kind == "word" and self.apart(token):
             return False
         return marks.base[:1].isupper() or first.look == "bold" or text in self.notation.stepped

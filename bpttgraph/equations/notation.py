@@ -115,6 +115,7 @@ class Notation:
         labels: superscripts of letters on a left side, where no power stands.
         numbered: letters on which a number at the top is a label, `W^1`. stepped: letters that carry a step.
         place: where the letter of the step is seen first.
+        given: names that the text takes over from a recurrence.
     """
 
     step: str = "t"
@@ -129,6 +130,7 @@ class Notation:
     stepped: frozenset[str] = frozenset()
     letters: frozenset[str] = frozenset()
     place: Token | None = None
+    given: frozenset[str] = frozenset()
 
     def index(self, text: str, bound: set[str]) -> Index | None:
         """The step that a mark says, in t and T; None if it says none. `bound`: letters of sums around it."""
@@ -215,19 +217,27 @@ def weigh(letters: list[Letter]) -> Evidence:
     return found
 
 
-def survey(lines: list[Line], counted: frozenset[str] = frozenset(), known: frozenset[str] | None = None) -> Notation:
-    """The notation of a paste. `counted`: letters that the text says to count layers, as in "l = 1, 2".
+def survey(
+    lines: list[Line], counted: frozenset[str] = frozenset(), custom: str = "t", given: frozenset[str] = frozenset()
+) -> Notation:
+    """The notation of a paste.
 
-    `known`: the names of a recurrence that the text speaks of. T is its last step then and counts nothing, as in
-    `dh[T-1] = … dh[T]`, and a number at the top is a label only where one of the names has it.
+    Args:
+        counted: letters that the text says to count layers, as in "l = 1, 2". custom: the letter of the step, unless
+            the text says otherwise. given: names that it takes over from a recurrence; T is then the last step and
+            counts nothing, as in an answer's `dh[T-1] = … dh[T]`, and a number at the top is a label only where one
+            of the names has it.
     """
     letters = [letter for line in lines for letter in letters_of(line)]
     bound = {token.text for line in lines for token in bound_letters(line.tokens)}
     evidence = weigh(letters)
     strong = (evidence.left & evidence.moved) - counted
-    strong -= {"T"} if known is not None or len(strong) > 1 or "t" in evidence.seen else set()
-    if "t" in evidence.left or "t" in evidence.moved or not strong:
-        step = "t"
+    strong -= {"T"} if len(strong) > 1 or "t" in evidence.seen or given else set()
+    said = evidence.left | evidence.moved
+    if custom in said:
+        step = custom
+    elif "t" in said or not strong:
+        step = "t" if "t" in evidence.place else custom
     else:
         step = min(strong, key=lambda v: (STEP_LETTERS.find(v) % 99, v))
     beside = set[str]()
@@ -259,11 +269,12 @@ def survey(lines: list[Line], counted: frozenset[str] = frozenset(), known: froz
             a.base
             for a in letters
             for m in a.marks
-            if m.bare and m.text in ("0", "1") and (known is None or {a.base + m.text, a.base[1:] + m.text} & known)
+            if m.bare and m.text in ("0", "1") and (not given or {a.base + m.text, a.base[1:] + m.text} & given)
         ),
         stepped=frozenset(stepped),
         letters=frozenset(letter.base for letter in letters),
         place=evidence.place.get(step),
+        given=given,
     )
 
 

@@ -14,6 +14,7 @@ from .bars import plain_brackets
 from .choices import chosen
 from .code import plain
 from .counts import without_counts
+from .custom import PLAIN, Custom
 from .given import given_functions
 from .glued import cut_products
 from .joins import settled
@@ -42,11 +43,7 @@ class Reader:
     """What the equations of one text share."""
 
     def __init__(
-        self,
-        text: str,
-        expression: bool = False,
-        called: frozenset[str] = frozenset(),
-        known: frozenset[str] | None = None,
+        self, text: str, expression: bool = False, called: frozenset[str] = frozenset(), custom: Custom = PLAIN
     ) -> None:
         expect(text, str, "a recurrence", "write the equations as text, or a Python function of one step")
         if len(text) > MAX_CHARACTERS:
@@ -81,13 +78,13 @@ class Reader:
             raise BPTTError("there is no equation in this text", hint, text=text, span=Span(1, 0, 1))
         lines = [line for line in self.lines if line.tokens]
         decide_latex(lines)
-        whole = left_words(lines)
+        whole = left_words(lines) | custom.words
         for line in lines:
             line.tokens = plain_brackets(self.source, line.tokens)
             line.tokens = split_letters(line, whole)
         self.notes += cut_products(self.source, lines)
-        self.notation = survey(lines, frozenset(counts), known)
-        if self.notation.step != "t" and (place := self.notation.place):
+        self.notation = survey(lines, frozenset(counts), custom.step, custom.names)
+        if self.notation.step not in ("t", custom.step) and (place := self.notation.place):
             span = self.source.span(place.start, place.stop)
             step = self.notation.step
             self.notes.append(Note.at(f"{step} counts the steps: {step} is read as t, {step}-1 as t-1", span))
@@ -371,6 +368,8 @@ class Parser:
         name = token.name
         assert name is not None
         function = known_function(name.name) if name.index is None and name.block is None else None
+        if function and self.raised():
+            return self.power_of(function, token)
         if (self.token.kind == "[" and function) or (self.token.kind == "(" and (function or self.applies(token))):
             return self.call(function or name.name, token)
         listed = {self.token.kind, self.tokens[self.at - 2].kind} <= {"[", "]", ";", ","} and self.at > 1
@@ -382,6 +381,19 @@ class Parser:
             operand = self.expression(30)
             return Call(function, (operand,), (), self.span(token))
         raise self.source.error(f"{name.name} is a function: it needs an argument", token, f"write {function}(…)")
+
+    def raised(self) -> bool:
+        """Is there an exponent between a function and its argument, as in `tanh^2(x)`?"""
+        at = self.at
+        kinds = [t.kind for t in self.tokens[at : at + 5]]
+        return kinds[:3] == ["^", "number", "("] or kinds == ["^", "{", "number", "}", "("]
+
+    def power_of(self, function: str, token: Token) -> Expr:
+        """`tanh^2(x)` is the square of tanh(x)."""
+        self.at += 1
+        exponent = self.expression(POWER["^"] + 1)
+        self.node()
+        return Binary("^", self.call(function, token), exponent, self.span(token))
 
     def applies(self, token: Token) -> bool:
         """Is the unknown name before a bracket an abstract function, and not a factor?"""

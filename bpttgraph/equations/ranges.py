@@ -29,12 +29,17 @@ _IN = r"(?:=|\\in(?![a-zA-Z])|∈|\bin\b)"
 _SET = r"(?:\\?\{|\\lbrace|\[|\()?"
 _CLOSE = r"(?:\\?\}|\\rbrace|\]|\))?"
 _LISTED = rf"[0-9]{{1,6}}{_GAP}(?:,{_GAP}[0-9]{{1,6}}{_GAP}){{0,3}},?{_GAP}{_DOTS}(?:{_GAP},?{_GAP}{_END})?"
+_LAST = rf"(?:[A-Z]|\\tau|τ)(?:{_GAP}[-+−]{_GAP}[0-9])?"
+_DOWN = (
+    rf"{_LAST}{_GAP}(?:,{_GAP}{_LAST}{_GAP}){{0,3}},?{_GAP}{_DOTS}{_GAP},?{_GAP}[0-9]{{1,6}}"
+    rf"|{_LAST}{_GAP}(?:down{_GAP}to|downto|to|:-1:){_GAP}[0-9]{{1,6}}"
+)
 _SPANNED = rf"(?:[0-9]{{1,6}}{_GAP}(?::|\bto\b|\bbis\b|\\text\{{[ \t]*to[ \t]*\}}){_GAP}{_END})"
 _LEAST = r"(?:\\geq?q?(?![a-zA-Z])|≥|>=|>|\\gt(?![a-zA-Z]))"
 _MOST = r"(?:\\leq?q?(?![a-zA-Z])|≤|<=|<|\\lt(?![a-zA-Z]))"
 _NUMBERS = r"(?:\\mathbb\{?[NZ]\}?|ℕ|ℤ|\\N(?![a-zA-Z]))(?:_[0-9+]|\^[*+]|_\{[^{}\n]{1,12}\})?"
 _RANGE = (
-    rf"{_FOR}?{_GAP}{_STEP}{_GAP}{_IN}{_GAP}{_SET}{_GAP}(?:{_LISTED}|{_SPANNED}){_GAP}{_CLOSE}"
+    rf"{_FOR}?{_GAP}{_STEP}{_GAP}{_IN}{_GAP}{_SET}{_GAP}(?:{_LISTED}|{_SPANNED}|{_DOWN}){_GAP}{_CLOSE}"
     rf"|{_ALL}{_GAP}(?:(?:time|steps?|time[ -]?steps?)[ \t]+)?{_STEP}"
     rf"(?:{_GAP}(?:{_IN}{_GAP}{_NUMBERS}|{_LEAST}{_GAP}[0-9]+))?"
     rf"|{_FOR}?{_GAP}{_STEP}{_GAP}(?:\\in(?![a-zA-Z])|∈){_GAP}{_NUMBERS}"
@@ -46,6 +51,7 @@ _BRACKETED = rf"\({_GAP}(?:{_RANGE}){_GAP}\)|\[{_GAP}(?:{_RANGE}){_GAP}\]|(?:{_R
 _RANGES = re.compile(rf"(?<![\w^_{{]){_BRACKETED}")
 _CASES = re.compile(r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}", re.DOTALL)
 _CONDITION = re.compile(rf"\b(?:if|for|when|otherwise|else)\b|(?<![\w^_{{\\]){_STEP}{_GAP}(?:=|{_LEAST}|{_MOST})")
+_OF_A_SUM = re.compile(r"(?:[∑∏ΣΠ]|sum|prod)[ _]?\[?\Z")  # ∑[t=1..T]
 _LOOP = re.compile(
     r"^[ \t]*(?:for|parfor|foreach|while)\b[^\n;]{0,100}?(?:(?::|\bdo|\{)[ \t]*(?=\n|\Z)|:(?=[ \t])|(?=\n|\Z))", re.M
 )
@@ -66,7 +72,7 @@ def without_ranges(text: str) -> tuple[str, list[Note]]:
 
     def blank(found: re.Match[str]) -> str:
         start, stop = found.span()
-        if any(a <= start < b for a, b in closed):
+        if any(a <= start < b for a, b in closed) or _OF_A_SUM.search(found.string, max(0, start - 8), start):
             return found[0]
         said = " ".join(found[0].replace("$", "").split())
         sentence = f"'{said}' was left out: the number of steps is given when the recurrence is unrolled"

@@ -139,7 +139,8 @@ class Equation:
 class Program:
     """The equations of a text. `let`: functions whose formula it gives, as pairs of texts; `notes`: what was assumed or
     dropped; `latex`: whether it is LaTeX; `rows`: whether its vectors are rows, as in `x_t W`.
-    `layers`: how many layers there are, if a letter counts them; `asked`: whether the user said so."""
+    `layers`: how many layers there are, if a letter counts them; `asked`: whether the user said so; `step`: the letter
+    that counts the steps in the text."""
 
     equations: tuple[Equation, ...]
     blocks: tuple[str, ...]
@@ -150,3 +151,4 @@ class Program:
     let: tuple[tuple[str, str], ...] = ()
     layers: int | None = None
     asked: bool = False
+    step: str = "t"

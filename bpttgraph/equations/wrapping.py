@@ -62,6 +62,7 @@ def _mark(found: re.Match[str]) -> str:
         bare = rest
         for _ in range(4):
             bare = re.sub(r"\{[^{}\n]*\}|\([^()\n]*\)|\[[^][\n]*\]", "", bare)
+        bare = _STEPS.sub("", bare)
         if not (re.search(r"[=≜←]|\\(?:leftarrow|gets|coloneqq|triangleq)\b", bare) or _HEADING.match(rest)):
             return found[0]
     return " " * (len(found[0]) - len(rest)) + rest
@@ -83,6 +84,7 @@ def _emphasis(found: re.Match[str]) -> str:
     return " " * (before + sign) + found[0][before + sign : -sign] + " " * sign
 
 
+_STEPS = re.compile(r"\b[^\W\d_] ?= ?[^=\n]{1,30}?(?:…|\.\.|\\[lc]?dots)")  # for t = 1, …, T: no equation
 _HEADING = re.compile(r"(?:[^\W\d_]+[ -]?){1,6}:|\*\*|__|`|\$|\\\(|<")
 _ROW = r"^[ \t]*\|(?=.*\|.*\|).*\|[ \t]*$"
 # Looking for the first thing that a text does not contain costs nothing more than reading it once.

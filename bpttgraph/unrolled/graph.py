@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ..core.graph import Graph, Node
 from ..core.variables import Link, VariableGraph
 from ..equations.admission import Slot
+from ..equations.custom import subscripted
 from ..equations.extent import check_numbers
 from ..equations.functions import canonical
 from ..equations.model import Recurrence
@@ -160,7 +161,9 @@ class UnrolledGraph(Settings):
         exact = {n: n for n in (*self.nodes, *self.leaves)}
         known = {canonical(n): n for n in exact}
         initial = {k: n for k, n in known.items() if k.endswith("[0]")}
+        apart = {subscripted(k): n for k, n in known.items()}
         return {
+            **apart,
             **{k.replace("[", sep).replace("]", ""): n for sep in ("_", "") for k, n in initial.items()},
             **known,
             **exact,

@@ -1,26 +1,30 @@
 """Columns and rows: what the operators of a student's formula mean for vectors, told apart from their transposes.
 
-`a @ b.T` is an outer product, `a.T @ b` a number, and a column beside a row an error that says so. Zero and the
+Of columns `a @ b.T` is an outer product and `a.T @ b` a number, of rows the other way round; a column added to a row is
+an error that says so. Zero and the
 identity have any shape: what is not defined after the last step, and the product of no factors.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from ...core import primitives as P
 from ...core.graph import Node, constant
+from ...equations.products import Factor, arrange
 from ...errors import BPTTError
 
-__all__ = ["ONE", "ZERO", "Value", "elementwise", "matmul", "solid"]
+__all__ = ["ONE", "ZERO", "Value", "elementwise", "product", "solid"]
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A node read as a column (the default), as a row, or as the zero or the identity of any shape (`node` is then
+    """A node read as a column (the default) or as a row, or as the zero or the identity of any shape (`node` is then
     None).
 
     Example:
@@ -50,38 +54,57 @@ def solid(value: Value) -> Node:
     return value.node if value.node is not None else constant(1.0 if value.one else 0.0)
 
 
-def matmul(a: Value, b: Value, juxtaposed: bool) -> Value:
-    """`a @ b` with columns and rows told apart.
+def product(parts: list[Value], explicit: list[bool], rows: bool, say: Callable[[str], None]) -> Value:
+    """What stands side by side, as in a recurrence (`equations.products`).
+
+    Args:
+        explicit: for each gap, whether `@` stands in it. rows: whether plain vectors are rows. say: gets a word for a
+            product that had to be guessed: "beside" (two vectors, entry by entry), "turned" (a column left of a
+            matrix, or a row right of one).
+
+    Raises:
+        BPTTError: shapes that do not fit. Undecided: two readings.
 
     Example:
         >>> a, b = Value(constant(np.ones(3))), Value(constant(np.ones(3)), row=True)
-        >>> matmul(a, b, False).node.shape, matmul(b, a, False).node.shape
+        >>> product([a, b], [True], False, print).node.shape, product([b, a], [True], False, print).node.shape
         ((3, 3), ())
     """
-    if a.zero or b.zero:
+    if any(p.zero for p in parts):
         return ZERO
-    if a.one or b.one:
-        return b if a.one else a
-    assert a.node is not None and b.node is not None
-    x, y = a.node, b.node
-    ranks = (len(x.shape), len(y.shape))
-    if 0 in ranks:
-        return Value(x * y, a.row or b.row)
-    if ranks == (1, 1):
-        if b.row and not a.row:
-            return Value(P.outer(x, y))
-        if juxtaposed and not a.row:
-            raise BPTTError("two columns side by side", "write a * b (elementwise), outer(a, b), or a.T @ b")
-        if x.shape != y.shape:
-            raise BPTTError(
-                f"a column {x.shape} times a column {y.shape}", "the outer product is outer(a, b) or a @ b.T"
-            )
-        return Value(P.matmul(x, y))
-    if ranks == (2, 1) and b.row:
-        raise BPTTError(f"a matrix {x.shape} times a row {y.shape}", "transpose the row, or put it first")
-    if ranks == (1, 2) and not a.row:
-        raise BPTTError(f"a column {x.shape} times a matrix {y.shape}", "write a.T @ M, or M.T @ a")
-    return Value(P.matmul(x, y), row=ranks == (1, 2))
+    kept = [i for i, p in enumerate(parts) if p.node is not None]
+    if len(kept) < 2:
+        return parts[kept[0]] if kept else ONE
+    gaps = [any(explicit[a:b]) for a, b in pairwise(kept)]
+    chain = [Factor(len(solid(parts[i]).shape), parts[i].row, parts[i]) for i in kept]
+    if any(f.rank > 2 for f in chain):
+        raise BPTTError("a product with a tensor of three axes", "write a line for each of its parts")
+
+    def make(kind: str, a: Value, b: Value) -> Value:
+        return _one_product(kind, a, b, say, any(gaps))
+
+    return arrange(chain, gaps, rows, make).payload
+
+
+def _one_product(kind: str, a: Value, b: Value, say: Callable[[str], None], explicit: bool) -> Value:
+    x, y = solid(a), solid(b)
+    if kind == "scale":
+        return Value(x * y, (a if x.shape else b).row)
+    if kind == "outer":
+        return Value(P.outer(x, y))
+    if kind in ("beside", "dot") and x.shape != y.shape:
+        which = "row" if a.row and b.row else "column"
+        raise BPTTError(
+            f"a {which} {x.shape} times a {which} {y.shape}",
+            "the outer product is outer(a, b), or a @ b.T of columns, a.T @ b of rows",
+        )
+    if kind == "beside":
+        say("beside")
+        return Value(x * y, a.row)
+    if kind == "@" and not explicit and ((len(x.shape) == 1 and not a.row) or (len(y.shape) == 1 and b.row)):
+        say("turned")
+    vector = a if len(x.shape) == 1 else b
+    return Value(P.matmul(x, y), row=vector.row and len(x.shape) != len(y.shape))
 
 
 def elementwise(operator: str, a: Value, b: Value) -> Value:
@@ -109,7 +132,7 @@ def elementwise(operator: str, a: Value, b: Value) -> Value:
             eye = constant(np.eye(other.shape[0]))
             x, y = (eye, y) if a.one else (x, eye)
     if len(x.shape) == len(y.shape) == 1 and a.row != b.row and operator in "+-*/":
-        raise BPTTError("a column beside a row", "transpose one of them; a @ b.T is the outer product")
+        raise BPTTError("a column beside a row", "transpose one of them; the outer product is outer(a, b)")
     if len(x.shape) == len(y.shape) and x.shape != y.shape:
         raise BPTTError(
             f"shapes {x.shape} and {y.shape} do not fit together elementwise", "a matrix product is written with @"
@@ -117,6 +140,7 @@ def elementwise(operator: str, a: Value, b: Value) -> Value:
     table: dict[str, Any] = {"+": P.add, "-": P.sub, "*": P.mul, "/": P.div, "^": P.power}
     if operator == "*" and 0 < min(len(x.shape), len(y.shape)) < max(len(x.shape), len(y.shape)):
         raise BPTTError(
-            f"shapes {x.shape} and {y.shape} do not fit together elementwise", "a matrix product is written with @"
+            f"shapes {x.shape} and {y.shape} do not fit together elementwise",
+            "a matrix product is written with @; what is multiplied first stands in brackets: (a * b) c.T",
         )
     return Value(table[operator](x, y), (a.row and bool(x.shape)) or (b.row and bool(y.shape)))

@@ -7,8 +7,8 @@ is added by the engine.
     delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])
     dW_hh    = sum_t outer(delta[t], h[t-1])
 
-Vectors are columns: `a @ b.T` is an outer product, `a.T @ b` a number. Before the first step and after the last there
-are zeros. Papers print products over steps without an order: `prod_{j=k+1}^{t}` has its latest factor on the left, or
+Vectors are columns, `a @ b.T` an outer product and `a.T @ b` a number, unless those of the recurrence are rows. Before
+the first step and after the last there are zeros. Papers print products over steps without an order: `prod_{j=k+1}^{t}` has its latest factor on the left, or
 on the right if `ascending`; `prod_{j=t}^{k+1}` has the order of its bounds. `dh[j]/dh[j-1]` is a Jacobian,
 `dE[t]/dh[t]` a row. `W^2` is W @ W where W is a square matrix; T and the letters of steps are numbers where they stand
 alone.
@@ -25,10 +25,13 @@ import numpy as np
 
 from ...core import primitives as P
 from ...core.graph import Node, constant, leaf
+from ...equations.elaborate import two_readings
 from ...equations.functions import FUNCTIONS, canonical
+from ...equations.products import Undecided, factors
 from ...equations.syntax import (
     Binary,
     Call,
+    Equation,
     Expr,
     Index,
     Name,
@@ -38,10 +41,10 @@ from ...equations.syntax import (
     Stack,
     Transposed,
 )
-from ...equations.text import show
+from ...equations.text import brief, show
 from ...equations.trees import walk
 from ...errors import BPTTError, nearest
-from .columns import ONE, ZERO, Value, elementwise, matmul, solid
+from .columns import ONE, ZERO, Value, elementwise, product, solid
 from .jacobians import partial
 from .lines import Lines, fixed, spelled
 from .products import overreached, running_down, whole_number
@@ -84,7 +87,7 @@ class Formulas(Lines):
 
     def __init__(self, u: Unrolled, text: str, batch: int = 1, ascending: bool = False):
         super().__init__(u, text)
-        self.batch, self.ascending = batch, ascending
+        self.batch, self.ascending, self.rows = batch, ascending, u.recurrence.rows
         self.ordered: set[int] = set()
         self._values: dict[tuple[str, int | None], Value] = {}
         self._memo: dict[Any, Value] = {}
@@ -94,6 +97,7 @@ class Formulas(Lines):
         self.factors: dict[tuple[int, int], Value] = {}
         # targets of steps without a loss: node -> name and row of the data
         self.unread: dict[Node, tuple[str, int]] = {}
+        self._leaves = {node for rows in u.leaves.values() for _, node in rows}
         self._nodes = self._numbers = 0
         self._reader: dict[tuple[str, int | None], Name] = {}  # where a value was first read
         self._absent: set[str] = set()  # names that were read before the first step
@@ -166,7 +170,7 @@ class Formulas(Lines):
             return self._go(e.right, {})
         general = next((e for e in equations if e.left[0].index is not None and not fixed(e)), None)
         index = general.left[0].index if general else None
-        if step > self.last:
+        if step > self.last and not (general and self._goes_on(general, step)):
             return ZERO  # after the last step there is nothing
         if general is None or index is None:
             name = equations[0].left[0]
@@ -175,6 +179,12 @@ class Formulas(Lines):
         if step < FIRST or (step < 1 and self.goes_forward(base)):
             return self._before(equations[0].left[0].name, step)
         return self._go(general.right, {index.variable or "t": step - index.offset})
+
+    def _goes_on(self, e: Equation, step: int) -> bool:
+        """Whether a line for step T+1 reads a value that the last step has computed for it."""
+        names = (n for n, _ in walk(e.right) if isinstance(n, Name) and n.index and n.index == e.left[0].index)
+        found = (self.u.nodes.get(f"{self.names.get(spelled(n))}[{step}]") for n in names)
+        return any(node is not None and node not in self._leaves for node in found)
 
     def _before(self, name: str, step: int) -> Value:
         """Before the first step there is nothing, as after the last; that it was read is said."""
@@ -239,10 +249,33 @@ class Formulas(Lines):
             return factor
         if e.operator == "^":
             return self._power(e, bound)
-        a, b = self._go(e.left, bound), self._go(e.right, bound)
         if e.operator in "@ ":
-            return matmul(a, b, e.operator == " ")
+            return self._product(e, bound)
+        a, b = self._go(e.left, bound), self._go(e.right, bound)
         return elementwise(e.operator, a, b)
+
+    def _product(self, e: Binary, bound: Mapping[str, int]) -> Value:
+        parts, explicit = factors(e)
+
+        def say(what: str) -> None:
+            said = {
+                "beside": "two vectors side by side are multiplied entry by entry",
+                "turned": f"a vector on this side of a matrix is read as a {'column' if self.rows else 'row'}",
+            }
+            self._say(f"line {e.span.line}: {brief(e)}: {said[what]}")
+
+        try:
+            return product([self._go(p, bound) for p in parts], explicit, self.rows, say)
+        except Undecided as two:
+            raise two_readings(two, parts, self.text, e.span) from None
+
+    def _say(self, note: str) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def _times(self, a: Value, b: Value) -> Value:
+        """`a @ b` of two matrices."""
+        return product([a, b], [True], self.rows, self._say)
 
     def _power(self, e: Binary, bound: Mapping[str, int]) -> Value:
         """A square matrix to a whole number is a product of matrices; any other power is taken entry by entry."""
@@ -259,14 +292,13 @@ class Formulas(Lines):
         if exponent > MOST_NODES:
             raise self.error(f"a matrix to the power of {exponent:,} is too much work", e, "use fewer steps")
         note = f"line {e.span.line}: powers of {show(e.left)} are products of matrices"
-        if note not in self.notes:
-            self.notes.append(note)
+        self._say(note)
         result, square = ONE, a
         while exponent:
             if exponent % 2:
-                result = self._count(matmul(result, square, False), e)
+                result = self._count(self._times(result, square), e)
             exponent //= 2
-            square = self._count(matmul(square, square, False), e) if exponent else square
+            square = self._count(self._times(square, square), e) if exponent else square
         return result
 
     def _factor(self, e: Binary, bound: Mapping[str, int]) -> Value | None:
@@ -305,12 +337,13 @@ class Formulas(Lines):
         if name == "concat":
             return self._stacked(args, e)
         row = len(args) == 1 and args[0].row
-        return Value(function.build(*map(solid, args)), row and function.shape == "same")
+        made = function.build(*map(solid, args))
+        return Value(made, row) if function.shape == "same" else self._plain(made)
 
     def _stacked(self, parts: list[Value], e: Expr) -> Value:
         if any(len(solid(p).shape) > 1 for p in parts):
             raise self.error("a stack is made of vectors, not of matrices", e, "write each block in a line of its own")
-        return Value(FUNCTIONS["concat"].build(*map(solid, parts)))
+        return self._plain(FUNCTIONS["concat"].build(*map(solid, parts)))
 
     def _reduce(self, e: Reduce, bound: Mapping[str, int]) -> Value:
         low, high = self._step(e.lower, bound, e, 1), self._step(e.upper, bound, e, self.last)
@@ -358,7 +391,7 @@ class Formulas(Lines):
 
     def _inside(self, e: Reduce, operator: str, a: Value, b: Value) -> Value:
         try:
-            result = matmul(a, b, False) if operator == "@" else elementwise(operator, a, b)
+            result = self._times(a, b) if operator == "@" else elementwise(operator, a, b)
         except BPTTError as error:
             raise BPTTError(error.message, error.hint, text=self.text, span=e.span) from None
         return self._count(result, e)
@@ -382,7 +415,7 @@ class Formulas(Lines):
         base, step = spelled(e), None if e.index is None else self._step(e.index, bound, e, 0)
         if (base, step) in self._values:
             return self._values[base, step]
-        if base in self.defined:
+        if base in self.defined and not (self._upstream(base) and not self.says(base, step)):
             raise _Missing(base, step, e)
         known = self.names.get(base) or self._upstream(base)
         if known is None and step is None and e.name in {"T", *bound}:
@@ -393,12 +426,12 @@ class Formulas(Lines):
         if step is None:
             if known not in self.u.parameters:
                 raise self.error(f"{e.name} has a step", e, f"write {e.name}[t], {e.name}[t-1] or {e.name}[T]")
-            return Value(self.u.parameters[known])
+            return self._plain(self.u.parameters[known])
         if known in self.u.parameters:
             raise self.error(f"{e.name} is a parameter: it has no step", e, f"write {e.name}")
         place = f"{known}[{step}]"
         if place in self.u.nodes:
-            return Value(self.u.node(place))
+            return self._plain(self.u.node(place))
         if step > self.last:
             return ZERO
         if step < 1 and e.index is not None and e.index.variable is not None:
@@ -407,7 +440,7 @@ class Formulas(Lines):
         if slot is not None and slot.length is not None and 1 <= step <= slot.length:
             node = leaf(place, self.u.shapes[known], batched=True, role=slot.role)
             self.unread[node] = (known, step - 1)
-            self._values[base, step] = Value(node)
+            self._values[base, step] = self._plain(node)
             return self._values[base, step]
         steps = [int(n.rpartition("[")[2][:-1]) for n in self.u.nodes if n.startswith(f"{known}[")]
         raise self.error(
@@ -415,6 +448,9 @@ class Formulas(Lines):
             e,
             f"{e.name} has the steps {min(steps)} to {max(steps)}" if steps else "nothing reads it",
         )
+
+    def _plain(self, node: Node) -> Value:
+        return Value(node, row=self.rows and len(node.shape) == 1)
 
     def _upstream(self, base: str) -> str | None:
         """`dE/dh[t]`, where the upstream gradient is given as data named dE_dh."""

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ...equations.custom import Custom, subscripted
 from ...equations.functions import canonical
 from ...equations.language import parse
 from ...equations.syntax import Binary, Equation, Expr, Index, Name, Program
@@ -49,17 +50,21 @@ class Lines:
         # `@` binds more tightly than `/`, but a factor of the chain rule is one thing
         text = _QUOTIENT.sub(_grouped, text) if len(text) <= MOST_CHARACTERS else text
         self.u, self.text = u, text
-        self.program: Program = parse(text, known=frozenset((*u.shapes, *u.parameters)))
+        rec = u.recurrence
+        known = dict.fromkeys((*u.shapes, *u.parameters))
+        self.program: Program = parse(text, custom=Custom.of(rec.program.step, known))
         self.defined: dict[str, list[Equation]] = {}
         self.notes: list[str] = list(self.program.notes)
         self.names: dict[str, str] = {}
-        for n in dict.fromkeys((*u.shapes, *u.parameters)):
+        for n in known:
             other = self.names.setdefault(canonical(n), n)
             if other != n:
                 raise BPTTError(
                     f"{other} and {n} are two names of the recurrence and one in formulas",
                     "rename one of them, or hand in arrays",
                 )
+        for n in known:
+            self.names.setdefault(canonical(subscripted(n)), n)
         for equation in self.program.equations:
             if len(equation.left) > 1:
                 raise self.error("an answer defines one name a line", equation.left[1], "give each its own line")
@@ -86,9 +91,9 @@ class Lines:
         self.last = u.steps.get(u.loss_block, u.columns)
 
     def steps_of(self, base: str) -> Iterator[int]:
-        """The steps at which `base` is defined, within 0 … T."""
-        for t in range(self.last + 1):
-            if any(self.matches(e, t) is not None and (t or fixed(e)) for e in self.defined[base]):
+        """The steps at which `base` is defined, within 1 … T, and 0 and T+1 if lines of their own say so."""
+        for t in range(self.last + 2):
+            if any(self.matches(e, t) is not None and (0 < t <= self.last or fixed(e)) for e in self.defined[base]):
                 yield t
 
     def read_by(self, e: Equation) -> list[Equation]:
@@ -124,6 +129,11 @@ class Lines:
         """The student's line that defines `base` at `step`."""
         fitting = [e for e in self.defined[base] if step is None or self.matches(e, step) is not None]
         return next((e for e in fitting if fixed(e)), (fitting or self.defined[base])[0])
+
+    def says(self, base: str, step: int | None) -> bool:
+        """Whether a line defines `base` at `step`."""
+        lines = self.defined[base]
+        return any(e.left[0].index is None if step is None else self.matches(e, step) is not None for e in lines)
 
     def matches(self, e: Equation, step: int) -> int | None:
         """The t at which an equation defines `step`, or None."""
