@@ -90,6 +90,11 @@ def _greek(word: str) -> str:
     return _GREEK.get(word, word)
 
 
+def _below(word: str) -> str:
+    """A subscript: W_xi stands between x and i."""
+    return word if word == "xi" else _greek(word)
+
+
 @lru_cache(maxsize=4096)
 def _parse(name: str) -> _Name:
     name = _clean(name)
@@ -118,7 +123,7 @@ def _parse(name: str) -> _Name:
             supers.append(f"({tail[2]})")
         else:
             subs.insert(0, tail[2])
-    return _Name(_greek(head), marks, primes, tuple(_greek(s) for s in subs), tuple(supers), step)
+    return _Name(_greek(head), marks, primes, tuple(_below(s) for s in subs), tuple(supers), step)
 
 
 def _plain(text: str) -> bool:

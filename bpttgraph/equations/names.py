@@ -135,14 +135,13 @@ class Names:
         while self.mark(marks, first):
             pass
         index, text, undecided = marks.index, marks.text, None
-        numbered = (
-            marks.numeric and not (marks.maybe and not marks.rest) and marks.labels[-1] == marks.rest + marks.last
-        )
+        numbered = marks.numeric and marks.labels[-1] == marks.rest + marks.last
+        before = [*marks.labels[:-1], *filter(None, [marks.rest])]
+        whole = Marks(base, number=marks.number, labels=before).text
         if index is None and text in self.notation.given:
             pass  # W_1 is a name of the recurrence
-        elif index is None and numbered:
-            before = [*marks.labels[:-1], *filter(None, [marks.rest])]
-            undecided = (Marks(base, number=marks.number, labels=before).text, int(marks.last))
+        elif index is None and numbered and (not marks.maybe or marks.rest or whole in self.notation.given):
+            undecided = (whole, int(marks.last))
         elif index is None and marks.maybe:
             undecided = (Marks(base, labels=marks.labels).text, int(marks.number))
         if text == self.notation.last and index is None:

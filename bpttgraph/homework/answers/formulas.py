@@ -8,10 +8,10 @@ is added by the engine.
     dW_hh    = sum_t outer(delta[t], h[t-1])
 
 Vectors are columns, `a @ b.T` an outer product and `a.T @ b` a number, unless those of the recurrence are rows. Before
-the first step and after the last there are zeros. Papers print products over steps without an order: `prod_{j=k+1}^{t}` has its latest factor on the left, or
-on the right if `ascending`; `prod_{j=t}^{k+1}` has the order of its bounds. `dh[j]/dh[j-1]` is a Jacobian,
-`dE[t]/dh[t]` a row. `W^2` is W @ W where W is a square matrix; T and the letters of steps are numbers where they stand
-alone.
+the first step and after the last there are zeros. Papers print products over steps without an order:
+`prod_{j=k+1}^{t}` has its latest factor on the left, or on the right if `ascending`; `prod_{j=t}^{k+1}` has the order
+of its bounds. `dh[j]/dh[j-1]` is a Jacobian, `dE[t]/dh[t]` a row. `W^2` is W @ W where W is a square matrix; T and the
+letters of steps are numbers where they stand alone.
 """
 
 from __future__ import annotations
@@ -183,8 +183,9 @@ class Formulas(Lines):
     def _goes_on(self, e: Equation, step: int) -> bool:
         """Whether a line for step T+1 reads a value that the last step has computed for it."""
         names = (n for n, _ in walk(e.right) if isinstance(n, Name) and n.index and n.index == e.left[0].index)
-        found = (self.u.nodes.get(f"{self.names.get(spelled(n))}[{step}]") for n in names)
-        return any(node is not None and node not in self._leaves for node in found)
+        bases = (self.names.get(spelled(n)) or self._upstream(spelled(n)) for n in names)
+        found = (self.u.nodes.get(f"{base}[{step}]") for base in bases)
+        return any(node is not None and (node not in self._leaves or node.role == "upstream") for node in found)
 
     def _before(self, name: str, step: int) -> Value:
         """Before the first step there is nothing, as after the last; that it was read is said."""
