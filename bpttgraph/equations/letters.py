@@ -71,7 +71,8 @@ def join_increments(tokens: list[Token]) -> list[Token]:
     for i, token in enumerate(tokens):
         before = result[-1] if result else None
         # after `\\Delta_t` or in `\\Delta x` the Δ stands for itself
-        if before and before.kind == "word" and before.text in INCREMENTS and token.text in TIMES:
+        joins = token.kind == "word" and token.text in TIMES  # δₜ has a subscript
+        if joins and before and before.kind == "word" and before.text in INCREMENTS:
             script = i > 1 and tokens[i - 2].kind in ("_", "^")
             if not script:
                 result[-1] = replace(before, text=before.text + token.text, stop=token.stop)

@@ -27,7 +27,7 @@ H_t = Z_t \odot H_{t-1} + (1 - Z_t) \odot \tilde{H}_t""",
 }
 # seq2seq prints its blocks as labels, which are not read back; the abstract ones have no numbers
 CELLS = [c for c in bg.cells() if c != "seq2seq" and not bg.cell(c).abstract]
-LEFT = ["rnn", "lstm", "gru", "mgu", "leaky", "deep-rnn", "relu-rnn"]
+LEFT = ["rnn", "gru", "deep-rnn"]
 
 
 def printed(rec):
@@ -66,7 +66,7 @@ def test_what_is_changed_is_not_right(rec):
     text = "\n".join(map(str, printed(rec)))
     made = list(changes(text))
     assert len(made) > 5
-    for other in random.Random(14).sample(made, min(9, len(made))):
+    for other in random.Random(14).sample(made, min(4, len(made))):
         try:
             verdict = bg.verify(rec, other, feedback="none")
         except bg.BPTTError as error:
