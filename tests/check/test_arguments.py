@@ -282,7 +282,7 @@ def test_gradients_too_small_for_the_complex_step_are_no_fault_of_ours(size: flo
 
 @pytest.mark.parametrize("size", [1e20, 1e160, 1e300])
 def test_whole_numbers_too_large_for_a_class_are_numbers(size: float) -> None:
-    u = bg.cell("rnn").unroll(3)
+    u = bg.recurrence("h[t] = a * h[t-1] + U x[t]; E[t] = dot(v, h[t])").unroll(3)  # nothing saturates
     data = u.instance(0, batch=3)
     data["x"] = np.round(data["x"] * size)
     assert bg.verify(u, dict(u.run(data).gradients), data=data).right
