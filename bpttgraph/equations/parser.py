@@ -423,6 +423,13 @@ class Parser:
             return True
         if (script and base.isascii()) or not (base in LETTERS or self.alone()):
             return False
+        first, minus = self.tokens[self.at + 1], self.tokens[min(self.at + 2, len(self.tokens) - 1)]
+        if self.token.space and first.name and first.name.index and minus.kind == "-":
+            note = (
+                f"{name.name} before a difference was read as a matrix; write {name.name}(…) without a space for a call"
+            )
+            self.reader.notes.append(Note.at(note, name.span))
+            return False
         self.reader.notes.append(
             Note.at(f"{name.name}(…) was read as a function; write {name.name} @ (…) for a matrix", name.span)
         )

@@ -30,6 +30,7 @@ SAID = {
     "\\tilde{s}_t = \\tanh(A x_t + B \\tilde{s}_{t-1}), \\quad y_t = C s_t": "s[t] is taken as given data",
     "o_t = σ(A x_t + B h_{t-1})\nh_t = o_t ⊙ tanh(c_t)": "c[t] is taken as given data",
     "r_t = σ(A x_t + B h_{t-1})\nh_t = tanh(C x_t + D h_{t-1})": "nothing reads r[t]",
+    "p_t = F q_{t-1} \\\\ q_t = p_t + G (y_t - H p_t)": "G before a difference was read as a matrix",
     "h_t = x_t W + h_{t-1} U": "vectors are read as rows",
 }
 

@@ -11,12 +11,6 @@ from .mixtures import mixture, one, shown, simpler, sweep
 from .readings import judge
 
 SEEDS = range(80)
-MOST_MISREAD = 20
-"""As long as the reader is not whole; to become 0."""
-
-
-UNREAD_MEANINGS = {319}
-"""Of o[t] = S[t] @ q[t] with q of no size the plain language says that o is a number."""
 
 
 def test_what_is_accepted_is_what_was_meant() -> None:
@@ -26,7 +20,7 @@ def test_what_is_accepted_is_what_was_meant() -> None:
         assert kind != "crashed", mixture(seed).text
         if kind == "misread":
             failures.append(seed)
-    if len(failures) > MOST_MISREAD:
+    if failures:
         small = [simpler(mixture(seed), "misread") for seed in failures]
         pytest.fail("\n".join(shown(s, judge(s.case)) for s in small))
 
@@ -34,7 +28,7 @@ def test_what_is_accepted_is_what_was_meant() -> None:
 def test_the_plain_language_is_read() -> None:
     """Every meaning runs, and is judged the same as itself and not the same as another."""
     kinds: Counter[str] = Counter()
-    for seed in sorted({*range(300, 330)} - UNREAD_MEANINGS):
+    for seed in range(300, 330):
         case = mixture(seed).case
         assert judge({**case, "text": case["means"]}).kind == "right"
         changed = case["means"].replace("[t-1]", "[t-2]", 1)
