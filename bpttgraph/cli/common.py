@@ -82,6 +82,10 @@ def pairs(values: tuple[str, ...], option: str) -> dict[str, str]:
     for value in values:
         # the name may itself hold brackets and commas, f(x, h; w) = …: the first = outside brackets separates
         name, mark, rest = value.partition("=")
+        if option == "let" and name.partition("(")[2] and rest.strip() == name.strip():
+            raise BPTTError(
+                f"--let {value!r} says that {name.strip()} is itself", "leave it out, or write what it stands for"
+            )
         if not mark or not name.strip() or not rest.strip():
             raise BPTTError(
                 f"--{option} {value!r} is not NAME=VALUE",

@@ -53,6 +53,7 @@ def recurrence(
             raise BPTTError("a Python function has no letter that counts layers", "leave layers out")
 
         return from_function(text_or_function, let)
+    from .early import checked
     from .model import from_text
 
-    return from_text(text_or_function, let, layers)
+    return checked(from_text(text_or_function, let, layers))

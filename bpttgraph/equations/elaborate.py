@@ -133,7 +133,7 @@ def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
             text=s.text,
             span=e.span,
         )
-    name, power = brief(e.left), brief(e.right)
+    name, power = brief(e.left, 40), brief(e.right)
     of_one = (
         exponent == 0
         and isinstance(e.left, Binary)

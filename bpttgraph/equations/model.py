@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from ..core.variables import VariableGraph
     from ..facade import Figure, SymbolicDerivation, Unrolled
 
-__all__ = ["Recurrence", "from_text"]
+__all__ = ["LOSS_NAMES", "Recurrence", "from_text"]
 
-_LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
+LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
 
 
 class Recurrence:
@@ -272,7 +272,11 @@ class Recurrence:
             return
         index = name.index
         assert index is not None
-        candidates = [b for b in self.every if b.rpartition(".")[2] not in _LOSS_NAMES] or list(self.every)
+        beside = [d for d in self.definitions if any(n is name for n, _ in names_in(d.right))]
+        if all(self._carries_itself(d) for d in beside):
+            notes.append(f"no line defines {key}[t]: it is taken as given data that is read at earlier steps")
+            return
+        candidates = [b for b in self.every if b.rpartition(".")[2] not in LOSS_NAMES] or list(self.every)
         states = [
             b
             for b in candidates
@@ -290,6 +294,14 @@ class Recurrence:
             f"did you mean {best}[t{index.offset}]? Otherwise add an equation {name.name}[t] = …",
             text=self.text,
             span=name.span,
+        )
+
+    def _carries_itself(self, d: Definition) -> bool:
+        """Whether a value reads itself at an earlier step, as x[t] = A x[t-1] + B u[t-1] does: what it reads beside
+        that needs no state in its place."""
+        return d.kind == "every" and any(
+            self.key(n, d.block) in d.bases and n.index is not None and n.index.offset < d.offset
+            for n, _ in names_in(d.right)
         )
 
     def find_reads(self, definitions: list[Definition]) -> list[Read]:
@@ -374,7 +386,7 @@ class Recurrence:
         read = {self.key(n, d.block) for d in self.definitions for n, _ in names_in(d.right) if n.index is None}
         hits = [b for b in self.once if b in timed and b not in read]
         if len(hits) > 1:
-            named = [h for h in hits if h.rpartition(".")[2] in _LOSS_NAMES]
+            named = [h for h in hits if h.rpartition(".")[2] in LOSS_NAMES]
             hits = named or hits
         return hits[-1] if hits else None
 
@@ -389,7 +401,7 @@ class Recurrence:
         found = []
         for base, d in self.every.items():
             made = isinstance(d.right, Call) and d.right.function in LOSSES
-            if id(d) not in read and (made or base.rpartition(".")[2] in _LOSS_NAMES):
+            if id(d) not in read and (made or base.rpartition(".")[2] in LOSS_NAMES):
                 found.append(base)
         return tuple(found)
 

@@ -48,12 +48,13 @@ class _Use:
 
 
 def suspicions(rec: Recurrence) -> list[Note]:
-    """What a reader of the text should look at, as notes. Without shapes (they contradict each other) there is none."""
+    """What a reader of the text should look at, as notes; or that no shapes were found."""
     try:
         shapes, constants = infer_shapes(rec, None)
         _, products = explicit(rec, rec.definitions, shapes, constants)
-    except BPTTError:
-        return []
+    except BPTTError as error:
+        sentence = f"{error.message}: sizes={{…}} must say what is a number, a vector or a matrix"
+        return [Note.at(sentence, error.span) if error.span else Note(sentence)]
     uses: dict[str, list[_Use]] = {}
     for d in rec.definitions:
         for name, _ in names_in(d.right):

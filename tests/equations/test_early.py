@@ -1,0 +1,56 @@
+"""What no shapes allow is refused when the text is read, and squares of vectors in losses are numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+import bpttgraph as bg
+
+LATE = [
+    ("h_t = W^2 h_{t-1} + x_t", "W^2 of a matrix has several readings"),
+    ("h_t = W^{-1} h_{t-1} + x_t", "the inverse of a matrix is not known"),
+    ("r_t = σ(A x_t + B h_{t-1})\nh_t = tanh(W x_t + U r_t h_{t-1})", "U r[t] h[t-1] has two readings"),
+    ("P_t = F P_{t-1} F^T + Q\nK_t = P_t H^T (H P_t H^T + R)^{-1}", "(H P[t] H.T + R)^(-1): the inverse"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), LATE)
+def test_it_is_refused_before_it_is_unrolled(text: str, message: str) -> None:
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(text)
+    assert message in str(caught.value)
+
+
+MODEL = "h_t = \\tanh(W h_{t-1} + U x_t)\ny_t = V h_t\n"
+
+
+@pytest.mark.parametrize(
+    ("loss", "plain"),
+    [
+        ("E_t = (y_t - d_t)^2", "E_t = norm(y_t - d_t)^2"),
+        ("E_t = ½ (y_t - d_t)^2", "E_t = 1/2 norm(y_t - d_t)^2"),
+        ("E = \\frac12 \\sum_t (y_t - d_t)^2", "E = 1/2 \\sum_t norm(y_t - d_t)^2"),
+    ],
+)
+def test_the_square_of_a_vector_in_a_loss_is_that_of_its_norm(loss: str, plain: str) -> None:
+    rec, other = bg.recurrence(MODEL + loss), bg.recurrence(MODEL + plain)
+    assert rec.reading == other.reading
+    assert any("was read as the sum over the entries" in note for note in rec.notes)
+    assert rec.unroll(3, sizes=1).derive("W") is not None  # of numbers it is the square itself
+
+
+def test_the_square_of_a_number_stays() -> None:
+    rec = bg.recurrence("s_t = dot(h_t, h_{t-1})\nh_t = \\tanh(W h_{t-1} + x_t)\nE_t = (s_t - 1)^2")
+    assert "norm" not in rec.reading
+
+
+def test_an_input_that_is_read_one_step_earlier_is_given() -> None:
+    rec = bg.recurrence("x_k = A x_{k-1} + B u_{k-1}\ny_k = C x_k")
+    assert rec.inputs == ("u",)
+    assert rec.reading.splitlines()[0] == "x[t] = A @ x[t-1] + B @ u[t-1]"
+    assert any("no line defines u[t]" in note for note in rec.notes)
+
+
+def test_a_state_that_no_line_defines_is_a_slip() -> None:
+    with pytest.raises(bg.BPTTError, match=r"did you mean h\[t-1\]"):
+        bg.recurrence("h_t = tanh(W x_t + U s_{t-1})\ny_t = V h_t")
