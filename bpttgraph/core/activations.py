@@ -1,4 +1,4 @@
-"""More activations of the literature, as entries of the rule table (see `lecture`), with their constants."""
+"""More activations of the literature, as entries of the rule table (see `primitives`), with their constants."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .lecture import TABLE, clip, elementwise, sigmoid, softplus, square, step, tanh
-from .primitive import Elementwise
+from .entering import elementwise
+from .pointwise import clip, sigmoid, softplus, square, step, tanh
+from .primitive import TABLE, Elementwise
 
 __all__ = ["hard_sigmoid", "mish", "selu", "softsign", "surrogate"]
 

@@ -15,24 +15,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import BPTTError
+from .entering import bilinear, dims_of, elementwise, linear
 from .graph import Node
-from .lecture import (
-    Primitive,
-    _choose,
-    _dims,
-    _quick,
-    bilinear,
-    cos,
-    div,
-    elementwise,
-    linear,
-    log1p_value,
-    ratio,
-    sigmoid,
-    sqrt,
-    square,
-)
-from .primitive import Shape
+from .pointwise import choose, cos, div, log1p_value, quick, ratio, sigmoid, sqrt, square
+from .primitive import Primitive, Shape
 
 __all__ = [
     "cast",
@@ -83,7 +69,7 @@ def _finite(x: Any, **_: Any) -> Any:
 
 
 expm1 = elementwise(
-    "expm1", _quick("expm1"), lambda y, x: y + 1.0, numpy="expm1", slope=None, exact=lambda f, x: f.exp(x) - 1
+    "expm1", quick("expm1"), lambda y, x: y + 1.0, numpy="expm1", slope=None, exact=lambda f, x: f.exp(x) - 1
 )
 log1p = elementwise(
     "log1p",
@@ -237,7 +223,7 @@ finite: Primitive = elementwise("finite", _finite, None, symbol="1_finite")
 stop_gradient = elementwise("stop_gradient", lambda x: x, None, symbol="stop")
 # The value of one branch, whatever the other one is; `autodiff` keeps the branch not taken out of the derivative too.
 select = elementwise(
-    "select", _choose, None, lambda y, m, a, b: as_number(m), lambda y, m, a, b: 1.0 - as_number(m), symbol="where"
+    "select", choose, None, lambda y, m, a, b: as_number(m), lambda y, m, a, b: 1.0 - as_number(m), symbol="where"
 )
 as_number: Primitive = elementwise("as_number", lambda m: np.asarray(m, bool) * 1.0, None, symbol="1")
 
@@ -314,8 +300,8 @@ def _put_back(g: Any, slot: int, node: Node) -> Any:
     part = getitem(g, key=key)
     if any(isinstance(k, np.ndarray) and k.dtype != bool for k in key):
         # NumPy keeps the last of several values assigned to one place: only that one has a derivative.
-        number = np.arange(int(np.prod(_dims(part)))).reshape(_dims(part))
-        owner = np.zeros(_dims(g), int)
+        number = np.arange(int(np.prod(dims_of(part)))).reshape(dims_of(part))
+        owner = np.zeros(dims_of(g), int)
         owner[key] = number
         part = part * (owner[key] == number).astype(float)
     return part
@@ -371,7 +357,7 @@ def _letters(taken: str) -> Iterator[str]:
 def _einsum_back(slot: int, g: Any, *args: Any, spec: str) -> Any:
     left, result = spec.split("->")
     terms = left.split(",")
-    mine, shape = terms[slot], _dims(args[slot])
+    mine, shape = terms[slot], dims_of(args[slot])
     operands = [(result, g), *((term, a) for i, (term, a) in enumerate(zip(terms, args)) if i != slot)]
     fresh = _letters(spec)
     wanted = ""

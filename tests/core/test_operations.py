@@ -10,7 +10,7 @@ import sympy
 
 import bpttgraph as bg
 from bpttgraph.check.certificate import _Balls, certify
-from bpttgraph.core import activations, lecture
+from bpttgraph.core import activations, algebra, pointwise, vectors
 from bpttgraph.core.primitive import READINGS, Bilinear, Elementwise, Linear, Own, Primitive
 from bpttgraph.core.primitives import TABLE
 from bpttgraph.document import build
@@ -197,6 +197,9 @@ def _entries(module: Any) -> list[Primitive]:
     return [op for op in vars(module).values() if isinstance(op, Primitive)]
 
 
+LECTURES = {op for module in (activations, algebra, pointwise, vectors) for op in _entries(module)}
+
+
 @pytest.mark.parametrize("op", TABLE.values(), ids=str)
 def test_every_entry_states_each_reading_or_that_there_is_none(op: Primitive) -> None:
     assert type(op) in (Elementwise, Linear, Bilinear, Own) and op.kind == type(op).__name__.lower()
@@ -205,7 +208,7 @@ def test_every_entry_states_each_reading_or_that_there_is_none(op: Primitive) ->
     assert read.keys() <= READINGS.keys()
     if isinstance(op, Elementwise) and len(op.rule) == 1 and op.rule[0] is not None:
         assert "slope" in read, "how steep it is at most; None says that its slope has no bound"
-    if isinstance(op, Elementwise | Own) and op in {*_entries(lecture), *_entries(activations)}:
+    if isinstance(op, Elementwise | Own) and op in LECTURES:
         assert "exact" in read or op.exactly(_functions()), "its value in exact functions: for SymPy and certificates"
         if op.notation == "call":  # the others are written with operators
             assert "word" in read, "its name in equations; None says that no equation calls it"

@@ -134,7 +134,7 @@ def test_the_logarithm_near_one_keeps_its_digits_for_complex_numbers() -> None:
     """log(1 + z) of a small complex z against mpmath: the complex step of softplus reads values through it."""
     import mpmath
 
-    from bpttgraph.core.lecture import log1p_value, softplus
+    from bpttgraph.core.pointwise import log1p_value, softplus
 
     for a in (1e-12, -3e-7, 2e-3, 0.4, -0.49, 0.51, -0.7, 3.0):
         z = complex(a, 1e-30)
