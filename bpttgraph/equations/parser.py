@@ -222,8 +222,9 @@ class Parser:
     def below(self) -> Expr:
         """What stands below a slash: `a / b c` is a / (b c), as long as nothing closes the fraction.
 
-        A bracket closes it, above which it ends or before which it stands, an operator, and what is written close
-        together: `1/(1 + a) b`, `Δt / τ (a + b)`, `a/b · c` and `Δt/τ v` are fractions times what follows.
+        A bracket closes it, above which it ends or before which it stands, an operator, a number, what is written
+        close together, and a name without a step before one that has a step: `1/(1 + a) b`, `Δt / τ (a + b)`,
+        `a/b · c`, `η / 2 x[t]`, `Δt/τ v` and `α / τ h[t-1]` are fractions times what follows.
         """
         slash, first = self.tokens[self.at - 1], self.token
         left = self.expression(31)
@@ -231,6 +232,7 @@ class Parser:
         if not self.juxtaposed():
             return left
         close = first.kind == "name" and after.space and not (slash.space or first.space)
+        close |= first.kind == "number" or _stepped(after) > _stepped(first)
         if not (close or after.kind == "(" or self.tokens[self.at - 1].kind == ")"):
             return self.continued(left, first, 30)
         written = self.source.text[first.start : self.tokens[self.at - 1].stop]
@@ -263,6 +265,10 @@ class Parser:
                 top, bottom = self.expression(50), self.expression(50)
                 return Binary("/", top, bottom, self.span(token))
             case "sqrt":
+                if self.token.kind == "[" and token.latex:
+                    raise self.source.error(
+                        "a root with an order of its own is not used here", self.token, "write a power: (…)^(1/3)"
+                    )
                 return Call("sqrt", (self.expression(50),), (), self.span(token))
             case "reduce":
                 return self.reduction(token)
@@ -465,6 +471,10 @@ class Parser:
             target.append(self.expression(0))
         self.expect(CLOSING[opening.kind])
         return Call(function, tuple(args), tuple(parameters), self.span(token))
+
+
+def _stepped(token: Token) -> bool:
+    return token.name is not None and token.name.index is not None
 
 
 def derivatives(line: Line) -> list[Token]:

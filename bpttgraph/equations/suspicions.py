@@ -19,7 +19,7 @@ from .model import Recurrence
 from .notes import Note
 from .products import factors
 from .settings import explicit, infer_shapes
-from .syntax import Binary, Expr, Name, Number
+from .syntax import Binary, Expr, Name
 from .text import brief
 from .trees import names_in, walk
 
@@ -218,10 +218,10 @@ def _letters(name: str) -> str:
 
 
 def _fractions(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
-    """`1/τ x` is 1/(τ x) here and (1/τ) x to others."""
+    """`a / τ x` is a/(τ x) here and (a/τ) x to others."""
     for d in rec.definitions:
         for e, _ in walk(d.right):
-            if not (isinstance(e, Binary) and e.operator == "/" and isinstance(e.left, Number)):
+            if not (isinstance(e, Binary) and e.operator == "/"):
                 continue
             parts, explicit = factors(e.right)
             line = rec.text.splitlines()[e.span.line - 1] if e.span.line <= len(rec.text.splitlines()) else ""
