@@ -37,6 +37,7 @@ class _Bracket:
 
     closing: str | None = None  # the signs that stand for its end; None for what is typed
     comma: str = ","  # the signs that stand for its first comma
+    bias: str = ","  # the signs that stand for its second comma
     called: bool = False  # whether it holds the arguments of a call
     axis: bool = False  # whether a number after its comma is an axis
     listed: bool = False  # whether it only holds the list that is stacked
@@ -122,12 +123,12 @@ class _Reader:
         while token.text in MODULES and self.kinds(2) == [".", "word"] and not self.owns(token):
             token = self.tokens[self.at + 1]
             self.at += 2
-        if token is first:
+        if token is first and not (token.text == "matmul" and self.kinds(1) == ["("]):
             self.made.append(token)
             return
-        if not self.modules:
+        if not self.modules and token is not first:
             self.note(f"{first.text}. was left out: functions and parameters go by their names alone", first, first)
-        self.modules = True
+        self.modules |= token is not first
         start = self.at
         text = token.text
         while self.kinds(2) == ["_", "word"] and not self.tokens[self.at].space:
@@ -166,6 +167,10 @@ class _Reader:
         elif text in OPERATORS:
             self.put("((", token)
             self.open.append(_Bracket("))", f"){OPERATORS[text]}(", called=True))
+        elif text == "linear":
+            self.put("((", token)
+            biased = self.commas() > 1
+            self.open.append(_Bracket("))" if biased else ")ᵀ)", ")@(", called=True, bias=")ᵀ+(" if biased else ","))
         elif text in STACKS:
             listed = self.kinds(1)[0] in ("(", "[")
             self.put("" if listed else "[", token)
@@ -179,6 +184,15 @@ class _Reader:
             self.put("(", self.tokens[self.at - 1])
             self.made[-1].space = False
             self.open.append(_Bracket(")", called=True, axis=text in REDUCTIONS))
+
+    def commas(self) -> int:
+        """How many commas the bracket that is open here has of its own."""
+        depth, count, at = 1, 0, self.at
+        while depth and self.tokens[at].kind != "end":
+            depth += (self.tokens[at].kind in OPENING) - (self.tokens[at].kind in CLOSING)
+            count += depth == 1 and self.tokens[at].kind == ","
+            at += 1
+        return count
 
     def skip(self) -> None:
         """Leave out all to the end of the bracket that is open here, and that end."""
@@ -298,6 +312,6 @@ class _Reader:
             self.at += equals + 1
         elif bracket.comma != ",":
             self.put(bracket.comma, token)
-            bracket.comma = ","
+            bracket.comma, bracket.bias = bracket.bias, ","
         else:
             self.made.append(token)

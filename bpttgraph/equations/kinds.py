@@ -65,8 +65,9 @@ def capital(name: str) -> bool:
 
 
 def greek(name: str) -> bool:
-    """Whether a name begins with a small Greek letter, as coefficients do."""
-    return "α" <= unicodedata.normalize("NFD", name.rpartition(".")[2])[:1] <= "ω"
+    """Whether a name begins with a small Greek letter or a Δ, as coefficients do."""
+    letter = unicodedata.normalize("NFD", name.rpartition(".")[2])[:1]
+    return "α" <= letter <= "ω" or letter == "Δ"
 
 
 def coefficient(e: Expr) -> list[Name] | None:

@@ -17,8 +17,9 @@ from .given import Given
 from .heads import heads
 from .notes import Note
 from .parser import Parser, Reader, derivatives, equation
-from .syntax import Expr, Name, Program
+from .syntax import Binary, Call, Expr, Name, Program
 from .text import show
+from .trees import rebuild
 from .vocabulary import known_function
 
 __all__ = ["parse", "parse_binding", "parse_expression"]
@@ -112,4 +113,13 @@ def parse_binding(text: str) -> tuple[str, tuple[str, ...], Expr]:
         return names[0].name, formals, Name(function, None, bare.span)
     if len(right) == 1:
         raise source.error("the right side is missing after '='", tokens[place], "write phi = tanh")
-    return names[0].name, formals, Parser(reader, lines[0], right).whole()
+    body = Parser(reader, lines[0], right).whole()
+    return names[0].name, formals, body if "e" in formals else rebuild(body, _exponential)
+
+
+def _exponential(e: Expr) -> Expr:
+    """`e^x` is the exponential function in a formula as in an equation."""
+    match e:
+        case Binary("^", Name("e", None), power):
+            return Call("exp", (power,), (), e.span)
+    return e

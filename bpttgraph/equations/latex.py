@@ -351,6 +351,10 @@ def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> l
             add("newline", "\n", start, at)
             space = True
         elif match["space"] or match["comment"]:
+            if value.startswith("%") and not is_comment(text, start, at):
+                sentence = "% is no operator here: there is neither a remainder nor a percentage"
+                place = Token("bad", "%", start, start + 1)
+                raise source.error(sentence, place, "write 0.1 for 10%; begin a comment with #, or leave it out")
             if value == "&" and matrices > 0:
                 add("&", value, start, at)
             space = True
@@ -405,6 +409,20 @@ def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> l
             transparent = "{"
     add("end", "", len(text), len(text))
     return tokens
+
+
+def is_comment(text: str, start: int, stop: int) -> bool:
+    """Whether `%` begins a comment: always in LaTeX, elsewhere unless an operand stands before it and a formula after.
+
+    Prose has words (`% new state`), a formula letters, numbers and signs (`% m`, `% 2 + x[t]`); `10%` is a percentage.
+    """
+    line = re.split(NEWLINE, text[:start])[-1] if start else ""
+    rest = text[start + 1 : stop].strip()
+    if "\\" in line or "$" in line or not re.search(r"[\w)\]}]\s*\Z", line):
+        return True
+    if line[-1].isdigit() and rest[:1].isalpha():
+        return False
+    return not re.match(r"(?:[(\[]*\s*(?:[^\W\d_](?![^\W\d_])|[0-9]))", rest) or "\\" in rest
 
 
 def is_word(content: str, command: str, text: str, stop: int, inside: bool) -> bool:

@@ -244,6 +244,8 @@ class Names:
             )
         if token.kind == "sub" and "y" in self.notation.letters and "γ" not in self.notation.letters:
             plain = plain.replace("γ", "y")  # no other small y can be typed below the line
+        if re.fullmatch(rf"[2-9][0-9]*{step}", plain):
+            raise self.source.error(f"{plain} is no step: the steps here follow one another", token, STEP_HINT)
         if not re.fullmatch(r"[\w\u0300-\u036f\u20d0-\u20ff]+", plain):
             hint = STEP_HINT
             rival = self.notation.rival

@@ -24,13 +24,14 @@ from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_P
 from .names import Names, decide_steps
 from .notation import survey
 from .notes import Note
+from .products import factors
 from .ranges import without_ranges
 from .remarks import equations_of
 from .styles import tell_styles_apart
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
 from .trees import depends, walk
 from .vocabulary import known_function, known_functions
-from .words import FACTORS, LETTERS, calligraphic, sounds_like_a_function, upright
+from .words import FACTORS, LETTERS, QUANTITIES, calligraphic, sounds_like_a_function, upright
 from .wrapping import unwrap
 
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
@@ -287,11 +288,15 @@ class Parser:
             else:
                 self.at += 1
                 rows.append([self.expression(0)])
+        if self.token.kind == "number" and isinstance(rows[-1][-1], Number):
+            raise self._matrix(token)  # [0 1; 1 0] of MATLAB
         self.expect("]")
         items = [item for row in rows for item in row]
         if len(items) == 1:
             return items[0]
         stack = Stack(tuple(items), self.span(token))
+        if all(isinstance(i, Stack) for i in items) or (self.juxtaposed() and all(map(_is_row_of_letters, items))):
+            raise self._matrix(token)
         if len(rows[0]) > 1:
             if any(len(row) != len(rows[0]) for row in rows):
                 raise self.source.error(
@@ -299,6 +304,13 @@ class Parser:
                 )
             self.blocks[id(stack)] = (stack, rows)
         return stack
+
+    def _matrix(self, token: Token) -> BPTTError:
+        return self.source.error(
+            "a matrix written out entry by entry is not read here",
+            token,
+            "write one name for the matrix, such as A, and give its entries as data",
+        )
 
     def blocks_times(self, left: Expr, right: Expr) -> Expr | None:
         """`[A, B] [h; x]` is A h + B x; a matrix of several rows of blocks gives a stack of such sums."""
@@ -373,6 +385,7 @@ class Parser:
     def name(self, token: Token) -> Expr:
         name = token.name
         assert name is not None
+        self.refuse_words(token, name)
         function = known_function(name.name) if name.index is None and name.block is None else None
         if function and self.raised():
             return self.power_of(function, token)
@@ -401,6 +414,31 @@ class Parser:
         self.node()
         return Binary("^", self.call(function, token), exponent, self.span(token))
 
+    def refuse_words(self, token: Token, name: Name) -> None:
+        """What looks like a name, and is a sign or an entry: `x if m else y`, `z o h`, `w_t(i)`."""
+        before = self.tokens[self.at - 2].kind if self.at > 1 else "="
+        between = before in (")", "]", "name", "number") and self.token.kind in STARTS
+        if name.name in ("if", "else") and between:
+            raise self.source.error(
+                "a choice by a condition is not read here",
+                token,
+                "write m[t] * h[t-1] + (1 - m[t]) * x[t] with m[t] = 1 where the condition holds, else 0",
+            )
+        if name.name == "o" and name.index is None and between and token.space and self.token.space:
+            raise self.source.error(
+                "o between two operands is a sign or a factor", token, "write ∘ or * for the product entry by entry"
+            )
+        inner = self.tokens[self.at : self.at + 3]
+        if name.index is None or [t.kind for t in inner] != ["(", "name", ")"] or inner[0].space:
+            return
+        entry = inner[1].name
+        if entry and entry.index is None and entry.name in tuple("ijklmn"):
+            raise self.source.error(
+                f"({entry.name}) after {name.name} is an index of its entries, or a factor",
+                inner[1],
+                f"write {name.name}_{{{entry.name},t}} for an entry, {entry.name} * … for a factor",
+            )
+
     def applies(self, token: Token) -> bool:
         """Is the unknown name before a bracket an abstract function, and not a factor?"""
         bracket, name = self.token, token.name
@@ -415,7 +453,11 @@ class Parser:
             return False
         if name.name[0].isupper():
             return self.titled(token, name)
-        return self.reader.factors[token.text] == 0 if self.line.latex else not bracket.space
+        applied = self.reader.factors[token.text] == 0 if self.line.latex else not bracket.space
+        if applied and name.name in QUANTITIES:
+            sentence = f"{name.name}(…) was read as a function; write {name.name} * (…) for a factor"
+            self.reader.notes.append(Note.at(sentence, name.span))
+        return applied
 
     def titled(self, token: Token, name: Name) -> bool:
         """The same of a word with a capital, or a capital letter: a matrix, unless its look says otherwise."""
@@ -471,6 +513,12 @@ class Parser:
             target.append(self.expression(0))
         self.expect(CLOSING[opening.kind])
         return Call(function, tuple(args), tuple(parameters), self.span(token))
+
+
+def _is_row_of_letters(e: Expr) -> bool:
+    """`a b`: what may be a row of a matrix, as MATLAB writes it."""
+    parts = factors(e)[0]
+    return len(parts) > 1 and all(isinstance(p, Name) and p.index is None and p.name[0].islower() for p in parts)
 
 
 def _stepped(token: Token) -> bool:
@@ -530,7 +578,7 @@ def equation(reader: Reader, line: Line) -> Equation:
         if not (isinstance(bare, Call) and name and bare.function == name.name and name.name[0].isupper()):
             raise source.error("expected '=' in this equation", tokens[-2], "write name = expression")
         return Equation((Name(name.name, None, name.span),), bare, span, text, line.block)
-    if differential(tokens[:place], tokens[place:]):
+    if differential(tokens[:place], tokens[place:]) or _primed(source, tokens[:place], tokens[place:]):
         raise source.error(
             "a derivative by time: a differential equation has no steps",
             tokens[0],
@@ -561,6 +609,16 @@ def differential(left: list[Token], right: list[Token]) -> bool:
     below = ["{", "d", "t", "}"], ["{", "dt", "}"], ["{", "dτ", "}"]
     fraction = "frac" in texts and any(texts[i : i + len(b)] == b for b in below for i in range(len(texts)))
     return fraction or "".join(texts).endswith(("/dt", "/dτ", "/∂t"))
+
+
+def _primed(source: Source, left: list[Token], right: list[Token]) -> bool:
+    """`x'(t) = A x(t)`: the derivative of what stands on the right at the same time."""
+    name = left[0].name if len(left) == 1 else None
+    if name is None or name.index is None or not name.name.endswith("'"):
+        return False
+    written = source.text[left[0].start : left[0].stop]
+    same = (t.name for t in right if t.name and t.name.index == name.index)
+    return "(" in written and any(other.name == name.name.rstrip("'") for other in same)
 
 
 def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name, ...]:

@@ -19,7 +19,7 @@ from .model import Recurrence
 from .notes import Note
 from .products import factors
 from .settings import explicit, infer_shapes
-from .syntax import Binary, Expr, Name
+from .syntax import Binary, Expr, Name, Reduce
 from .text import brief
 from .trees import names_in, walk
 
@@ -102,7 +102,9 @@ def _words(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     for d in rec.definitions:
         for parts in chains(d.right):
             for part in parts:
-                if isinstance(part, Name) and part.index is None and _is_word(part.name):
+                plain = isinstance(part, Name) and part.index is None and _is_word(part.name)
+                # a remark is no matrix, as weight_hh is in weight_hh @ h[t-1]
+                if plain and isinstance(part, Name) and len(shapes.get(rec.key(part, d.block), ())) < 2:
                     yield Note.at(f"the word {part.name} is read as a factor", part.span)
 
 
@@ -232,6 +234,42 @@ def _fractions(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
                               f"({brief(e.left)}/{rest[0]}) {rest[1]}", e.span)  # fmt: skip
 
 
+def _nested(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`E_{x_t}`: a parameter whose subscript has a step."""
+    for key in rec.parameters:
+        name = uses[key][0].name
+        written = _written(rec, name.span)
+        if re.search(r"_\{\w+_\{?[tn]\}?\}", written):
+            yield Note.at(f"{written} is read as the parameter {key}, the same at each step; for an embedding write "
+                          f"{key.partition('_')[0]} x[t] with one-hot vectors x[t]", name.span)  # fmt: skip
+
+
+def _gradients(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`h - η ∂E/∂h`: no recurrence computes a gradient."""
+    for key in rec.parameters:
+        if "/" in key:
+            yield Note.at(f"{key} is read as a parameter that is given, not as a gradient that is computed",
+                          uses[key][0].name.span)  # fmt: skip
+
+
+def _summed_sequences(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`sum_i W_i h[t-1]`: is W a sequence over the steps, or are there several matrices?"""
+    for d in rec.definitions:
+        for e, _ in walk(d.right):
+            if not isinstance(e, Reduce) or e.variable == "t" or e.lower is not None or e.upper is not None:
+                continue
+            for name, _ in names_in(e.body):
+                key = rec.key(name, d.block)
+                if name.index and name.index.variable == e.variable and key in rec.inputs and len(uses[key]) == 1:
+                    yield Note.at(f"{name.name}[{e.variable}] is read as an input that the sum takes at every step; "
+                                  "several matrices need names of their own, as in W1 h + W2 h", name.span)  # fmt: skip
+
+
+def _written(rec: Recurrence, span: Span) -> str:
+    lines = rec.text.splitlines()
+    return lines[span.line - 1][span.column : span.end] if span.line <= len(lines) else ""
+
+
 _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _numbers,
     _words,
@@ -244,4 +282,7 @@ _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _gates,
     _given,
     _near,
+    _nested,
+    _gradients,
+    _summed_sequences,
 )

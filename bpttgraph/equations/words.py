@@ -12,7 +12,7 @@ import re
 from .latex import words
 from .vocabulary import whole_words
 
-__all__ = ["FACTORS", "LETTERS", "calligraphic", "sounds_like_a_function", "spelled_function", "upright"]
+__all__ = ["FACTORS", "LETTERS", "QUANTITIES", "calligraphic", "sounds_like_a_function", "spelled_function", "upright"]
 
 ACRONYMS = frozenset(
     words("LN BN GN IN FC FFN FF MLP NN CNN RNN LSTM GRU GLU RMS ln bn fc ff nn mlp ffn cnn rnn lstm gru")
@@ -24,6 +24,9 @@ LETTERS = set("FGHΘΦΨΓΞΥΩ")
 
 FACTORS = frozenset([*"αβγδεηκλμντωπvw", "Δt", "δt", "dt", "Δτ"])
 """Letters that lectures do not call functions: rates, time constants, lengths of a step, vectors of weights."""
+
+QUANTITIES = frozenset("abcdekmnpquvwxyz")
+"""Small letters that are numbers or vectors in most texts: read as functions only with a note."""
 
 _MATRIX = re.compile(r"[WURVBK][a-z]{1,4}")
 _VOWEL = re.compile("[aeiouyAEIOUY]")

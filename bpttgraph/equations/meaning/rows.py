@@ -54,7 +54,7 @@ def _evidence(equation: Equation, habits: Habits) -> Iterator[tuple[bool, tuple[
                 yield False, (a, b)
             # g[t] S[t-1] is a number times a matrix, S[t-1] (I - k[t] k[t]^T) a product of matrices
             fixed = second.rank == 2 and any(n.index is None and capital(n.name) for n, _ in names_in(b))
-            if first.rank == 1 and not first.row and fixed and (after is None or after.rank == 2):
+            if first.rank == 1 and not (first.row or scales(a)) and fixed and (after is None or after.rank == 2):
                 yield True, (a, b)
     if len(equation.left) == 1 and equation.left[0].name in habits.matrices and capital(equation.left[0].name):
         for term in terms(equation.right):

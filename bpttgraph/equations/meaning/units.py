@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ...errors import BPTTError
 from ..functions import function_of
+from ..kinds import capital
 from ..notes import Note
 from ..syntax import Binary, Call, Equation, Expr, Name, Negate, Program, Reduce, Span, Transposed
 from ..trees import names_in, walk
@@ -91,6 +92,12 @@ class _Units:
     def name(self, n: Name) -> tuple[Name, Letters]:
         """The vector or matrix of an entry, and the letters of the entry."""
         base, *labels = n.name.split("_")
+        if n.name in self.letters and n.index is None:
+            raise self.error(
+                f"{n.name} counts entries here, and stands as a number",
+                n.span,
+                f"write a label with two letters for a name, or the terms of \\sum_{n.name} one by one",
+            )
         for i, label in enumerate(labels):
             if label and set(label) <= self.letters and len(label) < 4:
                 if len(label) == 3:
@@ -153,7 +160,9 @@ class _Units:
             if not (letters or others):
                 result = Binary(" ", result, factor, span)
             elif not (letters and others):
-                result, letters = Binary("*", result, factor, span), letters or others
+                # a small letter without an index is a number for all units
+                sign = " " if _is_number(result if others else factor) else "*"
+                result, letters = Binary(sign, result, factor, span), letters or others
             elif letters == others:
                 result = Binary("*", result, factor, span)
             elif len(letters) == len(others) == 1:
@@ -197,6 +206,11 @@ class _Units:
         else:
             inner = Call("sum", (self.product(vectors, span)[0],), (), span), ()
         return self.product([*outside, inner], span) if outside else inner
+
+
+def _is_number(e: Expr) -> bool:
+    """Whether what has no index in an equation for single units holds neither steps nor matrices."""
+    return not any(n.index is not None or capital(n.name) for n, _ in names_in(e)) and not isinstance(e, Call)
 
 
 def _turned(matrix: tuple[Expr, Letters], letter: str, last: bool) -> tuple[Expr, Letters]:
