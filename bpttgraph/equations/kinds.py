@@ -9,11 +9,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from .functions import function_of
 from .products import Factor, Undecided, arrange, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
-from .trees import children, names_in
+from .trees import children, names_in, walk
 
 __all__ = [
     "Habits",
@@ -22,6 +23,7 @@ __all__ = [
     "chains",
     "coefficient",
     "greek",
+    "is_form",
     "keeps_shape",
     "looks",
     "matrices",
@@ -149,6 +151,10 @@ def _call(e: Call, habits: Habits) -> Looks:
 def _chain(e: Binary, habits: Habits) -> Looks:
     parts, explicit = factors(e)
     found = [looks(p, habits) for p in parts]
+    if any(f.rank == 2 for f in found):
+        found = [Looks(0) if scales(p) else f for p, f in zip(parts, found)]
+        if is_form(parts, found):
+            return Looks(0)
     if not any(f.axes for f in found):
         return Looks(0 if all(f.rank == 0 for f in found) else None)
     try:
@@ -156,6 +162,14 @@ def _chain(e: Binary, habits: Habits) -> Looks:
     except Undecided:
         return Looks(1, habits.rows)
     return Looks(whole.rank, whole.row)
+
+
+def is_form(parts: list[Expr], found: list[Looks]) -> bool:
+    """`u^T A w` with small letters, or u A w^T of rows: a number."""
+    ends = [e.operand if isinstance(e, Transposed) else e for e in (parts[0], parts[-1])]
+    turned = isinstance(parts[0], Transposed) + isinstance(parts[-1], Transposed)
+    small = all(isinstance(e, Name) and e.index is None and not capital(e.name) for e in ends)
+    return small and turned == 1 and len(parts) > 2 and all(f.rank == 2 for f in found[1:-1])
 
 
 def terms(e: Expr) -> list[Expr]:
@@ -200,7 +214,16 @@ def matrices(equations: Iterable[tuple[tuple[Name, ...], Expr]]) -> frozenset[st
                 between = seen[i - 1][1].rank == seen[i + 1][1].rank == 2 and look.rank == 1
                 if between and isinstance(middle, Name) and (not after or after[0][1].rank == 2):
                     found.add(middle.name)
+        for e, _ in walk(right):  # K[t] in I - K[t] H
+            added = terms(e) if isinstance(e, Binary) and e.operator in "+-" else []
+            if any(isinstance(t, Name) and t.name == "I" and t.index is None for t in added):
+                ahead = [factors(t)[0] for t in added]
+                found |= {p[0].name for p in ahead if len(p) > 1 and _stepped_capital(p[0])}
     return frozenset(found)
+
+
+def _stepped_capital(e: Expr) -> TypeGuard[Name]:
+    return isinstance(e, Name) and e.index is not None and capital(e.name)
 
 
 def _loss(left: Name, right: Expr) -> bool:

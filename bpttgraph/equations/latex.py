@@ -420,6 +420,8 @@ def is_comment(text: str, start: int, stop: int) -> bool:
     rest = text[start + 1 : stop].strip()
     if "\\" in line or "$" in line or not re.search(r"[\w)\]}]\s*\Z", line):
         return True
+    if line.endswith(("  ", "\t")):
+        return True  # a column of remarks
     if line[-1].isdigit() and rest[:1].isalpha():
         return False
     return not re.match(r"(?:[(\[]*\s*(?:[^\W\d_](?![^\W\d_])|[0-9]))", rest) or "\\" in rest

@@ -224,8 +224,9 @@ class Parser:
         """What stands below a slash: `a / b c` is a / (b c), as long as nothing closes the fraction.
 
         A bracket closes it, above which it ends or before which it stands, an operator, a number, what is written
-        close together, and a name without a step before one that has a step: `1/(1 + a) b`, `Δt / τ (a + b)`,
-        `a/b · c`, `η / 2 x[t]`, `Δt/τ v` and `α / τ h[t-1]` are fractions times what follows.
+        close together, and in LaTeX, where spaces mean nothing, a name without a step before one that has a step:
+        `1/(1 + a) b`, `Δt / τ (a + b)`, `a/b · c`, `η / 2 x[t]`, `Δt/τ v` and `\\alpha / \\tau h_{t-1}` are fractions
+        times what follows.
         """
         slash, first = self.tokens[self.at - 1], self.token
         left = self.expression(31)
@@ -233,7 +234,7 @@ class Parser:
         if not self.juxtaposed():
             return left
         close = first.kind == "name" and after.space and not (slash.space or first.space)
-        close |= first.kind == "number" or _stepped(after) > _stepped(first)
+        close |= first.kind == "number" or (self.line.latex and _stepped(after) > _stepped(first))
         if not (close or after.kind == "(" or self.tokens[self.at - 1].kind == ")"):
             return self.continued(left, first, 30)
         written = self.source.text[first.start : self.tokens[self.at - 1].stop]

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import BPTTError, Span, expect, nearest
 from ..machine.bounds import within
 from .functions import function_of
-from .kinds import Habits, Looks, capital, coefficient, greek, keeps_shape, looks, scales, terms
+from .kinds import Habits, Looks, capital, coefficient, greek, is_form, keeps_shape, looks, scales, terms
 from .products import Factor, Undecided, arrange, as_number, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 from .trees import children, names_in
@@ -324,6 +324,9 @@ class _Solver:
     ) -> None:
         """What the factors of a product are if nothing else says it."""
         seen = [looks(p, self.habits) for p in parts]
+        if is_form(parts, seen):
+            for end in (shapes[0], shapes[-1]):
+                self.guess(CAPITAL, partial(self.becomes, end, 1, place))
         for i, (part, shape, look) in enumerate(zip(parts, shapes, seen)):
             others = [s for j, s in enumerate(shapes) if j != i]
             at = any(explicit[max(i - 1, 0) : i + 1])

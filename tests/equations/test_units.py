@@ -20,7 +20,7 @@ UNITS = {
         "a[t] = w.T @ x[t] + r.T @ b[t-1]\nb[t] = tanh(a[t])"
     ),
     "v_i[t] = λ v_i[t-1] + Σ_j W_ij s_j[t-1]\ns_i[t] = sigmoid(v_i[t])": (
-        "v[t] = λ * v[t-1] + W @ s[t-1]\ns[t] = sigmoid(v[t])"
+        "v[t] = λ v[t-1] + W @ s[t-1]\ns[t] = sigmoid(v[t])"
     ),
     r"h_i^{(t)} = \tanh\Big(\sum_j U_{ij} x_j^{(t)} + \sum_j W_{ij} r_j^{(t)} h_j^{(t-1)}\Big), "
     r"r_i^{(t)} = \sigma(x_i^{(t)})": ("h[t] = tanh(U @ x[t] + W @ (r[t] * h[t-1]))\nr[t] = σ(x[t])"),
