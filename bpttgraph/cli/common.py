@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -137,7 +138,16 @@ def say_reading(rec: Recurrence, quiet: bool) -> None:
         return
     say("read as:\n" + indent(rec.reading, "  "), err=True)
     for note in rec.notes:
-        say("note: " + (note.pointed(rec.text) if isinstance(note, Note) else note), err=True)
+        say("note: " + as_options(note.pointed(rec.text) if isinstance(note, Note) else note), err=True)
+
+
+def as_options(message: str) -> str:
+    """A message of the library in the words of the command line: `sizes={"h": 3}` is `--size h=3`."""
+    return re.sub(r"sizes=\{(?:[\"']([^\"'{}]+)[\"']: )?([0-9]+|…)\}", _option, message)
+
+
+def _option(found: re.Match[str]) -> str:
+    return f"--size {found[1] or '…'}={found[2] if found[2] != '…' else 'N'}"
 
 
 def unroll(rec: Recurrence, options: dict[str, Any]) -> Unrolled:
@@ -159,7 +169,8 @@ def unroll(rec: Recurrence, options: dict[str, Any]) -> Unrolled:
 
 
 def _size(text: str) -> Any:
-    parts = [whole(p, "size") for p in text.replace("x", ",").split(",")]
+    words = text.replace("x", ",").split(",")
+    parts = [whole(p if p.strip() else text, "size") for p in words]
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import BPTTError, Fault
+from .common import as_options
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def _ended(command: Callable[[], Any], words: list[str]) -> int:
         _report(error, words)
         return FAULT
     except BPTTError as error:
-        say(f"bpttgraph: {error}", err=True)
+        say("bpttgraph: " + as_options(str(error)), err=True)
         return BAD
     except MemoryError as error:
         return _no_memory(str(error))

@@ -89,7 +89,8 @@ def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[E
             given = (*e.args, *e.parameters)
             if len(formals) != len(given):
                 call = f"{e.function}({', '.join('abcdefgh'[: len(given)])})"
-                raise BPTTError(f"{e.function} is called with {len(given)} arguments, but bound with {len(formals)}",
+                count = f"{len(given)} argument{'s' if len(given) > 1 else ''}"
+                raise BPTTError(f"{e.function} is called with {count}, but bound with {len(formals) or 'none'}",
                                 f"write let {call} = …", text=text, span=e.span)  # fmt: skip
             table = dict(zip(formals, given))
             return rebuild(body, lambda x: table.get(x.name, x) if isinstance(x, Name) and x.index is None else x)

@@ -207,7 +207,8 @@ class Recurrence:
             for name, bound in names_in(d.right):
                 key = self.key(name, d.block)
                 if name.block and name.block not in self.blocks:
-                    raise BPTTError(f"there is no block {name.block}", f"begin it with a line {name.block}:",
+                    raise BPTTError(f"there is no block {name.block}",
+                                    f"begin it with a line {name.block}:; for a product, write {name.block} @ …",
                                     text=self.text, span=name.span)  # fmt: skip
                 if name.index is None:
                     if key in self.once:

@@ -641,7 +641,9 @@ def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name,
                 else "give a function's formula with --let, as in --let 'f(x, h) = tanh(x + h)'"
             )
         if names and kinds[-1] in ("+", "-"):
-            hint = f"no {kinds[-1]}= here: write {names[0].name} = sum_t …"
+            base = names[0].name
+            said = f"{base}[t] = {base}[t-1] {kinds[-1]} …" if names[0].index else f"{base} = sum_t …"
+            hint = f"no {kinds[-1]}= here: write {said}"
         if "," in kinds and count > 1:
             hint = "write the equation of each, a line for each; bpttgraph.cell('lstm') and others are in the library"
         wrong = next((token for token in tokens[1:] if token.name is None), tokens[0])

@@ -40,6 +40,11 @@ ORDINAL = re.compile(r"[ivx]{1,5}|[a-h]'?", re.I)
 ASSIGNING = frozenset(["←", "<-", r"\leftarrow", r"\gets"])  # they also stand for `=`
 ARROWS = ASSIGNING | {"—", "→", "⟵", "⟶", "►", "▷", "⊳", r"\triangleright", ":", "|", r"\vert"}
 DOTS = frozenset(["…", "⋯", r"\ldots", r"\dots", r"\cdots"])  # a leader to the equation's number
+OTHER_LINES = re.compile(
+    r"[^=+*~∼(]{1,40}(?:~|∼|\\sim(?![a-zA-Z]))\s*(?:\\[a-z]+\s*)?\{?[^\W\d_][a-z]*\}?\s*\("  # w_t ~ N(0, Q)
+    r"|[\w.]+\.(?:append|extend|backward|zero_grad)\(|print\("  # of a program
+)
+NO_LETTERS = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")  # words in writings without spaces
 MOST_REMARKS = 8
 PLAIN = frozenset(words("sum mean step dot norm sign identity"))
 ORDINARY = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*")
@@ -294,6 +299,10 @@ class Page:
         if all(token.kind in (".", ",", ":", ";", "'") for token in tokens) or self.is_number(tokens):
             return True
         if any(token.kind == "∈" for token in tokens) and not any(token.kind == "⇒" for token in tokens):
+            return True
+        if OTHER_LINES.match(self.source.text, tokens[0].start, tokens[-1].stop):
+            return True
+        if any(token.kind == "word" and NO_LETTERS.search(token.text) for token in tokens):
             return True
         words = [i for i in range(len(tokens)) if self.is_prose(tokens, i)]
         if not words:

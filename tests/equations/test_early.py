@@ -10,7 +10,7 @@ LATE = [
     ("h_t = W^2 h_{t-1} + x_t", "W^2 of a matrix has several readings"),
     ("h_t = W^{-1} h_{t-1} + x_t", "the inverse of a matrix is not known"),
     ("r_t = σ(A x_t + B h_{t-1})\nh_t = tanh(W x_t + U r_t h_{t-1})", "U r[t] h[t-1] has two readings"),
-    ("P_t = F P_{t-1} F^T + Q\nK_t = P_t H^T (H P_t H^T + R)^{-1}", "(H P[t] H.T + R)^(-1): the inverse"),
+    ("P_t = F P_{t-1} F^T + Q\nK_t = P_t H^T (H P_t H^T + R)^{-1}", "(H P[t] H.T + R)^-1: the inverse"),
 ]
 
 

@@ -48,3 +48,25 @@ def test_a_refusal_says_what_to_write(text: str, message: str, hint: str) -> Non
         bg.recurrence(text)
     assert message in str(caught.value)
     assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "other", ["w_t ~ N(0, Q)", r"w_t \sim \mathcal{N}(0, Q)", "其中 W 是权重", "outs.append(h)", "print(h)"]
+)
+def test_lines_that_say_something_else_are_left_out_with_a_note(other: str) -> None:
+    model = "x_t = \\tanh(A x_{t-1} + w_t)"
+    rec = bg.recurrence(f"{model}\n{other}")
+    assert rec.reading == bg.recurrence(model).reading
+    assert any("was read as text around the equations" in note for note in rec.notes)
+
+
+def test_hints_speak_the_words_of_the_command_line() -> None:
+    from bpttgraph.cli.common import as_options
+
+    assert as_options('write sizes={"h": 3}') == "write --size h=3"
+    assert as_options('sizes={"w": …} gives it another shape') == "--size w=N gives it another shape"
+
+
+def test_a_sum_into_a_state_says_what_to_write() -> None:
+    with pytest.raises(bg.BPTTError, match=r"write h\[t\] = h\[t-1\] \+ …"):
+        bg.recurrence("h_t += W x_t")
