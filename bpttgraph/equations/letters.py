@@ -8,16 +8,18 @@ from dataclasses import replace
 from itertools import pairwise
 
 from .latex import Token
-from .lines import Line
+from .lines import CLOSING, Line
 from .vocabulary import known_function, whole_words
 from .words import sounds_like_a_function, spelled_function
 
-__all__ = ["REDUCTIONS", "decide_latex", "left_words", "letters", "split_letters"]
+__all__ = ["REDUCTIONS", "decide_latex", "left_words", "letters", "script_end", "split_letters"]
 
 REDUCTIONS = {"sum": "sum", "prod": "prod", "Σ": "sum", "Π": "prod"}
 INCREMENTS = ("Δ", "δ")  # before a lone t they belong to its name
 TIMES = ("t", "τ")
+LENGTHS = ("dt", "dτ")  # one name as well
 LETTER = r"[^\W_][\u0300-\u036f\u20d0-\u20ff]*"
+LONG = 64  # tokens: a script is short
 SHORT = 4  # a lower-case run of that many letters is a word: bias, not b i a s
 
 
@@ -104,6 +106,37 @@ def known(word: str) -> bool:
     return word in whole_words() or known_function(word) is not None
 
 
+def called(tokens: list[Token], at: int) -> bool:
+    """Whether a bracket stands behind a word, or behind its subscript: `LN(…)`, `LN_1(…)`, `MLP_{2}(…)`."""
+    after = script_end(tokens, at + 1)
+    return after < len(tokens) and tokens[after].kind == "("
+
+
+def script_end(tokens: list[Token], at: int) -> int:
+    """Where the scripts and steps that begin at a place end: `_{t-1}`, `_1^f`, `[t-1]`."""
+    while at < len(tokens):
+        kind = tokens[at].kind
+        if kind in ("sub", "sup"):
+            at += 1
+        elif kind in ("_", "^") and at + 1 < len(tokens):
+            at = bracket_end(tokens, at + 1) if tokens[at + 1].kind == "{" else at + 2
+        elif kind == "[" and not tokens[at].space:
+            at = bracket_end(tokens, at)
+        else:
+            break
+    return at
+
+
+def bracket_end(tokens: list[Token], at: int) -> int:
+    """Where the bracket at a place ends; just behind its sign if it is never closed."""
+    opening, close, depth = tokens[at].kind, CLOSING[tokens[at].kind], 0
+    for i in range(at, min(len(tokens), at + LONG)):
+        depth += (tokens[i].kind == opening) - (tokens[i].kind == close)
+        if depth == 0:
+            return i + 1
+    return at + 1
+
+
 def initials(word: str) -> bool:
     """Whether a word may be matrices side by side: `CE` is the cross entropy before a bracket only."""
     return word.isupper() and len(word) < 4
@@ -120,7 +153,8 @@ def cut_runs(tokens: list[Token], names: frozenset[str]) -> Iterator[Token]:
             or (known(token.text) and (after.kind == "(" or not initials(token.text)))
             or (adjacent and after.kind == "[")
             or (len(token.text) >= SHORT and token.text.isascii() and token.text.islower())
-            or (after.kind == "(" and sounds_like_a_function(token.text))
+            or token.text in LENGTHS
+            or (called(tokens, i) and sounds_like_a_function(token.text))
         )
         pieces: list[str] = []
         if token.kind == "number" and i and tokens[i - 1].kind == "frac" and token.text.isdigit():

@@ -175,7 +175,8 @@ class Names:
                 raise self.source.error(f"{marks.base} cannot carry a subscript", token, f"write {marks.base}(…)")
             taken = self.lower(marks, self.script(), token)
         elif token.kind in ("^", "sup"):
-            taken = self.upper(marks, self.script(), token, first)
+            text = self.script()
+            taken = self.behind(marks, text, start) or self.upper(marks, text, token, first)
         elif token.kind in ("[", "("):
             taken = self.bracket(marks, token)
         if not taken:
@@ -298,6 +299,19 @@ class Names:
             return True
         return False
 
+    def behind(self, marks: Marks, text: str, start: int) -> bool:
+        """Move a power or a transpose behind the subscript that follows it: `g^2_t` is g_t^2, `W^T_h` is W_h^T."""
+        middle = self.at
+        transposed = text in ("T", "⊤") and marks.index is None
+        if self.token.kind not in ("_", "sub") or not (transposed or self.notation.power(marks.base, text)):
+            return False
+        if not transposed and not text.isdigit():
+            return False
+        self.script()
+        self.tokens[start : self.at] = [*self.tokens[middle : self.at], *self.tokens[start:middle]]
+        self.at = start
+        return True
+
     def inside(self, marks: Marks, text: str, token: Token) -> bool:
         """A superscript in brackets, `(t-1)`, `(l)`, `<t>`, `(f)`: never a power if it is short."""
         labels = []
@@ -328,7 +342,9 @@ class Names:
             return False
         if text.endswith(f"_{self.notation.step}"):
             return False  # a power whose exponent has a step
-        if (marks.base, text) in self.notation.labels:
+        if (marks.base, text) in self.notation.labels or (
+            not self.apart(token) and self.notation.sibling(marks.base, text)
+        ):
             return True
         if marks.base == "e" and not followed:  # the exponential function
             return False

@@ -114,6 +114,7 @@ class Notation:
         layers: letters that count layers. units: letters of entries, `h_j^{(t)}` under a sum over j.
         labels: superscripts of letters on a left side, where no power stands.
         numbered: letters on which a number at the top is a label, `W^1`. stepped: letters that carry a step.
+        letters: all of them. defined: those on a left side. tops: letters with what stands at their top.
         place: where the letter of the step is seen first.
         given: names that the text takes over from a recurrence.
     """
@@ -129,6 +130,8 @@ class Notation:
     numbered: frozenset[str] = frozenset()
     stepped: frozenset[str] = frozenset()
     letters: frozenset[str] = frozenset()
+    defined: frozenset[str] = frozenset()
+    tops: frozenset[tuple[str, str]] = frozenset()
     place: Token | None = None
     given: frozenset[str] = frozenset()
 
@@ -151,6 +154,18 @@ class Notation:
     def labelled(self, base: str) -> bool:
         """Whether a number at the top of this letter is a label."""
         return base in self.numbered or (bool(self.numbered) and base[:1].isupper())
+
+    def power(self, base: str, number: str) -> bool:
+        """Whether a number between a letter and its step is a power: `g^2_t` where nothing is g^1 or g^3."""
+        others = any(top[0] == base and top[1].isdigit() and top[1] != number for top in self.tops)
+        return base in self.stepped and not (others or self.labelled(base) or (base, number) in self.labels)
+
+    def sibling(self, base: str, label: str) -> bool:
+        """Whether a letter at the top of another is a label, because it is one elsewhere: `b^o` beside `W^o`, `b^f`."""
+        if base in self.stepped or not label.isalpha():
+            return False
+        matrices = any(top[1] == label and top[0][:1].isupper() for top in self.tops)
+        return matrices or any(top[0] == base and top[1] in self.stepped for top in self.tops)
 
 
 def letters_of(line: Line) -> Iterator[Letter]:
@@ -273,6 +288,8 @@ def survey(
         ),
         stepped=frozenset(stepped),
         letters=frozenset(letter.base for letter in letters),
+        defined=frozenset(letter.base for letter in letters if letter.left),
+        tops=frozenset((a.base, without_brackets(m.text)) for a in letters for m in a.marks if m.kind == "^"),
         place=evidence.place.get(step),
         given=given,
     )

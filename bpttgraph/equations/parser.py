@@ -18,18 +18,20 @@ from .custom import PLAIN, Custom
 from .given import given_functions
 from .glued import cut_products
 from .joins import settled
-from .latex import MAX_CHARACTERS, Source, Token, scan
+from .latex import GREEK, MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut
 from .names import Names, decide_steps
 from .notation import survey
 from .notes import Note
+from .primes import transposes
 from .products import factors
 from .ranges import without_ranges
 from .remarks import equations_of
 from .styles import tell_styles_apart
+from .sunken import sunken_steps
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
-from .trees import depends, walk
+from .trees import depends, names_in, walk
 from .vocabulary import known_function, known_functions
 from .words import FACTORS, LETTERS, QUANTITIES, calligraphic, sounds_like_a_function, upright
 from .wrapping import unwrap
@@ -37,6 +39,7 @@ from .wrapping import unwrap
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
 
 POWER = {"+": 10, "-": 10, "*": 20, "/": 20, "@": 30, "·": 30, "⊗": 30, "^": 40, "ᵀ": 40}
+PRODUCTS = {"·", "*", "@"}
 STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
 
 
@@ -83,6 +86,8 @@ class Reader:
         for line in lines:
             line.tokens = plain_brackets(self.source, line.tokens)
             line.tokens = split_letters(line, whole)
+        self.notes += sunken_steps(self.source, lines)
+        self.notes += transposes(self.source, lines)
         self.notes += cut_products(self.source, lines)
         self.notation = survey(lines, frozenset(counts), custom.step, custom.names)
         if self.notation.step not in ("t", custom.step) and (place := self.notation.place):
@@ -101,6 +106,8 @@ class Reader:
             if token.undecided and token.undecided[0] in stepped and token.name:
                 base, number = token.undecided
                 token.name = replace(token.name, name=base, index=Index(None, number))
+        pairs = [pair for line in self.lines for pair in pairwise(line.tokens)]
+        self.sigmoid = any(token.text == "σ" and after.kind in ("(", "[") for token, after in pairs)
         self.given = given_functions([line for line in self.lines if line.tokens])
         # Names that stand somewhere as a factor are no functions there: α (x + y) after 1 − α.
         self.factors = Counter(
@@ -252,7 +259,10 @@ class Parser:
             case "-":
                 return Negate(self.expression(max(30, least)), self.span(token))
             case "(" | "{":
+                before = self.tokens[max(self.at - 2, 0)]
                 inner = self.expression(0)
+                if before.kind in PRODUCTS and token.kind == "(" and self.token.kind == ",":
+                    return self.tuple_of(before, token, inner)
                 self.expect(CLOSING[token.kind])
                 return inner
             case "[":
@@ -312,6 +322,22 @@ class Parser:
             token,
             "write one name for the matrix, such as A, and give its entries as data",
         )
+
+    def tuple_of(self, before: Token, token: Token, first: Expr) -> Expr:
+        """`W · (h, x)`: vectors in round brackets that a matrix multiplies are a stack."""
+        items = [first]
+        while self.token.kind == ",":
+            if before.kind == "*":
+                hint = "write W @ [a; b] for the product of a matrix with both"
+                raise self.source.error("values in brackets are multiplied with * here", self.token, hint)
+            self.at += 1
+            items.append(self.expression(0))
+        self.expect(")")
+        span = self.span(token)
+        self.reader.notes.append(
+            Note.at("a product with values in round brackets was read with their stack, [a; b]", span)
+        )
+        return Stack(tuple(items), span)
 
     def blocks_times(self, left: Expr, right: Expr) -> Expr | None:
         """`[A, B] [h; x]` is A h + B x; a matrix of several rows of blocks gives a stack of such sums."""
@@ -398,8 +424,15 @@ class Parser:
         if function is None or (name.name in ("σ", "id") and not self.line.latex and self.token.kind not in STARTS):
             return name
         if (self.line.latex or token.latex) and self.token.kind in STARTS | {"number"}:
+            bracketed = self.token.kind in ("(", "[", "{")
             operand = self.expression(30)
+            if name.name == "σ" and not bracketed:
+                return self.without_brackets(name, operand)
             return Call(function, (operand,), (), self.span(token))
+        if name.name == "σ" and self.token.kind in PRODUCTS and not self.reader.sigmoid:
+            sentence = "σ before a sign of a product was read as a parameter; write \\sigma(x) for the sigmoid"
+            self.reader.notes.append(Note.at(sentence, name.span))
+            return name
         raise self.source.error(f"{name.name} is a function: it needs an argument", token, f"write {function}(…)")
 
     def raised(self) -> bool:
@@ -440,14 +473,32 @@ class Parser:
                 f"write {name.name}_{{{entry.name},t}} for an entry, {entry.name} * … for a factor",
             )
 
+    def without_brackets(self, name: Name, operand: Expr) -> Expr:
+        """`\\sigma a_t`: the sigmoid, unless σ is the size of noise, `\\sigma \\epsilon_t`: Greek, and given."""
+        values = {inner.name for inner, _ in names_in(operand) if inner.index is not None}
+        noise = all(value[0] in GREEK.values() and value not in self.reader.notation.defined for value in values)
+        span = replace(name.span, end=max(name.span.end, operand.span.end))
+        if values and noise and not self.reader.sigmoid:
+            sentence = "σ without brackets before given noise was read as a parameter; write \\sigma(x) for the sigmoid"
+            self.reader.notes.append(Note.at(sentence, span))
+            return Binary(" ", name, operand, span)
+        self.reader.notes.append(Note.at("σ without brackets was read as the sigmoid of the product behind it", span))
+        return Call("sigmoid", (operand,), (), span)
+
     def applies(self, token: Token) -> bool:
         """Is the unknown name before a bracket an abstract function, and not a factor?"""
         bracket, name = self.token, token.name
         if name is None or name.index is not None or name.block is not None:
             return False
+        base = name.name.partition("_")[0]
         if bracket.separated or name.name in self.reader.called:
+            if len(base) == 1 and base.isupper() and base not in LETTERS and name.name not in self.reader.called:
+                sentence = f"{name.name}(…, …) was read as a function of which only the name is known; "
+                sentence += f"write {name.name} [a; b] for a matrix times the stack of both"
+                if not calligraphic(self.source.text, token.start):
+                    self.reader.notes.append(Note.at(sentence, name.span))
             return True
-        if name.name.partition("_")[0] in FACTORS:
+        if GREEK.get(base, base) in FACTORS:
             if not self.reader.factors[token.text]:
                 note = f"{name.name} before a bracket was read as a factor; a function needs another letter, such as φ"
                 self.reader.notes.append(Note.at(note, name.span))
