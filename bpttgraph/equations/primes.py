@@ -18,6 +18,7 @@ __all__ = ["transposes"]
 
 MATRIX_CODE = re.compile(r"\(\s*:\s*,|[\w)\]]\s*\.[*/^]|\w\.\(|\s\.[-+]\s")
 OPERANDS = ("word", "(", "accent")
+TYPED = re.compile("[⊤ᵀ]")
 MORE = ("'", "_", "sub", "^", "sup", "[")  # what a name with a prime goes on with
 SUMS = ("+", "-", "=", ",", ";", "end")
 
@@ -74,13 +75,15 @@ def transposes(source: Source, lines: list[Line]) -> list[Note]:
     if not code and not all(found.multiplied for found in primed):
         return []
     plain = {t.text for line in lines for i, t in enumerate(line.tokens) if t.kind == "word" and _bare(line.tokens, i)}
+    typed = any(TYPED.fullmatch(token.text) for line in lines for token in line.tokens)  # transposes, without primes
     sure = code or any(found.letter in plain and _turned(found, plain) for found in primed)  # C P C'
     notes: list[Note] = []
     said: set[str] = set()
     for found in primed:
         tokens = found.line.tokens
-        turned = sure or _turned(found, plain)
-        if found.text not in said:
+        turned = sure or (not typed and _turned(found, plain))
+        beside = found.letter in plain or found.prime - found.first > 1
+        if found.text not in said and (turned or beside):
             said.add(found.text)
             does = "the transpose" if turned else "another name than"
             hint = (
@@ -100,7 +103,7 @@ def _turned(found: _Primed, plain: set[str]) -> bool:
         return found.followed or any(word[:1].islower() for word in found.before())
     if found.letter in plain:
         return found.letter in found.before()
-    return True
+    return not found.letter[:1].isupper()  # a matrix of its own, whichever way it is written down
 
 
 def _bare(tokens: list[Token], at: int) -> bool:

@@ -125,16 +125,12 @@ def _powers(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
             base = e.left if isinstance(e, Binary) and e.operator == "^" else None
             if isinstance(base, Name) and base.index is None and capital(base.name):
                 yield Note.at(f"{brief(e)} is read as a power, entry by entry, not as a label", base.span)
-            elif isinstance(base, Name) and base.index is None and not greek(base.name) and _only_a_power(e, uses):
-                yield Note.at(
-                    f"{brief(e)} is read as a power, not as a label: {brief(base)}_{brief(e.right)}", base.span
-                )
-
-
-def _only_a_power(e: Expr, uses: Uses) -> bool:
-    """Whether an exponent is a name that stands nowhere else."""
-    exponent = e.right if isinstance(e, Binary) else None
-    return isinstance(exponent, Name) and exponent.index is None and len(uses.get(exponent.name, ())) == 1
+            elif isinstance(base, Name) and base.index is None and not greek(base.name) and isinstance(e, Binary):
+                power = e.right
+                alone = isinstance(power, Name) and power.index is None and len(uses.get(power.name, ())) == 1
+                if alone:
+                    sentence = f"{brief(e)} is read as a power, not as a label: {brief(base)}_{brief(power)}"
+                    yield Note.at(sentence, base.span)
 
 
 def _stars(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
