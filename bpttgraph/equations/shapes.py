@@ -629,6 +629,9 @@ def infer(
         else:
             solver.unpacked(shape, [solver.name(n) for n in left], (here, right.span))
     late = _late(equations, habits)
+    for name in names:
+        if name in ("Δt", "δt", "dt") and name not in vectors:  # the width of a step
+            solver.habit(INDEXED, name, 0)
     for name in _scalar_states(equations, habits):
         solver.habit(COEFFICIENT, name, 0)
     for name in vectors:

@@ -54,3 +54,9 @@ def test_an_input_that_is_read_one_step_earlier_is_given() -> None:
 def test_a_state_that_no_line_defines_is_a_slip() -> None:
     with pytest.raises(bg.BPTTError, match=r"did you mean h\[t-1\]"):
         bg.recurrence("h_t = tanh(W x_t + U s_{t-1})\ny_t = V h_t")
+
+
+@pytest.mark.parametrize("width", ["Δt", "δt", "dt"])
+def test_the_width_of_a_step_is_a_number(width: str) -> None:
+    rec = bg.recurrence(f"h[t+1] = h[t] + {width} * (-h[t] + tanh(W h[t]))")
+    assert f"{width}: parameter, number" in rec.reading
