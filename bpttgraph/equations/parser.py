@@ -306,7 +306,7 @@ class Parser:
         if len(items) == 1:
             return items[0]
         stack = Stack(tuple(items), self.span(token))
-        if all(isinstance(i, Stack) for i in items) or (self.juxtaposed() and all(map(_is_row_of_letters, items))):
+        if all(map(_is_row_of_numbers, items)) or (self.juxtaposed() and all(map(_is_row_of_letters, items))):
             raise self._matrix(token)
         if len(rows[0]) > 1:
             if any(len(row) != len(rows[0]) for row in rows):
@@ -565,6 +565,11 @@ class Parser:
             target.append(self.expression(0))
         self.expect(CLOSING[opening.kind])
         return Call(function, tuple(args), tuple(parameters), self.span(token))
+
+
+def _is_row_of_numbers(e: Expr) -> bool:
+    """`[0, -1]`: a row of a matrix, as NumPy writes it."""
+    return isinstance(e, Stack) and all(isinstance(i.operand if isinstance(i, Negate) else i, Number) for i in e.items)
 
 
 def _is_row_of_letters(e: Expr) -> bool:
