@@ -14,7 +14,7 @@ from ..errors import BPTTError, expect, nearest
 from .functions import ALIASES, FUNCTIONS, Function, canonical, own_function
 from .language import parse_binding
 from .syntax import Call, Equation, Expr, Index, Name
-from .text import show
+from .text import brief, show
 from .trees import calls, names_in, rebuild
 
 __all__ = ["bind", "called", "checked_let", "fold_steps"]
@@ -90,8 +90,12 @@ def bind(equations: list[Equation], let: Mapping[str, Any], text: str) -> list[E
             if len(formals) != len(given):
                 call = f"{e.function}({', '.join('abcdefgh'[: len(given)])})"
                 count = f"{len(given)} argument{'s' if len(given) > 1 else ''}"
+                free = [*dict.fromkeys(n.name for n, _ in names_in(body) if n.index is None)]
+                hint = f"write let {call} = …"
+                if not formals and len(free) == len(given):
+                    hint = f'write let={{"{e.function}({", ".join(free)})": "{brief(body)}"}}'
                 raise BPTTError(f"{e.function} is called with {count}, but bound with {len(formals) or 'none'}",
-                                f"write let {call} = …", text=text, span=e.span)  # fmt: skip
+                                hint, text=text, span=e.span)  # fmt: skip
             table = dict(zip(formals, given))
             return rebuild(body, lambda x: table.get(x.name, x) if isinstance(x, Name) and x.index is None else x)
         return replace(e, function=name) if name in FUNCTIONS or e.function in ALIASES else e

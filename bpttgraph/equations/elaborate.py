@@ -152,7 +152,7 @@ def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
             f"{name}^{power} of a matrix has several readings: {label}the power {name} @ {name} …, "
             f"or a power of every entry"
         )
-        hint = f"write {name}_{power} for a label, {name} @ {name} for the product, {name} * {name} for the entries"
+        hint = f"write {name}_{power} for a label, {name} @ {name} for the product, ({name} * {name}) for the entries"
     raise BPTTError(message, hint, text=s.text, span=e.span)
 
 

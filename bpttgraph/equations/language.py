@@ -19,7 +19,7 @@ from .notes import Note
 from .parser import Parser, Reader, derivatives, equation
 from .syntax import Binary, Call, Expr, Name, Program
 from .text import show
-from .trees import rebuild
+from .trees import names_in, rebuild
 from .vocabulary import known_function
 
 __all__ = ["parse", "parse_binding", "parse_expression"]
@@ -114,6 +114,15 @@ def parse_binding(text: str) -> tuple[str, tuple[str, ...], Expr]:
     if len(right) == 1:
         raise source.error("the right side is missing after '='", tokens[place], "write phi = tanh")
     body = Parser(reader, lines[0], right).whole()
+    used = {name.name for name, _ in names_in(body)}
+    if formals and used and not used & {*formals}:
+        call = f"{names[0].name}({', '.join(formals)})"
+        other = f"{names[0].name}({', '.join(sorted(used))})"
+        raise source.error(
+            f"{call} does not use {' or '.join(formals)}",
+            right[0],
+            f"write the same letters on both sides, such as {other if len(used) == len(formals) else call} = …",
+        )
     return names[0].name, formals, body if "e" in formals else rebuild(body, _exponential)
 
 

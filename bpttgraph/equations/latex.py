@@ -106,12 +106,28 @@ UNUSABLE = set(
     words(
         "pm mp det dim ker inf sup lim int oint nabla forall exists "
         "dots ldots cdots vdots ddots uparrow downarrow approx propto rightarrow to mid leq geq neq le ge sim "
-        "otimes infty"
+        "otimes infty arg"
+    )
+)
+OPERATORS = frozenset(  # products of many kinds to many people
+    words(
+        "boxtimes boxdot bowtie ltimes rtimes leftthreetimes rightthreetimes divideontimes circledast circledcirc "
+        "bigodot bigotimes diamond Diamond wedge vee barwedge veebar amalg wr"
     )
 )
 INSTEAD = {
     **dict.fromkeys((r"\otimes", "⊗"), "use ∘ (elementwise) or outer(a, b)"),
     **dict.fromkeys((r"\pm", r"\mp", "±", "∓"), "write + or -: each sign is an equation of its own"),
+    **dict.fromkeys(
+        words(r"\dots \ldots \cdots \vdots \ddots … ⋯"), "write every term out, or a sum over k with its bounds"
+    ),
+    **dict.fromkeys(
+        (r"\infty", "∞"),
+        "a sum to infinity has no last step: write the recurrence it comes from, such as h[t] = a h[t-1] + x[t]",
+    ),
+    **dict.fromkeys((r"\approx", "≈"), "write = for it"),
+    r"\arg": r"\arg\max and \arg\min choose a place and have no gradient: leave the line out, or write softmax(…)",
+    r"\sim": "it draws a sample: write h[t] = W h[t-1] + S e[t], with the noise e[t] as an input",
     r"\det": "let a name of its own stand for the determinant",
 }  # what to write for it
 
@@ -209,6 +225,9 @@ class Source:
                 name for name in known if len(name) > 2 and name[0] == text[1:2] and abs(len(name) + 1 - len(text)) < 3
             ]
             close = get_close_matches(text[1:].rstrip("*"), like, n=2, cutoff=0.7)
+            if text[1:] in OPERATORS:
+                instead = "write * (entry by entry), @ (matrix product) or outer(a, b) in its place"
+                return self.error(f"{text} has no meaning here", token, instead)
             hint = "write the operation in plain text, as in h[t] = tanh(W x[t])"
             hint = f"did you mean {' or '.join(chr(92) + name for name in close)}?" if close else hint
             return self.error(f"unknown LaTeX command {text}", token, hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from ..errors import BPTTError
@@ -61,7 +62,7 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
                     f"unbalanced bracket: {token.kind!r} closes nothing", token, f"remove {token.kind!r}"
                 )
             if CLOSING[open_brackets[-1].kind] != token.kind:
-                raise unclosed(source, open_brackets[-1])
+                raise clashing(source, open_brackets[-1], token)
             open_brackets.pop()
         elif open_brackets:
             top = open_brackets[-1]
@@ -96,5 +97,22 @@ def ends_it(tokens: list[Token], i: int) -> bool:
 
 
 def unclosed(source: Source, bracket: Token) -> BPTTError:
-    missing = CLOSING[bracket.kind]
-    return source.error(f"unbalanced bracket: {bracket.text!r} is never closed", bracket, f"add {missing!r}")
+    """The error for a bracket that opens a group with no end."""
+    before = source.text[max(0, bracket.start - 40) : bracket.start].rstrip()
+    hint = f"close it with {CLOSING[bracket.kind]!r} where the group ends, which need not be the end of the line"
+    if bracket.kind == "{" and before.endswith(("_", "^")):
+        script = re.match(r"[^\s+,;=(){}\[\]]+", source.text[bracket.stop :])
+        name = re.search(r"[^\s+*/,;=(){}\[\]-]+[_^]\Z", before)
+        shown = f": {name[0]}{{{script[0]}}}" if script and name else ""
+        hint = f"a {'sub' if before.endswith('_') else 'super'}script ends before the next + or space{shown}"
+    return source.error(f"unbalanced bracket: {bracket.text!r} is never closed", bracket, hint)
+
+
+def clashing(source: Source, opened: Token, closing: Token) -> BPTTError:
+    """The error for a bracket that closes while another one stands open within it, or was opened by another sign."""
+    before = source.text[max(0, opened.start - 40) : opened.start].rstrip()
+    if opened.kind == "{" and before.endswith(("_", "^")):
+        return unclosed(source, opened)
+    missing = CLOSING[opened.kind]
+    message = f"{closing.kind!r} comes before the {opened.text!r} to its left is closed"
+    return source.error(message, closing, f"put {missing!r} before this {closing.kind!r}, where the group ends")

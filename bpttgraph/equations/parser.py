@@ -31,6 +31,7 @@ from .remarks import equations_of
 from .styles import tell_styles_apart
 from .sunken import sunken_steps
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
+from .text import brief
 from .trees import depends, names_in, walk
 from .vocabulary import known_function, known_functions
 from .words import FACTORS, LETTERS, QUANTITIES, calligraphic, sounds_like_a_function, upright
@@ -642,7 +643,9 @@ def equation(reader: Reader, line: Line) -> Equation:
             "write the Euler step of it, such as h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))",
         )
     turned = [token.kind for token in tokens[:place]] == ["name", "ᵀ"]  # h_t^T = x_t^T W
-    left = left_side(source, tokens[: place - turned], tokens[place])
+    left = left_side(source, tokens[: place - turned], tokens[place], tokens[place + 1 :])
+    if tokens[place + 1].kind == "=":
+        raise source.error("'==' compares, and '=' says what a value is", tokens[place + 1], "write one = for ==")
     if place + 2 >= len(tokens):
         raise source.error("the right side is missing after '='", tokens[place], "write what it equals")
     right = Parser(reader, line, tokens[place + 1 :]).whole()
@@ -678,7 +681,19 @@ def _primed(source: Source, left: list[Token], right: list[Token]) -> bool:
     return "(" in written and any(other.name == name.name.rstrip("'") for other in same)
 
 
-def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name, ...]:
+def several(names: list[Name], right: list[Token]) -> str:
+    """What to write for `h_t, c_t = LSTM(x_t, …)`."""
+    lefts = [brief(name) for name in names]
+    own = f"its own equations, {' and '.join(f'{left} = …' for left in lefts)}"
+    function = right[0].text if [t.kind for t in right[:2]] == ["name", "("] else None
+    if function and all(t.kind in ("(", "name", ",", ")", "end") for t in right):
+        given = ", ".join(brief(token.name) for token in right[2:] if token.name)
+        whole = f"[{'; '.join(lefts)}] = {function}({given})"
+        own = f"{whole} for one unknown function with {len(names)} values, or {own}"
+    return f"write {own}; bpttgraph.cell('lstm') and others are in the library"
+
+
+def left_side(source: Source, tokens: list[Token], equals: Token, right: list[Token]) -> tuple[Name, ...]:
     if not tokens:
         raise source.error("the left side is missing before '='", equals, "write a name such as h[t] there")
     if [t.kind for t in tokens[:2] + tokens[-2:]] == ["(", "[", "]", ")"]:
@@ -701,7 +716,16 @@ def left_side(source: Source, tokens: list[Token], equals: Token) -> tuple[Name,
             said = f"{base}[t] = {base}[t-1] {kinds[-1]} …" if names[0].index else f"{base} = sum_t …"
             hint = f"no {kinds[-1]}= here: write {said}"
         if "," in kinds and count > 1:
-            hint = "write the equation of each, a line for each; bpttgraph.cell('lstm') and others are in the library"
+            hint = several(names, right)
+        swapped = right[0].name if [t.kind for t in right] == ["name", "end"] else None
+        if swapped and swapped.index and kinds[-1] not in BINARY and "," not in kinds:
+            raise source.error(
+                f"the sides are swapped: {swapped.name} stands on the right", right[0],
+                f"write {brief(swapped)} = …, the value on the right",
+            )  # fmt: skip
+        letters = re.fullmatch(r"([^\W\d_]) ?t", source.text[tokens[0].start : tokens[-1].stop])
+        if letters:
+            hint = f"a PDF lost the subscript: write {letters[1]}[t], and so for every other name with a step"
         wrong = next((token for token in tokens[1:] if token.name is None), tokens[0])
         raise source.error(
             "the left side must be one name, such as h[t], or names to unpack, [i[t]; f[t]]", wrong, hint

@@ -44,6 +44,7 @@ OTHER_LINES = re.compile(
     r"[^=+*~∼(]{1,40}(?:~|∼|\\sim(?![a-zA-Z]))\s*(?:\\[a-z]+\s*)?\{?[^\W\d_][a-z]*\}?\s*\("  # w_t ~ N(0, Q)
     r"|[\w.]+\.(?:append|extend|backward|zero_grad)\(|print\("  # of a program
 )
+SAMPLED = re.compile(r"\s*(?P<state>\\?[^\W\d_]+)\s*[_\[(][^=+*~∼]{1,20}?(?:~|∼|\\sim(?![a-zA-Z]))")
 NO_LETTERS = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")  # words in writings without spaces
 MOST_REMARKS = 8
 PLAIN = frozenset(words("sum mean step dot norm sign identity"))
@@ -60,6 +61,8 @@ def equations_of(source: Source, pieces: list[Line], expression: bool = False) -
     for piece in pieces:
         assigned(piece)
     page = Page(source, pieces)
+    for piece in pieces:
+        page.refuse_samples(piece)
     words = next((piece for piece in pieces if not page.equations and page.only_prose(piece.tokens)), None)
     if words and not expression:
         hint = "write what each value equals, as in h[t] = tanh(W x[t])"
@@ -183,6 +186,21 @@ class Page:
                 f"the text speaks of a {said[0].lower()}, and convolutions are not known here",
                 star,
                 "leave the word out if * is a product of entries, or write W @ x for a kernel of one place",
+            )
+
+    def refuse_samples(self, piece: Line) -> None:
+        """`h_t \\sim N(W h_{t-1}, Q)` computes a state by a draw; `w_t \\sim N(0, Q)` only says what the noise is."""
+        text = self.source.text[piece.tokens[0].start : piece.tokens[-1].stop]
+        drawn = OTHER_LINES.match(text) and SAMPLED.match(text)
+        if not drawn:
+            return
+        state = drawn["state"]
+        if re.search(rf"(?<![\w\\]){re.escape(state)}\s*[_\[(]", text[drawn.end() :]):
+            sign = next(t for t in piece.tokens if self.source.text[t.start : t.stop] in ("~", "∼", r"\sim"))
+            raise self.source.error(
+                f"{sign.text} draws a sample, and a recurrence computes its values",
+                sign,
+                f"write {state}[t] = W {state}[t-1] + S e[t], with the noise e[t] as an input",
             )
 
     def starlike(self, token: Token) -> bool:

@@ -523,7 +523,7 @@ class _Solver:
             if whole.root().value is None or any(p.root().value is None for p in parts):
                 raise BPTTError(
                     f"the sizes of this stack cannot be found ({place[0]})",
-                    "give sizes, such as sizes={'h': 3}",
+                    "give sizes, as in unroll(T, sizes={'h': 3})",
                     text=self.text if place[1] else None,
                     span=place[1],
                 )
