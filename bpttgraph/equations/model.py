@@ -11,6 +11,7 @@ states read at `[t+1]`, backwards. A group of equations that would need both is 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,8 +24,9 @@ from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
 from .meaning import counted, understand
 from .syntax import Binary, Call, Equation, Expr, Name, Program, Reduce
+from .text import brief
 from .totals import steps_of, summands, together
-from .trees import calls, children, names_in
+from .trees import calls, children, names_in, rebuild
 
 if TYPE_CHECKING:
     from ..core.variables import VariableGraph
@@ -90,6 +92,15 @@ class Recurrence:
             close = get_close_matches(name, FUNCTIONS, n=1, cutoff=0.75)
             if close:
                 notes.append(f"{name} is not a known function and stays abstract; did you mean {close[0]}?")
+        same: dict[str, Definition] = {}
+        for d in self.definitions:
+            if isinstance(d.right, Call) and d.right.function in self.abstract and len(d.bases) == 1:
+                first = same.setdefault(brief(d.right), d)
+                if first is not d and first.bases != d.bases:
+                    left = f"{first.bases[0]} and {d.bases[0]}"
+                    notes.append(f"{left} are both {d.right.function}(…) of the same values: "
+                                 f"write [{'; '.join(brief(x.equation.left[0]) for x in (first, d))}] = … "
+                                 "for one function with two values")  # fmt: skip
         self._said = tuple(notes)
 
     @cached_property
@@ -192,13 +203,29 @@ class Recurrence:
                     other = table[place]
                     raise BPTTError(
                         f"{base} is defined twice: in line {other.equation.span.line} ({other.text}) and here",
-                        "keep one of the two equations, or rename one of the variables",
+                        self._change(other, d) or "keep one of the two equations, or rename one of the variables",
                         text=self.text,
                         span=d.equation.span,
                     )
                 table[place] = d
         self.defined = {*self.every, *(base for base, _, _ in self.fixed)}
         self._top = {b for d in self.definitions if d.block is None for b in d.bases}
+
+    def _change(self, first: Definition, second: Definition) -> str | None:
+        """What to write for `h_t = tanh(…)` and then `h_t = o_t * h_t`: the first value has a name of its own."""
+        old = second.equation.left[0]
+        read = [n for n, _ in names_in(second.right) if (n.name, n.block, n.index) == (old.name, old.block, old.index)]
+        if len(second.bases) > 1 or len(first.bases) > 1 or not read:
+            return None
+        taken = {n.name for d in self.definitions for n, _ in names_in(d.right)}
+        taken |= {n.name for d in self.definitions for n in d.equation.left}
+        new = next((a for a in "abcdgmpqrsuvz" if a not in taken), f"{old.name}_1")
+        right = rebuild(second.right, lambda x: replace(x, name=new) if x in read and isinstance(x, Name) else x)
+        return (
+            f"line {second.equation.span.line} changes the {brief(old)} of line {first.equation.span.line}: "
+            f"give that value a name of its own, {brief(replace(old, name=new))} = {brief(first.right)}, "
+            f"and write {brief(old)} = {brief(right)}"
+        )
 
     def _classify(self, notes: list[str]) -> None:
         offsets: dict[str, list[tuple[Name, Definition, int | None]]] = {}

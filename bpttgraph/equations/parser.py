@@ -642,6 +642,8 @@ def equation(reader: Reader, line: Line) -> Equation:
             tokens[0],
             "write the Euler step of it, such as h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))",
         )
+    if [token.kind for token in tokens[: place - 1]] == ["name"] and tokens[place - 1].kind in ("+", "-", "*"):
+        refuse_changes(reader, line, tokens, place)
     turned = [token.kind for token in tokens[:place]] == ["name", "ᵀ"]  # h_t^T = x_t^T W
     left = left_side(source, tokens[: place - turned], tokens[place], tokens[place + 1 :])
     if tokens[place + 1].kind == "=":
@@ -681,6 +683,30 @@ def _primed(source: Source, left: list[Token], right: list[Token]) -> bool:
     return "(" in written and any(other.name == name.name.rstrip("'") for other in same)
 
 
+def refuse_changes(reader: Reader, line: Line, tokens: list[Token], place: int) -> None:
+    """`h_t += W x_t` after `h_t = …`.
+
+    Raises:
+        BPTTError: an earlier line says what the name is; with the one equation that both lines make.
+    """
+    name, sign = tokens[0].name, tokens[place - 1]
+    for other in reader.lines:
+        if other is line or name is None:
+            return
+        head = other.tokens[:2]
+        if [token.kind for token in head] == ["name", "="] and brief(head[0].name or name) == brief(name):
+            value = Parser(reader, other, derivatives(other)[2:]).whole()
+            change = Parser(reader, line, tokens[place + 1 :]).whole()
+            whole = Binary({"+": "+", "-": "-", "*": "*"}[sign.kind], value, change, value.span)
+            row = reader.source.span(head[0].start, head[0].stop).line
+            advice = {"+": "add to it", "-": "take from it", "*": "multiply it"}[sign.kind]
+            raise reader.source.error(
+                f"no {sign.kind}= here: {brief(name)} has a value from line {row}",
+                sign,
+                f"{advice} there: {brief(name)} = {brief(whole)}",
+            )
+
+
 def several(names: list[Name], right: list[Token]) -> str:
     """What to write for `h_t, c_t = LSTM(x_t, …)`."""
     lefts = [brief(name) for name in names]
@@ -715,6 +741,8 @@ def left_side(source: Source, tokens: list[Token], equals: Token, right: list[To
             base = names[0].name
             said = f"{base}[t] = {base}[t-1] {kinds[-1]} …" if names[0].index else f"{base} = sum_t …"
             hint = f"no {kinds[-1]}= here: write {said}"
+        if names and kinds[-1] == "*" and names[0].index:
+            hint = f"no *= here: write {names[0].name}[t] = {names[0].name}[t-1] * (…)"
         if "," in kinds and count > 1:
             hint = several(names, right)
         swapped = right[0].name if [t.kind for t in right] == ["name", "end"] else None

@@ -67,8 +67,8 @@ def equations_of(source: Source, pieces: list[Line], expression: bool = False) -
     if words and not expression:
         hint = "write what each value equals, as in h[t] = tanh(W x[t])"
         raise source.error("these are words and no equation: there is no '='", words.tokens[0], hint)
-    page.refuse_convolutions(pieces)
     lines = page.without_prose(page.blocks([part for piece in pieces for part in page.apart(piece)]))
+    page.refuse_convolutions(lines)
     lines = page.joined(lines)
     for line in lines:
         if line.tokens:

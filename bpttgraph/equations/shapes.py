@@ -521,6 +521,14 @@ class _Solver:
                 self.add_up()
         for whole, parts, place in self.sums:
             if whole.root().value is None or any(p.root().value is None for p in parts):
+                if any(p.root() is whole.root() for p in parts):
+                    raise BPTTError(
+                        f"no sizes fit: a stack is longer than each of its parts, and here it must have "
+                        f"as many entries as one of them ({place[0]})",
+                        "give the matrix before the stack, or what is added to it, a name that stands nowhere else",
+                        text=self.text if place[1] else None,
+                        span=place[1],
+                    )
                 raise BPTTError(
                     f"the sizes of this stack cannot be found ({place[0]})",
                     "give sizes, as in unroll(T, sizes={'h': 3})",

@@ -81,6 +81,41 @@ SLIPS = [  # a text, what its refusal says, what its hint says, the text that th
     ),
     ("h t = tanh(W h t−1 + U x t)", "the left side", "a PDF lost the subscript: write h[t]", WANTED, WANTED),
     (
+        "h_t = tanh(h_{t-1})\nh_t += W x_t",
+        "no += here: h[t] has a value from line 1",
+        "add to it there: h[t] = tanh(h[t-1]) + W x[t]",
+        "h[t] = tanh(h[t-1]) + W x[t]",
+        "h_t = tanh(h_{t-1}) + W x_t",
+    ),
+    (
+        "h_t = h_{t-1} + x_t\nh_t *= o_t + 1",
+        "no *= here: h[t] has a value from line 1",
+        "multiply it there: h[t] = (h[t-1] + x[t]) * (o[t] + 1)",
+        "h[t] = (h[t-1] + x[t]) * (o[t] + 1)",
+        "h_t = (h_{t-1} + x_t) * (o_t + 1)",
+    ),
+    (
+        "h_t += W x_t",
+        "the left side must be one name",
+        "no += here: write h[t] = h[t-1] + …",
+        "h[t] = h[t-1] + W x_t",
+        "h_t = h_{t-1} + W x_t",
+    ),
+    (
+        "h_t = tanh(h_{t-1} + a x_t)\nh_t = o_t * h_t",
+        "h is defined twice",
+        "give that value a name of its own, b[t] = tanh(h[t-1] + a x[t]), and write h[t] = o[t] * b[t]",
+        "b[t] = tanh(h[t-1] + a x[t])\nh[t] = o[t] * b[t]",
+        "b_t = tanh(h_{t-1} + a x_t)\nh_t = o_t * b_t",
+    ),
+    (
+        "h_t = tanh(W [h_{t-1}; x_t] + W x_t)",
+        "no sizes fit",
+        "a name that stands nowhere else",
+        "h_t = tanh(W [h_{t-1}; x_t] + V x_t)",
+        "h[t] = tanh(W [h[t-1]; x[t]] + V x[t])",
+    ),
+    (
         r"h_t \sim \mathcal{N}(W h_{t-1}, \Sigma)",
         r"\sim draws a sample",
         "write h[t] = W h[t-1] + S e[t], with the noise e[t] as an input",
@@ -115,6 +150,27 @@ def test_given_noise_is_no_sample_of_a_state():
 def test_no_best_place_is_chosen():
     with pytest.raises(bg.BPTTError, match=r"\\arg\\max and \\arg\\min choose a place"):
         bg.recurrence("y_t = \\arg\\max_k (V h_t)_k\nh_t = \\tanh(W h_{t-1} + U y_{t-1})")
+
+
+@pytest.mark.parametrize(
+    "words", ["Here * is not a convolution.\n{}", "{} where * denotes the convolution", "No convolution is used. {}"]
+)
+def test_a_convolution_that_no_equation_uses_is_only_a_word(words):
+    found = bg.recurrence(words.format("h_t = tanh(W h_{t-1} + U x_t)"))
+    assert found.reading == bg.recurrence(WANTED).reading
+
+
+@pytest.mark.parametrize("words", ["Here * is the convolution.\n{}", "{} where * denotes the convolution"])
+def test_a_convolution_in_an_equation_is_refused(words):
+    with pytest.raises(bg.BPTTError, match="the text speaks of a convolution"):
+        bg.recurrence(words.format("h_t = tanh(W * h_{t-1} + U * x_t)"))
+
+
+def test_one_function_with_two_values_is_suspected():
+    both = bg.recurrence("h_t = F(x_t, h_{t-1}, c_{t-1})\nc_t = F(x_t, h_{t-1}, c_{t-1})")
+    assert any("h and c are both F(…) of the same values" in str(note) for note in both.notes)
+    apart = bg.recurrence("h_t = F(x_t, h_{t-1}, c_{t-1})\nc_t = G(x_t, h_{t-1}, c_{t-1})")
+    assert not any("same values" in str(note) for note in apart.notes)
 
 
 class TestLet:
