@@ -13,6 +13,7 @@ from ..errors import BPTTError, expect
 from .bars import plain_brackets
 from .choices import chosen
 from .code import plain
+from .conditions import refuse_conditions
 from .counts import without_counts
 from .custom import PLAIN, Custom
 from .given import given_functions
@@ -74,6 +75,7 @@ class Reader:
         self.notes += notes
         tokens, notes = chosen(self.source, tokens)
         self.notes += notes
+        refuse_conditions(self.source, tokens)
         tokens, notes = settled(self.source, tokens)
         self.notes += notes
         self.lines, notes = equations_of(self.source, cut(self.source, tokens), expression)

@@ -65,7 +65,7 @@ REFUSED = {
     "h_t = [0 1; 1 0] h_{t-1} + x_t": "a matrix written out entry by entry",
     "h_t = [a b; c d] h_{t-1} + x_t": "a matrix written out entry by entry",
     "x'(t) = A x(t) + B u(t)": "a differential equation has no steps",
-    "h[t] = h[t-1] if m[t] else x[t]": "a choice by a condition",
+    "h[t] = h[t-1] if m[t] else x[t]": "is a condition",
     "h = z o h_prev + (1 - z) o x\nz = sigmoid(W x)": "o between two operands",
 }
 
