@@ -90,6 +90,7 @@ _ROW = r"^[ \t]*\|(?=.*\|.*\|).*\|[ \t]*$"
 # Looking for the first thing that a text does not contain costs nothing more than reading it once.
 _WIDE = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | str.maketrans("。、", ".,")
 _RULES: list[tuple[re.Pattern[str], Callable[[re.Match[str]], str], str | None]] = [
+    (re.compile(r"(?:^[ \t]*|(?<=[ \t]))#(?![0-9]|[ \t]*<math).*$", re.M), _blank, None),  # a comment
     (re.compile(r"[\xad\u200c-\u200f\u2060-\u2064\ufe0e\ufe0f]"), _blank, None),
     (re.compile(r"^[ \t>]*(?:```|~~~)[^`\n]*$", re.M), _blank, None),
     (re.compile(r"^[ \t]*(?:\.\. +math::|:(?:label|nowrap|name):.*$)", re.M), _blank, None),

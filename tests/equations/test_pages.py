@@ -11,6 +11,7 @@ import time
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
+import bpttgraph as bg
 from bpttgraph.equations.language import parse
 from bpttgraph.equations.ranges import without_ranges
 from bpttgraph.equations.text import show
@@ -167,7 +168,7 @@ def test_the_text_may_say_what_a_function_is() -> None:
 REFUSED = [
     ("The loss went down after ten epochs.", "no '='", 1, 0),
     ("import numpy as np\nprint('hello')", "no '='", 1, 0),
-    (f"{H}, where W * x is a convolution: W * x", "convolution", 1, None),
+    (f"{H}, where W * x is a convolution", "convolution", 1, None),
     (r"\newcommand{\f}[2]{#1 + #2} h_t = \f{a}{b}", r"macro \f has arguments", 1, 0),
     (r"h_t = \begin{bmatrix} A & B \\ C & D \end{bmatrix}", "several rows and columns", 1, 6),
     (r"h_t = \begin{bmatrix} A & B \\ C \end{bmatrix} x_t", "different lengths", 1, 6),
@@ -282,3 +283,11 @@ def test_long_texts_of_marks_answer_soon(piece: str) -> None:
             parse("y = x\n" + piece * (size // len(piece)))
         # Ten times what it takes: a quadratic reading takes hundreds of times as long.
         assert time.perf_counter() - start < 10
+
+
+@pytest.mark.parametrize(
+    "inside", ["title: `| x ]", "title: '>]]>&$`|", "see `h_t` (1) | [", '#panic("no") `r` ]) /* é ⊙']
+)
+def test_nothing_in_a_comment_is_read(inside: str) -> None:
+    rec = bg.recurrence(f"# {inside}\nh[t] = tanh(W h[t-1] + x[t])")
+    assert rec.reading.startswith("h[t] = tanh(W @ h[t-1] + x[t])\n") and rec.notes == ()
