@@ -168,7 +168,7 @@ def test_the_text_may_say_what_a_function_is() -> None:
 REFUSED = [
     ("The loss went down after ten epochs.", "no '='", 1, 0),
     ("import numpy as np\nprint('hello')", "no '='", 1, 0),
-    (f"{H}, where W * x is a convolution", "convolution", 1, None),
+    (r"h_t = \tanh(W * h_{t-1}), where * is a convolution", "convolution", 1, None),
     (r"\newcommand{\f}[2]{#1 + #2} h_t = \f{a}{b}", r"macro \f has arguments", 1, 0),
     (r"h_t = \begin{bmatrix} A & B \\ C & D \end{bmatrix}", "several rows and columns", 1, 6),
     (r"h_t = \begin{bmatrix} A & B \\ C \end{bmatrix} x_t", "different lengths", 1, 6),
