@@ -88,10 +88,19 @@ def test_what_is_printed() -> None:
     assert g.at(steps=3).unrolled.recurrence is rec
 
 
-def test_a_parameter_called_t_is_no_length() -> None:
-    """`range(1, T + 1)` counts steps, whatever the equations call T."""
+def test_t_in_a_total_is_the_number_of_steps() -> None:
+    """Then no one formula holds for every number of steps, and that is said; for a given number it is that number."""
     rec = bg.recurrence("h[t] = tanh(w*h[t-1] + x[t]); J = tanh((sum_t h[t]) / T)")
-    assert "for t in range(1, T + 1)" in rec.derive("w").code()
+    assert rec.parameters == ("w",)
+    with pytest.raises(bg.BPTTError, match="contains the number of steps T"):
+        rec.derive("w").code()
+    u = rec.unroll(4)
+    run = u.run(data := u.instance(seed=1))
+    h, total = np.zeros_like(run.values["h[1]"]) + data["h[0]"], 0.0
+    for t in range(4):
+        h = np.tanh(data["w"] * h + data["x"][t])
+        total = total + h
+    assert np.allclose(run.loss, np.tanh(total / 4).sum(), rtol=1e-12)
 
 
 def test_what_a_product_of_all_steps_passes_back_is_still_refused() -> None:

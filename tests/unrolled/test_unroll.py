@@ -382,7 +382,7 @@ def test_a_state_before_step_0_may_stay_data_and_may_be_read_anywhere() -> None:
     u = bg.recurrence("h[t] = tanh(W h[t-1] + V h[t-2]); E[t] = dot(h[t], h[-1]); h[0] = 0").unroll(3)
     assert [k for k in u.instance() if k.startswith("h[")] == ["h[-1]"]
     assert_gradients(u, u.instance(seed=1))
-    assert "h" in bg.recurrence("h_t = W^{-1} h_{t-1}").states  # a power, no step
+    assert "h" in bg.recurrence("h_t = \\alpha^{-1} h_{t-1}").states  # a power, no step
 
 
 def test_the_first_step_of_an_input_can_be_given() -> None:
