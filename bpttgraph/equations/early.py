@@ -32,13 +32,22 @@ def checked(rec: Recurrence) -> Recurrence:
         changed = _with_norms(rec)
         if changed is not rec:
             return checked(changed)
-        try:
-            infer_shapes(rec, 1)
-        except BPTTError:
-            raise error from None
-        return rec  # sizes may mend it: the notes say what contradicts what
+        if _mended_by_sizes(rec):
+            return rec  # the notes say what contradicts what
+        raise error
     explicit(rec, rec.definitions, shapes, constants)
     return rec
+
+
+def _mended_by_sizes(rec: Recurrence) -> bool:
+    """Whether sizes could bring the shapes together: as numbers all over, or where a habit set them apart."""
+    for sizes, forced in ((1, False), (None, True)):
+        try:
+            infer_shapes(rec, sizes, forced=forced)
+            return True
+        except BPTTError:
+            continue
+    return False
 
 
 def _with_norms(rec: Recurrence) -> Recurrence:

@@ -29,9 +29,12 @@ _MAX_STEPS = 1_000_000
 
 
 def infer_shapes(
-    rec: Recurrence, sizes: Mapping[str, Any] | int | None, extra: list[Definition] | None = None
+    rec: Recurrence,
+    sizes: Mapping[str, Any] | int | None,
+    extra: list[Definition] | None = None,
+    forced: bool = False,
 ) -> tuple[dict[str, tuple[int, ...]], dict[int, tuple[int, ...]]]:
-    """The shape of every name of a recurrence, and of the constants in it by their `id`."""
+    """The shape of every name of a recurrence, and of the constants in it by their `id`; `forced` as for `infer`."""
     equations: list[tuple[list[str], Expr, Callable[[Name], str], str]] = []
     for d in [*rec.definitions, *(extra or [])]:
         equations.append((list(d.bases), d.right, partial(_key, rec, d.block), d.text))
@@ -40,7 +43,7 @@ def infer_shapes(
     scalars = {*([total] if total else []), *(() if rec.sums_outputs else rec.losses)}
     vectors = [n for n in names if n in rec.inputs or n in rec.defined]
     habits = Habits(rec.rows, matrices((d.equation.left, d.right) for d in rec.definitions))
-    return infer(equations, rec.text, sizes, scalars, vectors, names, habits)
+    return infer(equations, rec.text, sizes, scalars, vectors, names, habits, forced)
 
 
 def explicit(

@@ -593,6 +593,7 @@ def infer(
     vectors: list[str],
     names: list[str],
     habits: Habits,
+    forced: bool = False,
 ) -> tuple[dict[str, tuple[int, ...]], dict[int, tuple[int, ...]]]:
     """The shape of every name, and by their `id` of constants that have one and of products that must be numbers.
 
@@ -603,6 +604,7 @@ def infer(
             otherwise.
         names: all names, in order; sizes that nobody gave are handed out in this order.
         habits: whether a plain vector is a row, and which names with a step are matrices.
+        forced: only whether the equations contradict each other in every shape, without any habit; nothing is returned.
     """
     stacks = any(len(left) > 1 or _has_stack(right) for left, right, _, _ in equations)
     if isinstance(sizes, int):
@@ -636,6 +638,10 @@ def infer(
             solver.same(solver.name(left[0]), shape, (here, right.span))
         else:
             solver.unpacked(shape, [solver.name(n) for n in left], (here, right.span))
+    if forced:
+        solver.guesses = []
+        solver.settle()
+        return {}, {}
     late = _late(equations, habits)
     for name in names:
         if name in ("Δt", "δt", "dt") and name not in vectors:  # the width of a step

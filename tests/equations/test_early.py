@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import bpttgraph as bg
@@ -60,3 +61,15 @@ def test_a_state_that_no_line_defines_is_a_slip() -> None:
 def test_the_width_of_a_step_is_a_number(width: str) -> None:
     rec = bg.recurrence(f"h[t+1] = h[t] + {width} * (-h[t] + tanh(W h[t]))")
     assert f"{width}: parameter, number" in rec.reading
+
+
+def test_what_given_sizes_mend_is_no_contradiction() -> None:
+    """A state that the sizes make a matrix: by habit it is a vector, and then nothing fits."""
+    rec = bg.recurrence(
+        "z[t] = U [z[t-1]; a]; h[t] = sin(h[t-1] V + (A V - (D x[t]) - A)); E[t] = sum(h[t]) + sum(z[t])"
+    )
+    u = rec.unroll(2, sizes={"h": (3, 2), "V": (2, 2), "A": (3, 2), "D": (3, 2), "x": (2, 2), "z": 3, "a": 3})
+    data = dict(u.instance(seed=1))
+    h = data["h[0]"]
+    h = np.sin(h @ data["V"] + data["A"] @ data["V"] - data["D"] @ data["x"][0] - data["A"])
+    assert np.allclose(u.run(data).values["h[1]"], h, rtol=1e-13)
