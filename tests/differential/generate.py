@@ -57,7 +57,7 @@ class Generator:
         self.once: list[str] = []
         self.in_once = False
         self.letters = iter(["W", "U", "V", "A", "D", "F", "G", "K", "M", "N", "P", "Q", "R", "B", "S", "X"])
-        self.small = iter(["b", "a", "d", "w", "v", "p", "q", "e", "a1", "b1", "a2", "b2", "a3", "b3", "a4", "b4"])
+        self.small = iter(["b", "a", "d", "w", "v", "p", "q", "g1", "a1", "b1", "a2", "b2", "a3", "b3", "a4", "b4"])
 
     # -- names and leaves ----------------------------------------------------------------------------------------------
 

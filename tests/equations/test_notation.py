@@ -87,7 +87,7 @@ REFUSED = {
     "h_t = tanh(x_t)\ns_i = tanh(s_{i-1})\nh_t = h_{t-1}": "both t and i count steps",
     "h_t = W x_t y_t = V h_t": "a second '='",
     "h_n = h_{n-1} + x_t": "both n and t count steps",
-    "h_t == x_t": "an operand is missing",
+    "h_t == x_t": "==",
     "==": "the left side is missing",
 }  # fmt: skip
 

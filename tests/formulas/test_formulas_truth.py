@@ -16,6 +16,8 @@ from bpttgraph.derive.evaluate import matrix_value
 from bpttgraph.derive.levels import Known, shaped
 from bpttgraph.derive.recursion import names_of
 from bpttgraph.errors import BPTTError
+from bpttgraph.formulas.expr import BigSum
+from bpttgraph.formulas.steps import fill
 
 Data = dict[str, Any]
 LEVELS = ("chain", "local", "matrix", "elements")
@@ -252,6 +254,12 @@ def recursions_value(g: Any, u: Any, run: Any) -> Any:
     terms, known = g.instantiate(u.steps[None]), Known(run, u.vgraph.variables)
     dims = {r.key: r.dims for r in g.recursions if r.kind != "gradient"}
     known.made["T"] = u.steps[None]
+    for r in g.recursions:
+        if r.kind == "value":  # a sum with a name, from the values of the forward pass
+            (whole,) = r.terms
+            assert isinstance(whole, BigSum)
+            steps = range(1, u.steps[None] + 1)
+            known.made[r.key] = sum(matrix_value(fill(whole.body, {"t": t, "T": len(steps)}), known) for t in steps)
 
     def value(name: str, shape: tuple[int, ...]) -> Any:
         total = np.zeros(shape or (1, 1)) if len(shape) != 1 else np.zeros((*shape, 1))

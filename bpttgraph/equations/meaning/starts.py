@@ -32,9 +32,9 @@ def first_states(program: Program) -> Program:
     moved: dict[str, int] = {}
     for base, steps in given.items():
         found = reads.get(base, [])
-        first = 1 + min((index.offset for index in found if index.variable == "t"), default=0)
-        if all(index.variable == "t" for index in found) and min(steps) < first <= every[base]:
-            moved[base] = first - min(steps)
+        first = min((index.offset for index in found), default=-1)
+        if steps == [0] and every[base] == 1 and first == 0 and all(index.variable == "t" for index in found):
+            moved[base] = 1
     if not moved:
         return program
     notes: list[Note] = []

@@ -87,7 +87,9 @@ def openness(truth: Truth, g: Given) -> str:
         >>> openness(truth, Given("b_y", truth.value("b_y"))), openness(truth, Given("b_h", truth.value("b_h")))[:23]
         ('', 'rounding alone may move')
     """
-    return swamped(truth.scale(g.name), truth.radius(g.name, g.unit))
+    # the loss itself has no path, and its gradient is 1
+    there = np.maximum(truth.scale(g.name), np.abs(truth.value(g.name)))
+    return swamped(there, truth.radius(g.name, g.unit))
 
 
 def digits_apart(truth: Truth, g: Given) -> float:
