@@ -8,8 +8,9 @@ on the number of the step beyond that is refused: the recurrence would be anothe
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from ..errors import BPTTError
 from .latex import Source, Token, words
@@ -25,9 +26,11 @@ OR_EQUAL = {r"\geq": True, r"\ge": True, r"\geqslant": True, "≥": True, "⩾":
 COMPARISONS = GREATER | OR_EQUAL
 PERIODIC = frozenset(words(r"\bmod \mod \pmod mod even odd"))
 BEGIN = re.compile(r"\\begin\s*\{[dr]*cases\*?\}|\\begin\s*\{array\}")
-WORDS = frozenset(words("if for when where while with and"))
+WORDS = frozenset(words("if for when where while with"))
+AND, OR = frozenset(words(r"and \land \wedge ∧ &&")), frozenset(words(r"or \lor \vee ∨ ||"))
 REST = frozenset(words("otherwise else other elsewhere"))
 INDICATORS = ("1", "𝟙")
+MAX_DEPTH = 8
 
 
 def chosen(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]:
@@ -43,8 +46,8 @@ def chosen(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]
 
 
 class _Choices:
-    def __init__(self, source: Source, tokens: list[Token]) -> None:
-        self.source, self.tokens = source, _or_equal(tokens)
+    def __init__(self, source: Source, tokens: list[Token], depth: int = 0) -> None:
+        self.source, self.tokens, self.depth = source, _or_equal(tokens), depth
         self.ends, self.signs = _brackets(self.tokens)
         self.made: list[Token] = []
         self.notes: list[Note] = []
@@ -79,9 +82,9 @@ class _Choices:
 
     def cases(self, at: int) -> int:
         """Write the environment that begins here; the place after it, or `at` if it is no choice."""
-        end = self.end(at)
-        rows = [self.row(tokens) for tokens in _split(self.tokens[at + 1 : end], ("break", ";", "newline")) if tokens]
-        opening = self.tokens[at]
+        end, opening = self.end(at), self.tokens[at]
+        inside = self.inner(self.tokens[at + 1 : end], opening)
+        rows = [self.row(tokens) for tokens in _split(inside, ("break", ";", "newline")) if tokens]
         letters = self.letters()
         conditions = [condition for _, condition in rows if condition is not None]
         if opening.kind == "[":  # a matrix, unless something in it is a condition
@@ -95,9 +98,22 @@ class _Choices:
             self.say(opening)
         return end + 1
 
+    def inner(self, tokens: list[Token], opening: Token) -> list[Token]:
+        """What stands in an environment, the choices in it written as sums."""
+        if not any(BEGIN.match(t.text) for t in tokens):
+            return tokens
+        if self.depth >= MAX_DEPTH:
+            raise self.source.error(
+                f"choices stand in choices more than {MAX_DEPTH} deep", opening, "give some of them a name and a line"
+            )
+        within = _Choices(self.source, tokens, self.depth + 1)
+        return within.run()
+
     def row(self, tokens: list[Token]) -> tuple[list[Token], list[Token] | None]:
         """A value, and its condition without the words around it; empty for "otherwise", None if there is none."""
-        place = next((i for i, t in enumerate(tokens) if i and (t.text in WORDS | REST or self.edge(tokens, i))), None)
+        levels = accumulate((t.kind in OPENING) - (t.kind in CLOSING) for t in tokens)
+        flat = [i for i, level in enumerate(levels) if i and level == (tokens[i].kind in OPENING)]
+        place = next((i for i in flat if tokens[i].text in WORDS | REST or self.edge(tokens, i)), None)
         if place is None:
             return _bare(tokens), None
         condition = [t for t in tokens[place:] if t.text not in WORDS | {"&"}]
@@ -175,13 +191,27 @@ class _Choices:
         return result + self.put(" ".join(")" * depth), opening)
 
     def holds(self, condition: Sequence[Token]) -> list[Token]:
-        """1 where a condition holds, else 0."""
+        """1 where a condition holds, else 0: `a and b` is a product, `a or b` is 1 − (1 − a) (1 − b)."""
+        while condition and condition[0].kind in OPENING and _whole(condition):
+            condition = condition[1:-1]
+        either, first = _split(condition, OR), condition[0] if condition else self.tokens[0]
+        if len(either) > 1:
+            result = self.put("( 1", first)
+            for i, part in enumerate(either):
+                result += [*self.put("* ( 1 -" if i else "- ( 1 -", first), *self.holds(part), *self.put(")", first)]
+            return [*result, *self.put(")", first)]
+        both = _split(condition, AND)
+        if len(both) > 1:
+            result = self.put("(", first)
+            for i, part in enumerate(both):
+                result += [*(self.put("*", first) if i else []), *self.holds(part)]
+            return [*result, *self.put(")", first)]
         places = _comparisons(condition)
         if len(places) != 1 or not 0 < places[0] < len(condition) - 1:
-            first = condition[0] if condition else self.tokens[0]
-            raise self.source.error(
-                "this condition of the cases cannot be read", first, "compare two values, as in u_t > θ"
-            )
+            equal = next((i for i, t in enumerate(condition) if t.kind == "="), 0)
+            value = self.source.text[first.start : condition[equal - 1].stop] if equal else "u_t"
+            hint = f"for a value of 0 and 1 compare {value} > 0.5" if equal else "compare two values, as in u_t > θ"
+            raise self.source.error("this condition of the cases cannot be read", first, hint)
         sign = condition[places[0]]
         left, right = condition[: places[0]], condition[places[0] + 1 :]
         greater, strict = COMPARISONS[sign.text], sign.text in GREATER
@@ -279,6 +309,12 @@ def _comparisons(tokens: Sequence[Token]) -> list[int]:
     return found
 
 
+def _whole(tokens: Sequence[Token]) -> bool:
+    """Whether the bracket at the beginning closes at the end."""
+    levels = list(accumulate((t.kind in OPENING) - (t.kind in CLOSING) for t in tokens))
+    return levels.index(0) == len(tokens) - 1 if 0 in levels else False
+
+
 def _bare(tokens: list[Token]) -> list[Token]:
     """Tokens without the punctuation at their end."""
     while tokens and tokens[-1].kind in (",", ".", ";", "newline"):
@@ -286,13 +322,15 @@ def _bare(tokens: list[Token]) -> list[Token]:
     return tokens
 
 
-def _split(tokens: list[Token], kinds: tuple[str, ...]) -> list[list[Token]]:
-    """The parts between tokens of some kinds, outside brackets."""
+def _split(tokens: Sequence[Token], signs: Collection[str]) -> list[list[Token]]:
+    """The parts between tokens of some kinds or texts, outside brackets and inner cases."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
-        depth += (token.kind in OPENING) - (token.kind in CLOSING)
-        if token.kind in kinds and depth == 0:
+        depth += (token.kind in OPENING or token.text.startswith("\\begin")) - (
+            token.kind in CLOSING or token.text.startswith("\\end")
+        )
+        if depth == 0 and (token.kind in signs or token.text.strip() in signs):
             parts.append([])
         else:
             parts[-1].append(token)

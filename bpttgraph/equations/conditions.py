@@ -91,7 +91,8 @@ def _holds(source: Source, condition: list[Token]) -> bool:
     left, sign, right = condition[: signs[0]], condition[signs[0]], condition[signs[-1] + 1 :]
     if len(left) == 1 and len(right) == 1 and sign.kind != "=":
         from_start = COMPARISONS.get(sign.text, False) and right[0].kind == "number"
-        return not (from_start or right[0].text in ("T", "N"))
+        to_the_end = right[0].text in ("T", "N") and sign.text not in ("<", r"\lt")  # t < T leaves out the last step
+        return not (from_start or to_the_end)
     initial = [t.text for t in left if t.kind not in OPENS + CLOSES]
     formula = len(right) > 6 or any(t.kind == "(" for t in right)  # if h_t = tanh(…), then y_t = V h_t
     return not (sign.kind == "=" and (initial[-1:] == ["0"] or formula))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import unicodedata
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -16,6 +15,7 @@ from .code import plain
 from .conditions import refuse_conditions
 from .counts import without_counts
 from .custom import PLAIN, Custom
+from .euler import differential, euler_steps
 from .given import given_functions
 from .glued import cut_products
 from .joins import settled
@@ -638,12 +638,9 @@ def equation(reader: Reader, line: Line) -> Equation:
         if not (isinstance(bare, Call) and name and bare.function == name.name and name.name[0].isupper()):
             raise source.error("expected '=' in this equation", tokens[-2], "write name = expression")
         return Equation((Name(name.name, None, name.span),), bare, span, text, line.block)
-    if differential(tokens[:place], tokens[place:]) or _primed(source, tokens[:place], tokens[place:]):
-        raise source.error(
-            "a derivative by time: a differential equation has no steps",
-            tokens[0],
-            "write the Euler step of it, such as h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))",
-        )
+    if differential(source, tokens[:place], tokens[place:]):
+        hint = euler_steps(reader, reader.lines)
+        raise source.error("a derivative by time: a differential equation has no steps", tokens[0], hint)
     if [token.kind for token in tokens[: place - 1]] == ["name"] and tokens[place - 1].kind in ("+", "-", "*"):
         refuse_changes(reader, line, tokens, place)
     turned = [token.kind for token in tokens[:place]] == ["name", "ᵀ"]  # h_t^T = x_t^T W
@@ -655,34 +652,6 @@ def equation(reader: Reader, line: Line) -> Equation:
     right = Parser(reader, line, tokens[place + 1 :]).whole()
     right = Transposed(right, right.span) if turned else right
     return Equation(left, right, span, text, left[0].block or line.block)
-
-
-def differential(left: list[Token], right: list[Token]) -> bool:
-    """Whether a left side is a derivative by time: `\\dot h`, `τ \\dot h`, `dh/dt`, `\\frac{d}{dt} h`.
-
-    A dot on a name with a step is an accent, unless the name without it stands on the right.
-    """
-    texts = [token.text for token in left]
-    others = {token.text for token in right}
-    for token in left:
-        bare = unicodedata.normalize("NFD", token.text)
-        if token.name and "\u0307" in bare:
-            plain_name = unicodedata.normalize("NFC", bare.replace("\u0307", ""))
-            if not token.name.index or plain_name in others:
-                return True
-    below = ["{", "d", "t", "}"], ["{", "dt", "}"], ["{", "dτ", "}"]
-    fraction = "frac" in texts and any(texts[i : i + len(b)] == b for b in below for i in range(len(texts)))
-    return fraction or "".join(texts).endswith(("/dt", "/dτ", "/∂t"))
-
-
-def _primed(source: Source, left: list[Token], right: list[Token]) -> bool:
-    """`x'(t) = A x(t)`: the derivative of what stands on the right at the same time."""
-    name = left[0].name if len(left) == 1 else None
-    if name is None or name.index is None or not name.name.endswith("'"):
-        return False
-    written = source.text[left[0].start : left[0].stop]
-    same = (t.name for t in right if t.name and t.name.index == name.index)
-    return "(" in written and any(other.name == name.name.rstrip("'") for other in same)
 
 
 def refuse_changes(reader: Reader, line: Line, tokens: list[Token], place: int) -> None:

@@ -18,6 +18,9 @@ from .notes import Note
 __all__ = ["sunken_steps"]
 
 VALUE = re.compile(r"(?!d)[^\W\d_][\u0300-\u036f\u20d0-\u20ff]*t")  # ht, c̃t; dt is a length
+_SUNKEN = re.compile(
+    r"(?<![^\W\d_])((?:[A-Z][^\W\d_]*?)?)((?!d)[^\W\d_][\u0300-\u036f\u20d0-\u20ff]*)t([-−–+]\d+)?(?![\w(\u0300-\u036f])"
+)
 WORDS = {"-": "subtracted", "+": "added"}
 
 
@@ -45,10 +48,23 @@ def sunken_steps(source: Source, lines: list[Line]) -> list[Note]:
                 f"{typed} has two readings: {step}, whose subscript sank to the line, "
                 f"and {token.text} with {number.text} {WORDS[sign.kind]}",
                 token,
-                f"write {step} for the step, with {base}[t] for {base}t everywhere; "
-                f"{token.text} {sign.kind} {number.text} with spaces for the other",
+                f"for steps write {_raised(source.text)}; for the other write {token.text} {sign.kind} {number.text} "
+                "with spaces",
             )
     return notes
+
+
+def _raised(text: str) -> str:
+    """The text with its steps in brackets: `ht = tanh(Wxxt + ht−1)` is h[t] = tanh(Wx x[t] + h[t-1])."""
+
+    def raise_step(m: re.Match[str]) -> str:
+        weight, base, offset = m.groups()
+        step = f"{base}[t{re.sub('[−–]', '-', offset or '')}]"
+        return f"{weight} {step}" if weight else step
+
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    raised = [re.sub(_SUNKEN, raise_step, line) for line in lines]
+    return "; ".join(raised if len("; ".join(raised)) < 400 else [r for r, line in zip(raised, lines) if r != line][:1])
 
 
 def left_values(line: Line) -> Iterator[str]:

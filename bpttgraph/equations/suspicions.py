@@ -177,6 +177,20 @@ def _unread(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
             yield Note.at(f"nothing reads {base}{step}, and no loss depends on it", d.equation.span)
 
 
+def _starts(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """Values for steps so early that no equation reads them: `h[-1] = 0` beside h[t] = tanh(W h[t-1])."""
+    for d in rec.definitions:
+        if d.kind != "fixed" or d.index is None or d.index.variable is not None or d.index.offset > 0:
+            continue
+        step = d.index.offset
+        for base in d.bases:
+            read = [use.name.index for use in uses.get(base, ()) if use.name.index]
+            if not any(i.offset == step if i.variable is None else i.variable != "t" or i.offset < step for i in read):
+                first = min((1 + i.offset for i in read if i.variable == "t"), default=1)
+                begins = f"; steps count from 1, and the first that is read is {base}[{first}]" if first < 1 else ""
+                yield Note.at(f"nothing reads {base}[{step}]{begins}", d.equation.span)
+
+
 def _gates(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     """Outputs of a text without a loss that are made before its state, as gates are, and that nothing reads."""
     carried = [rec.every[state] for state in rec.states if state in rec.every]
@@ -285,6 +299,7 @@ _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _fractions,
     _nothing_is_carried,
     _unread,
+    _starts,
     _gates,
     _given,
     _near,

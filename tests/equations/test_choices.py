@@ -19,6 +19,18 @@ CHOICES = {
     NET + r"h_t = \begin{cases} 2 u_t & u_t > 0.5 \\ u_t & u_t > 0 \\ -u_t & \text{otherwise} \end{cases}": (
         lambda u, x: np.where(u > 0.5, 2 * u, np.where(u > 0, u, -u))
     ),
+    NET + r"h_t = \begin{cases} 2 u_t & u_t > 0 \text{ and } u_t < 0.5 \\ u_t & \text{otherwise} \end{cases}": (
+        lambda u, x: np.where((u > 0) & (u < 0.5), 2 * u, u)
+    ),
+    NET + r"h_t = \begin{cases} 2 u_t & (u_t < 0) \lor (u_t > 0.5) \\ u_t & \text{else} \end{cases}": (
+        lambda u, x: np.where((u < 0) | (u > 0.5), 2 * u, u)
+    ),
+    NET
+    + r"h_t = \begin{cases} \begin{cases} 2 u_t & u_t > 0.5 \\ u_t & \text{else} \end{cases} & u_t > 0 \\ "
+    + r"-u_t & \text{otherwise} \end{cases}": lambda u, x: np.where(u > 0, np.where(u > 0.5, 2 * u, u), -u),
+    NET
+    + r"h_t = \begin{cases} 0.1 u_t & u_t > 0 \\ \begin{cases} -u_t & u_t > -0.5 \\ 3 u_t & \text{else} \end{cases} & "
+    + r"\text{otherwise} \end{cases}": lambda u, x: np.where(u > 0, 0.1 * u, np.where(u > -0.5, -u, 3 * u)),
     NET + r"h_t = u_t \odot \mathbb{1}[u_t > 0.2] + 0.5 u_t": lambda u, x: u * (u > 0.2) + 0.5 * u,
     NET + r"h_t = u_t - u_t \odot \mathbf{1}_{\{u_t \leq 0\}}": lambda u, x: u * (u > 0),
     "u[t] = A @ x[t] + B @ h[t-1]\nh[t] = np.where(u[t] > 0.1, u[t], 0.2 * u[t])": (
@@ -91,3 +103,19 @@ def test_many_cases_stay_linear() -> None:
     rows = r" \\ ".join(f"{i} & u_t > {i}" for i in range(15, 0, -1))
     rec = bg.recurrence(r"u_t = A u_{t-1}, \quad h_t = \begin{cases} " + rows + r" \\ 0 & \text{otherwise} \end{cases}")
     assert rec.outputs == ("h",)
+
+
+def test_cases_in_cases_are_bounded() -> None:
+    text = "u_t"
+    for _ in range(200):
+        text = rf"\begin{{cases}} {text} & u_t > 0 \\ 1 & \text{{else}} \end{{cases}}"
+    with pytest.raises(bg.BPTTError, match="8 deep"):
+        bg.recurrence("u_t = A u_{t-1}, h_t = " + text)
+
+
+def test_equality_of_a_mask_is_refused_with_a_comparison_that_works() -> None:
+    text = r"u_t = A u_{t-1} + x_t, h_t = \begin{cases} u_t & m_t = 1 \\ 0 & \text{else} \end{cases}"
+    with pytest.raises(bg.BPTTError, match="cannot be read") as caught:
+        bg.recurrence(text)
+    assert "compare m_t > 0.5" in caught.value.hint
+    assert "m" in bg.recurrence(text.replace("m_t = 1", "m_t > 0.5")).inputs

@@ -63,6 +63,24 @@ def test_a_step_that_sank_to_the_line_is_refused_with_both_readings(text: str, p
     assert place in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "raised"),
+    [
+        ("ht = tanh(Whhht−1 + Wxhxt)", "h[t] = tanh(Whh @ h[t-1] + Wxh @ x[t])"),
+        (
+            "ht = tanh(W ht−1 + U xt)\nyt = softmax(V ht)",
+            "h[t] = tanh(W @ h[t-1] + U @ x[t])\ny[t] = softmax(V @ h[t])",
+        ),
+        ("ft = σ(Wf xt + Uf ht−1)\nht = ft ∘ ht−1", "f[t] = sigmoid(Wf @ x[t] + Uf @ h[t-1])\nh[t] = f[t] * h[t-1]"),
+    ],
+)
+def test_the_hint_for_sunken_steps_is_the_whole_text_with_its_steps(text: str, raised: str) -> None:
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(text)
+    hint = caught.value.hint.removeprefix("for steps write ").split("; for the other")[0]
+    assert bg.recurrence(hint).reading == bg.recurrence(raised).reading
+
+
 def test_spaces_say_that_one_is_subtracted() -> None:
     rec = bg.recurrence("ht = tanh(W @ xt + ht - 1)")
     assert any("subtracted" in note for note in rec.notes)

@@ -91,7 +91,22 @@ def test_what_belongs_to_no_step_stays(text: str) -> None:
 def test_a_differential_equation_is_refused_with_its_euler_step(left: str) -> None:
     with pytest.raises(bg.BPTTError, match="differential equation") as error:
         bg.recurrence(f"{left} = -h + tanh(W h + U x)")
-    assert "Euler step" in error.value.hint
+    step = "Δt/τ" if "τ" in left or "tau" in left else "Δt"
+    assert error.value.hint == (f"write the Euler step of it, h[t+1] = h[t] + {step} * (-h[t] + tanh(W h[t] + U x[t]))")
+    followed = bg.recurrence(error.value.hint.split("of it, ")[1])
+    assert followed.states == ("h",) and {"W", "U"} <= set(followed.parameters)
+
+
+def test_the_euler_steps_of_several_equations_stand_together() -> None:
+    with pytest.raises(bg.BPTTError) as error:
+        bg.recurrence(r"\tau \dot h = -h + W r \\ r = \tanh(h) \\ \dot a = -a + h")
+    assert error.value.hint.endswith("h[t+1] = h[t] + Δt/τ * (-h[t] + W r[t]) and a[t+1] = a[t] + Δt * (-a[t] + h[t])")
+
+
+def test_where_a_right_side_is_not_read_its_euler_step_is_an_example() -> None:
+    with pytest.raises(bg.BPTTError) as error:
+        bg.recurrence(r"\dot y_i = -y_i + \sum_j w_{ij} \sigma(y_j)")
+    assert "such as" in error.value.hint
 
 
 def test_a_dot_on_a_candidate_is_an_accent() -> None:

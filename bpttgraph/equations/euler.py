@@ -1,0 +1,112 @@
+"""Differential equations: refused, with the Euler step that has the text's own right side."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..errors import BPTTError
+from .latex import Source, Token
+from .lines import Line
+from .syntax import Expr, Index, Name
+from .text import brief
+from .trees import rebuild
+
+if TYPE_CHECKING:
+    from .parser import Reader
+
+__all__ = ["differential", "euler_steps"]
+
+_TIMES = ("dt", "dτ", "∂t", "∂τ")
+_DATA = {"x", "u"}  # what drives a system, where no other equation tells
+
+
+def differential(source: Source, left: list[Token], right: list[Token]) -> bool:
+    """Whether a left side is a derivative by time: `\\dot h`, `τ \\dot h`, `dh/dt`, `\\frac{d}{dt} h`, `x'(t)`.
+
+    A dot on a name with a step is an accent, unless the name without it stands on the right.
+    """
+    texts = [token.text for token in left]
+    others = {token.text for token in right}
+    for token in left:
+        bare = _undotted(token.text)
+        if token.name and bare != token.text and (not token.name.index or bare in others):
+            return True
+    below = [["{", *time, "}"] for time in (["d", "t"], ["dt"], ["dτ"], ["∂", "t"], ["∂", "τ"])]
+    fraction = "frac" in texts and any(texts[i : i + len(b)] == b for b in below for i in range(len(texts)))
+    return fraction or "".join(texts).endswith(("/dt", "/dτ", "/∂t")) or _primed(source, left, right)
+
+
+def _undotted(text: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).replace("\u0307", "").replace("\u0308", ""))
+
+
+def _primed(source: Source, left: list[Token], right: list[Token]) -> bool:
+    """`x'(t) = A x(t)`: the derivative of what stands on the right at the same time."""
+    name = left[0].name if len(left) == 1 else None
+    if name is None or name.index is None or not name.name.endswith("'"):
+        return False
+    written = source.text[left[0].start : left[0].stop]
+    same = (t.name for t in right if t.name and t.name.index == name.index)
+    return "(" in written and any(other.name == name.name.rstrip("'") for other in same)
+
+
+def _state(left: list[Token]) -> tuple[str, str] | None:
+    """The state of a derivative and the factor before it: ("h", "τ") of `τ \\dot h`; None where it is not seen."""
+    words = [word for token in left for word in token.text.split("/")]
+    kept = [word for word in words if word not in ("", "{", "}", "(", ")", "frac", "·", "*", "d", "∂", "t")]
+    names: list[str] = []
+    factors: list[str] = []
+    for text in kept:
+        bare = _undotted(text).rstrip("'")
+        if text in _TIMES:
+            continue
+        if bare != text:
+            names.append(bare)
+        elif text[:1] in "d∂" and len(text) > 1:
+            names.append(text[1:])
+        else:
+            factors.append(text)
+    if not names and factors:
+        names = [factors.pop()]  # \frac{d}{dt} h, \frac{d h}{d t}
+    plain = len(names) == 1 and len(factors) < 2 and names[0].isidentifier()
+    return (names[0], " ".join(factors)) if plain else None
+
+
+def euler_steps(reader: Reader, lines: list[Line]) -> str:
+    """What to write for a text with derivatives by time: the Euler step of each, its other values at step t.
+
+    The right sides are the text's own; where one cannot be read, an example stands in its place, which "such as" says.
+    """
+    from .parser import Parser, derivatives
+
+    found: list[tuple[str, str, list[Token], Line]] = []
+    states: set[str] = set()
+    for line in lines:
+        tokens = derivatives(line)
+        place = next((i for i, token in enumerate(tokens) if token.kind == "="), None)
+        if not place:
+            continue
+        left, right = tokens[:place], tokens[place + 1 :]
+        if not differential(reader.source, left, right):
+            states.update(t.name.name for t in left if t.name and len(left) == 1)
+        elif state := _state(left):
+            states.add(state[0])
+            found.append((*state, right, line))
+
+    def at_t(e: Expr) -> Expr:
+        moves = isinstance(e, Name) and e.index is None and (e.name in states or e.name in _DATA)
+        return replace(e, index=Index("t", 0)) if moves and isinstance(e, Name) else e
+
+    steps, whole = [], bool(found)
+    for state, factor, right, line in found:
+        try:
+            value = brief(rebuild(Parser(reader, line, right).whole(), at_t))
+            if "sum_" in value:  # units are counted one by one: the step of a whole vector is another text
+                raise BPTTError(value)
+        except BPTTError:
+            value, whole = f"-{state}[t] + tanh(W {state}[t])", False
+        steps.append(f"{state}[t+1] = {state}[t] + Δt{f'/{factor}' if factor else ''} * ({value})")
+    said = " and ".join(steps) or "h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))"
+    return f"write the Euler step of it, {said}" if whole else f"write the Euler step of it, such as {said}"
