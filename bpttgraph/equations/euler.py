@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ..errors import BPTTError
 from .latex import Source, Token
-from .lines import Line
 from .syntax import Expr, Index, Name
 from .text import brief
 from .trees import rebuild
-
-if TYPE_CHECKING:
-    from .parser import Reader
 
 __all__ = ["differential", "euler_steps"]
 
@@ -74,35 +70,33 @@ def _state(left: list[Token]) -> tuple[str, str] | None:
     return (names[0], " ".join(factors)) if plain else None
 
 
-def euler_steps(reader: Reader, lines: list[Line]) -> str:
+def euler_steps(source: Source, lines: Iterable[list[Token]], read: Callable[[list[Token]], Expr]) -> str:
     """What to write for a text with derivatives by time: the Euler step of each, its other values at step t.
 
     The right sides are the text's own; where one cannot be read, an example stands in its place, which "such as" says.
+    `lines` are the tokens of the equations, and `read` makes a tree of a right side.
     """
-    from .parser import Parser, derivatives
-
-    found: list[tuple[str, str, list[Token], Line]] = []
+    found: list[tuple[str, str, list[Token]]] = []
     states: set[str] = set()
-    for line in lines:
-        tokens = derivatives(line)
+    for tokens in lines:
         place = next((i for i, token in enumerate(tokens) if token.kind == "="), None)
         if not place:
             continue
         left, right = tokens[:place], tokens[place + 1 :]
-        if not differential(reader.source, left, right):
+        if not differential(source, left, right):
             states.update(t.name.name for t in left if t.name and len(left) == 1)
         elif state := _state(left):
             states.add(state[0])
-            found.append((*state, right, line))
+            found.append((*state, right))
 
     def at_t(e: Expr) -> Expr:
         moves = isinstance(e, Name) and e.index is None and (e.name in states or e.name in _DATA)
         return replace(e, index=Index("t", 0)) if moves and isinstance(e, Name) else e
 
     steps, whole = [], bool(found)
-    for state, factor, right, line in found:
+    for state, factor, right in found:
         try:
-            value = brief(rebuild(Parser(reader, line, right).whole(), at_t))
+            value = brief(rebuild(read(right), at_t))
             if "sum_" in value:  # units are counted one by one: the step of a whole vector is another text
                 raise BPTTError(value)
         except BPTTError:

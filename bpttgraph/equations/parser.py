@@ -639,7 +639,8 @@ def equation(reader: Reader, line: Line) -> Equation:
             raise source.error("expected '=' in this equation", tokens[-2], "write name = expression")
         return Equation((Name(name.name, None, name.span),), bare, span, text, line.block)
     if differential(source, tokens[:place], tokens[place:]):
-        hint = euler_steps(reader, reader.lines)
+        others = [derivatives(other) for other in reader.lines]
+        hint = euler_steps(source, others, lambda right: Parser(reader, line, right).whole())
         raise source.error("a derivative by time: a differential equation has no steps", tokens[0], hint)
     if [token.kind for token in tokens[: place - 1]] == ["name"] and tokens[place - 1].kind in ("+", "-", "*"):
         refuse_changes(reader, line, tokens, place)
