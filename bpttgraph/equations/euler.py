@@ -94,13 +94,13 @@ def euler_steps(source: Source, lines: Iterable[list[Token]], read: Callable[[li
         return replace(e, index=Index("t", 0)) if moves and isinstance(e, Name) else e
 
     steps, whole = [], bool(found)
-    for state, factor, right in found:
+    for base, factor, right in found:
         try:
             value = brief(rebuild(read(right), at_t))
             if "sum_" in value:  # units are counted one by one: the step of a whole vector is another text
                 raise BPTTError(value)
         except BPTTError:
-            value, whole = f"-{state}[t] + tanh(W {state}[t])", False
-        steps.append(f"{state}[t+1] = {state}[t] + Δt{f'/{factor}' if factor else ''} * ({value})")
+            value, whole = f"-{base}[t] + tanh(W {base}[t])", False
+        steps.append(f"{base}[t+1] = {base}[t] + Δt{f'/{factor}' if factor else ''} * ({value})")
     said = " and ".join(steps) or "h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))"
     return f"write the Euler step of it, {said}" if whole else f"write the Euler step of it, such as {said}"
