@@ -157,7 +157,8 @@ def _apply(e: Apply, args: list[Any]) -> Any:
 def _native(value: Any, e: Expr, dims: tuple[int, ...]) -> Any:
     """An argument as the graph has it; a scalar that stands for equal entries is spread."""
     if dims and not e.shape:
-        return np.broadcast_to(value[..., 0, 0, None], value.shape[:-2] + dims)
+        lead = value.shape[:-2]
+        return np.broadcast_to(value.reshape(lead + (1,) * len(dims)), lead + dims)
     if len(dims) == 1 and e.shape == (1, *dims):
         return value[..., 0, :]  # a row
     return value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value

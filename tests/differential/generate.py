@@ -19,7 +19,7 @@ NASTY = (
     "delta_h",
     "δ",
     "delta",
-    "w'",
+    "w_p",
     "w_prime",
     "print",
     "W_1",

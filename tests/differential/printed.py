@@ -24,8 +24,9 @@ class Unnamed(LookupError):
 class Names:
     """Values by what is printed: those of the oracle, and what the statements define."""
 
-    def __init__(self, s: Subject):
+    def __init__(self, s: Subject, rows: bool = False):
         self.found: dict[Item, Any] = {}
+        self.rows = rows
         values = {n: v[0, 0] for n, v in s.values.items()}
         for n, array in s.world.data.items():
             base = n.partition("[")[0]
@@ -40,7 +41,11 @@ class Names:
             values[s.case.total] = s.world.value(s.case.total, None)[0, 0]
         self.clash = len({key(n) for n in values}) < len(values)
         for n, value in values.items():
-            self.found[key(n)] = value[:, None] if value.ndim == 1 else value
+            self.found[key(n)] = self.laid(value)
+
+    def laid(self, value: Any) -> Any:
+        """A vector as the matrix that it is in print."""
+        return value.reshape((1, -1) if self.rows else (-1, 1)) if value.ndim == 1 else value
 
     def __call__(self, item: Item) -> Any:
         if item in self.found:
@@ -52,9 +57,9 @@ class Names:
         raise LookupError(f"{item} is printed, but nothing is called so")
 
 
-def shaped(value: Any, shape: tuple[int, ...]) -> Array:
+def shaped(names: Names, value: Any, shape: tuple[int, ...]) -> Array:
     """A value in the shape of a variable; a number may stand for equal entries."""
-    rows = (*shape, 1)[:2] if shape else ()
+    rows = names.laid(np.zeros(shape)).shape
     value = value.by if isinstance(value, Unit) and not shape else value
     value = value.like(np.zeros(rows)) if isinstance(value, Unit) else value
     return np.broadcast_to(value, rows).reshape(shape)
@@ -88,7 +93,7 @@ def entries(names: Names, text: Items, shape: tuple[int, ...]) -> Array:
 
         value[place] = evaluate(right, one)
     inner = left[0][1][0] if left[0][0] == "(" else left[0]
-    names.found[inner] = value[:, None] if value.ndim == 1 else value
+    names.found[inner] = names.laid(value)
     return value
 
 
@@ -96,20 +101,20 @@ def readings(s: Subject, wrt: str) -> Iterator[tuple[str, Any]]:
     """Level and language, with the value of what is printed there."""
     d = s.u.derive(wrt)
     shape = s.case.shapes[wrt.partition("[")[0]]
+    rows = s.u.recurrence.rows  # x W in the text: then vectors are rows in print as well
     for form, read in READERS.items():
         if d.count <= MOST_TERMS:
             for width in (None, 20):
                 with suppress(Unnamed):
-                    yield (
-                        f"local as {form}",
-                        shaped(statement(Names(s), read(d.statement("local", form, width=width))), shape),
-                    )
+                    names = Names(s, rows)
+                    value = statement(names, read(d.statement("local", form, width=width)))
+                    yield f"local as {form}", shaped(names, value, shape)
         if not d.adjoints.closed:
             continue
-        names = Names(s)
+        names = Names(s, rows)
         for line in d.factored_at("matrix"):
             value = statement(names, read(getattr(line, form)()))
-        yield f"matrix as {form}", shaped(value, shape)
+        yield f"matrix as {form}", shaped(names, value, shape)
         names = Names(s)
         for part, line in zip(d.adjoints.parts, d.factored_at("elements")):
             dims = getattr(part.left, "dims", None)

@@ -442,3 +442,13 @@ def test_many_states_in_every_text() -> None:
     lines = rec.derive("b").closed_form.unicode().splitlines()
     assert lines[:2] == ["∂E/∂b = ∑[t=1..T] ∂⁺Eₜ/∂b", "∂⁺Eₜ/∂b = hₜᵀ"]
     assert "∂sⱼ/∂sⱼ₋₁ = [∂hⱼ/∂hⱼ₋₁, 0, ∂hⱼ/∂hⱼ₋₃; I, 0, 0; 0, I, 0]" in rec.derive("V").closed_form.unicode()
+
+
+def test_equal_entries_of_a_matrix_are_spread_for_a_batch() -> None:
+    """The derivative of tanh by a matrix, where the adjoint is one number for every entry."""
+    u = bg.recurrence("h[t+1] = tanh(h[t])\nJ = sum(h[T+1])^2").unroll(1, sizes={"h": (4, 3)})
+    data = u.instance(seed=1, batch=2)
+    run, h = u.run(data), np.asarray(data["h[1]"])
+    want = 2 * np.tanh(h).sum((1, 2))[:, None, None] * (1 - np.tanh(h) ** 2)
+    for level in ("local", "matrix", "elements"):
+        np.testing.assert_allclose(u.derive("h[1]").value_at(level, run), want, rtol=1e-12)
