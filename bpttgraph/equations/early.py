@@ -2,26 +2,33 @@
 
 Shapes are found when a recurrence is unrolled, for sizes may change them. What no usual reading of the shapes allows is
 refused at once: a power of a matrix, a product with two readings, and shapes that contradict each other even where all
-are numbers. A loss `½ (y_t - d_t)^2` of vectors is a number, so that its square is that of the norm.
+are numbers. A loss of vectors is a number: the square in `½ (y_t - d_t)^2` is that of the norm, `-y_t log p_t` a dot
+product.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
 
 from ..errors import BPTTError
-from .model import LOSS_NAMES, Recurrence
+from .kinds import capital, chains, looks, scales
+from .model import Recurrence
 from .notes import Note
+from .products import factors
 from .settings import explicit, infer_shapes
-from .syntax import Binary, Call, Equation, Expr, Number
+from .syntax import Binary, Call, Equation, Expr, Name, Negate, Number, Reduce, Transposed
 from .text import brief
 from .trees import names_in, rebuild
+from .words import LOSS_NAMES
 
 __all__ = ["checked"]
 
 
 def checked(rec: Recurrence) -> Recurrence:
-    """The recurrence, with the squares of vectors in its losses as squares of norms.
+    """The recurrence, with squares and products of vectors in its losses as numbers.
 
     Raises:
         BPTTError: for what `unroll` would refuse with default sizes and that is no mere matter of sizes.
@@ -29,14 +36,32 @@ def checked(rec: Recurrence) -> Recurrence:
     try:
         shapes, constants = infer_shapes(rec, None)
     except BPTTError as error:
-        changed = _with_norms(rec)
+        changed = _with_numbers(rec)
         if changed is not rec:
             return checked(changed)
         if _mended_by_sizes(rec):
             return rec  # the notes say what contradicts what
         raise error
+    if _flattened(rec, shapes):
+        changed = _with_numbers(rec)
+        try:
+            if changed is not rec and not _flattened(changed, infer_shapes(changed, None)[0]):
+                return checked(changed)
+        except BPTTError:
+            pass  # these are numbers, then
     explicit(rec, rec.definitions, shapes, constants)
     return rec
+
+
+def _flattened(rec: Recurrence, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+    """Whether `W h[t-1]` is a number times a number, because a loss below must be one."""
+    return any(
+        isinstance(part, Name) and part.index is None and capital(part.name) and not shapes[rec.key(part, d.block)]
+        for d in rec.definitions
+        for parts in chains(d.right)
+        for part, after in pairwise(parts)
+        if isinstance(after, Name) and after.index is not None
+    )
 
 
 def _mended_by_sizes(rec: Recurrence) -> bool:
@@ -50,27 +75,62 @@ def _mended_by_sizes(rec: Recurrence) -> bool:
     return False
 
 
-def _with_norms(rec: Recurrence) -> Recurrence:
-    """`E_t = (y_t - d_t)^2` with ‖y_t - d_t‖^2 in the place of the square."""
+def _with_numbers(rec: Recurrence) -> Recurrence:
+    """`E_t = (y_t - d_t)^2` with ‖y_t - d_t‖^2 in the place of the square, `E_t = -d_t log y_t` with a dot product."""
     notes: list[Note] = []
     losses = {*rec.losses, rec.total}
-
-    def change(e: Expr) -> Expr:
-        if not (isinstance(e, Binary) and e.operator == "^" and isinstance(e.right, Number) and e.right.value == 2):
-            return e
-        if isinstance(e.left, Call) or not any(n.index for n, _ in names_in(e.left)):
-            return e
-        sentence = f"{brief(e)} in a loss was read as the sum over the entries, norm({brief(e.left)})^2"
-        notes.append(Note.at(sentence, e.span))
-        return replace(e, left=Call("norm", (e.left,), (), e.left.span))
 
     def read(e: Equation) -> Equation:
         name = e.left[0].name
         key = f"{e.block}.{name}" if e.block else name
-        return replace(e, right=rebuild(e.right, change)) if key in losses and name in LOSS_NAMES else e
+        return replace(e, right=_number(e.right, notes)) if key in losses and name in LOSS_NAMES else e
 
     equations = tuple(read(e) for e in rec.program.equations)
     if not notes:
         return rec
     program = replace(rec.program, equations=equations, notes=(*rec.program.notes, *notes))
     return Recurrence(program, rec.let, title=rec.title, conventions=rec.conventions)
+
+
+def _number(e: Expr, notes: list[Note]) -> Expr:
+    """The summands of a loss as numbers: squares of vectors as those of norms, two vectors as their dot product."""
+    match e:
+        case Negate(operand):
+            return replace(e, operand=_number(operand, notes))
+        case Reduce(body=body):
+            return replace(e, body=_number(body, notes))
+        case Binary("+" | "-", left, right):
+            return replace(e, left=_number(left, notes), right=_number(right, notes))
+        case Binary("/", left):
+            return replace(e, left=_number(left, notes))
+        case Binary(" " | "*"):
+            return _product(e, notes)
+    return rebuild(e, lambda part: _square(part, notes))
+
+
+def _square(e: Expr, notes: list[Note]) -> Expr:
+    match e:
+        case Binary("^", base, Number(2.0)) if not isinstance(base, Call) and any(n.index for n, _ in names_in(base)):
+            return _said(e, replace(e, left=Call("norm", (base,), (), base.span)), notes)
+    return e
+
+
+def _product(e: Binary, notes: list[Note]) -> Expr:
+    """`y_t log p_t`: a dot product, times the numbers beside it; what has one vector is looked at inside."""
+    parts = factors(e)[0] if e.operator == " " else [e.left, e.right]
+    vectors = [i for i, part in enumerate(parts) if looks(part).rank == 1 and not scales(part)]
+    if any(isinstance(part, Transposed) for part in parts):
+        return e
+    if len(vectors) == 2 and all(looks(part).rank == 2 for part in parts[vectors[0] + 1 : vectors[1]]):
+        numbers = [part for i, part in enumerate(parts) if not vectors[0] <= i <= vectors[1]]
+        right = reduce(lambda a, b: Binary(" ", a, b, e.span), parts[vectors[0] + 1 : vectors[1] + 1])
+        parts = [*numbers, _said(e, Call("dot", (parts[vectors[0]], right), (), e.span), notes)]
+    else:
+        parts = [_number(part, notes) for part in parts]
+    return reduce(lambda a, b: Binary(e.operator, a, b, e.span), parts)
+
+
+def _said(e: Expr, number: Expr, notes: list[Note]) -> Expr:
+    sentence = f"{brief(e)} in a loss was read as the sum over the entries, {brief(number)}"
+    notes.append(Note.at(sentence, e.span))
+    return number

@@ -27,14 +27,13 @@ from .syntax import Binary, Call, Equation, Expr, Name, Program, Reduce
 from .text import brief
 from .totals import steps_of, summands, together
 from .trees import calls, children, names_in, rebuild
+from .words import LOSS_NAMES
 
 if TYPE_CHECKING:
     from ..core.variables import VariableGraph
     from ..facade import Figure, SymbolicDerivation, Unrolled
 
 __all__ = ["LOSS_NAMES", "Recurrence", "from_text"]
-
-LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
 
 
 class Recurrence:

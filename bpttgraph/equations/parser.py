@@ -35,7 +35,7 @@ from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, R
 from .text import brief
 from .trees import depends, names_in, walk
 from .vocabulary import known_function, known_functions
-from .words import FACTORS, LETTERS, QUANTITIES, calligraphic, sounds_like_a_function, upright
+from .words import FACTORS, LETTERS, LOSS_NAMES, QUANTITIES, calligraphic, sounds_like_a_function, upright
 from .wrapping import unwrap
 
 __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "left_side"]
@@ -419,6 +419,8 @@ class Parser:
         function = known_function(name.name) if name.index is None and name.block is None else None
         if function and self.raised():
             return self.power_of(function, token)
+        if self.sums_entries(token):
+            return self.sum_of_entries(token)
         if (self.token.kind == "[" and function) or (self.token.kind == "(" and (function or self.applies(token))):
             return self.call(function or name.name, token)
         listed = {self.token.kind, self.tokens[self.at - 2].kind} <= {"[", "]", ";", ","} and self.at > 1
@@ -437,6 +439,44 @@ class Parser:
             self.reader.notes.append(Note.at(sentence, name.span))
             return name
         raise self.source.error(f"{name.name} is a function: it needs an argument", token, f"write {function}(…)")
+
+    def sums_entries(self, token: Token) -> bool:
+        """Is this a sum sign without an index: `\\sum (y_t - d_t)^2`, or a Σ that stands like one in a loss?"""
+        if self.token.kind not in STARTS | {"-", "number"}:
+            return False
+        if token.text == "sum":
+            sign = self.source.text.startswith(("\\sum", "∑"), token.start)
+            return sign or (self.token.space and self.powered())
+        if token.text != "Σ" or self.token.kind in ("-", "number"):
+            return False
+        before = [t.kind for t in self.tokens[: self.at - 1]]
+        ahead = not before or before[-1] in (*BINARY, "number", "(", "[", "{", "}") or before[-2:] == ["number", ")"]
+        head = self.line.tokens[0].name
+        return ahead and ((head is not None and head.name in LOSS_NAMES) or self.powered())
+
+    def powered(self) -> bool:
+        """Does a power stand behind the bracket here?"""
+        at = self.closing()
+        return self.token.kind == "(" and at > self.at and self.tokens[at].kind == "^"
+
+    def closing(self) -> int:
+        """The place behind the bracket that opens here."""
+        depth, at = 0, self.at
+        while at < len(self.tokens) - 1:
+            depth += (self.tokens[at].kind in CLOSING) - (self.tokens[at].kind in CLOSING.values())
+            at += 1
+            if depth <= 0:
+                break
+        return at
+
+    def sum_of_entries(self, token: Token) -> Expr:
+        """The whole product behind the sign is added up, as with an index: a power belongs to the summand."""
+        body = self.expression(20)
+        place = self.source.span(token.start, token.stop)
+        self.reader.notes.append(
+            Note.at(f"the sum without an index was read as one over the entries, sum({brief(body)})", place)
+        )
+        return Call("sum", (body,), (), self.span(token))
 
     def raised(self) -> bool:
         """Is there an exponent between a function and its argument, as in `tanh^2(x)`?"""

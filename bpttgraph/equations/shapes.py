@@ -79,6 +79,7 @@ RESULT = 8  # the parts of a sum are what the sum is
 REST = 9
 
 _MAX_SIZE = 100_000
+A_LOSS = " is a loss, a number"
 _KINDS = {0: "a number", 1: "a vector", 2: "a matrix"}
 
 
@@ -106,9 +107,13 @@ class _Solver:
         def where(place: Place) -> str:
             return f"line {place[1].line}: {place[0]}" if place[1] else place[0]
 
+        hint = "make the sizes agree, or put a matrix in between"
+        if A_LOSS in f"{first[0]}{second[0]}":
+            hint = "make the loss a number: dot(a, b) for a product of vectors, sum(…) for all entries, or "
+            hint += "cross_entropy(p[t], y[t])"
         return BPTTError(
             f"the shapes contradict each other: {a} ({where(first)}), but {b} ({where(second)})",
-            "make the sizes agree, or put a matrix in between",
+            hint,
             text=self.text if second[1] else None,
             span=second[1],
         )
@@ -629,7 +634,7 @@ def infer(
         solver.same(solver.name(name), cell, (name, None))
     for name in sorted(scalars):
         if name in names and name not in given:
-            solver.same(solver.name(name), _Shape([], (f"{name} is a loss, a number", None)), (name, None))
+            solver.same(solver.name(name), _Shape([], (f"{name}{A_LOSS}", None)), (name, None))
     for left, right, key, here in equations:
         if isinstance(right, Number) or (isinstance(right, Negate) and isinstance(right.operand, Number)):
             continue  # h[0] = 0 is a vector of zeros, whatever the size of h

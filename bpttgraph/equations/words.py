@@ -12,7 +12,16 @@ import re
 from .latex import words
 from .vocabulary import whole_words
 
-__all__ = ["FACTORS", "LETTERS", "QUANTITIES", "calligraphic", "sounds_like_a_function", "spelled_function", "upright"]
+__all__ = [
+    "FACTORS",
+    "LETTERS",
+    "LOSS_NAMES",
+    "QUANTITIES",
+    "calligraphic",
+    "sounds_like_a_function",
+    "spelled_function",
+    "upright",
+]
 
 ACRONYMS = frozenset(
     words("LN BN GN IN FC FFN FF MLP NN CNN RNN LSTM GRU GLU RMS ln bn fc ff nn mlp ffn cnn rnn lstm gru")
@@ -27,6 +36,9 @@ FACTORS = frozenset([*"αβγδεηκλμντωπvw", "Δt", "δt", "dt", "Δτ"
 
 QUANTITIES = frozenset("abcdekmnpquvwxyz")
 """Small letters that are numbers or vectors in most texts: read as functions only with a note."""
+
+LOSS_NAMES = ("E", "L", "J", "loss", "Loss", "ℓ", "ℒ", "C", "cost")
+"""What a loss is called."""
 
 _MATRIX = re.compile(r"[WURVBK][a-z]{1,4}")
 _VOWEL = re.compile("[aeiouyAEIOUY]")

@@ -15,6 +15,7 @@ from .columns import apply_columns
 from .constants import constants
 from .definitions import say_definitions
 from .layers import counted, write_layers
+from .long_sums import long_sums
 from .rows import rows_or_columns
 from .starts import first_states
 from .steps import supply_steps
@@ -27,6 +28,7 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
     sums_to_products,
     write_layers,
     apply_columns,
+    long_sums,
     supply_steps,
     first_states,
     say_definitions,
