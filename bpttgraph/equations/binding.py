@@ -122,7 +122,7 @@ def fold_steps(equations: list[Equation]) -> tuple[list[Equation], list[str], in
     groups: dict[tuple[str | None, str], list[Equation]] = {}
     for e in equations:
         index = e.left[0].index
-        if len(e.left) == 1 and index and index.variable is None and index.offset >= 1:
+        if len(e.left) == 1 and index and index.variable is None and (index.offset >= 1 or _reads_before(e, index)):
             groups.setdefault((e.left[0].block or e.block, e.left[0].name), []).append(e)
     whole = {
         (e.left[0].block or e.block, e.left[0].name)
@@ -158,6 +158,12 @@ def fold_steps(equations: list[Equation]) -> tuple[list[Equation], list[str], in
             )
     result = [folded.get(id(e), e) for e in equations if id(e) not in dropped or id(e) in folded]
     return result, notes, last
+
+
+def _reads_before(e: Equation, index: Index) -> bool:
+    """`h_0 = f(h_{-1}, x_0)`: an equation for one step, and no initial value."""
+    steps = [n.index for n, _ in names_in(e.right) if n.name == e.left[0].name and n.index]
+    return any(s.variable is None and s.offset < index.offset for s in steps)
 
 
 def _shift(e: Equation) -> Equation:

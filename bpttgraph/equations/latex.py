@@ -212,6 +212,16 @@ class Source:
     def error(self, message: str, token: Token, hint: str | None = None) -> BPTTError:
         return BPTTError(message, hint, text=self.text, span=self.span(token.start, token.stop))
 
+    def line_with(self, *changes: tuple[int, int, str]) -> str:
+        """The line of the first place with other signs in these places, as a hint shows it."""
+        line = self.span(changes[0][0], changes[0][1]).line
+        first, last = self.starts[line - 1], self.starts[line] if line < len(self.starts) else len(self.text)
+        row, shift = self.text[first:last].rstrip(), first
+        for start, stop, new in sorted(changes):
+            row = row[: start - shift] + new + row[stop - shift :] if stop <= last else row
+            shift -= len(new) - (stop - start)
+        return " ".join(row.strip("$ \t").split())
+
     def bad(self, token: Token) -> BPTTError:
         """The error for a token that no equation can hold."""
         text = token.text

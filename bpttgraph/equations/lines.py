@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from ..errors import BPTTError
 from .latex import Source, Token
+from .vocabulary import known_function
 
 __all__ = [
     "BINARY",
@@ -58,9 +60,7 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
                 current.append(token)
                 continue
             if not open_brackets:
-                raise source.error(
-                    f"unbalanced bracket: {token.kind!r} closes nothing", token, f"remove {token.kind!r}"
-                )
+                raise unopened(source, token, current)
             if CLOSING[open_brackets[-1].kind] != token.kind:
                 raise clashing(source, open_brackets[-1], token)
             open_brackets.pop()
@@ -94,6 +94,18 @@ def ends_it(tokens: list[Token], i: int) -> bool:
     """Does the comma or full stop here end an equation? A full stop does before a new sentence."""
     after = tokens[i + 1]
     return tokens[i].kind == "," or (after.space and after.kind in ("word", "text", "accent"))
+
+
+def unopened(source: Source, closing: Token, before: list[Token]) -> BPTTError:
+    """The error for a bracket that closes nothing: behind a function it was to hold the argument, `tanh W h + U x)`."""
+    hint = f"remove {closing.kind!r}"
+    for token, after in pairwise([*before, closing]):
+        bare = token.kind == "word" and known_function(token.text) and after.kind in ("word", "number", "-", "accent")
+        if bare and closing.kind == ")":
+            line = source.line_with((token.stop, after.start, "("))
+            hint = f"write {line}"
+            break
+    return source.error(f"unbalanced bracket: {closing.kind!r} closes nothing", closing, hint)
 
 
 def unclosed(source: Source, bracket: Token) -> BPTTError:

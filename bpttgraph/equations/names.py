@@ -7,9 +7,10 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from ..errors import BPTTError
 from .latex import Source, Token
 from .letters import REDUCTIONS
-from .lines import Line
+from .lines import CLOSING, Line
 from .notation import OPENING, Notation, bound_letters, content, parts_of, step_index
 from .syntax import Index, Name
 from .vocabulary import known_function
@@ -17,7 +18,7 @@ from .vocabulary import known_function
 __all__ = ["STEP_HINT", "Marks", "Names", "decide_steps"]
 
 STEP_HINT = "a step is t, t-1, t+1, T, or a number, as in h[t-1] or h[0]"
-SLIP = re.compile(r"([^\W\d_])(?:_([0-9])|-[lI])")  # t_1 and t-l for t-1
+SLIP = re.compile(r"([^\W\d_])(?:_?([0-9])|-[lI])")  # t_1, t1 and t-l for t-1
 SIGNS = {"*": "star", "+": "plus", "-": "minus"}
 ARROWS = {"\\to", "\\rightarrow", "→", "|", "\\mid"}
 JOINING = r"[_'^(){}→|]|\\to|\\rightarrow"
@@ -72,13 +73,43 @@ class Names:
             elif token.kind in ("^", "sup"):
                 result += self.power()
             elif token.kind in ("_", "sub", "'"):
-                raise self.source.error(
-                    "expected a name before this subscript", token, "subscripts belong to names, as in W_h or h_t"
-                )
+                raise self.entry(token)
             else:
                 result.append(token)
                 self.at += 1
         return [*result, self.token]
+
+    def entry(self, token: Token) -> BPTTError:
+        """The error for a subscript of a bracket, `(V h_t)_1`: an entry, which a product with a unit vector gives."""
+        hint = "subscripts belong to names, as in W_h or h_t"
+        opening, depth = self.at - 1, 0
+        while opening >= 0:
+            kind = self.tokens[opening].kind
+            depth += (kind in CLOSING.values()) - (kind in CLOSING)
+            if depth == 0:
+                break
+            opening -= 1
+        found = content(self.tokens, self.at + 1) if token.kind == "_" else (token.text, self.at + 1)
+        if opening < 0 or opening == self.at - 1 or found is None or token.kind == "'":
+            return self.source.error("expected a name before this subscript", token, hint)
+        label, stop = found[0], self.tokens[found[1] - 1].stop
+        inside = self.source.text[self.tokens[opening].stop : self.tokens[self.at - 1].start]
+        start = self.tokens[opening].start
+        called = (
+            opening > 0 and self.tokens[opening - 1].kind == "word" and known_function(self.tokens[opening - 1].text)
+        )
+        if called:
+            start, inside = (
+                self.tokens[opening - 1].start,
+                self.source.text[self.tokens[opening - 1].start : token.start],
+            )
+        if label.isdigit():
+            line = self.source.line_with((start, stop, f"dot(e_{label}, {inside})"))
+            hint = f"write {line}, with e_{label} as data: 1 in place {label}, else 0"
+        else:
+            line = self.source.line_with((token.start, stop, ""))
+            hint = f"write {line}, for the whole vector"
+        return self.source.error(f"the subscript {label} of a bracket is an entry of a vector", token, hint)
 
     def power(self) -> list[Token]:
         """A superscript that is no part of a name: a transpose or a power."""
@@ -221,9 +252,11 @@ class Names:
         """A subscript: a step, a layer, or a part of the name; several of them with commas between."""
         if slip := SLIP.fullmatch(text):
             wrong = f"subscript {text!r} is neither a step nor a part of a name"
-            meant = f"{self.notation.step}-{slip[2] or 1}"
-            if slip[1] == self.notation.step and not self.notation.layer(text):
-                raise self.source.error(wrong, token, f"did you mean {marks.base}_{{{meant}}}?")
+            step, number = self.notation.step, slip[2] or "1"
+            meant = f"{{{step}-{number}}}" if number != "0" else f"{step} or {marks.base}_0"
+            run_together = text == step + number  # h_{t0}: only beside h_t is it no label
+            if slip[1] == step and not self.notation.layer(text) and (not run_together or self.steps_alone(marks)):
+                raise self.source.error(wrong, token, f"did you mean {marks.base}_{meant}?")
         labels = []
         for part in parts_of(text):
             if not self.shared(marks, part, token):
@@ -234,6 +267,10 @@ class Names:
             marks.rest, marks.last = "".join(labels), last
             marks.labels.append(marks.rest + last)
         return True
+
+    def steps_alone(self, marks: Marks) -> bool:
+        """Whether a letter carries steps elsewhere and nothing but them: there, t0 is no label."""
+        return marks.base in self.notation.stepped and marks.index is None and not marks.labels
 
     def label(self, part: str, text: str, token: Token) -> str:
         """A part of a name, without what joins it: h→y is hy."""
@@ -452,6 +489,8 @@ def decide_steps(lines: list[Line]) -> set[str]:
                 continue
             if token.name.index and token.name.index.variable:
                 indexed.add(token.name.name)
+            elif token.name.index:
+                numbers.setdefault(token.name.name, set()).add(token.name.index.offset)
             base = token.undecided[0] if token.undecided else token.name.name
             if token.undecided and not (after.kind == "(" and (line.latex or not after.space)):
                 numbers.setdefault(base, set()).add(token.undecided[1])

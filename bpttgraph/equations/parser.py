@@ -29,6 +29,7 @@ from .primes import transposes
 from .products import factors
 from .ranges import without_ranges
 from .remarks import equations_of
+from .slips import slips
 from .styles import tell_styles_apart
 from .sunken import sunken_steps
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
@@ -71,7 +72,9 @@ class Reader:
         self.layers = min(counts.values(), default=None)
         bare, notes = without_ranges(bare)
         self.notes += notes
-        tokens, notes = plain(self.source, scan(Source(bare)))
+        tokens, notes = slips(self.source, scan(Source(bare)))
+        self.notes += notes
+        tokens, notes = plain(self.source, tokens)
         self.notes += notes
         tokens, notes = chosen(self.source, tokens)
         self.notes += notes

@@ -1,0 +1,115 @@
+"""A hint is followed mechanically: what it says to write takes its place, and the text that results is the one meant.
+
+`followed` cuts the text to write out of a hint. An equation takes the place of the line with the caret, several those
+of the whole text; anything else that of the signs over the caret. Beside each refused text stands what its author
+meant, in plain language and written by hand.
+"""
+
+import re
+
+import pytest
+
+import bpttgraph as bg
+
+ENDS = (
+    r"(?:, (?:with|where|for|or|and|the|as|a |which|if|in|because)\b|; (?:for|the|or|if|a) |: |; \w+(?:\[t\])? is |\Z)"
+)
+
+
+def followed(text: str, error: bg.BPTTError) -> str:
+    """The text after its author has done what the hint says."""
+    hint = error.hint
+    said = re.search(rf"(?:\bwrite|did you mean) (.+?)(?:\?|{ENDS})", hint)
+    assert said, hint
+    new, lines = said[1], text.split("\n")
+    place = error.span.line - 1
+    if re.search(r"[^=]=[^=]", re.sub(r"\{[^{}]*\}", "", new)):
+        several = new.count("; ") - len(re.findall(r"\[[^\]]*; ", new)) > 0 and len(lines) > 1
+        return "\n".join(new.split("; ")) if several else "\n".join([*lines[:place], new, *lines[place + 1 :]])
+    line = lines[place]
+    lines[place] = line[: error.span.column] + new + line[error.span.end :]
+    return "\n".join(lines)
+
+
+ELMAN = "h[t] = tanh(W @ h[t-1] + U @ x[t])"
+REFUSED = [  # a text, and what was meant
+    ("h_t = tanh W h_{t-1} + U x_t)", ELMAN),
+    (r"h_t = \tanh W h_{t-1} + U x_t)", ELMAN),
+    (ELMAN + "\ny_t = (V h_t)_1", ELMAN + "\ny[t] = dot(e_1, V @ h[t])"),
+    (ELMAN + "\ny_t = softmax(V h_t + c)_i", ELMAN + "\ny[t] = softmax(V @ h[t] + c)"),
+    ("ht = tanh(Whht−1 + Wxxt)\nyt = Wyht", "h[t] = tanh(Wh @ h[t-1] + Wx @ x[t])\ny[t] = Wy @ h[t]"),
+    (r"\dot{h}(t) = -h(t) + \tanh(W h(t) + U x(t))", "h[t+1] = h[t] + Δt (-h[t] + tanh(W @ h[t] + U @ x[t]))"),
+]
+
+
+@pytest.mark.parametrize(("text", "meant"), REFUSED)
+def test_the_next_try_after_a_hint_is_what_was_meant(text: str, meant: str) -> None:
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(text)
+    assert bg.recurrence(followed(text, caught.value)).reading == bg.recurrence(meant).reading
+
+
+GATES = "\nz[t] = sigmoid(W_z @ x[t])\nr[t] = sigmoid(W_r @ x[t])"
+READ = [  # a text, what was meant, and a part of the note
+    ("h_t = 0,5 h_{t-1} + x_t", "h[t] = 0.5 h[t-1] + x[t]", "number 0.5"),
+    ("h_t = 0{,}5 h_{t-1} + tanh(0{,}25 x_t)", "h[t] = 0.5 h[t-1] + tanh(0.25 x[t])", "number 0.25"),
+    ("h_t = tanh(W_hh x h_{t-1} + W_xh x x_t)", "h[t] = tanh(W_hh @ h[t-1] + W_xh @ x[t])", "×"),
+    (r"h_{t_k} = \tanh(W h_{t_{k-1}} + U x_{t_k})", ELMAN, "step k"),
+    (r"h_{t_1} = \tanh(W h_{t_0} + U x_{t_1})", ELMAN, "step 1"),
+    ("h_0 = tanh(W h_{-1} + U x_0)", ELMAN, "every step"),
+    (
+        "r_j = σ([W_r x_t]_j + [U_r h_{t-1}]_j)\nh_j^{t} = r_j h_j^{t-1} + [V x_t]_j",
+        "r[t] = sigmoid(W_r @ x[t] + U_r @ h[t-1])\nh[t] = r[t] * h[t-1] + V @ x[t]",
+        "whole vectors",
+    ),
+    (
+        "h_t = z_t * h_{t-1} + tanh(U[r_t * h_{t-1}])" + GATES,
+        "h[t] = z[t] * h[t-1] + tanh(U @ (r[t] * h[t-1]))" + GATES,
+        "",
+    ),
+    ("h_t = tanh(W h_{t-1} + U E[x_t])", "h[t] = tanh(W @ h[t-1] + U @ (E @ x[t]))", "one-hot"),
+    ("s[t] = np.tanh(self.U[:,x[t]] + self.W.dot(s[t-1]))", "s[t] = tanh(U @ x[t] + W @ s[t-1])", "one-hot"),
+    (ELMAN + "\nL = \\mathbb{E}[(h_T - y)^2]", ELMAN + "\nL = norm(h[T] - y)^2", "mean over examples"),
+    (r"h_t = \tanh^{-1}(W h_{t-1} + U x_t)", "h[t] = arctanh(W @ h[t-1] + U @ x[t])", "inverse function"),
+    (r"h_t = \tan^{-1}(W h_{t-1} + U x_t)", "h[t] = arctan(W @ h[t-1] + U @ x[t])", "inverse function"),
+    (
+        ELMAN + "\nŷ[t] = softmax(V @ h[t])\n" + r"L = -\sum_t \sum_{c=1}^{C} y_{tc} \log ŷ_{tc}",
+        ELMAN + "\nŷ[t] = softmax(V @ h[t])\nL = -(sum_t dot(y[t], log(ŷ[t])))",
+        "single units",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "meant", "note"), READ)
+def test_what_every_reader_understands_is_read_with_a_note(text: str, meant: str, note: str) -> None:
+    rec = bg.recurrence(text)
+    assert rec.reading == bg.recurrence(meant).reading
+    assert any(note in said for said in rec.notes) or not note
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("c_0, h_0 = 0,0\nh_t = tanh(W h_{t-1} + c_{t-1})\nc_t = h_t", "c[0] = 0\nh[0] = 0"),  # two values
+        ("h_t = clip(W h_{t-1}, 0,5)", "h[t] = clip(W @ h[t-1], 0, 5)"),  # arguments
+        ("h_t = tanh(x h_{t-1})", "h[t] = tanh(x * h[t-1])"),  # a parameter
+        ("h_t = tanh(W h_{t-1} + b_{t1})", "h[t] = tanh(W @ h[t-1] + b_t1)"),  # a label
+        ("h_0 = 1\nh_t = tanh(W h_{t-1})", "h[0] = 1\nh[t] = tanh(W @ h[t-1])"),  # an initial value
+    ],
+)
+def test_what_only_looks_like_such_a_sign_stays(text: str, plain: str) -> None:
+    assert bg.recurrence(text).reading.startswith(plain)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("h_{t0} = tanh(W h_{t-1} + U x_t)", "h_t or h_0"),
+        ("h_t = tanh(W h_{t_0} + U x_t)", "h_t or h_0"),
+        ("h_t = tanh(W h_{t1} + U x_t)", "h_{t-1}"),
+    ],
+)
+def test_a_step_with_a_slip_has_its_own_question(text: str, said: str) -> None:
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(text)
+    assert caught.value.hint == f"did you mean {said}?"
