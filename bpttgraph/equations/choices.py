@@ -61,6 +61,10 @@ class _Choices:
                 stop = self.cases(at)
             elif token.kind in OPENING and (self.indicator() or (token.kind == "(" and self.compared(at))):
                 stop = self.bracket(at)
+            elif token.kind in ("{", "(") and self.listed(at):
+                stop = self.cases(at)
+            elif token.text.strip() == "if" and token.kind in ("word", "text"):
+                stop = self.inline(at)
             elif token.kind == "(" and self.made and self.made[-1].text == "where":
                 stop = self.where(at)
             if stop == at:
@@ -84,7 +88,10 @@ class _Choices:
         """Write the environment that begins here; the place after it, or `at` if it is no choice."""
         end, opening = self.end(at), self.tokens[at]
         inside = self.inner(self.tokens[at + 1 : end], opening)
-        rows = [self.row(tokens) for tokens in _split(inside, ("break", ";", "newline")) if tokens]
+        parts = [part for part in _split(inside, ("break", ";", "newline")) if part]
+        if len(parts) == 1 and opening.kind in ("{", "("):  # {f(x) if u > θ, 0 otherwise}
+            parts = [part for part in _split(inside, (",",)) if part]
+        rows = [self.row(part, opening.kind in ("{", "(")) for part in parts]
         letters = self.letters()
         conditions = [condition for _, condition in rows if condition is not None]
         if opening.kind == "[":  # a matrix, unless something in it is a condition
@@ -98,6 +105,44 @@ class _Choices:
             self.say(opening)
         return end + 1
 
+    def listed(self, at: int) -> bool:
+        """Whether a brace holds cases, `{f(x) if u > θ; 0 otherwise}`: two values, of which one is for all else."""
+        before = self.made[-1].kind if self.made else ""
+        inside = self.tokens[at + 1 : self.end(at)]
+        if before != "=" or sum(t.text.strip() in REST for t in inside) != 1:
+            return False
+        return any(t.kind in (";", ",", "break", "newline") for t in inside)
+
+    def inline(self, at: int) -> int:
+        """Write `a if u > θ else b` or `a if u > θ, b otherwise`; `at` if that is not what begins here."""
+        start, depth = len(self.made), 0
+        while start and not (depth == 0 and self.made[start - 1].kind in (*OPENING, *ENDS, "=", ",")):
+            start -= 1
+            depth += (self.made[start].kind in CLOSING) - (self.made[start].kind in OPENING)
+        stop = middle = at + 1
+        while stop < len(self.tokens) and not (depth == 0 and self.tokens[stop].kind in (*CLOSING, *ENDS, ",")):
+            depth += (self.tokens[stop].kind in OPENING) - (self.tokens[stop].kind in CLOSING)
+            if depth == 0 and middle == at + 1 and self.tokens[stop].text.strip() == "else":
+                middle = stop
+            stop += 1
+        value, condition, other = self.made[start:], self.tokens[at + 1 : middle], self.tokens[middle + 1 : stop]
+        last = next((i for i in range(stop, len(self.tokens)) if self.tokens[i].kind in ENDS), stop)
+        if middle == at + 1 and self.tokens[stop].kind == "," and self.tokens[last - 1].text.strip() in REST:
+            condition, other, stop = self.tokens[at + 1 : stop], self.tokens[stop + 1 : last - 1], last
+            middle = at + 2 if all(t.kind not in ("=", ",") for t in other) else at + 1
+        condition = _or_equal(condition, inside=False)
+        given = start > 0 or self.depth > 0
+        if not (value and other and middle > at + 1 and given and _comparisons(condition)):
+            return at
+        if self.timed(condition, {"t"}):
+            return at
+        if any(t.text.strip() == "if" for t in other) and self.depth < MAX_DEPTH:
+            other = _Choices(self.source, other, self.depth + 1).run()
+        del self.made[start:]
+        self.made += self.sum([(value, condition), (other, [])], self.tokens[at])
+        self.say(self.tokens[at])
+        return stop
+
     def inner(self, tokens: list[Token], opening: Token) -> list[Token]:
         """What stands in an environment, the choices in it written as sums."""
         if not any(BEGIN.match(t.text) for t in tokens):
@@ -109,15 +154,19 @@ class _Choices:
         within = _Choices(self.source, tokens, self.depth + 1)
         return within.run()
 
-    def row(self, tokens: list[Token]) -> tuple[list[Token], list[Token] | None]:
-        """A value, and its condition without the words around it; empty for "otherwise", None if there is none."""
+    def row(self, tokens: list[Token], comma: bool = False) -> tuple[list[Token], list[Token] | None]:
+        """A value, and its condition without the words around it; empty for "otherwise", None if there is none.
+
+        `comma`: whether a comma stands between them, as in a brace.
+        """
         levels = accumulate((t.kind in OPENING) - (t.kind in CLOSING) for t in tokens)
         flat = [i for i, level in enumerate(levels) if i and level == (tokens[i].kind in OPENING)]
-        place = next((i for i in flat if tokens[i].text in WORDS | REST or self.edge(tokens, i)), None)
+        signs = WORDS | REST | ({","} if comma else set())
+        place = next((i for i in flat if tokens[i].text.strip() in signs or self.edge(tokens, i)), None)
         if place is None:
             return _bare(tokens), None
-        condition = [t for t in tokens[place:] if t.text not in WORDS | {"&"}]
-        if condition and condition[0].text in REST:
+        condition = [t for t in tokens[place:] if t.text.strip() not in WORDS | {"&", ","}]
+        if condition and condition[0].text.strip() in REST:
             condition = []
         return _bare(tokens[:place]), _bare(condition)
 
@@ -146,6 +195,8 @@ class _Choices:
         """A case for one step is an equation of its own; the others are one."""
         left = self.left()
         fixed, rest = [], []
+        if len(rows) == 2 and not rows[1][1] and (first := self.begins(rows[0][1] or [], letters)):
+            rows = [rows[0], (rows[1][0], first)]
         for value, condition in rows:
             kinds = [t.text if t.kind != "number" else "n" for t in condition or []]
             if len(kinds) == 3 and kinds[0] in letters and kinds[1:] == ["=", "n"]:
@@ -165,6 +216,16 @@ class _Choices:
             self.made += self.put(";", opening)
             for side in (left, self.put("=", opening), value):
                 self.made += [replace(number) if t.text in letters and t.kind == "word" else replace(t) for t in side]
+
+    def begins(self, condition: list[Token], letters: set[str]) -> list[Token]:
+        """The condition of what is otherwise after `t > 0` or `t ≥ 1`: t = 0."""
+        if len(condition) != 3 or condition[0].text not in letters or condition[2].kind != "number":
+            return []
+        sign, number = condition[1], condition[2]
+        if not COMPARISONS.get(sign.text) or not number.text.isdigit():
+            return []
+        first = int(number.text) - (sign.text not in GREATER)
+        return [condition[0], replace(sign, kind="=", text="="), replace(number, text=str(first))] if first >= 0 else []
 
     def periodic(self, condition: Sequence[Token]) -> BPTTError:
         text = " ".join(self.source.text[condition[0].start : condition[-1].stop].split())
@@ -230,7 +291,8 @@ class _Choices:
         """Whether the bracket here holds nothing but a comparison, `(u > θ)`, which programs count as 1 or 0."""
         places = self.signs.get(at, [])
         called = bool(self.made) and self.made[-1].kind == "word" and not self.tokens[at].space
-        return not called and len(places) == 1 and at + 1 < places[0] < self.end(at) - 1
+        choice = any(t.text.strip() == "if" for t in self.tokens[at : places[0]]) if len(places) == 1 else True
+        return not (called or choice) and at + 1 < places[0] < self.end(at) - 1
 
     def bracket(self, at: int) -> int:
         """Write the indicator of the condition in the bracket here; `at` if it holds none."""
@@ -269,13 +331,13 @@ class _Choices:
             self.notes.append(Note.at(sentence, self.source.span(place.start, place.stop)))
 
 
-def _or_equal(tokens: list[Token]) -> list[Token]:
-    """`<=` and `>=` as one sign, inside brackets, where no equation begins."""
+def _or_equal(tokens: list[Token], inside: bool = True) -> list[Token]:
+    """`<=` and `>=` as one sign, inside brackets, where no equation begins, or everywhere."""
     result: list[Token] = []
-    depth = 0
+    depth = 0 if inside else 1
     for token in tokens:
         depth += (token.kind in OPENING) - (token.kind in CLOSING)
-        if depth > 0 and token.kind == "=" and result[-1].kind in ("<", ">") and not token.space:
+        if depth > 0 and token.kind == "=" and result and result[-1].kind in ("<", ">") and not token.space:
             sign = "≤" if result[-1].kind == "<" else "≥"
             result[-1] = replace(result[-1], kind="bad", text=sign, stop=token.stop)
         else:

@@ -138,7 +138,8 @@ class _Choice:
 
     def hint(self, equation: tuple[list[Token], list[Token]] | None, value: str) -> str:
         mask, negative = self.mask()
-        holds = "" if mask == self.own() else f"; {mask} is 1 where the condition holds, else 0"
+        given = mask not in (self.own(), self.step())
+        holds = f"; {mask} is 1 where the condition holds, else 0" if given else ""
         if equation is None:
             return "give a mask as an input: h[t] = m[t] * (…) + (1 - m[t]) * (what h[t] is otherwise)" + holds
         rest = self.rest() or self.before(equation[0])
@@ -150,7 +151,8 @@ class _Choice:
             one, two = two, one
         kept = "" if rest else f", with {other} for what {value} is otherwise"
         left = self.text(equation[0])
-        return f"give a mask as an input: {left} = {mask} * {one} + (1 - {mask}) * {two}{kept}{holds}"
+        how = "give a mask as an input:" if given or mask == self.own() else "write"
+        return f"{how} {left} = {mask} * {one} + (1 - {mask}) * {two}{kept}{holds}"
 
     def own(self) -> str:
         """The value that is the mask itself: m_t of `if m_t = 1`."""
@@ -167,12 +169,36 @@ class _Choice:
         )
         return self.text(condition[:sign]) if valued and number in ([], ["1"], ["0"]) else ""
 
+    def step(self) -> str:
+        """The step function of a condition on a value that the text computes: no input says where it holds."""
+        condition = self.tokens[self.at + 1 : self.stop]
+        signs = [i for i, t in enumerate(condition) if t.text in COMPARISONS]
+        heads = {a.text for a, b in pairwise(self.tokens) if b.kind in ("_", "[") and self.defines(a)}
+        if len(signs) != 1 or not condition[0].text or condition[0].text not in heads:
+            return ""
+        sign = condition[signs[0]]
+        left, right = self.text(condition[: signs[0]]), self.text(condition[signs[0] + 1 :])
+        greater, strict = COMPARISONS[sign.text], sign.text in (">", "<", r"\gt", r"\lt")
+        if greater != strict:
+            left, right = right, left
+        right = f"({right})" if re.search(r"[-+−](?![^{\[]*[}\]])", right) else right
+        return f"step({left} - {right})" if strict else f"(1 - step({left} - {right}))"
+
+    def defines(self, token: Token) -> bool:
+        """Whether a word begins a left side."""
+        line = self.source.text[token.start :].split("\n", 1)[0][:60]
+        return bool(re.match(r"[^=<>]{1,24}=", line)) and (
+            not self.source.text[: token.start].strip() or self.source.text[: token.start].rstrip(" $\t")[-1:] in "\n;,"
+        )
+
     def mask(self) -> tuple[str, bool]:
         """The mask, and whether the value with the condition is the one where it is 0."""
         own = self.own()
         unless = self.tokens[self.at].text.lower().startswith(("unless", "except"))
         if own:
             return own, unless != (self.tokens[self.stop - 1].text == "0")
+        if step := self.step():
+            return step, unless
         free = (name for name in ("m", "mask") if not re.search(rf"(?<![A-Za-z]){name}(?![A-Za-z])", self.source.text))
         return next(free, "condition") + "[t]", unless
 
@@ -212,6 +238,10 @@ class _Choice:
         if len(places) != 1 or self.more():
             return ""
         place = places[0]
+        start = next((j for j in range(place, self.stop, -1) if self.tokens[j - 1].kind in STOPS), self.stop)
+        alone = self.tokens[place + 1].kind in LINE_ENDS and self.tokens[start:place]
+        if alone and not _sides(self.tokens[start:place]):  # 0 otherwise
+            return self.text(self.tokens[start:place])
         after = place + 1
         while self.tokens[after].kind in ("newline", "break", ":", ","):
             after += 1

@@ -49,7 +49,9 @@ _RANGE = (
 _BRACKETED = rf"\({_GAP}(?:{_RANGE}){_GAP}\)|\[{_GAP}(?:{_RANGE}){_GAP}\]|(?:{_RANGE})"
 # Every branch begins with one of few signs, so that the search stays cheap.
 _RANGES = re.compile(rf"(?<![\w^_{{]){_BRACKETED}")
-_CASES = re.compile(r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}", re.DOTALL)
+_CASES = re.compile(
+    r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}|=[ \t]{0,8}\\?\{[^\n=]{0,400}?\b(?:otherwise|else)\b", re.DOTALL
+)
 _CONDITION = re.compile(rf"\b(?:if|for|when|otherwise|else)\b|(?<![\w^_{{\\]){_STEP}{_GAP}(?:=|{_LEAST}|{_MOST})")
 _OF_A_SUM = re.compile(r"(?:[∑∏ΣΠ]|sum|prod)[ _]?\[?\Z")  # ∑[t=1..T]
 _LOOP = re.compile(

@@ -21,7 +21,7 @@ CONDITIONS = {
     rf"h_t = {RNN} \text{{ if }} x_t > 0, \quad h_t = h_{{t-1}} \text{{ otherwise}}": KEPT,
     "if x_t > 0:\n    h_t = tanh(W h_{t-1} + U x_t)\nelse:\n    h_t = h_{t-1}": KEPT,
     "if (x_t > 0):\n    h_t = tanh(W h_{t-1} + U x_t)": KEPT,
-    "h[t] = tanh(W h[t-1] + U x[t]) if m[t] > 0 else h[t-1]": KEPT.replace("m[t]", "mask[t]"),
+    "h[t] = tanh(W h[t-1] + U x[t]) if m[t] > 0": KEPT.replace("m[t]", "mask[t]"),
     "h[t] = h[t-1] if m[t] else x[t]": "h[t] = m[t] * h[t-1] + (1 - m[t]) * x[t]",
     rf"h_t = {RNN}, if m_t = 0": f"h[t] = m[t] * h[t-1] + (1 - m[t]) * {READ}",
     rf"h_t = {RNN} unless m_t = 1": f"h[t] = m[t] * h[t-1] + (1 - m[t]) * {READ}",

@@ -35,6 +35,10 @@ ELMAN = "h[t] = tanh(W @ h[t-1] + U @ x[t])"
 REFUSED = [  # a text, and what was meant
     ("h_t = tanh W h_{t-1} + U x_t)", ELMAN),
     (r"h_t = \tanh W h_{t-1} + U x_t)", ELMAN),
+    (
+        "U_t = W x_t + S_{t-1}\nS_t = S_{t-1} + 1 when U_t < θ + b",
+        "U[t] = W @ x[t] + S[t-1]\nS[t] = step(θ + b - U[t]) * (S[t-1] + 1) + (1 - step(θ + b - U[t])) * S[t-1]",
+    ),
     (ELMAN + "\ny_t = (V h_t)_1", ELMAN + "\ny[t] = dot(e_1, V @ h[t])"),
     (ELMAN + "\ny_t = softmax(V h_t + c)_i", ELMAN + "\ny[t] = softmax(V @ h[t] + c)"),
     ("ht = tanh(Whht−1 + Wxxt)\nyt = Wyht", "h[t] = tanh(Wh @ h[t-1] + Wx @ x[t])\ny[t] = Wy @ h[t]"),
@@ -49,8 +53,24 @@ def test_the_next_try_after_a_hint_is_what_was_meant(text: str, meant: str) -> N
     assert bg.recurrence(followed(text, caught.value)).reading == bg.recurrence(meant).reading
 
 
+def spiking(condition: str, one: str, other: str) -> str:
+    return f"U[t] = W @ x[t] + h[t-1]\nh[t] = {condition} * {one} + (1 - {condition}) * {other}"
+
+
 GATES = "\nz[t] = sigmoid(W_z @ x[t])\nr[t] = sigmoid(W_r @ x[t])"
+FIRE = "U_t = W x_t + h_{t-1}\nh_t = "
 READ = [  # a text, what was meant, and a part of the note
+    (FIRE + "1 if U_t > θ else 0", spiking("step(U[t] - θ)", "1", "0"), "choice"),
+    (FIRE + "1 if U_t > θ, 0 otherwise", spiking("step(U[t] - θ)", "1", "0"), "choice"),
+    (
+        FIRE + "U_t if U_t >= θ else (1 if x_t < 0 else 0)",
+        spiking("(1 - step(θ - U[t]))", "U[t]", "(step(0 - x[t]) * 1 + (1 - step(0 - x[t])) * 0)"),
+        "choice",
+    ),
+    (FIRE + "{ 1, U_t > θ; 0, otherwise }", spiking("step(U[t] - θ)", "1", "0"), "choice"),
+    (FIRE + "\\{ 1 \\text{ if } U_t > θ, 0 \\text{ otherwise} \\}", spiking("step(U[t] - θ)", "1", "0"), "choice"),
+    ("h_t = {tanh(W h_{t-1} + U x_t) if t>0; 0 otherwise}", ELMAN + "\nh[0] = 0", ""),
+    ("h_t = \\begin{cases} tanh(W h_{t-1} + U x_t) & t \\ge 1 \\\\ 0 & else \\end{cases}", ELMAN + "\nh[0] = 0", ""),
     ("h_t = 0,5 h_{t-1} + x_t", "h[t] = 0.5 h[t-1] + x[t]", "number 0.5"),
     ("h_t = 0{,}5 h_{t-1} + tanh(0{,}25 x_t)", "h[t] = 0.5 h[t-1] + tanh(0.25 x[t])", "number 0.25"),
     ("h_t = tanh(W_hh x h_{t-1} + W_xh x x_t)", "h[t] = tanh(W_hh @ h[t-1] + W_xh @ x[t])", "×"),
