@@ -274,6 +274,7 @@ class _Reader:
             and [t.kind for t in step] in (["word"], ["word", "-", "number"], ["word", "+", "number"])
             and before == "word"
             and token.kind != "{"
+            and self.tokens[self.at + stop].kind in CLOSING
         ):
             self.dotted |= token.kind == "("
             self.put("[", token)

@@ -47,7 +47,8 @@ def parse(text: str, called: frozenset[str] = frozenset(), custom: Custom = PLAI
         given.line.tokens = []
     reader.lines, notes = heads(reader.source, reader.lines)
     reader.notes += notes
-    equations = tuple(equation(reader, line) for line in reader.lines if line.tokens)
+    read = [(line, equation(reader, line)) for line in reader.lines if line.tokens]
+    equations = tuple(e for line, e in read if line.tokens)  # `loss = 0` goes with `loss += E_t`
     blocks = dict.fromkeys(
         [line.block for line in reader.lines if line.block] + [e.block for e in equations if e.block]
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ..errors import BPTTError
+from .entries import EITHER, ENTRY, class_of, entry_token
 from .latex import Source, Token
 from .letters import REDUCTIONS
 from .lines import CLOSING, Line
@@ -20,6 +21,7 @@ __all__ = ["STEP_HINT", "Marks", "Names", "decide_steps"]
 STEP_HINT = "a step is t, t-1, t+1, T, or a number, as in h[t-1] or h[0]"
 SLIP = re.compile(r"([^\W\d_])(?:_?([0-9])|-[lI])")  # t_1, t1 and t-l for t-1
 SIGNS = {"*": "star", "+": "plus", "-": "minus"}
+COUNT = re.compile(r"\|\w+\||[KCVMNndmp]_?\w*")  # how many entries a vector has
 ARROWS = {"\\to", "\\rightarrow", "→", "|", "\\mid"}
 JOINING = r"[_'^(){}→|]|\\to|\\rightarrow"
 OPERANDS = {"word", "number", "accent", "("}
@@ -42,6 +44,7 @@ class Marks:
     numeric: bool = False
     rest: str = ""
     last: str = ""
+    entry: Token | None = None  # the class that picks one of its entries
 
     @property
     def text(self) -> str:
@@ -56,6 +59,7 @@ class Names:
         end = line.tokens[-1].stop
         self.tokens = [*line.tokens, Token("end", "", end, end)]
         self.at = 0
+        self.pick: Token | None = None  # of an entry of the last name
         line.bound |= {token.text for token in bound_letters(line.tokens)} - notation.units
 
     @property
@@ -69,7 +73,11 @@ class Names:
             if token.kind == "bad":
                 raise self.source.bad(token)
             if token.kind in ("word", "accent"):
+                self.pick = None
                 result.append(self.name())
+                result += [self.pick] if self.pick else []
+            elif result and result[-1].kind == ")" and (entry := self.behind_bracket()):
+                result.append(entry)
             elif token.kind in ("^", "sup"):
                 result += self.power()
             elif token.kind in ("_", "sub", "'"):
@@ -110,6 +118,25 @@ class Names:
             line = self.source.line_with((token.start, stop, ""))
             hint = f"write {line}, for the whole vector"
         return self.source.error(f"the subscript {label} of a bracket is an entry of a vector", token, hint)
+
+    def picked(self, text: str, kind: str, first: Token) -> Token | None:
+        """The class of a step, in the place of a label or in brackets, as a token; None for anything else."""
+        last = self.tokens[self.at - 1]
+        span = self.source.span(first.start, max(first.stop, last.stop))
+        name = class_of(text, lambda step: self.notation.index(step, self.line.bound), span)
+        return None if name is None else entry_token(kind, name, first, last)
+
+    def behind_bracket(self) -> Token | None:
+        """`_{y_t}` or `[y_t]` behind a closing bracket."""
+        first = self.token
+        found = content(self.tokens, self.at + (first.kind == "_")) if first.kind in ("_", "[") else None
+        if found is None or first.space:
+            return None
+        parts = [part for part in parts_of(found[0]) if not part.isdigit()]
+        before, self.at = self.at, found[1]
+        entry = self.picked(parts[0], ENTRY, first) if len(parts) == 1 else None
+        self.at = self.at if entry else before
+        return entry
 
     def power(self) -> list[Token]:
         """A superscript that is no part of a name: a transpose or a power."""
@@ -177,6 +204,7 @@ class Names:
             undecided = (Marks(base, labels=marks.labels).text, int(marks.number))
         if text == self.notation.last and index is None:
             text = "T"
+        self.pick = marks.entry
         stop = self.tokens[self.at - 1].stop
         token = Token("name", text, first.start, stop, first.space, first.latex, first.whole, look)
         token.name = Name(text, index, self.source.span(first.start, stop), None, marks.layer)
@@ -258,11 +286,17 @@ class Names:
             if slip[1] == step and not self.notation.layer(text) and (not run_together or self.steps_alone(marks)):
                 raise self.source.error(wrong, token, f"did you mean {marks.base}_{meant}?")
         labels = []
-        for part in parts_of(text):
-            if not self.shared(marks, part, token):
+        parts = parts_of(text)
+        for part in parts:
+            if self.shared(marks, part, token):
+                continue
+            picked = self.picked(part, ENTRY, token) if len(parts) == 2 else None
+            if picked and not marks.entry:
+                marks.entry = picked
+            else:
                 labels.append(self.label(part, text, token))
         if labels:
-            last = labels.pop() if labels[-1].isdigit() and labels[-1] == parts_of(text)[-1] else ""
+            last = labels.pop() if labels[-1].isdigit() and labels[-1] == parts[-1] else ""
             marks.numeric = 0 < len(last) < 7
             marks.rest, marks.last = "".join(labels), last
             marks.labels.append(marks.rest + last)
@@ -403,6 +437,8 @@ class Names:
             return False
         text, stop = found
         parts = [part for part in parts_of(text) if part != ":"]
+        if self.entry_in_bracket(marks, token, parts, stop):
+            return True
         indices = [self.notation.index(part, self.line.bound) for part in parts]
         known = self.notation.round and marks.base in self.notation.stepped
         if token.kind == "(":
@@ -428,6 +464,21 @@ class Names:
                 self.step(marks, index, token)
             else:
                 marks.labels.append(self.label(part, text, token))
+        return True
+
+    def entry_in_bracket(self, marks: Marks, token: Token, parts: list[str], stop: int) -> bool:
+        """`p_t[y_t]`, `ps[t][targets[t], 0]`, `p[t, y[t]]`, and `p_t(y_t)`, which may be a product."""
+        if token.space or marks.entry or known_function(marks.base) or (token.kind == "(" and marks.index is None):
+            return False
+        kind = EITHER if token.kind == "(" else ENTRY
+        rest = [part for part in parts if not (part.isdigit() and len(parts) > 1 and marks.index)]
+        steps = [part for part in rest if marks.index is None and self.notation.index(part, self.line.bound)]
+        start, self.at = self.at, stop
+        entry = self.picked(rest[-1], kind, token) if len(rest) - len(steps) == 1 and len(steps) < 2 else None
+        if entry is None or (steps and not self.shared(marks, steps[0], token)):
+            self.at = start
+            return False
+        marks.entry = entry
         return True
 
     def base(self) -> str:
@@ -459,8 +510,9 @@ class Names:
             raise self.source.error(f"bad bounds of a {kind}", self.tokens[start], "write sum_t, or sum_{k=1}^{t}")
         if self.token.kind in ("^", "sup"):
             token = self.token
-            upper = self.bound(self.script().strip("()"))
-            if upper is None:
+            text = self.script().strip("()")
+            upper = self.bound(text)
+            if upper is None and not (variable != self.notation.step and COUNT.fullmatch(text)):
                 raise self.source.error(f"bad upper bound of a {kind}", token, "write sum_{k=1}^{t}")
         last = self.tokens[self.at - 1]
         result = Token("reduce", kind, first.start, last.stop, first.space)

@@ -213,6 +213,9 @@ class Parser:
         """What begins with `first` and was read as `left` so far, with all operators that bind it."""
         while True:
             kind = self.token.kind
+            if kind == "entry":
+                left = self.entry(left)
+                continue
             juxtaposed = self.juxtaposed()
             power = 30 if juxtaposed else POWER.get(kind, -1)
             # ᵀ after an exponent belongs to the whole power.
@@ -232,6 +235,14 @@ class Parser:
                 else:
                     left = Binary(" " if juxtaposed else BINARY[kind], left, right, span)
         return left
+
+    def entry(self, left: Expr) -> Expr:
+        """`p_t` with the class behind it that picks one of its entries."""
+        token = self.token
+        assert token.name is not None
+        self.node()
+        self.at += 1
+        return Call(token.text, (left, token.name), (), left.span)
 
     def below(self) -> Expr:
         """What stands below a slash: `a / b c` is a / (b c), as long as nothing closes the fraction.
@@ -687,6 +698,8 @@ def equation(reader: Reader, line: Line) -> Equation:
         raise source.error("a derivative by time: a differential equation has no steps", tokens[0], hint)
     if [token.kind for token in tokens[: place - 1]] == ["name"] and tokens[place - 1].kind in ("+", "-", "*"):
         refuse_changes(reader, line, tokens, place)
+        if total := running_sum(reader, line, tokens, place):
+            return Equation(*total, span, text, line.block)
     turned = [token.kind for token in tokens[:place]] == ["name", "ᵀ"]  # h_t^T = x_t^T W
     left = left_side(source, tokens[: place - turned], tokens[place], tokens[place + 1 :])
     if tokens[place + 1].kind == "=":
@@ -709,6 +722,8 @@ def refuse_changes(reader: Reader, line: Line, tokens: list[Token], place: int) 
         if other is line or name is None:
             return
         head = other.tokens[:2]
+        if is_zero(other.tokens[2:]):
+            continue
         if [token.kind for token in head] == ["name", "="] and brief(head[0].name or name) == brief(name):
             value = Parser(reader, other, derivatives(other)[2:]).whole()
             change = Parser(reader, line, tokens[place + 1 :]).whole()
@@ -720,6 +735,25 @@ def refuse_changes(reader: Reader, line: Line, tokens: list[Token], place: int) 
                 sign,
                 f"{advice} there: {brief(name)} = {brief(whole)}",
             )
+
+
+def is_zero(tokens: list[Token]) -> bool:
+    return [token.kind for token in tokens] == ["number", "end"] and float(tokens[0].text) == 0
+
+
+def running_sum(reader: Reader, line: Line, tokens: list[Token], place: int) -> tuple[tuple[Name], Expr] | None:
+    """`loss += E_t` in a loop: the sum over the steps, without the line `loss = 0` before it."""
+    name, sign = tokens[0].name, tokens[place - 1]
+    if name is None or name.index is not None or sign.kind != "+" or name.name not in LOSS_NAMES:
+        return None
+    for other in reader.lines:
+        head = other.tokens[:2]
+        if [token.kind for token in head] == ["name", "="] and head[0].name and head[0].name.name == name.name:
+            other.tokens = []
+    body = Parser(reader, line, tokens[place + 1 :]).whole()
+    written = reader.source.text[tokens[0].start : tokens[place].stop]
+    reader.notes.append(Note.at(f"{written} was read as a sum over the steps", name.span))
+    return (name,), Reduce("sum", "t", None, None, body, body.span)
 
 
 def several(names: list[Name], right: list[Token]) -> str:

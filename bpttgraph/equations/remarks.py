@@ -131,6 +131,9 @@ class Page:
                     or (after.kind in ("[", "(", "'") and not after.space)
                 ):
                     self.names.add(token.text)
+            for token, sign, after in zip(piece.tokens, piece.tokens[1:], piece.tokens[2:]):
+                if token.kind == "word" and sign.kind in ("+", "-", "*") and after.kind == "=" and not after.space:
+                    self.names.add(token.text)  # loss += …
             for token in piece.tokens:
                 if token.kind == "word":
                     self.counts[token.text] = self.counts.get(token.text, 0) + 1

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from ..syntax import Program
 from .attention import positions
+from .classes import class_labels
 from .columns import apply_columns
 from .constants import constants
 from .definitions import say_definitions
@@ -30,6 +31,7 @@ PASSES: tuple[Callable[[Program], Program], ...] = (
     apply_columns,
     long_sums,
     supply_steps,
+    class_labels,
     first_states,
     say_definitions,
     constants,

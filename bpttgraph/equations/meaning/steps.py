@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from ..entries import ENTRY
 from ..notes import Note
 from ..syntax import Binary, Call, Equation, Expr, Index, Name, Program, Transposed
 from ..trees import names_in, rebuild, walk
@@ -238,7 +239,7 @@ def _multiplied(e: Expr) -> Iterator[str]:
                 yield right.name
             if node.operator == "@" and isinstance(left, Name) and left.index is None and _matrix(right):
                 yield left.name
-        elif isinstance(node, Call) and node.function == "outer":
+        elif isinstance(node, Call) and node.function in ("outer", ENTRY):
             yield from (a.name for a in node.args if isinstance(a, Name) and a.index is None)
 
 
