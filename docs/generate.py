@@ -14,52 +14,9 @@ from typing import Any
 
 DOCS = Path(__file__).parent
 
-MEANING = {
-    "tanh": "hyperbolic tangent",
-    "sigmoid": "1/(1 + exp(−x))",
-    "relu": "max(x, 0)",
-    "softplus": "log(1 + exp(x))",
-    "silu": "x · sigmoid(x)",
-    "gelu": "x · Φ(x), Φ the normal distribution function",
-    "gelu_tanh": "its approximation ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))",
-    "erf": "error function, 2/√π ∫₀ˣ exp(−s²) ds",
-    "exp": "exponential",
-    "log": "natural logarithm",
-    "sqrt": "square root",
-    "abs": "absolute value",
-    "arctan": "inverse tangent",
-    "step": "1 where x > 0, else 0; its derivative is 0",
-    "sign": "1, 0 or −1; its derivative is 0",
-    "softsign": "x/(1 + |x|)",
-    "hard_sigmoid": "x/5 + ½, cut to the interval from 0 to 1",
-    "selu": "1.0507 x if x > 0, else 1.7581 (exp(x) − 1)",
-    "mish": "x · tanh(log(1 + exp(x)))",
-    "hardtanh": "x cut to the interval from −1 to 1",
-    "layer_norm": "(x − mean(x)) / √(variance(x) + 0.00001)",
-    "mean_squared_error": "Σᵢ (yᵢ − targetᵢ)² / n",
-    "binary_cross_entropy": "−Σᵢ (targetᵢ log yᵢ + (1 − targetᵢ) log(1 − yᵢ))",
-    "sin": "sine",
-    "cos": "cosine",
-    "identity": "x itself",
-    "leaky_relu": "x if x > 0, else slope · x; the slope is 0.01 unless given",
-    "elu": "x if x > 0, else α (exp(x) − 1); α is 1 unless given",
-    "clip": "x cut to the interval from the second to the third argument",
-    "softmax": "exp(xᵢ) / Σⱼ exp(xⱼ)",
-    "log_softmax": "xᵢ − log Σⱼ exp(xⱼ)",
-    "sum": "Σᵢ xᵢ",
-    "mean": "Σᵢ xᵢ / n",
-    "norm": "√(Σᵢ xᵢ²)",
-    "max": "largest entry; with two arguments the larger one, entry by entry",
-    "min": "smallest entry; with two arguments the smaller one, entry by entry",
-    "dot": "Σᵢ xᵢ yᵢ",
-    "cross_entropy": "−Σᵢ targetᵢ log yᵢ; y are probabilities, the target a distribution or a class",
-    "squared_error": "½ Σᵢ (yᵢ − targetᵢ)²",
-    "outer": "the matrix xᵢ yⱼ",
-    "diag": "the diagonal matrix of a vector",
-    "concat": "one vector after the other, as [a; b]",
-}
 SHAPE = {
     "same": "the shape of x",
+    "each": "entry by entry",
     "reduce": "a number",
     "pair": "a number",
     "outer": "a matrix",
@@ -83,10 +40,14 @@ def functions() -> str:
         low, high = function.arity
         count = str(low) if low == high else f"{low} or more" if high > 9 else f"{low} or {high}"
         also = ", ".join(f"`{a}`" for a, of in ALIASES.items() if of == name)
-        readings = getattr(function.build, "readings", {})  # of an entry that brings its word along
-        value = MEANING[name] if name in MEANING else f"`{readings['code']}`"
-        rows.append([f"`{name}`", also, count, SHAPE[function.shape], value])
+        if not function.meaning:
+            raise SystemExit(f"{name}: nothing says what it is: write meaning=… into its entry of the rule table")
+        rows.append([f"`{name}`", also, count, _result(function), function.meaning])
     return table(["name", "also written", "arguments", "result", "value"], rows)
+
+
+def _result(function: Any) -> str:
+    return SHAPE[function.shape] + (f"; of two, {SHAPE[function.two]}" if function.two else "")
 
 
 def cells() -> str:

@@ -115,6 +115,7 @@ identity = linear(
     notation="hidden",
     signs=(1,),
     word="identity id",
+    meaning="x itself",
     result="same",
     slope=1.0,
 )
@@ -153,6 +154,7 @@ diag = linear(
     lambda s: (s[0], s[0]),
     lambda g, slot, node: diagonal(g),
     word="diag",
+    meaning="the diagonal matrix of a vector",
     result="diag",
     scalar=identity,
 )
@@ -320,6 +322,7 @@ dot = bilinear(
     lambda g, a, b: last(g) * b,
     lambda g, a, b: a * last(g),
     word="dot",
+    meaning="Σᵢ xᵢ yᵢ",
     result="pair",
     scalar=mul,
 )
@@ -330,6 +333,7 @@ outer: Primitive = bilinear(
     lambda g, a, b: matvec(g, b),
     lambda g, a, b: vecmat(a, g),
     word="outer",
+    meaning="the matrix xᵢ yⱼ",
     result="outer",
     scalar=mul,
 )

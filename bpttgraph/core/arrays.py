@@ -124,6 +124,7 @@ arctan = elementwise(
     np.arctan,
     lambda y, x: 1.0 / (1.0 + square(x)),
     word="arctan atan Arctan",
+    meaning="inverse tangent",
     numpy="arctan",
     slope=1.0,
     flat=True,

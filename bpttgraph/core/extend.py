@@ -55,8 +55,9 @@ def primitive(
         kink: for a function with a kink, an expression of the arguments that changes sign there.
         analytic: False if `value` does not work on complex numbers; it is then checked by differences.
         slope: the largest |derivative|, for the bound of `u.flow()`.
-        code: the value as a NumPy expression of x (of x and y for two arguments, and so on to z), such as
-            "x / (1 + np.abs(x))": printed code defines the function by it. It is run and compared before it goes out.
+        code: the value as a NumPy expression of x (of x and y for two arguments, and so on to z: here y is the second
+            argument, not the result), such as "x / (1 + np.abs(x))": printed code defines the function by it. It is
+            run and compared before it goes out.
         series: the value on an array of FLINT power series, for `verify(…, certify=True)`.
 
     Raises:

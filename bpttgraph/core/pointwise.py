@@ -147,6 +147,7 @@ step = elementwise(
     code="(x > 0) * 1.0",
     exact=lambda f, x: f.step(x, 0),
     word="step heaviside Heaviside",
+    meaning="1 where x > 0, else 0; its derivative is 0",
 )
 sign = elementwise(
     "sign",
@@ -155,6 +156,7 @@ sign = elementwise(
     kink=lambda x: x,
     numpy="sign",
     word="sign sgn",
+    meaning="1, 0 or −1; its derivative is 0",
 )
 above = elementwise(
     "above",
@@ -182,6 +184,7 @@ tanh = elementwise(
     quick("tanh"),
     lambda y, x: 1.0 - square(y),
     word="tanh",
+    meaning="hyperbolic tangent",
     numpy="tanh",
     slope=1.0,
     flat=True,
@@ -194,6 +197,7 @@ sigmoid = elementwise(
     symbol="σ",
     positive=True,
     word="sigmoid σ sigma sigm logistic",
+    meaning="1/(1 + exp(−x))",
     slope=0.25,
     flat=True,
     code="np.exp(-np.logaddexp(0, -x))",
@@ -206,6 +210,7 @@ relu = elementwise(
     lambda y, x: step(x),
     kink=lambda x: x,
     word="relu ReLU",
+    meaning="max(x, 0)",
     slope=1.0,
     flat=True,
     code="np.maximum(x, 0)",
@@ -219,6 +224,7 @@ leaky_relu = elementwise(
     kink=lambda x, slope=0.01: x,
     attributes={"slope": 0.01},
     word="leaky_relu lrelu LeakyReLU LeakyRelu leakyrelu",
+    meaning="x if x > 0, else slope · x; the slope is 0.01 unless given",
     slope=lambda slope=0.01: max(1.0, abs(slope)),
     flat=True,
     code="np.where(x > 0, x, slope * x)",
@@ -230,6 +236,7 @@ softplus = elementwise(
     lambda y, x: sigmoid(x),
     positive=True,
     word="softplus",
+    meaning="log(1 + exp(x))",
     slope=1.0,
     flat=True,
     code="np.logaddexp(0, x)",
@@ -242,6 +249,7 @@ elu = elementwise(
     kink=lambda x, alpha=1.0: x,
     attributes={"alpha": 1.0},
     word="elu ELU",
+    meaning="x if x > 0, else α (exp(x) − 1); α is 1 unless given",
     slope=lambda alpha=1.0: max(1.0, abs(alpha)),
     flat=True,
     code="np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))",
@@ -252,6 +260,7 @@ silu = elementwise(
     lambda x: x * _sigmoid_value(x),
     lambda y, x: sigmoid(x) + y * (1.0 - sigmoid(x)),
     word="silu SiLU swish Swish",
+    meaning="x · sigmoid(x)",
     slope=1.0998393201288670,
     flat=True,
     code="x * sigmoid(x)",
@@ -262,6 +271,7 @@ erf = elementwise(
     special.erf,
     lambda y, x: (2 / np.pi**0.5) * exp(-square(x)),
     word="erf",
+    meaning="error function, 2/√π ∫₀ˣ exp(−s²) ds",
     slope=1.1283791670955126,
     flat=True,
     code="def erf(x):\n    each = np.vectorize(math.erf, otypes='d')\n    return each(x)\n",
@@ -284,6 +294,7 @@ gelu = elementwise(
     lambda x: x * special.normal_cdf(x),
     lambda y, x: normal_cdf(x) + x * _bell(x),
     word="gelu GELU",
+    meaning="x · Φ(x), Φ the normal distribution function",
     slope=1.128904145185155,
     flat=True,
     code="x * normal_cdf(x)",
@@ -294,24 +305,46 @@ gelu_tanh = elementwise(
     lambda x: x * _gelu_gate(x),
     _gelu_tanh_partial,
     word="gelu_tanh",
+    meaning="its approximation ½ x (1 + tanh(√(2/π) (x + 0.044715 x³)))",
     slope=1.1289930686587717,
     flat=True,
     code="x * sigmoid(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))",
     exact=lambda f, x: x / 2 * (1 + f.tanh(f.sqrt(2 / f.pi) * (x + f.number("0.044715") * x * x * x))),
 )
-exp: Primitive = elementwise("exp", quick("exp"), lambda y, x: y, positive=True, word="exp", numpy="exp", slope=None)
-log = elementwise("log", quick("log"), lambda y, x: 1.0 / x, domain=_above_zero, word="log ln", numpy="log", slope=None)
-sqrt = elementwise(
-    "sqrt", quick("sqrt"), lambda y, x: 0.5 / y, domain=_above_zero, word="sqrt", numpy="sqrt", slope=None
+exp: Primitive = elementwise(
+    "exp", quick("exp"), lambda y, x: y, positive=True, word="exp", meaning="exponential", numpy="exp", slope=None
 )
-sin = elementwise("sin", quick("sin"), lambda y, x: cos(x), word="sin", numpy="sin", slope=1.0)
-cos: Primitive = elementwise("cos", quick("cos"), lambda y, x: -sin(x), word="cos", numpy="cos", slope=1.0)
+log = elementwise(
+    "log",
+    quick("log"),
+    lambda y, x: 1.0 / x,
+    domain=_above_zero,
+    word="log ln",
+    meaning="natural logarithm",
+    numpy="log",
+    slope=None,
+)
+sqrt = elementwise(
+    "sqrt",
+    quick("sqrt"),
+    lambda y, x: 0.5 / y,
+    domain=_above_zero,
+    word="sqrt",
+    meaning="square root",
+    numpy="sqrt",
+    slope=None,
+)
+sin = elementwise("sin", quick("sin"), lambda y, x: cos(x), word="sin", meaning="sine", numpy="sin", slope=1.0)
+cos: Primitive = elementwise(
+    "cos", quick("cos"), lambda y, x: -sin(x), word="cos", meaning="cosine", numpy="cos", slope=1.0
+)
 absolute = elementwise(
     "abs",
     lambda x: x * np.sign(np.real(x)),
     lambda y, x: sign(x),
     kink=lambda x: x,
     word="abs absolute fabs",
+    meaning="absolute value",
     numpy="abs",
     slope=1.0,
 )
@@ -322,6 +355,7 @@ clip = elementwise(
     kink=lambda x, low, high: np.minimum(np.real(x) - low, high - np.real(x)),
     attributes={"low": None, "high": None},
     word="clip clamp",
+    meaning="x cut to the interval from the second to the third argument",
     numpy="clip",
     slope=1.0,
     flat=True,

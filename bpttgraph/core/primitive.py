@@ -40,12 +40,14 @@ the cotangent `g` of `linear(t)` back to `t`, an unknown shaped like `like`."""
 
 READINGS = {
     "word": "its name in equations, and its other spellings after it",
+    "meaning": "what it is, for the list of functions; without one the list shows its value in NumPy",
     "result": "what equations know of the result where that does not follow from the kind: `Function.shape`",
     "scalar": "of a function of vectors, what it is of numbers, which have no axis",
     "numpy": "the function of NumPy with the same meaning",
     "slope": "the largest |partial derivative|, or a function of the attributes that gives it",
     "flat": "whether |partial derivative| comes below a tenth of that",
-    "code": "its value as the text of a NumPy expression of x (or of x and y), or of a whole definition",
+    "code": "its value as the text of a NumPy expression of its arguments x, y, z (so y is the second one, "
+    "not the result as in a derivative), or of a whole definition",
     "exact": "its value in exact functions `f`, of single numbers or, for a function of vectors, of lists of them",
     "reason": "why its derivative is what it is, in a few words",
     "series": "its value on arrays of FLINT power series",
@@ -118,6 +120,11 @@ class Primitive:
         return self.signs and tuple(float(s) for s in self.signs)
 
     @property
+    def count(self) -> int:
+        """How many arguments it takes, where that is one number."""
+        return 2 if self.readings.get("result") in ("pair", "outer") else 1
+
+    @property
     def word(self) -> str:
         """Its name in equations, "" if they do not call it."""
         return str(self.readings.get("word") or "").partition(" ")[0]
@@ -159,6 +166,10 @@ class Elementwise(Primitive):
     @property
     def partials(self) -> tuple[Any, ...] | None:
         return tuple(self.rule)
+
+    @property
+    def count(self) -> int:
+        return len(self.rule)
 
     def pull(self, node: Any, slot: int, g: Any, y: Any, args: Sequence[Any], reverse: Reverse) -> Any:
         partial = self.rule[slot]

@@ -102,16 +102,16 @@ def _call(e: Call, s: Surroundings) -> _Typed:
     call = replace(e, args=tuple(a.expr for a in args), parameters=tuple(p.expr for p in parameters))
     given = [*args, *parameters]
     function = function_of(e)
-    kind = function.shape if function is not None else "free"
+    kind = function.shape_of(len(given)) if function is not None else "free"
     vectors = any(a.rank for a in given)
     if keeps_shape(e):
         if e.function == "exp" and given[0].rank == 2:
             s.notes.append(Note.at(f"{brief(e)} is taken entry by entry, which is not the matrix exponential", e.span))
         return _Typed(call, given[0].rank, given[0].flipped)
+    if kind == "each":
+        return _Typed(call, max(a.rank for a in given))
     if kind not in _RANKS:
         return _Typed(call, s.left)
-    if kind == "reduce" and len(given) == 2:
-        return _Typed(call, max(a.rank for a in given))
     return _Typed(call, _RANKS[kind] if vectors or kind == "concat" else 0)
 
 

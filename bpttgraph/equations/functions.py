@@ -3,7 +3,8 @@
 An entry of the table that has a word is one of them, by what the entry says (`core.primitive.READINGS`); those that are
 made of several operations stand here. `FUNCTIONS[name] = Function(build, shape)`; `shape` is one of
 
-* "same": elementwise, or a vector to a vector of the same size;
+* "same": entry by entry, or a vector to a vector of the same size;
+* "each": entry by entry of several arguments, of which some may be numbers;
 * "reduce": a vector to a scalar;
 * "pair": two vectors of one size to a scalar;
 * "outer", "diag", "concat": as they say;
@@ -34,11 +35,18 @@ LAYER_NORM_EPSILON = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """`build(*nodes)` makes the node; `arity` is the number of arguments (at least, at most)."""
+    """`build(*nodes)` makes the node; `arity` is the number of arguments (at least, at most); `two` is the shape with
+    two arguments, if it is another; `meaning` says for the list of functions what it is."""
 
     build: Callable[..., Any]
     shape: str
     arity: tuple[int, int] = (1, 1)
+    two: str = ""
+    meaning: str = ""
+
+    def shape_of(self, count: int) -> str:
+        """The shape with so many arguments."""
+        return self.two if self.two and count == 2 else self.shape
 
 
 def _vector(function: Callable[..., Any], scalar: Callable[..., Any]) -> Callable[..., Any]:
@@ -97,17 +105,24 @@ def _bits(y: Any, target: Any) -> Any:
 def own_function(op: Primitive) -> Function:
     """An operation as a function of the language, by what its entry says. One made by `bpttgraph.primitive` says
     nothing: entry by entry, shapes are known from one another; of others nothing is known but what the value says."""
+    count, meaning = op.count, _meaning(op)
     if isinstance(op, Elementwise):
-        count = len(op.rule)
         needed = count + sum(default is None for default in op.attributes.values())
         build = _with_attributes(op) if op.attributes else op
-        return Function(build, {1: "same", 2: "reduce"}.get(count, "free"), (needed, count + len(op.attributes)))
+        shape = "same" if count == 1 else "each"
+        return Function(build, shape, (needed, count + len(op.attributes)), meaning=meaning)
     result, scalar = op.readings.get("result", "free"), op.readings.get("scalar")
     if result == "free":
         return Function(op, "free", (1, 99))
-    count = 2 if result in ("pair", "outer") else 1
     build = op if scalar is None else _along(op, scalar) if result == "same" else _vector(op, scalar)
-    return Function(build, result, (count, count))
+    return Function(build, result, (count, count), meaning=meaning)
+
+
+def _meaning(op: Primitive) -> str:
+    """What an entry says that it is, else its value in NumPy, else nothing."""
+    said, code, numpy = (op.readings.get(k) or "" for k in ("meaning", "code", "numpy"))
+    shown = code if code and not code.startswith("def ") else numpy and f"np.{numpy}"
+    return said or (f"`{shown}`" if shown else "")
 
 
 _CALLED = [op for op in P.TABLE.values() if op.word]
@@ -125,19 +140,37 @@ ALIASES = {
 FUNCTIONS: dict[str, Function] = {
     **{op.word: own_function(op) for op in _CALLED},
     # what is made of several operations
-    "sum": Function(P.total, "reduce"),
-    "mean": Function(P.mean, "reduce"),
-    "max": Function(lambda *a: P.maximum(*a) if len(a) == 2 else _vector(P.largest, P.identity)(*a), "reduce", (1, 2)),
+    "sum": Function(P.total, "reduce", meaning="Σᵢ xᵢ"),
+    "mean": Function(P.mean, "reduce", meaning="Σᵢ xᵢ / n"),
+    "max": Function(
+        lambda *a: P.maximum(*a) if len(a) == 2 else _vector(P.largest, P.identity)(*a),
+        "reduce",
+        (1, 2),
+        two="each",
+        meaning="largest entry; with two arguments the larger one, entry by entry",
+    ),
     "min": Function(
-        lambda *a: P.minimum(*a) if len(a) == 2 else -_vector(P.largest, P.identity)(-a[0]), "reduce", (1, 2)
+        lambda *a: P.minimum(*a) if len(a) == 2 else -_vector(P.largest, P.identity)(-a[0]),
+        "reduce",
+        (1, 2),
+        two="each",
+        meaning="smallest entry; with two arguments the smaller one, entry by entry",
     ),
-    "concat": Function(_stack, "concat", (1, 99)),
-    "hardtanh": Function(lambda x: P.clip(x, low=-1.0, high=1.0), "same"),
-    "layer_norm": Function(_layer_norm, "same"),
+    "concat": Function(_stack, "concat", (1, 99), meaning="one vector after the other, as [a; b]"),
+    "hardtanh": Function(lambda x: P.clip(x, low=-1.0, high=1.0), "same", meaning="x cut to the interval from −1 to 1"),
+    "layer_norm": Function(_layer_norm, "same", meaning="(x − mean(x)) / √(variance(x) + 0.00001)"),
     "mean_squared_error": Function(
-        _vector(lambda y, target: P.mean(P.square(y - target)), lambda y, target: P.square(y - target)), "pair", (2, 2)
+        _vector(lambda y, target: P.mean(P.square(y - target)), lambda y, target: P.square(y - target)),
+        "pair",
+        (2, 2),
+        meaning="Σᵢ (yᵢ − targetᵢ)² / n",
     ),
-    "binary_cross_entropy": Function(_vector(lambda y, target: P.total(_bits(y, target)), _bits), "pair", (2, 2)),
+    "binary_cross_entropy": Function(
+        _vector(lambda y, target: P.total(_bits(y, target)), _bits),
+        "pair",
+        (2, 2),
+        meaning="−Σᵢ (targetᵢ log yᵢ + (1 − targetᵢ) log(1 − yᵢ))",
+    ),
 }
 
 LOSSES = ("cross_entropy", "squared_error", "mean_squared_error", "binary_cross_entropy")

@@ -90,7 +90,8 @@ def coefficient(e: Expr) -> list[Name] | None:
 def keeps_shape(e: Call) -> bool:
     """Whether a call has the shape of its only argument."""
     function = function_of(e)
-    return len(e.args) + len(e.parameters) == 1 if function is None else function.shape == "same"
+    count = len(e.args) + len(e.parameters)
+    return count == 1 if function is None else function.shape_of(count) == "same"
 
 
 def looks(e: Expr, habits: Habits = _COLUMNS) -> Looks:
@@ -140,11 +141,14 @@ def _call(e: Call, habits: Habits) -> Looks:
     function = function_of(e)
     if keeps_shape(e):
         return looks(given[0], habits)
-    kind = function.shape if function is not None else "free"
+    kind = function.shape_of(len(given)) if function is not None else "free"
+    if kind == "each":
+        found = looks(given[0], habits)
+        for other in given[1:]:
+            found = _together(found, looks(other, habits), added=False)
+        return found
     if kind not in _SHAPES:
         return Looks(1, habits.rows)
-    if kind == "reduce" and len(given) == 2:
-        return _together(looks(given[0], habits), looks(given[1], habits), added=False)
     return Looks(_SHAPES[kind], habits.rows)
 
 

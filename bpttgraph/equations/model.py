@@ -134,7 +134,7 @@ class Recurrence:
             count = f"{low} argument{'s' if low > 1 else ''}" if low == high else f"{low} to {high} arguments"
             raise BPTTError(
                 f"{call.function} takes {count}, not {given}",
-                "look at docs/reference for the list of functions",
+                "docs/reference/functions.md has the list of functions",
                 text=self.text,
                 span=call.span,
             )

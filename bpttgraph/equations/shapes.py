@@ -457,27 +457,31 @@ class _Solver:
             if len(args) == 1:
                 self.same(out, args[0], place)
             return
-        if function.shape == "same":
+        shape = function.shape_of(len(args))
+        if shape == "same":
             self.same(out, args[0], place)
-        elif function.shape == "reduce":
-            if len(args) == 2:
-                self.elementwise(out, args[0], args[1], place)
-            else:
-                self.same(out, _Shape([], place), place)
-        elif function.shape == "pair":
+        elif shape == "each":
+            together = args[0]
+            for i, arg in enumerate(args[1:], 2):
+                result = out if i == len(args) else _Shape(None, place)
+                self.elementwise(result, together, arg, place)
+                together = result
+        elif shape == "reduce":
+            self.same(out, _Shape([], place), place)
+        elif shape == "pair":
             self.same(args[0], args[1], place)
             self.same(out, _Shape([], place), place)
             self.guess(INDEXED, lambda: args[0].rank is None and self.make(args[0], 1, place))
-        elif function.shape == "outer":
+        elif shape == "outer":
             rows, columns = _Size(place=place), _Size(place=place)
             self.same(args[0], _Shape([rows], place), place)
             self.same(args[1], _Shape([columns], place), place)
             self.same(out, _Shape([rows, columns], place), place)
-        elif function.shape == "diag":
+        elif shape == "diag":
             size = _Size(place=place)
             self.same(args[0], _Shape([size], place), place)
             self.same(out, _Shape([size, size], place), place)
-        elif function.shape == "concat":
+        elif shape == "concat":
             self.stacked(out, args, place)
 
     # -- solving -----------------------------------------------------------------------------------------------------

@@ -15,13 +15,14 @@ from ..core.primitives import TABLE, Primitive
 __all__ = ["definition", "definitions"]
 
 
-def definition(op: Primitive, count: int = 1) -> str:
-    """The definition of an operation of `count` arguments, from its reading "code"."""
+def definition(op: Primitive, count: int | None = None) -> str:
+    """The definition of an operation, from its reading "code"; `count` is the number of its arguments where the entry
+    does not say it."""
     code: str = op.readings["code"]
     if code.startswith("def "):
         return code
     settings = [k if value is None else f"{k}={value}" for k, value in op.attributes.items()]
-    return f"def {op.name}({', '.join([*'xyzabc'[:count], *settings])}):\n    return {code}\n"
+    return f"def {op.name}({', '.join([*'xyzabc'[: count or op.count], *settings])}):\n    return {code}\n"
 
 
 def definitions(used: Mapping[str, str]) -> list[str]:

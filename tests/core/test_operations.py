@@ -11,11 +11,13 @@ import sympy
 import bpttgraph as bg
 from bpttgraph.check.certificate import _Balls, certify
 from bpttgraph.core import activations, algebra, pointwise, vectors
+from bpttgraph.core.entering import same_shape
 from bpttgraph.core.primitive import READINGS, Bilinear, Elementwise, Linear, Own, Primitive
 from bpttgraph.core.primitives import TABLE
 from bpttgraph.document import build
 from bpttgraph.document.html import write_html
 from bpttgraph.document.markdown import write_markdown
+from bpttgraph.equations.functions import Function, own_function
 from bpttgraph.errors import BPTTError
 from bpttgraph.formulas.to_sympy import _functions
 
@@ -190,6 +192,49 @@ def test_documents_show_it() -> None:
         assert "squash" in writer(made)
 
 
+THREE = bg.primitive(
+    lambda x, y, z: x * y + z * z,
+    name="three",
+    derivative=[lambda r, x, y, z: y, lambda r, x, y, z: x, lambda r, x, y, z: 2 * z],
+    code="x * y + z * z",
+)
+
+
+@pytest.mark.parametrize(
+    ("right", "shape"),
+    [
+        ("three(W h[t-1], a, U x[t])", (3,)),  # one letter is a number here
+        ("three(a, b, W h[t-1])", (3,)),
+        ("three(x[t], x[t], x[t]) + W h[t-1]", (3,)),
+        ("blend(W h[t-1], a)", (3,)),
+        ("W h[t-1] * blend(a, b)", (3,)),
+    ],
+)
+def test_arguments_entry_by_entry_have_one_shape_or_are_numbers(right: str, shape: tuple[int, ...]) -> None:
+    """As NumPy spreads them: the values of a run against the functions themselves."""
+    let = {op.name: op for op in (THREE, BLEND) if op.name in right}
+    rec = bg.recurrence(f"h[t] = {right}; E[t] = dot(v, h[t])", let=let)
+    u = rec.unroll(2, sizes={"h": 3})
+    data = u.instance(seed=3)
+    names = {k: data[k] for k in data if k in ("a", "b", "W", "U")} | {"h": data["h[0]"], "x": data.get("x", [None])[0]}
+    space = {"three": THREE.value, "blend": BLEND.value} | names
+    text = right.replace("h[t-1]", "h").replace("x[t]", "x").replace("W h", "W @ h").replace("U x", "(U @ x)")
+    made = u.run(data).values["h[1]"]
+    assert made.shape == shape
+    np.testing.assert_allclose(made, eval(text, space), rtol=1e-13)
+    assert u.derive("v").check(data).right
+
+
+def test_the_list_of_functions_reads_the_entry() -> None:
+    def entry(**said: Any) -> Function:
+        return own_function(Elementwise("f", np.hypot, same_shape, (None, None), "f", readings=said))
+
+    assert entry(meaning="the hypotenuse", code="np.hypot(x, y)", numpy="hypot").meaning == "the hypotenuse"
+    assert entry(code="np.hypot(x, y)").meaning == "`np.hypot(x, y)`"
+    assert entry(numpy="hypot").meaning == entry(code="def f(x, y): …", numpy="hypot").meaning == "`np.hypot`"
+    assert entry().meaning == "" and entry().shape == "each"
+
+
 # -- every entry of the table ------------------------------------------------------------------------------------------
 
 
@@ -219,8 +264,7 @@ def exact_points(op: Primitive) -> np.ndarray[Any, Any]:
     """Numbers at which it is defined, away from its kinks; one row an argument."""
     rng = np.random.default_rng(len(op.name))
     low, high = (1.1, 2.0) if op.name == "arccosh" else (0.1, 0.9)
-    count = len(op.rule) if isinstance(op, Elementwise) else 2 if op.name in ("cross_entropy", "squared_error") else 1
-    points = rng.uniform(low, high, (count, 6))
+    points = rng.uniform(low, high, (op.count, 6))
     anywhere = op.domain is None and op.name not in ("ylog", "logaddexp", "hypot", "pow")
     return np.asarray(points * rng.choice([-1, 1], points.shape) if anywhere else points)
 

@@ -28,7 +28,7 @@ from bpttgraph.derive.symbolic import symbolic_of
 from bpttgraph.document.choice import Choice
 from bpttgraph.document.text import symbolic_text
 from bpttgraph.document.whole import everything
-from bpttgraph.equations.functions import FUNCTIONS
+from bpttgraph.equations.functions import FUNCTIONS, own_function
 from bpttgraph.errors import BPTTError, Fault
 from bpttgraph.formulas.code_helpers import definition, definitions
 from bpttgraph.formulas.code_names import NameTable
@@ -140,6 +140,11 @@ def texts_of(function: str) -> list[str]:
     call = CALLS.get(function, function + "({})")
     inside = "1 + sigmoid({})" if function in ("log", "sqrt") else "{}"
     f = call.format(inside)
+    if FUNCTIONS[function].shape == "each":
+        return [
+            f"h[t] = tanh({function}(W h[t-1], U x[t])); E[t] = dot(v, {function}(h[t], b))",
+            f"h[t] = {function}(1.5 + tanh(W h[t-1]), a) + U x[t]; E[t] = {function}(a, sum(h[t]))",
+        ]
     if FUNCTIONS[function].shape == "reduce":
         return [
             f"h[t] = tanh({f.format('h[t-1]')} * (W h[t-1]) + U x[t]); E[t] = {f.format('h[t]')} * {f.format('V h[t]')}"
@@ -151,6 +156,13 @@ def texts_of(function: str) -> list[str]:
 @pytest.mark.parametrize("function", list(FUNCTIONS))
 def test_every_function_of_the_language(function: str) -> None:
     for text in texts_of(function):
+        assert_printed(text)
+
+
+def test_an_operation_of_two_arguments_needs_no_text_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FUNCTIONS, "hypot", own_function(P.TABLE["hypot"]))
+    assert len(texts_of("hypot")) == 2
+    for text in texts_of("hypot"):
         assert_printed(text)
 
 
@@ -328,7 +340,7 @@ def helper(name: str) -> Any:
 def test_helpers_are_the_functions_of_the_table(name: str) -> None:
     """The same values, also far out, and no warning there."""
     value, rng = P.TABLE[name].value, np.random.default_rng(0)
-    two = name in ("above", "ylog", "cross_entropy", "squared_error")
+    two = P.TABLE[name].count == 2
     x = EXTREME if name not in ("cross_entropy", "ylog") else np.abs(EXTREME)
     y = rng.permutation(x)
     args = (np.append(x, [0.0, 0.25]), np.append(y, [0.5, 0.25])) if two else (x,)
