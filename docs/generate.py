@@ -1,4 +1,5 @@
-"""Writes the generated parts of the documentation: tables of cells, functions and options, and the pictures.
+"""Writes the generated parts of the documentation: tables of cells, functions, formats, profiles and options, and the
+pictures.
 
 Run `python docs/generate.py`. A part stands between `<!-- generated: NAME -->` and `<!-- end -->`; a test keeps the
 parts fresh.
@@ -75,6 +76,17 @@ def formats() -> str:
     return table(["format", "file", "what it is", "needs"], rows)
 
 
+def profiles() -> str:
+    """The profiles of courses, as they describe themselves."""
+    from bpttgraph.homework.courses.profile import profile, profiles as names
+
+    rows = []
+    for about in (profile(name).describe() for name in names()):
+        arrays = ", ".join(f"{array} ({', '.join(axes)})" for array, axes in about["arrays"].items())
+        rows.append([f"`{about['name']}`", about["title"], arrays, "; ".join(about["conventions"])])
+    return table(["profile", "course", "arrays", "conventions"], rows)
+
+
 def options() -> str:
     """Every command with its arguments and options, from the command line itself."""
     import click
@@ -105,7 +117,7 @@ def _default(option: Any) -> str:
     return f"`{value}`" if plain else ""
 
 
-PARTS = {"functions": functions, "cells": cells, "formats": formats, "options": options}
+PARTS = {"functions": functions, "cells": cells, "formats": formats, "profiles": profiles, "options": options}
 PART = re.compile(r"(<!-- generated: (\w+) -->\n\n).*?(\n\n<!-- end -->)", re.DOTALL)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,70 @@ def test_layouts_go_there_and_back(name):
     assert (
         len({*u.shapes["x" if "x" in u.shapes else "X"], u.columns} | {sizes.get("N", 9)}) == 3
     )  # no two axes are alike
+
+
+CHARACTERS = """
+# array inputs: T, V
+# array targets: T, V
+# array hprev: H = h[0]
+# array Wxh: H, V
+# array Whh: H, H
+# array Why: V, H
+# array bh: H
+# array by: V
+h[t] = tanh(Wxh @ inputs[t] + Whh @ h[t-1] + bh)
+p[t] = softmax(Why @ h[t] + by)
+E[t] = cross_entropy(p[t], targets[t])
+"""
+
+
+def characters(inputs, targets, hprev, Wxh, Whh, Why, bh, by):
+    """A model of characters that takes the number of characters from one matrix for all."""
+    H, V = Wxh.shape
+    made = {"dWxh": np.zeros((H, V)), "dWhh": np.zeros((H, H)), "dWhy": np.zeros((V, H)), "dby": np.zeros(V)}
+    h, back = [hprev], np.zeros(H)
+    for x in inputs:
+        h.append(np.tanh(Wxh @ x + Whh @ h[-1] + bh))
+    for t in reversed(range(len(inputs))):
+        scores = np.exp(Why @ h[t + 1] + by)
+        dy = scores / scores.sum() - targets[t].reshape(V)
+        da = (Why.T @ dy + back) * (1 - h[t + 1] ** 2)
+        back = Whh.T @ da
+        made["dWhy"] += np.outer(dy, h[t + 1])
+        made["dby"] += dy
+        made["dWhh"] += np.outer(da, h[t])
+        made["dWxh"] += np.outer(da, inputs[t])
+    return made
+
+
+def test_a_letter_is_one_size_in_an_instance_of_our_own():
+    p = parse("characters", CHARACTERS)
+    u = p.unroll()
+    assert u.shapes["inputs"] == u.shapes["targets"] == u.shapes["by"] != u.shapes["bh"]
+    data = p.outward(p.instance(u, seed=1))
+    assert verify(p, characters(**data), data).right
+    spoilt = characters(**data)
+    spoilt["dWxh"] = spoilt["dWxh"] * 1.01
+    assert not verify(p, spoilt, data).right
+    assert p.unroll(sizes={"inputs": 7}).shapes["by"] == (7,)  # what is given goes before
+
+
+@pytest.mark.parametrize("name", profiles())
+def test_no_letter_stands_for_two_sizes(name):
+    p = profile(name)
+    arrays, sizes = p.outward(p.instance(p.unroll(3), seed=1)), {}
+    for array, a in p.arrays.items():
+        for axis, size in zip(a.axes_of(arrays[array].ndim), arrays[array].shape):
+            factor, letter = re.fullmatch(r"(\d*)(.*)", axis).groups()
+            assert size == int(factor or 1) * (sizes.setdefault(letter, size // int(factor or 1)) if letter else 1)
+
+
+def test_a_letter_that_cannot_be_one_size_is_refused():
+    text = "# array x: T, H\n# array W: H, H\n# array h0: H = h[0]\n# array dh: T, H = dE_dh\n"
+    with pytest.raises(BPTTError, match="the letter H stands for one size, and the equations do not allow it") as error:
+        parse("stacked", text + "h[t] = tanh(W @ [x[t]; h[t-1]])")
+    assert "letters of their own" in error.value.hint
+    parse("stacked", text.replace("W: H, H", "W: H, S") + "h[t] = tanh(W @ [x[t]; h[t-1]])")
 
 
 @pytest.mark.parametrize(("name", "file", "function"), RIGHT)

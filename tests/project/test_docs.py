@@ -99,7 +99,8 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def matches(shown: str, output: str) -> bool:
-    """Whether the output is what the page shows. A line `…` stands for any lines, `…` in a line for any text.
+    """Whether the output is what the page shows. A line `…` stands for any lines, `…` in a line for any text; columns
+    may be wider or narrower, as the longest name makes them.
 
     >>> matches("a\\n…\\nRight: …", "a\\nb\\nc\\nRight: 3 of 3"), matches("a", "a\\nb")
     (True, False)
@@ -109,9 +110,11 @@ def matches(shown: str, output: str) -> bool:
         if line.strip() == "…":
             parts.append(r"(?:[^\n]*\n)*?")
         else:
+            line = line.rstrip()
+            lead = line[: len(line) - len(line.lstrip())]
+            texts = [re.escape(p.rstrip() if i else p) for i, p in enumerate(line.removeprefix(lead).split("…"))]
             parts.append(
-                "[^\n]*".join(re.escape(p.rstrip() if i else p) for i, p in enumerate(line.rstrip().split("…")))
-                + r"[ ]*\n"
+                re.escape(lead) + "[^\n]*".join(re.sub(r"(?:\\ ){2,}", "[ ]{2,}", t) for t in texts) + "[ ]*\n"
             )
     return (
         re.fullmatch("".join(parts), "".join(f"{line.rstrip()}\n" for line in output.rstrip().splitlines())) is not None
@@ -160,6 +163,8 @@ def test_wildcards() -> None:
     assert matches("a …\n…\nz", "a b c\nd\ne\nz\n")
     assert not matches("a …\nz", "a b\nc\nz")
     assert not matches("a", "a\nb")
+    assert matches("  a  b", "  a    b\n") and matches("a     b …", "a  b c\n")
+    assert not matches("  a  b", "a  b\n") and not matches("a  b", "a b\n")
 
 
 # -- links -------------------------------------------------------------------------------------------------------------

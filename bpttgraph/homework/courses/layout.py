@@ -59,6 +59,15 @@ class Layout:
         apart = {"N", "T", "1", *([str(len(self.parts))] if len(self.parts) > 1 else [])}
         return tuple(a for a in self.axes if a not in apart) + ((self.classes,) if self.classes else ())
 
+    def lettered(self, shape: tuple[int, ...]) -> list[tuple[int, str, int]]:
+        """The letters of one example of this shape in the equations: place, letter and factor of each axis that has
+        one."""
+        features = self.features[::-1] if self.transposed else self.features
+        if len(features) != len(shape):
+            return []  # class indices
+        read = [(i, _AXIS.fullmatch(axis)) for i, axis in enumerate(features)]
+        return [(i, m[2], int(m[1] or 1)) for i, m in read if m and m[2]]
+
     def inward(self, array: Array, sizes: Mapping[str, int] | None = None) -> dict[str, Array]:
         """The course's array as the recurrence's."""
         axes = list(self.axes_of(array.ndim))

@@ -132,11 +132,48 @@ class Profile:
     # -- instances -----------------------------------------------------------------------------------------------------
 
     def unroll(self, steps: int | None = None, **options: Any) -> Unrolled:
-        """The recurrence with numbers for what the course's arrays have no axis for: `# array a: 1`."""
-        numbers = dict.fromkeys(self._numbers, ())
-        return self.recurrence.unroll(
-            STEPS if steps is None else steps, **{**options, "sizes": {**numbers, **(options.get("sizes") or {})}}
-        )
+        """The recurrence in sizes of the course's arrays: a number where an array has no axis (`# array a: 1`), and one
+        size where the arrays have one letter."""
+        given: dict[str, Any] = dict(options.pop("sizes", None) or {})
+        sizes: dict[str, Any] = dict.fromkeys(self._numbers, ()) | given
+        steps = STEPS if steps is None else steps
+        u = self.recurrence.unroll(steps, sizes=sizes, **options)
+        for _ in range(2 * len(self.arrays)):  # vectors and matrices of each letter, and there are no more of these
+            letter, shapes = self._united(u, given)
+            if not shapes:
+                break
+            try:
+                u = self.recurrence.unroll(steps, sizes=sizes | shapes, **options)
+            except BPTTError as error:
+                raise BPTTError(
+                    f"the profile {self.name}: the letter {letter} stands for one size, and the equations do not allow "
+                    f"it: {error.message}",
+                    "give sizes that may differ letters of their own",
+                ) from None
+            sizes |= shapes
+        return u
+
+    def _united(self, u: Unrolled, given: Mapping[str, Any]) -> tuple[str, dict[str, tuple[int, ...]]]:
+        """The first letter that stands for several sizes, and shapes in which it stands for one: the given one, or
+        else the largest of a vector. What that means for other letters is for the equations to say."""
+        seen: dict[str, list[tuple[str, int, int, int]]] = {}
+        of = {n: slot.shape for n, slot in u.slots.items() if n in self.of and slot.role != "upstream"}
+        for name, shape in of.items():
+            for place, letter, factor in self.of[name].lettered(shape):
+                seen.setdefault(letter, []).append((name, place, factor, -(-shape[place] // factor)))
+        for letter, places in seen.items():
+            fixed = [n for name, _, _, n in places if name.partition("[")[0] in given]
+            vectors = [n for name, _, _, n in places if len(of[name]) == 1]
+            one = max(fixed or vectors or [n for *_, n in places])
+            shapes: dict[str, tuple[int, ...]] = {}
+            for name, place, factor, _ in places:
+                key = name.partition("[")[0]  # the size of h[0] is that of h
+                shape = shapes.get(key, of[name])
+                if shape[place] != one * factor and key not in given:
+                    shapes[key] = (*shape[:place], one * factor, *shape[place + 1 :])
+            if shapes:  # vectors first: from their sizes follow other axes of the matrices, which stay open
+                return letter, {k: s for k, s in shapes.items() if len(s) == 1} or shapes
+        return "", {}
 
     @property
     def batched(self) -> bool:
