@@ -31,7 +31,7 @@ from ..formulas.expr import (
     product,
     subtract,
 )
-from ..formulas.layout import FORMS, Printed, apart, check_form, together
+from ..formulas.layout import FORMS, Printed, apart, check_form, statement
 from .chain import Chain
 from .chains import junction
 from .closed_numbers import ClosedNumbers
@@ -169,8 +169,8 @@ class ClosedForm(Pieces, Printed):
         lines = []
         for s in self.statements:
             parts = apart(s.left, s.terms[0], width) if len(s.terms) == 1 else [(s.left, *s.terms)]
-            lines += [FORMS[form](terms, left, width) for left, *terms in parts]
-        return together(lines, form)
+            lines += [statement(form, terms, left, width) for left, *terms in parts]
+        return FORMS[form](width).below(lines)
 
     @property
     def forward(self) -> tuple[Statement, ...]:

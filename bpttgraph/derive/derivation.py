@@ -24,7 +24,7 @@ from .. import facade
 from ..core.variables import Link
 from ..errors import BPTTError, expect, nearest, whole
 from ..formulas.expr import Expr, add, tagged
-from ..formulas.layout import FORMS, check_form, latex_sum, mathml_sum, unicode_sum
+from ..formulas.layout import check_form, statement
 from ..machine.notebooks import bundle
 from .factored import Statement
 from .gradient import Gradient, path_level
@@ -81,15 +81,15 @@ class Term:
 
     def latex(self, level: str = "chain") -> str:
         """The product as LaTeX, at level "chain" or "local"."""
-        return latex_sum([self.expr(level)])
+        return statement("latex", [self.expr(level)])
 
     def unicode(self, level: str = "chain") -> str:
         """The product as text."""
-        return unicode_sum([self.expr(level)])
+        return statement("unicode", [self.expr(level)])
 
     def mathml(self, level: str = "chain") -> str:
         """The product as a `<math>` element."""
-        return mathml_sum([self.expr(level)])
+        return statement("mathml", [self.expr(level)])
 
     def sympy(self, level: str = "chain") -> Any:
         """The product as a SymPy object."""
@@ -204,9 +204,9 @@ class Derivation(Gradient):
             return with_numbers(self, data, form, left)
         if level == "elements":
             final = self.factored_at(level)[-1]
-            return FORMS[form](final.terms, final.left if left else None, width)
+            return statement(form, final.terms, final.left if left else None, width)
         lead, terms = self.shown(self.left_side, self.exprs(level))
-        return FORMS[form](terms, lead if left else None, width)
+        return statement(form, terms, lead if left else None, width)
 
     def sympy(self, level: str = "chain") -> Any:
         """The sum as a SymPy object; see `to_sympy` for its symbols."""
@@ -261,7 +261,7 @@ class Derivation(Gradient):
         """What a notebook shows: the sum over paths, or the factored form if there are too many of them."""
         if self.count <= self.cap:
             return [self.statement("chain", form)]
-        return [getattr(s, form)() for s in self.factored]
+        return [s.written(form) for s in self.factored]
 
     def _repr_latex_(self) -> str:
         return "\n\n".join(f"$$\n{text}\n$$" for text in self._shown("latex"))

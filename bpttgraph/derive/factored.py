@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..formulas.expr import Expr, num, partial, tagged
-from ..formulas.layout import FORMS, Printed, check_form
+from ..formulas.layout import Printed, check_form, statement
 from .terms import Factors, gradient_of, tagged_product
 
 __all__ = ["Statement", "factored_statements"]
@@ -39,7 +39,7 @@ class Statement(Printed):
     def written(self, form: str, width: int | None = None) -> str:
         """The line in one of the forms of `Printed`."""
         check_form(form, width)
-        return FORMS[form](self.terms, self.left, width)
+        return statement(form, self.terms, self.left, width)
 
 
 def factored_statements(factors: Factors, level: str) -> tuple[Statement, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import facade
 from ..formulas.expr import Entry, Expr, Literal, Symbol, Transpose, num
-from ..formulas.layout import FORMS
+from ..formulas.layout import FORMS, statement
 from .adjoints import Adjoints
 from .entries import Entries, all_entries
 from .evaluate import lift, matrix_value
@@ -194,14 +194,12 @@ def with_numbers(d: Gradient, data: Any, form: str, left: bool) -> str:
     values = summands(d.adjoints, run)[d.wrt]
     total = sum(values[1:], values[0])
     own = bool(np.allclose(total, run.gradient(d.wrt), rtol=1e-10, atol=1e-12))
-    mark = "✓" if right and own else "✗"
-    write = FORMS[form]
     pieces = d.adjoints.parts[-1].pieces
     lead = d.left_side if left else None
     shown = [(p.expr, literal(v)) for p, v in zip(pieces, values)]
-    lines = [write(tuple(e for e, _ in shown), lead), write(tuple(x for _, x in shown), None)]
-    lines.append(write((literal(total),), d.left_side))
-    return _joined(lines, form, mark)
+    lines = [statement(form, [e for e, _ in shown], lead), statement(form, [x for _, x in shown])]
+    lines.append(statement(form, [literal(total)], d.left_side))
+    return FORMS[form]().worked(lines, right and own)
 
 
 def literal(value: Any) -> Expr:
@@ -218,24 +216,3 @@ def literal(value: Any) -> Expr:
     if array.ndim == 1:
         return Transpose((len(array), 1), Literal((1, len(array)), (tuple(map(short, array)),)))
     return Literal(array.shape, tuple(tuple(map(short, row)) for row in array))
-
-
-def _joined(lines: list[str], form: str, mark: str) -> str:
-    if form == "unicode":
-        return f"{lines[0]}\n= {lines[1]}\n{lines[2]} {mark}"
-    if form == "latex":
-        sign = r"\checkmark" if mark == "✓" else r"\times"
-        return (
-            "\\begin{gathered}\n"
-            + " \\\\\n".join([lines[0], f"= {lines[1]}", f"{lines[2]} \\quad {sign}"])
-            + "\n\\end{gathered}"
-        )
-    if form == "typst":
-        return f"{lines[0]} \\\n= {lines[1]} \\\n{lines[2]} quad {mark}"
-    inner = [line[line.index(">") + 1 : -len("</math>")] for line in lines]
-    inner[2] = f'<mrow>{inner[2]}<mspace width="1em"/><mo>{mark}</mo></mrow>'
-    rows = "".join(f"<mtr><mtd>{x}</mtd></mtr>" for x in inner)
-    return (
-        '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mtable'
-        f' displaystyle="true">{rows}</mtable></math>'
-    )

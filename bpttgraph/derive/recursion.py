@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..formulas.expr import Expr
 from ..formulas.in_rows import in_rows
-from ..formulas.layout import FORMS, Printed, check_form
+from ..formulas.layout import FORMS, Printed, check_form, statement
 from ..formulas.steps import symbols_of
 
 __all__ = ["Recursion", "names_of", "steps_from", "without_step"]
@@ -75,15 +75,8 @@ class Recursion(Printed):
 
     def written(self, form: str, width: int | None = None) -> str:
         check_form(form, width)
-        text, steps = FORMS[form](self.terms, self.left, width), self.range
-        if not steps:
-            return text
-        if form == "latex":
-            steps = steps.replace("…", r"\dots").replace("−", "-").replace("≥", r"\ge")
-            return rf"{text}, \qquad {steps}"
-        if form == "mathml":
-            return text.replace("</math>", f'<mspace width="2em"/><mtext>{steps}</mtext></math>')
-        return f'{text}, quad "{steps}"' if form == "typst" else f"{text}    for {steps}"
+        text, steps = statement(form, self.terms, self.left, width), self.range
+        return FORMS[form](width).for_steps(text, steps) if steps else text
 
 
 def names_of(e: object) -> set[str]:

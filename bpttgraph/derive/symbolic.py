@@ -16,7 +16,7 @@ from ..errors import NOTHING, BPTTError, Fault, expect, nearest
 from ..formulas.code_names import check_function
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
 from ..formulas.in_rows import in_rows
-from ..formulas.layout import Printed, check_form, together
+from ..formulas.layout import FORMS, Printed, check_form
 from ..formulas.notation import checked, in_notation
 from ..formulas.steps import at_steps, fill, renamed, step_text, substituted, symbols_of
 from ..machine.notebooks import bundle
@@ -297,7 +297,7 @@ class SymbolicDerivation(Printed):
     def written(self, form: str, width: int | None = None) -> str:
         """The recursions, one below the other; in MathML one `<math>` element each."""
         check_form(form, width)
-        return together([r.written(form, width) for r in self.recursions], form)
+        return FORMS[form](width).below([r.written(form, width) for r in self.recursions])
 
     def code(self, name: str = "gradients") -> str:
         """The recursions as a NumPy function: forward values in, gradients out. It was run before it is returned.

@@ -2,6 +2,7 @@ r"""Formulas as LaTeX, in commands that amsmath, KaTeX, MathJax and ziamath all 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 
 from ..core.names import to_latex as name_to_latex
@@ -121,6 +122,28 @@ class LatexPrinter(Printer):
         d = r"\mathrm{d} " if e.total else r"\partial "
         above = r"\partial^{+} " if e.immediate else d
         return rf"\frac{{{above}{name_to_latex(e.target)}}}{{{d}{name_to_latex(e.source)}}}"
+
+    def statement(self, terms: list[tuple[int, str]], left: str) -> str:
+        lead = f"{left} " if left else ""
+        first = ("-" if terms[0][0] < 0 else "") + terms[0][1]
+        if len(terms) == 1:
+            return f"{lead}= {first}" if lead else first
+        lines = [f"{lead}&= {first}" if lead else f"& {first}"]
+        lines += [rf"&\quad {'-' if s < 0 else '+'} {text}" for s, text in terms[1:]]
+        return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+    def below(self, statements: Sequence[str]) -> str:
+        return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(statements) + "\n\\end{gathered}"
+
+    def for_steps(self, statement: str, steps: str) -> str:
+        steps = steps.replace("…", r"\dots").replace("−", "-").replace("≥", r"\ge")
+        return rf"{statement}, \qquad {steps}"
+
+    def worked(self, lines: Sequence[str], right: bool) -> str:
+        formula, numbers, result = lines
+        sign = r"\checkmark" if right else r"\times"
+        rows = " \\\\\n".join([formula, f"= {numbers}", rf"{result} \quad {sign}"])
+        return "\\begin{gathered}\n" + rows + "\n\\end{gathered}"
 
 
 def to_latex(e: Expr) -> str:

@@ -1,4 +1,4 @@
-"""How sums and statements are laid out: one term a line, the left side in front, in four languages.
+"""How sums and statements are laid out: one term a line, the left side in front, in the languages `FORMS`.
 
 With a `width` (in letters, roughly) long lines are broken where a person would: a sum in a term becomes a line for each
 summand, a Σ over a sum a Σ for each, a long product goes on in the next line, a wide matrix is shown some columns at a
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from unicodedata import combining
 
 from ..errors import BPTTError, expect, nearest, whole
 from .expr import Add, BigSum, Blocks, Entry, Expr, Num, Tagged, Zeros, signed as signed_by, split_sign, tagged
@@ -25,13 +24,9 @@ __all__ = [
     "Printed",
     "apart",
     "check_form",
-    "latex_sum",
-    "mathml_sum",
     "opened",
     "signed_terms",
-    "together",
-    "typst_sum",
-    "unicode_sum",
+    "statement",
 ]
 
 _ZERO = Num((), 0)
@@ -65,7 +60,7 @@ def opened(terms: Sequence[Expr], width: int | None) -> list[Expr]:
 
     >>> from bpttgraph.formulas.expr import add, num, symbol
     >>> body = add(symbol("alpha[t]"), symbol("beta[t]"))
-    >>> [unicode_sum([x]) for x in opened([BigSum((), "t", num(1), symbol("T"), body)], 10)]
+    >>> [statement("unicode", [x]) for x in opened([BigSum((), "t", num(1), symbol("T"), body)], 10)]
     ['∑[t=1..T] αₜ', '∑[t=1..T] βₜ']
     """
     found: list[Expr] = []
@@ -114,68 +109,23 @@ def signed_terms(terms: Sequence[Expr]) -> list[tuple[int, Expr]]:
     return [_split(t) for t in _visible(terms)] or [(1, _ZERO)]
 
 
-def latex_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
-    r"""`left = term + term …`, aligned, one term a line.
+def statement(form: str, terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
+    r"""`left = term + term …` in a language, one term a line.
 
     >>> from bpttgraph.formulas.expr import symbol
-    >>> print(latex_sum([symbol("a"), symbol("b")], symbol("c")))
+    >>> print(statement("latex", [symbol("a"), symbol("b")], symbol("c")))
     \begin{aligned}
     c &= a \\
     &\quad + b
     \end{aligned}
     """
-    printer = LatexPrinter(width)
-    signed = _shown(printer, terms) or [(1, "0")]
-    lead = f"{printer.show(left)} " if left is not None else ""
-    first = ("-" if signed[0][0] < 0 else "") + signed[0][1]
-    if len(signed) == 1:
-        return f"{lead}= {first}" if lead else first
-    lines = [f"{lead}&= {first}" if lead else f"& {first}"]
-    lines += [rf"&\quad {'-' if s < 0 else '+'} {text}" for s, text in signed[1:]]
-    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
-
-
-def unicode_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
-    """The same for a terminal, the signs in one column."""
-    printer = UnicodePrinter(width)
-    signed = _shown(printer, terms) or [(1, "0")]
-    lead = f"{printer.show(left)} = " if left is not None else ""
-    out = [lead + ("−" if signed[0][0] < 0 else "") + signed[0][1]]
-    indent = " " * max(sum(not combining(c) for c in lead) - 2, 0)
-    out += [f"{indent}{'−' if s < 0 else '+'} {text}" for s, text in signed[1:]]
-    return "\n".join(line.replace("\n", f"\n{indent}    ") for line in out)
-
-
-def mathml_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
-    """The same as a `<math>` element with a table: one row a term."""
-    printer = MathMLPrinter(width)
-    signed = _shown(printer, terms) or [(1, "<mn>0</mn>")]
-    rows = []
-    for i, (sign, text) in enumerate(signed):
-        lead = printer.show(left) if left is not None and i == 0 else ""
-        relation = "<mo>=</mo>" if lead else ""
-        if i:
-            relation = f'<mo form="infix">{"−" if sign < 0 else "+"}</mo>'
-        elif sign < 0:
-            text = f'<mrow><mo form="prefix">−</mo>{text}</mrow>'
-        cells = [(lead, "right"), (relation, "center"), (text, "left")]
-        body = "".join(f'<mtd style="text-align:{side};padding:0.35em 0.15em">{cell}</mtd>' for cell, side in cells)
-        rows.append(f"<mtr>{body}</mtr>")
-    namespace = 'xmlns="http://www.w3.org/1998/Math/MathML"'
-    return f'<math {namespace} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable></math>'
-
-
-def typst_sum(terms: Sequence[Expr], left: Expr | None = None, width: int | None = None) -> str:
-    """The same as Typst mathematics, the summands aligned behind the equals sign."""
-    printer = TypstPrinter(width)
-    signed = _shown(printer, terms) or [(1, "0")]
-    lead = f"{printer.show(left)} &= " if left is not None else "&"
-    out = lead + ("- " if signed[0][0] < 0 else "") + signed[0][1]
-    return out + "".join(f" \\\n  &quad {'-' if s < 0 else '+'} {text}" for s, text in signed[1:])
+    printer = FORMS[form](width)
+    signed = _shown(printer, terms) or [(1, printer.show(_ZERO))]
+    return printer.statement(signed, "" if left is None else printer.show(left))
 
 
 def check_form(form: str, width: int | None = None) -> None:
-    """Refuse what is none of the four languages, and no width of a line."""
+    """Refuse what is none of the languages, and no width of a line."""
     expect(form, str, "a form of writing", f"write one of {', '.join(FORMS)}")
     if form not in FORMS:
         raise BPTTError(f'a derivation cannot be written as "{form}"', nearest(form, list(FORMS)))
@@ -184,13 +134,13 @@ def check_form(form: str, width: int | None = None) -> None:
 
 
 class Printed:
-    """What is written in four languages by one method `written(form, width)`; `width` breaks long lines, None never
+    """What is written in all languages by one method `written(form, width)`; `width` breaks long lines, None never
     does."""
 
     __slots__ = ()
 
     def written(self, form: str, width: int | None = None) -> str:
-        """The text in a form: "latex", "unicode", "mathml" or "typst"."""
+        """The text in a form, one of `FORMS`: "latex", "unicode", "mathml", "typst"."""
         raise NotImplementedError
 
     def latex(self, width: int | None = None) -> str:
@@ -213,11 +163,10 @@ class Printed:
         return self.unicode()
 
 
-def together(lines: Sequence[str], form: str) -> str:
-    """Statements one below the other."""
-    if form == "latex":
-        return "\\begin{gathered}\n" + " \\\\[2pt]\n".join(lines) + "\n\\end{gathered}"
-    return (" \\\n" if form == "typst" else "\n").join(lines)
-
-
-FORMS = {"latex": latex_sum, "unicode": unicode_sum, "mathml": mathml_sum, "typst": typst_sum}
+FORMS: dict[str, type[Printer]] = {
+    "latex": LatexPrinter,
+    "unicode": UnicodePrinter,
+    "mathml": MathMLPrinter,
+    "typst": TypstPrinter,
+}
+"""The languages. A new one is a subclass of `Printer` and a line here."""

@@ -6,6 +6,7 @@ way round.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from xml.sax.saxutils import escape, quoteattr
 
@@ -154,6 +155,37 @@ class MathMLPrinter(Printer):
 
     def tag(self, text: str, ids: str) -> str:
         return f"<mrow data-id={attribute(ids)}>{text}</mrow>"
+
+    def statement(self, terms: list[tuple[int, str]], left: str) -> str:
+        """A `<math>` element with a table: one row a term."""
+        rows = []
+        for i, (sign, text) in enumerate(terms):
+            lead = "" if i else left
+            relation = "<mo>=</mo>" if lead else ""
+            if i:
+                relation = f'<mo form="infix">{"−" if sign < 0 else "+"}</mo>'
+            elif sign < 0:
+                text = f'<mrow><mo form="prefix">−</mo>{text}</mrow>'
+            cells = [(lead, "right"), (relation, "center"), (text, "left")]
+            body = "".join(f'<mtd style="text-align:{side};padding:0.35em 0.15em">{cell}</mtd>' for cell, side in cells)
+            rows.append(f"<mtr>{body}</mtr>")
+        return _whole(rows)
+
+    def for_steps(self, statement: str, steps: str) -> str:
+        return statement.replace(_END, f'<mspace width="2em"/><mtext>{steps}</mtext>{_END}')
+
+    def worked(self, lines: Sequence[str], right: bool) -> str:
+        formula, numbers, result = [line[line.index(">") + 1 : -len(_END)] for line in lines]
+        result = f'<mrow>{result}<mspace width="1em"/><mo>{"✓" if right else "✗"}</mo></mrow>'
+        return _whole([f"<mtr><mtd>{x}</mtd></mtr>" for x in (formula, numbers, result)])
+
+
+_END = "</math>"
+
+
+def _whole(rows: Sequence[str]) -> str:
+    namespace = 'xmlns="http://www.w3.org/1998/Math/MathML"'
+    return f'<math {namespace} display="block"><mtable displaystyle="true">{"".join(rows)}</mtable>{_END}'
 
 
 def to_mathml(e: Expr) -> str:

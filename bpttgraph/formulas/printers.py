@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from itertools import pairwise
 from typing import ClassVar
+from unicodedata import combining
 
 from ..core.names import to_unicode
 from .expr import Expr, Num, Partial, Tagged
@@ -123,6 +124,14 @@ class UnicodePrinter(Printer):
         # names such as ∂E/∂y₃ are fractions themselves
         top, below = (f"({x})" if "/" in x else x for x in (top, below))
         return f"d{top}/d{below}" if e.total else f"{'∂⁺' if e.immediate else '∂'}{top}/∂{below}"
+
+    def statement(self, terms: list[tuple[int, str]], left: str) -> str:
+        """The signs in one column."""
+        lead = f"{left} = " if left else ""
+        out = [lead + ("−" if terms[0][0] < 0 else "") + terms[0][1]]
+        indent = " " * max(sum(not combining(c) for c in lead) - 2, 0)
+        out += [f"{indent}{'−' if s < 0 else '+'} {text}" for s, text in terms[1:]]
+        return "\n".join(line.replace("\n", f"\n{indent}    ") for line in out)
 
 
 def to_text(e: Expr) -> str:

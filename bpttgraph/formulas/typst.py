@@ -6,6 +6,7 @@ Names are written as quoted or single-letter identifiers, so that no name can re
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from ..core.names import _MARKS, _parse
@@ -156,6 +157,22 @@ class TypstPrinter(Printer):
         d = "upright(d) " if e.total else "∂ "
         above = "∂^(+) " if e.immediate else d
         return f"frac({above}{name_to_typst(e.target)}, {d}{name_to_typst(e.source)})"
+
+    def statement(self, terms: list[tuple[int, str]], left: str) -> str:
+        """The summands aligned behind the equals sign."""
+        lead = f"{left} &= " if left else "&"
+        out = lead + ("- " if terms[0][0] < 0 else "") + terms[0][1]
+        return out + "".join(f" \\\n  &quad {'-' if s < 0 else '+'} {text}" for s, text in terms[1:])
+
+    def below(self, statements: Sequence[str]) -> str:
+        return " \\\n".join(statements)
+
+    def for_steps(self, statement: str, steps: str) -> str:
+        return f'{statement}, quad "{steps}"'
+
+    def worked(self, lines: Sequence[str], right: bool) -> str:
+        formula, numbers, result = lines
+        return f"{formula} \\\n= {numbers} \\\n{result} quad {'✓' if right else '✗'}"
 
 
 def to_typst(e: Expr) -> str:

@@ -1,6 +1,7 @@
 """How formulas print: one walk decides brackets by precedence, a printer only says how its language writes things.
 
-The printers are in `printers.py` (Unicode, for terminals), `latex.py`, `mathml.py`, `typst.py` and `code.py`.
+The printers are in `printers.py` (Unicode, for terminals), `latex.py`, `mathml.py` and `typst.py`; `code_printer.py` is
+no such walk, since it keeps account of shapes.
 """
 
 from __future__ import annotations
@@ -269,3 +270,23 @@ class Printer:
 
     def tag(self, text: str, ids: str) -> str:
         return text
+
+    # How a language lays out what is more than a formula; as plain text unless it says otherwise
+
+    def statement(self, terms: list[tuple[int, str]], left: str) -> str:
+        """`left = term + term …` from signs and texts, one term a line where the language has lines; `left` may be
+        ""."""
+        return (f"{left} = " if left else "") + self.signed_sum(terms)
+
+    def below(self, statements: Sequence[str]) -> str:
+        """Statements one below the other."""
+        return "\n".join(statements)
+
+    def for_steps(self, statement: str, steps: str) -> str:
+        """A statement that holds for some steps, such as `t = T, …, 1`."""
+        return f"{statement}    for {steps}"
+
+    def worked(self, lines: Sequence[str], right: bool) -> str:
+        """A formula, the same in numbers, and what comes out, with the mark of a check."""
+        formula, numbers, result = lines
+        return f"{formula}\n= {numbers}\n{result} {'✓' if right else '✗'}"

@@ -8,7 +8,7 @@ import pytest
 
 import bpttgraph as bg
 from bpttgraph.formulas.expr import Expr, add, neg, num, product, symbol, tagged
-from bpttgraph.formulas.layout import apart, latex_sum, mathml_sum, opened, typst_sum, unicode_sum
+from bpttgraph.formulas.layout import apart, opened, statement
 from bpttgraph.formulas.nodes import BigSum, Blocks
 from bpttgraph.formulas.same import same
 
@@ -38,21 +38,21 @@ def test_sums_are_opened():
     parts = opened(whole, 5)
     assert len(parts) == 4 and same(add(*parts), add(*whole))
     assert opened(whole, None) == whole and opened(whole, 100) == whole
-    text = unicode_sum(whole, symbol("y"), 5)
+    text = statement("unicode", whole, symbol("y"), 5)
     assert text.splitlines() == ["y = −αₜ", "  + βₜ", "  + ∑[t=1..T] αₜ", "  − ∑[t=1..T] t γₜ"]
-    assert mathml_sum(whole, None, 5).count('data-id="e1"') == 2
+    assert statement("mathml", whole, None, 5).count('data-id="e1"') == 2
 
 
 def test_wide_matrices_show_some_columns_at_a_time():
     grid = tuple(tuple(symbol(f"A_{i}{j}", (2, 2)) for j in range(6)) for i in range(2))
     right, left = Blocks((4, 12), grid), symbol("J", (4, 12))
     parts = apart(left, right, 14)
-    assert [unicode_sum([x]) for x, _ in parts] == ["(J)_(:,1…4)", "(J)_(:,5…8)", "(J)_(:,9…12)"]
+    assert [statement("unicode", [x]) for x, _ in parts] == ["(J)_(:,1…4)", "(J)_(:,5…8)", "(J)_(:,9…12)"]
     assert sum(len(b.rows[0]) for _, b in parts if isinstance(b, Blocks)) == 6
     assert [b.rows[0] for _, b in parts if isinstance(b, Blocks)] == [grid[0][:2], grid[0][2:4], grid[0][4:]]
     assert apart(left, right, None) == apart(left, right, 100) == [(left, right)]
-    assert "\\begin{bmatrix}" in latex_sum([parts[0][1]], parts[0][0]) and "mat(" in typst_sum(
-        [parts[0][1]], parts[0][0]
+    assert "\\begin{bmatrix}" in statement("latex", [parts[0][1]], parts[0][0]) and "mat(" in statement(
+        "typst", [parts[0][1]], parts[0][0]
     )
 
 
