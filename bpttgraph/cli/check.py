@@ -11,7 +11,7 @@ import click
 from ..errors import BPTTError, nearest
 from ..machine.files import check_place, write
 from ..machine.optional import require
-from .common import load, say_reading, shared, unroll
+from .common import is_given, load, say_reading, shared, unroll
 from .status import judged
 from .terminal import busy, say
 
@@ -111,7 +111,7 @@ def check(
 
         raw = read_answer(answer if ":" in (answer or "") else Path(answer or ""))
         with busy("checking"):
-            chosen = options["steps"] is not None or _chosen(options)
+            chosen = any(map(is_given, ("steps", "loss", "truncate", "size", "inputs", "reduce")))
             recurrence = unroll(rec, _with_steps(rec, raw, options)) if chosen else rec
             verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback, certify=certify)
         say_reading(rec, quiet)
@@ -153,18 +153,6 @@ def _draw(verdict: Verdict, path: Path) -> None:
     with busy("drawing"):
         figure.save(path)
     say(f"wrote {path}", err=True)
-
-
-def _chosen(options: dict[str, Any]) -> bool:
-    defaults: dict[str, Any] = {
-        "steps": None,
-        "loss": "every",
-        "truncate": None,
-        "size": (),
-        "inputs": "every",
-        "reduce": "sum",
-    }
-    return any(options[key] != value for key, value in defaults.items())
 
 
 def _with_steps(rec: Recurrence, raw: Any, options: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..equations import Recurrence
     from ..unrolled import Unrolled
 
-__all__ = ["default_wrt", "load", "pairs", "say_reading", "shared", "unroll", "whole"]
+__all__ = ["default_wrt", "is_given", "load", "pairs", "say_reading", "shared", "unroll", "whole"]
 
 MAX_BYTES = 200_000
 
@@ -73,6 +73,11 @@ def shared(*names: str) -> Option:
         return function
 
     return decorate
+
+
+def is_given(name: str) -> bool:
+    """Whether somebody wrote this option on the command line; else its value is the default."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 # -- reading the arguments ---------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import click
 from ..errors import BPTTError, Fault, visible
 from ..machine.files import check_place, write
 from ..machine.optional import require
-from .common import default_wrt, load, say_reading, shared, unroll
+from .common import default_wrt, is_given, load, say_reading, shared, unroll
 from .terminal import busy, say
 
 if TYPE_CHECKING:
@@ -248,22 +247,13 @@ def _files(choice: Any, names: list[str], whole: bool, output: Path, formats: li
     document = assemble(choice, names, whole=whole)
     made = document.files(n for n in formats if n != _PAGE)
     files = {output / file: data for file, data in made.items()}
-    return files | _pages(choice, names, output) if _PAGE in formats else files
-
-
-def _pages(choice: Any, names: list[str], output: Path) -> dict[Path, bytes]:
-    """The page that walks through a gradient: `page.html`, or one for each name."""
-    from ..page import build_page
+    if _PAGE not in formats:
+        return files
+    from ..page import build_pages
 
     instance = choice.report.instance if choice.report is not None else ""
-    files: dict[Path, bytes] = {}
-    for name in names:
-        file = "page" if len(names) == 1 else "page-" + re.sub(r"\W+", "_", name).strip("_")
-        while output / f"{file}.html" in files:
-            file += "_"
-        page = build_page(choice.unrolled, name, choice.data, instance=instance)
-        files[output / f"{file}.html"] = page.encode()
-    return files
+    pages = build_pages(choice.unrolled, names, choice.data, instance)
+    return files | {output / file: page.encode() for file, page in pages.items()}
 
 
 def _command(
@@ -282,11 +272,9 @@ def _command(
     words = ["bpttgraph", "derive", source]
     for name in wrt:
         words += ["--wrt", name]
-    defaults = {"loss": "every", "inputs": "every", "reduce": "sum", "notation": "pascanu"}
     for key in ("steps", "layers", "loss", "truncate", "inputs", "reduce", "detail", "notation", "onehot"):
-        value = options.get(key)
-        if value is not None and value != defaults.get(key):
-            words += [f"--{key}", str(value)]
+        if is_given(key):
+            words += [f"--{key}", str(options[key])]
     for option, values in (("level", level), ("let", let), ("size", options.get("size", ()))):
         for value in values:
             words += [f"--{option}", value]

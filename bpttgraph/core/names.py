@@ -51,7 +51,7 @@ _SUBSCRIPTABLE = frozenset("0123456789+-−=()aehijklmnoprstuvx")
 _SUPERSCRIPTABLE = frozenset("0123456789+-()abcdefghijklmnoprstuvwxyz")
 _SHAPE = re.compile(r"(?:(?P<block>[^.\[\]]+)\.)?(?P<base>[^\[\].]+)(?:\[(?P<step>[^\[\]]+)\])?", re.DOTALL)
 _DERIVATIVE = re.compile(r"[d∂](\w+?)_[d∂]([\w\u0300-\u036f\u20d7]+)")
-_LATEX_SPECIAL = {
+LATEX_SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
     "}": r"\}",
@@ -66,6 +66,7 @@ _LATEX_SPECIAL = {
     ">": r"\textgreater{}",
     '"': "''",
 }
+"""What stands in running LaTeX for characters that mean something else there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ def _latex_word(text: str, upright_from: int = 3) -> str:
     if not text:
         return "{}"
     if not _plain(text):
-        return r"\text{" + "".join(_LATEX_SPECIAL.get(c, c) for c in text) + "}"
+        return r"\text{" + "".join(LATEX_SPECIAL.get(c, c) for c in text) + "}"
     if text.isalpha() and len(text) >= upright_from and not any(c in _COMMAND for c in text):
         return r"\mathrm{" + text + "}"
     out = ""

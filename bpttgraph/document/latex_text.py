@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from unicodedata import normalize
 
-from ..core.names import _COMMAND
+from ..core.names import _COMMAND, LATEX_SPECIAL
 from .blocks import Inline, Math, Mono, Strong, Text
 
 __all__ = ["code", "flow", "math", "run", "text"]
@@ -20,23 +20,7 @@ __all__ = ["code", "flow", "math", "run", "text"]
 LONGEST = 42
 """Letters within one pair of brackets; around more of them the brackets get a fixed size, and a line may end inside."""
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "-": "-{}",
-}
+_SPECIAL = LATEX_SPECIAL | {"|": r"\textbar{}", "-": "-{}"}
 _MATH = {
     "∂": r"\partial ",
     "…": r"\ldots ",

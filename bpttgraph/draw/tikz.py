@@ -8,28 +8,13 @@ from __future__ import annotations
 
 import re
 
-from ..core.names import to_latex
+from ..core.names import LATEX_SPECIAL, to_latex
 from .geometry import Path, arrow_head, shorten
 from .marks import Layout, Mark
 from .svg import number
 
 __all__ = ["write_tex", "write_tikz"]
 
-_SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\&",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    '"': "''",
-}
 _MATH = {
     "∂": r"\partial ",
     "…": r"\ldots ",
@@ -59,8 +44,8 @@ def _text(words: str) -> str:
     for c in words:
         if c in _MATH:
             out += f"${_MATH[c]}$"
-        elif c in _SPECIAL:
-            out += _SPECIAL[c]
+        elif c in LATEX_SPECIAL:
+            out += LATEX_SPECIAL[c]
         else:
             out += c if c.isascii() and c.isprintable() else f"[U+{ord(c):04X}]"
     return re.sub(r"\$\$", "", out)  # neighbours in one formula

@@ -26,7 +26,7 @@ from ..errors import BPTTError
 if TYPE_CHECKING:
     from ..unrolled.unroll import Unrolled
 
-__all__ = ["build_page", "readable"]
+__all__ = ["build_page", "build_pages", "readable"]
 
 _SCRIPTS = ("state.js", "light.js", "lists.js", "export.js", "page.js")
 
@@ -103,6 +103,17 @@ def build_page(
     }
     # One pass, so that nothing in a value can be taken for a place to fill.
     return re.sub(r"\{\{(\w+)\}\}", lambda m: fill[m[1]], _asset("page.html"))
+
+
+def build_pages(u: Unrolled, names: list[str], data: Mapping[str, Any] | None, instance: str) -> dict[str, str]:
+    """A page for each name, by the names of their files: `page.html` for a single one."""
+    pages: dict[str, str] = {}
+    for name in names:
+        file = "page" if len(names) == 1 else "page-" + re.sub(r"\W+", "_", name).strip("_")
+        while f"{file}.html" in pages:
+            file += "_"
+        pages[f"{file}.html"] = build_page(u, name, data, instance=instance)
+    return pages
 
 
 def readable(u: Unrolled, wrt: str | None) -> str:

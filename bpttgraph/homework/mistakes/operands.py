@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from ...core.graph import Node
@@ -202,42 +203,28 @@ def _instances(s: Site, kind: str) -> Iterator[Mutant]:
                     groups[key] = ({**old[0], **changes}, old[1] + 1)
 
 
-@entry(
-    "operand-bare",
-    "a value before its function",
-    "The product rule brings the other factor as it stands in the equation: tanh(c), not c.",
-    rank=2.5,
-)
-def operand_bare(s: Site) -> Iterator[Mutant]:
-    yield from _instances(s, "operand-bare")
-
-
-@entry(
-    "operand-again",
-    "a function applied once too often",
-    "Stored values have been through their function already.",
-    rank=2.8,
-)
-def operand_again(s: Site) -> Iterator[Mutant]:
-    yield from _instances(s, "operand-again")
-
-
-@entry(
-    "operand-part", "part of a product",
-    "In U(r ∘ h) the matrix meets r ∘ h, so its gradient is δ(r ∘ h)ᵀ.", rank=2.5,
-)  # fmt: skip
-def operand_part(s: Site) -> Iterator[Mutant]:
-    yield from _instances(s, "operand-part")
-
-
-@entry(
-    "factor-omitted",
-    "the other factor is left out",
-    "Product rule: the adjoint of one factor is multiplied by the other.",
-    rank=2.0,
-)
-def factor_omitted(s: Site) -> Iterator[Mutant]:
-    yield from _instances(s, "factor-omitted")
+for key, title, lesson, rank in (
+    (
+        "operand-bare",
+        "a value before its function",
+        "The product rule brings the other factor as it stands in the equation: tanh(c), not c.",
+        2.5,
+    ),
+    (
+        "operand-again",
+        "a function applied once too often",
+        "Stored values have been through their function already.",
+        2.8,
+    ),
+    ("operand-part", "part of a product", "In U(r ∘ h) the matrix meets r ∘ h, so its gradient is δ(r ∘ h)ᵀ.", 2.5),
+    (
+        "factor-omitted",
+        "the other factor is left out",
+        "Product rule: the adjoint of one factor is multiplied by the other.",
+        2.0,
+    ),
+):
+    entry(key, title, lesson, rank=rank)(partial(_instances, kind=key))
 
 
 @entry(
