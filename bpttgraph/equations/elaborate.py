@@ -147,12 +147,14 @@ def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
         message = f"{name}^{power}: the inverse of a matrix is not known here, and entry by entry it would be another"
         hint = f"let a name of its own stand for the inverse{f', such as {name}_inv' if plain else ''}"
     else:
-        label = f"the label of another matrix ({name}_{power}), " if plain and isinstance(e.right, Number) else ""
+        labelled = f"{name}_{power}" if plain and isinstance(e.right, Number) else ""
+        label = f"the label of another matrix ({labelled}), " if labelled else ""
         message = (
             f"{name}^{power} of a matrix has several readings: {label}the power {name} @ {name} …, "
             f"or a power of every entry"
         )
-        hint = f"write {name}_{power} for a label, {name} @ {name} for the product, ({name} * {name}) for the entries"
+        label = f"{labelled} for a label, " if labelled else ""
+        hint = f"write {label}{name} @ {name} for the product, ({name} * {name}) for the entries"
     raise BPTTError(message, hint, text=s.text, span=e.span)
 
 

@@ -37,10 +37,12 @@ _SHAPES = {"reduce": 0, "pair": 0, "diag": 2, "outer": 2, "concat": 1}
 
 @dataclass(frozen=True)
 class Habits:
-    """What a text has decided: whether plain vectors are `rows`, and which names that carry a step are `matrices`."""
+    """What a text has decided: whether plain vectors are `rows`, which names that carry a step are `matrices`, and
+    which that carry none `numbers`."""
 
     rows: bool = False
     matrices: frozenset[str] = frozenset()
+    numbers: frozenset[str] = frozenset()
 
 
 _COLUMNS = Habits()
@@ -104,7 +106,7 @@ def looks(e: Expr, habits: Habits = _COLUMNS) -> Looks:
         case Name():
             if e.index is not None:
                 return Looks(2) if e.name in habits.matrices else Looks(1, habits.rows)
-            return Looks(2) if capital(e.name) else Looks(None)
+            return Looks(0) if e.name in habits.numbers else Looks(2) if capital(e.name) else Looks(None)
         case Negate(operand):
             return looks(operand, habits)
         case Reduce():

@@ -13,6 +13,7 @@ from operator import index
 from typing import Any
 
 from ..errors import BPTTError, expect
+from .coefficients import coefficients
 from .definitions import Component, Definition, components
 from .elaborate import Surroundings, elaborate
 from .kinds import Habits, matrices
@@ -42,7 +43,8 @@ def infer_shapes(
     total = rec.total
     scalars = {*([total] if total else []), *(() if rec.sums_outputs else rec.losses)}
     vectors = [n for n in names if n in rec.inputs or n in rec.defined]
-    habits = Habits(rec.rows, matrices((d.equation.left, d.right) for d in rec.definitions))
+    pairs = [(d.equation.left, d.right) for d in rec.definitions]
+    habits = Habits(rec.rows, matrices(pairs), frozenset(coefficients(pairs, rec.text)))
     return infer(equations, rec.text, sizes, scalars, vectors, names, habits, forced)
 
 

@@ -612,7 +612,7 @@ def infer(
         scalars: names known to be numbers (losses). vectors: names indexed by time, vectors unless something says
             otherwise.
         names: all names, in order; sizes that nobody gave are handed out in this order.
-        habits: whether a plain vector is a row, and which names with a step are matrices.
+        habits: whether a plain vector is a row, which names with a step are matrices, and which without one numbers.
         forced: only whether the equations contradict each other in every shape, without any habit; nothing is returned.
     """
     stacks = any(len(left) > 1 or _has_stack(right) for left, right, _, _ in equations)
@@ -653,6 +653,8 @@ def infer(
         return {}, {}
     late = _late(equations, habits)
     for name in names:
+        if name.rpartition(".")[2] in habits.numbers and name not in vectors:
+            solver.habit(COEFFICIENT, name, 0)
         if name in ("Δt", "δt", "dt") and name not in vectors:  # the width of a step
             solver.habit(INDEXED, name, 0)
     for name in _scalar_states(equations, habits):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import BPTTError, Span
+from .coefficients import coefficients, starred
 from .definitions import Definition
 from .kinds import capital, chains, greek
 from .latex import GREEK
@@ -34,6 +35,8 @@ _CONSTANTS = {
     "π": "not as 3.14159…",
     "i": "not as the imaginary unit",
 }
+
+_WIDTHS = ("Δt", "δt", "dt")
 
 _STATES = frozenset(["h", "c", "s"])
 
@@ -71,11 +74,18 @@ Uses = dict[str, list[_Use]]
 def _numbers(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     """Parameters and inputs that are numbers though they stand beside vectors."""
     beside = _factors_beside_vectors(rec)
+    scaling = coefficients(((d.equation.left, d.right) for d in rec.definitions), rec.text)
+    axes = any(shapes[name] for name in rec.every)
     for key in (*rec.parameters, *rec.inputs):
-        if shapes[key] or key not in beside or key in rec.targets:
-            continue
         name = uses[key][0].name
-        if key in rec.inputs:
+        scales = axes and name.index is None and name.name in scaling
+        if shapes[key] or not (key in beside or scales) or key in rec.targets:
+            continue
+        if scales and not capital(key) and key not in _WIDTHS:
+            if not scaling[name.name]:
+                continue
+            sentence = f"{key} is read as a number"
+        elif key in rec.inputs:
             sentence = f"{key}[t] is read as a number at each step"
         elif capital(key):
             sentence = f"the capital {key} is read as a number"
@@ -142,7 +152,7 @@ def _stars(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
             if not (isinstance(e, Binary) and e.operator == "*"):
                 continue
             capitals = [p for p in (e.left, e.right) if _plain_capital(p)]
-            if capitals and _starred(e.left.span, e.right.span, lines):
+            if capitals and starred(e.left.span, e.right.span, lines):
                 yield Note.at(
                     f"{brief(e)} is multiplied entry by entry; write {brief(e.left, 30)} @ {brief(e.right, 31)} "
                     "for the matrix product",
@@ -152,14 +162,6 @@ def _stars(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
 
 def _plain_capital(e: Expr) -> bool:
     return isinstance(e, Name) and e.index is None and capital(e.name)
-
-
-def _starred(left: Span, right: Span, lines: list[str]) -> bool:
-    """Whether the sign between two operands is a star, and not the ∘ or ⊙ of an elementwise product."""
-    if left.line != right.line or left.line > len(lines):
-        return True
-    between = lines[left.line - 1][left.end : right.column]
-    return re.search(r"\*|∗|\\ast\b", between) is not None
 
 
 def _nothing_is_carried(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:

@@ -41,7 +41,22 @@ def sums_to_products(program: Program) -> Program:
         for label in n.name.split("_")[1:]
         if len(label) == 1 and label.isalpha()
     }
-    return _Units(program, frozenset(bound | free)).program
+    return _Units(program, frozenset(bound | free | _partners(program, bound))).program
+
+
+def _partners(program: Program, bound: set[str]) -> set[str]:
+    """The letters of rows, as i in `h_t = \\sum_j W_{ij} h_{t-1,j}`, whose left side is the whole vector."""
+    return {
+        letter
+        for e in program.equations
+        if len(e.left) == 1 and "_" not in e.left[0].name
+        for r in _sums(e.right)
+        if _counts_units(r)
+        for n, _ in names_in(r.body)
+        for label in n.name.split("_")[1:]
+        if n.index is None and capital(n.name) and len(label) == 2 and label.isalpha() and r.variable in label
+        for letter in {*label} - bound
+    }
 
 
 def _sums(e: Expr) -> Iterator[Reduce]:
@@ -80,7 +95,8 @@ class _Units:
         for n in e.left:
             name, wanted = self.name(n)
             left.append(name)
-            if set(found) - set(wanted):
+            whole = not wanted and len(set(found)) == 1 and n.index is not None and "_" not in n.name
+            if set(found) - set(wanted) and not whole:
                 odd = ", ".join(sorted(set(found) - set(wanted)))
                 raise self.error(
                     f"the index {odd} stands on the right of {n.name} alone", n.span, f"sum over it: \\sum_{odd} …"
