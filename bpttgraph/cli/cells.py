@@ -1,4 +1,4 @@
-"""`bpttgraph cells`: the cell library."""
+"""`bpttgraph cells`: the cells of the library with titles and variants, or the text of one, to copy and change."""
 
 from __future__ import annotations
 

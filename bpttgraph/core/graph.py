@@ -1,7 +1,8 @@
 """Node and Graph: the one data structure of the project.
 
 A `Node` is an operation applied to earlier nodes, or a leaf. A `Graph` is the nodes that some outputs need, in
-topological order. Nothing here knows a derivative, a recurrence or a picture: those are readings of this structure.
+topological order. Nothing here knows a derivative or a picture: those are readings of this structure. Nodes carry
+labels of a recurrence (step, role, numbered uses); what they mean is for the rooms above.
 
 Three properties that everything else relies on:
 

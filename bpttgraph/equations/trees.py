@@ -1,4 +1,4 @@
-"""Walking and changing syntax trees."""
+"""Syntax trees as wholes: children of a node, a walk over nodes or names, a tree rebuilt with some nodes changed."""
 
 from __future__ import annotations
 

@@ -982,7 +982,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/core/rounding.py",
         "SAFETY = 6.0",
         "SAFETY = 6000.0",
-        ("tests/homework/test_homework_truth.py::test_radius_of_a_scalar_case_against_rational_numbers",),
+        ("tests/homework/truth/test_homework_truth.py::test_radius_of_a_scalar_case_against_rational_numbers",),
     ),
     Breakage(
         "verdict: radius / 100",
@@ -990,7 +990,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/core/rounding.py",
         "SAFETY = 6.0",
         "SAFETY = 0.06",
-        ("tests/homework/test_homework_truth.py::test_right_answers_are_accepted",),
+        ("tests/homework/truth/test_homework_truth.py::test_right_answers_are_accepted",),
     ),
     Breakage(
         "verdict: another arrangement x 10^4",
@@ -998,7 +998,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/core/rounding.py",
         "ARRANGEMENT = 100.0",
         "ARRANGEMENT = 1e6",
-        ("tests/homework/test_homework_truth.py::test_the_radius_stays_small_in_large_models",),
+        ("tests/homework/truth/test_homework_truth.py::test_the_radius_stays_small_in_large_models",),
     ),
     Breakage(
         "verdict: single precision x 100",
@@ -1022,7 +1022,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/core/rounding.py",
         "LAST = 2.0",
         "LAST = 2e6",
-        ("tests/homework/test_homework_truth.py::test_radius_of_a_scalar_case_against_rational_numbers",),
+        ("tests/homework/truth/test_homework_truth.py::test_radius_of_a_scalar_case_against_rational_numbers",),
     ),
     Breakage(
         "verdict: a convention that is nearly right",
@@ -1030,7 +1030,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/verdict/judge.py",
         "bool(np.all(np.abs(g.value - value) <= radius + extra))",
         "bool(np.all(np.abs(g.value - value) <= 1e9 * radius + extra))",
-        ("tests/homework/test_homework_verdict.py::test_right_wrong_and_partial",),
+        ("tests/homework/verdict/test_homework_verdict.py::test_right_wrong_and_partial",),
     ),
     Breakage(
         "digits: half a unit of the last one",
@@ -1038,7 +1038,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/answers/files.py",
         "0.5 * 10.0 ** (int(match[3] or 0) - len(match[2]))",
         "5.0 * 10.0 ** (int(match[3] or 0) - len(match[2]))",
-        ("tests/homework/test_homework_answers.py::test_digits_as_typed",),
+        ("tests/homework/answers/test_homework_answers.py::test_digits_as_typed",),
     ),
     Breakage(
         "digits: those of float32",
@@ -1046,7 +1046,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/answers/files.py",
         "2.0**-24 if single else 2.0**-53)",
         "2.0**-24)",
-        ("tests/homework/test_homework_answers.py::test_many_digits_are_judged_as_double_precision",),
+        ("tests/homework/answers/test_homework_answers.py::test_many_digits_are_judged_as_double_precision",),
     ),
     Breakage(
         "convention: a mean over the batch",
@@ -1054,7 +1054,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/verdict/conventions.py",
         "options[1].append((1 / batch,",
         "options[1].append((batch,",
-        ("tests/homework/test_homework_verdict.py::test_conventions_name_the_exact_map",),
+        ("tests/homework/verdict/test_homework_verdict.py::test_conventions_name_the_exact_map",),
     ),
     Breakage(
         "kinks: units on their kink",
@@ -1062,7 +1062,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/truth/truth.py",
         "            if distance > SAFETY * max(unit, U):\n                continue",
         "            continue",
-        ("tests/homework/test_homework_truth.py::test_kinks_are_undecidable_and_named",),
+        ("tests/homework/truth/test_homework_truth.py::test_kinks_are_undecidable_and_named",),
     ),
     Breakage(
         "generic: h[0] = 0 is let through",
@@ -1070,7 +1070,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/truth/generic.py",
         'if node.role == "initial" and not largest and',
         'if node.role == "initial" and largest < 0 and',
-        ("tests/homework/test_homework_truth.py::test_what_an_instance_hides_is_said",),
+        ("tests/homework/truth/test_homework_truth.py::test_what_an_instance_hides_is_said",),
     ),
     Breakage(
         "generic: symmetric weights are let through",
@@ -1078,7 +1078,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/truth/generic.py",
         "np.array_equal(value, value.T)",
         "np.array_equal(value, -value.T)",
-        ("tests/homework/test_homework_truth.py::test_what_an_instance_hides_is_said",),
+        ("tests/homework/truth/test_homework_truth.py::test_what_an_instance_hides_is_said",),
     ),
     Breakage(
         "triangle: coefficients",
@@ -1086,7 +1086,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/diagnosis/triangle.py",
         "result[pairs[:, 0], pairs[:, 1]] = solution / norms",
         "result[pairs[:, 0], pairs[:, 1]] = solution",
-        ("tests/homework/test_diagnosis.py::test_the_triangle_finds_what_the_catalogue_does_not_list",),
+        ("tests/homework/diagnosis/test_diagnosis.py::test_the_triangle_finds_what_the_catalogue_does_not_list",),
     ),
     Breakage(
         "triangle: rows and columns in words",
@@ -1094,7 +1094,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/diagnosis/triangle.py",
         'append(f"({t + 1}, {k + 1})")',
         'append(f"({k + 1}, {t + 1})")',
-        ("tests/homework/test_diagnosis.py::test_the_triangle_finds_what_the_catalogue_does_not_list",),
+        ("tests/homework/diagnosis/test_diagnosis.py::test_the_triangle_finds_what_the_catalogue_does_not_list",),
     ),
     Breakage(
         "diagnosis: evidence",
@@ -1102,7 +1102,9 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/diagnosis/tried.py",
         "DOUBT = 3.0",
         "DOUBT = -100.0",
-        ("tests/homework/test_homework_plain.py::test_clipping_needs_two_entries_on_the_threshold_or_a_round_one",),
+        (
+            "tests/homework/diagnosis/test_homework_plain.py::test_clipping_needs_two_entries_on_the_threshold_or_a_round_one",
+        ),
     ),
     Breakage(
         "diagnosis: slack x 10^6",
@@ -1110,7 +1112,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/diagnosis/tried.py",
         "SLACK = 1000.0",
         "SLACK = 1e9",
-        ("tests/homework/test_diagnosis.py::test_truncation_is_named_with_its_window",),
+        ("tests/homework/diagnosis/test_diagnosis.py::test_truncation_is_named_with_its_window",),
     ),
     Breakage(
         "diagnosis: a mistake that contradicts",
@@ -1118,7 +1120,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/diagnosis/search.py",
         "best = max((int(count[i]), -int(against[i])) for i in hits)",
         "best = max((int(count[i]), int(against[i])) for i in hits)",
-        ("tests/homework/test_homework_plain.py::test_an_array_of_another_parameter_comes_before_structure",),
+        ("tests/homework/diagnosis/test_homework_plain.py::test_an_array_of_another_parameter_comes_before_structure",),
     ),
     Breakage(
         "kill table: what is hidden",
@@ -1126,7 +1128,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/diagnosis/kill.py",
         "            if not np.all(moved <= d.truth.radius(name)):\n                hidden = False",
         "            if np.any(moved <= d.truth.radius(name)):\n                hidden = False",
-        ("tests/homework/test_mistakes.py::test_nothing_hides_on_a_generic_instance",),
+        ("tests/homework/mistakes/test_mistakes.py::test_nothing_hides_on_a_generic_instance",),
     ),
     Breakage(
         "kill table: digits",
@@ -1142,7 +1144,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/answers/formulas.py",
         'else: result = self._inside(e, "@", term, result)',
         'else: result = self._inside(e, "@", result, term)',
-        ("tests/homework/test_homework_answers.py::test_right_formulas",),
+        ("tests/homework/answers/test_homework_answers.py::test_right_formulas",),
     ),
     Breakage(
         "formulas: powers of matrices",
@@ -1150,7 +1152,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/homework/answers/formulas.py",
         "            square = self._count(self._times(square, square), e) if exponent else square",
         "            square = self._count(self._times(square, a), e) if exponent else square",
-        ("tests/homework/test_homework_reading.py::test_powers_of_matrices_are_products",),
+        ("tests/homework/answers/test_homework_reading.py::test_powers_of_matrices_are_products",),
     ),
     Breakage(
         "flow: the largest singular value",
@@ -1451,7 +1453,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "LaTeX document: backslashes",
         "escape",
-        "bpttgraph/document/latex_text.py",
+        "bpttgraph/core/names.py",
         '"\\\\": r"\\textbackslash{}", "{"',
         '"{"',
         ("tests/document/test_document_latex.py::test_text_is_escaped",),
@@ -1523,7 +1525,7 @@ TABLE: tuple[Breakage, ...] = (
     Breakage(
         "LaTeX document: dollars",
         "escape",
-        "bpttgraph/document/latex_text.py",
+        "bpttgraph/core/names.py",
         '"$": r"\\$", ',
         "",
         ("tests/document/test_document_latex.py::test_no_dollar_of_a_text_opens_a_formula",),
@@ -1550,7 +1552,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/core/rounding.py",
         "ARRANGEMENT = 100.0",
         "ARRANGEMENT = 0.0",
-        ("tests/homework/test_homework_truth.py::test_another_arrangement_from_both_sides",),
+        ("tests/homework/truth/test_homework_truth.py::test_another_arrangement_from_both_sides",),
     ),
     Breakage(
         "verdict: the last place not allowed",
@@ -1558,7 +1560,7 @@ TABLE: tuple[Breakage, ...] = (
         "bpttgraph/core/rounding.py",
         "LAST = 2.0",
         "LAST = 0.0",
-        ("tests/homework/test_homework_truth.py::test_the_last_place_of_a_value_from_both_sides",),
+        ("tests/homework/truth/test_homework_truth.py::test_the_last_place_of_a_value_from_both_sides",),
     ),
     Breakage(
         "status: a wrong answer",

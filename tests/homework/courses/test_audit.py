@@ -14,7 +14,7 @@ from bpttgraph.cli import main
 from bpttgraph.errors import BPTTError
 from bpttgraph.homework.courses.audit import audit
 
-KEYS = Path(__file__).parents[2] / "examples" / "keys"
+KEYS = Path(__file__).parents[3] / "examples" / "keys"
 LSTM, SCALAR = KEYS / "dlai-lstm-backward.txt", KEYS / "scalar-two-steps.txt"
 
 

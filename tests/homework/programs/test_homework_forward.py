@@ -16,7 +16,7 @@ from bpttgraph.cli import main
 from bpttgraph.homework.courses.profiled import verify
 from bpttgraph.homework.programs.differences import differences
 
-COURSES = Path(__file__).parents[1] / "data" / "courses"
+COURSES = Path(__file__).parents[2] / "data" / "courses"
 SINGLE = "np.float32({}).astype(float)"
 
 

@@ -21,7 +21,7 @@ from bpttgraph.homework.courses.profile import parse, profile, profiles
 from bpttgraph.homework.courses.profiled import verify
 from bpttgraph.homework.programs.functions import call
 
-COURSES = Path(__file__).parents[1] / "data" / "courses"
+COURSES = Path(__file__).parents[2] / "data" / "courses"
 NAMES = [
     "cmu-gru",
     "cmu-rnn",
