@@ -17,7 +17,7 @@ from difflib import get_close_matches
 
 from ..errors import BPTTError
 from .layout import Layout
-from .macros import definition
+from .macros import Definition, definition
 from .syntax import Index, Name, Span
 from .vocabulary import known_function
 
@@ -266,178 +266,237 @@ def scan(source: Source) -> list[Token]:
 
 def scanned(source: Source, macros: dict[str, list[Token]], defining: bool) -> list[Token]:
     """The tokens with all their braces. Within the text of a macro no other is defined."""
-    text = source.text
-    layout = Layout(text)
-    tokens: list[Token] = []
-    looks = [""]  # the style in which the text stands, one more for every open brace
-    braces: list[str] = []  # for every open brace: "{" if it left a token, "" if it did not, "_" if a remark follows it
-    matrices = 0
-    at, space, wide, transparent, dollars = 0, True, False, "{", False
-    styles: dict[str, str] = {}  # macros that are other names of a style
-    look, command = "", False  # what a command without a token says about the next token
+    return _Scanner(source, macros, defining).run()
 
-    def add(kind: str, value: str, start: int, stop: int, latex: bool = False, whole: bool = False) -> None:
-        nonlocal space, wide, look, command
-        style = look or looks[-1]
-        tokens.append(Token(kind, value, start, stop, space, latex or dollars or command, whole, style, wide))
-        space, wide, look, command = False, False, "", False
 
-    while at < len(text):
-        match = TOKEN.match(text, at)
-        assert match is not None
-        start, at = at, match.end()
-        value = match.group()
+class _Scanner:
+    """One pass over a text. It keeps what the text before a place says about what stands there: the style, the open
+    braces, a space, and whether a command comes before it."""
+
+    def __init__(self, source: Source, macros: dict[str, list[Token]], defining: bool):
+        self.source, self.text, self.macros, self.defining = source, source.text, macros, defining
+        self.layout = Layout(source.text)
+        self.tokens: list[Token] = []
+        self.at = 0
+        self.space, self.wide = True, False
+        self.matrices, self.dollars = 0, False
+        self.looks = [""]  # the style in which the text stands, one more for every open brace
+        self.braces: list[str] = []  # of every open brace: "{" if it left a token, "" if not, "_" if a remark follows
+        self.transparent = "{"  # the same of the next brace
+        self.styles: dict[str, str] = {}  # macros that are other names of a style
+        self.look, self.command = "", False  # what a command without a token says about the next token
+
+    def add(self, kind: str, value: str, start: int, latex: bool = False, whole: bool = False, stop: int = -1) -> Token:
+        """A token, up to where the scan has come unless `stop` says another place."""
+        style, latex = self.look or self.looks[-1], latex or self.dollars or self.command
+        stop = self.at if stop < 0 else stop
+        self.tokens.append(Token(kind, value, start, stop, self.space, latex, whole, style, self.wide))
+        self.space, self.wide, self.look, self.command = False, False, "", False
+        return self.tokens[-1]
+
+    def run(self) -> list[Token]:
+        while self.at < len(self.text):
+            match = TOKEN.match(self.text, self.at)
+            assert match is not None
+            self.at = match.end()
+            self.one(match)
+            if not (match["command"] or match["space"] or match["newline"] or match["comment"]):
+                self.transparent = "{"
+        self.add("end", "", self.at)
+        return self.tokens
+
+    def one(self, match: re.Match[str]) -> None:
+        """What one match of `TOKEN` stands for."""
+        start, value = match.start(), match.group()
         if match["environment"]:
-            begins, kind = value.startswith("\\b"), match["kind"]
-            while begins and text.startswith("[", at) and (optional := OPTIONAL.match(text, at)):
-                at = optional.end()
-            if begins and kind in WITH_ARGUMENT:
-                at = layout.after_group(text, at)
-            if kind in MATRICES or (kind in COLUMNS and start not in layout.systems):
-                matrices += 1 if begins else -1
-                add("[" if begins else "]", value, start, at, latex=True)
-            elif kind in EITHER and start not in layout.systems:
-                add("bad", value, start, at)
-            else:
-                add("break", value, start, at, latex=True)
+            self.environment(value, match["kind"], start)
         elif match["break"]:
-            if value.startswith("\\\\") and matrices > 0:
-                add(";", value, start, at, latex=True)
-            else:
-                add("break", value, start, at, latex=True)
-                if value.startswith("$"):
-                    dollars = not dollars
+            self.end_of_line(value, start)
         elif match["command"]:
-            name = value[1:].rstrip("*") or "*"
-            name = styles.get(name, name)
-            if name in DEFINING and defining and (macro := definition(text, start, layout)):
-                if macro.refused:
-                    sentence = f"the macro \\{macro.name} has arguments"
-                    raise source.error(sentence, Token("bad", value, start, at), "write out what it stands for")
-                if macro.style:
-                    styles[macro.name] = macro.style
-                else:
-                    body = scanned(Source(macro.text), macros, False)[:-1]
-                    macros[macro.name] = [replace(t, whole=True) for t in body] if macro.operator else body
-                at, space = macro.stop, True
-                continue
-            if name in macros:
-                for token in macros[name]:
-                    add(token.kind, token.text, start, at, True, token.whole)
-                    tokens[-1].look = token.look or tokens[-1].look
-                if len(tokens) > MAX_CHARACTERS:
-                    raise source.error(
-                        "the text is too large with its macros written out", tokens[-1], "split the text"
-                    )
-                continue
-            if name in BREAKS:
-                add("break", value, start, at, latex=True)
-                optional = OPTIONAL.match(text, at) if name == "item" else None
-                at = optional.end() if optional else at
-            if name in FIRST_ARGUMENT_DROPPED:
-                at = layout.after_group(text, at + text.startswith("*", at))
-            if name in TEXTS:
-                inside = bool(tokens) and (tokens[-1].kind in ("_", "^") or [t.kind for t in tokens[-2:]] in SCRIPTS)
-                stop = layout.after_group(text, at)
-                content = TEXT_WORD.fullmatch(text, at, stop)
-                if content and is_word(content[1], name, text, stop, inside):
-                    word = re.sub(r"\\_|[- ]", "_", normal(content[1].strip()))
-                    look = LOOKS["mathbf"] if name == "textbf" and len(word) == 1 else look
-                    add("word", word, start, stop, latex=True, whole=True)
-                    tokens[-1].prose = name in PROSE
-                    at = stop
-                elif name in PROSE and stop > at and not inside:
-                    add("text", text[at:stop].strip(" \t{}"), start, stop, latex=True)
-                    at = stop
-                else:
-                    transparent, command = "", True
-            elif name in STYLES:
-                transparent, command = "", True
-                look = LOOKS.get(name, look)
-            elif name in BRACED:
-                transparent, command = "_", True
-            elif name in SPACES:
-                space = command = True
-                looks[-1] = LOOKS.get(name, looks[-1])
-                wide |= name in WIDE
-                if name in ("left", "right") and (half := HALF.match(text, at)) and half.start("sign") in layout.halves:
-                    at = half.end()
-            elif name in BREAKS:
-                pass
-            elif name in ("sum", "prod"):
-                add("word", name, start, at, latex=True, whole=True)
-            elif name in GREEK or name in FUNCTIONS:
-                add("word", GREEK.get(name, name), start, at, latex=True, whole=True)
-            elif name in SYMBOLS:
-                add("word" if SYMBOLS[name] == "⊤" else SYMBOLS[name], SYMBOLS[name], start, at, latex=True, whole=True)
-            elif name in ACCENTS:
-                add("accent", ACCENTS[name], start, at, latex=True)
-            elif name in ("_", "*"):
-                add(name, name, start, at)  # as Markdown writes them
-            else:
-                add("bad", value, start, at, latex=True)
+            self.macro_or_command(value, start)
         elif match["newline"]:
-            add("newline", "\n", start, at)
-            space = True
+            self.add("newline", "\n", start)
+            self.space = True
         elif match["space"] or match["comment"]:
-            if value.startswith("%") and not is_comment(text, start, at):
-                sentence = "% is no operator here: there is neither a remainder nor a percentage"
-                place = Token("bad", "%", start, start + 1)
-                raise source.error(sentence, place, "write 0.1 for 10%; begin a comment with #, or leave it out")
-            if value == "&" and matrices > 0:
-                add("&", value, start, at)
-            space = True
-            wide |= value == "&" or len(value) > 1 or value == "\t"
+            self.between(value, start)
         elif match["product"]:
-            add("@", "@", start, at)  # of R
+            self.add("@", "@", start)  # of R
         elif match["transposed"]:
-            add("ᵀ", value, start, at)
+            self.add("ᵀ", value, start)
         elif match["subword"]:
             mark = match.start("sub")
-            add("_", "_", start, mark)
-            add("word", normal(match["sub"]), mark, at)
+            self.add("_", "_", start, stop=mark)
+            self.add("word", normal(match["sub"]), mark)
         elif match["number"]:
-            add("number", value, start, at)
+            self.add("number", value, start)
         elif match["fraction"]:
             above, _, below = normal(value).partition("⁄")
             for kind, sign in (("number", above), ("/", "/"), ("number", below)):
-                add(kind, sign, start, at)
+                self.add(kind, sign, start)
         elif match["word"]:
             word = normal(value)
-            look = look or unicode_look(value)
-            add("word" if WORD.fullmatch(word) else "bad", word, start, at)
+            self.look = self.look or unicode_look(value)
+            self.add("word" if WORD.fullmatch(word) else "bad", word, start)
         elif match["subscript"] or match["superscript"]:
-            add("sub" if match["subscript"] else "sup", normal(value).replace("−", "-"), start, at)
+            self.add("sub" if match["subscript"] else "sup", normal(value).replace("−", "-"), start)
         elif match["assign"]:
-            add("=", "=", start, at)
+            self.add("=", "=", start)
         elif value == "{":
-            braces.append(transparent)
-            looks.append(look or looks[-1])
-            if transparent == "{":
-                add("{", value, start, at)
-            transparent = "{"
-            continue
+            self.opened(start)
         elif value == "}":
-            if len(looks) > 1:
-                looks.pop()
-            kind = braces.pop() if braces else "{"
-            if kind == "{":
-                add("}", value, start, at)
-            elif kind == "_" and (script := LABEL.match(text, at)):
-                at = layout.after_group(text, script.end())
+            self.closed(start)
         else:
-            symbol = CHARACTERS.get(value, value)
-            if symbol in ("∑", "∏"):
-                add("word", "sum" if symbol == "∑" else "prod", start, at, whole=True)
-            elif symbol == "⊤":
-                add("word", symbol, start, at)
-            else:
-                known = symbol in PUNCTUATION or symbol in CHARACTERS.values()
-                add(symbol if known else "bad", symbol, start, at)
-        if not (match["command"] or match["space"] or match["newline"] or match["comment"]):
-            transparent = "{"
-    add("end", "", len(text), len(text))
-    return tokens
+            self.sign(value, start)
+
+    # -- what is no command --------------------------------------------------------------------------------------------
+
+    def environment(self, value: str, kind: str, start: int) -> None:
+        begins = value.startswith("\\b")
+        while begins and self.text.startswith("[", self.at) and (optional := OPTIONAL.match(self.text, self.at)):
+            self.at = optional.end()
+        if begins and kind in WITH_ARGUMENT:
+            self.at = self.layout.after_group(self.text, self.at)
+        system = start in self.layout.systems
+        if kind in MATRICES or (kind in COLUMNS and not system):
+            self.matrices += 1 if begins else -1
+            self.add("[" if begins else "]", value, start, latex=True)
+        elif kind in EITHER and not system:
+            self.add("bad", value, start)
+        else:
+            self.add("break", value, start, latex=True)
+
+    def end_of_line(self, value: str, start: int) -> None:
+        if value.startswith("\\\\") and self.matrices > 0:
+            self.add(";", value, start, latex=True)
+            return
+        self.add("break", value, start, latex=True)
+        if value.startswith("$"):
+            self.dollars = not self.dollars
+
+    def between(self, value: str, start: int) -> None:
+        """White space, `&`, or a comment."""
+        if value.startswith("%") and not is_comment(self.text, start, self.at):
+            sentence = "% is no operator here: there is neither a remainder nor a percentage"
+            place = Token("bad", "%", start, start + 1)
+            raise self.source.error(sentence, place, "write 0.1 for 10%; begin a comment with #, or leave it out")
+        if value == "&" and self.matrices > 0:
+            self.add("&", value, start)
+        self.space = True
+        self.wide |= value == "&" or len(value) > 1 or value == "\t"
+
+    def opened(self, start: int) -> None:
+        self.braces.append(self.transparent)
+        self.looks.append(self.look or self.looks[-1])
+        if self.transparent == "{":
+            self.add("{", "{", start)
+
+    def closed(self, start: int) -> None:
+        if len(self.looks) > 1:
+            self.looks.pop()
+        kind = self.braces.pop() if self.braces else "{"
+        if kind == "{":
+            self.add("}", "}", start)
+        elif kind == "_" and (script := LABEL.match(self.text, self.at)):
+            self.at = self.layout.after_group(self.text, script.end())
+
+    def sign(self, value: str, start: int) -> None:
+        symbol = CHARACTERS.get(value, value)
+        if symbol in ("∑", "∏"):
+            self.add("word", "sum" if symbol == "∑" else "prod", start, whole=True)
+        elif symbol == "⊤":
+            self.add("word", symbol, start)
+        else:
+            known = symbol in PUNCTUATION or symbol in CHARACTERS.values()
+            self.add(symbol if known else "bad", symbol, start)
+
+    # -- commands ------------------------------------------------------------------------------------------------------
+
+    def macro_or_command(self, value: str, start: int) -> None:
+        name = value[1:].rstrip("*") or "*"
+        name = self.styles.get(name, name)
+        if name in DEFINING and self.defining and (macro := definition(self.text, start, self.layout)):
+            self.define(macro, value, start)
+        elif name in self.macros:
+            for token in self.macros[name]:
+                made = self.add(token.kind, token.text, start, True, token.whole)
+                made.look = token.look or made.look
+            if len(self.tokens) > MAX_CHARACTERS:
+                message = "the text is too large with its macros written out"
+                raise self.source.error(message, self.tokens[-1], "split the text")
+        else:
+            self.called(name, value, start)
+
+    def define(self, macro: Definition, value: str, start: int) -> None:
+        if macro.refused:
+            sentence = f"the macro \\{macro.name} has arguments"
+            place = Token("bad", value, start, self.at)
+            raise self.source.error(sentence, place, "write out what it stands for")
+        if macro.style:
+            self.styles[macro.name] = macro.style
+        else:
+            body = scanned(Source(macro.text), self.macros, False)[:-1]
+            self.macros[macro.name] = [replace(t, whole=True) for t in body] if macro.operator else body
+        self.at, self.space = macro.stop, True
+
+    def called(self, name: str, value: str, start: int) -> None:
+        """A command that LaTeX knows, or nobody."""
+        if name in BREAKS:
+            self.add("break", value, start, latex=True)
+            optional = OPTIONAL.match(self.text, self.at) if name == "item" else None
+            self.at = optional.end() if optional else self.at
+        if name in FIRST_ARGUMENT_DROPPED:
+            self.at = self.layout.after_group(self.text, self.at + self.text.startswith("*", self.at))
+        if name in TEXTS:
+            self.words(name, start)
+        elif name in STYLES:
+            self.transparent, self.command = "", True
+            self.look = LOOKS.get(name, self.look)
+        elif name in BRACED:
+            self.transparent, self.command = "_", True
+        elif name in SPACES:
+            self.blank(name)
+        elif name in BREAKS:
+            pass
+        elif name in ("sum", "prod"):
+            self.add("word", name, start, latex=True, whole=True)
+        elif name in GREEK or name in FUNCTIONS:
+            self.add("word", GREEK.get(name, name), start, latex=True, whole=True)
+        elif name in SYMBOLS:
+            symbol = SYMBOLS[name]
+            self.add("word" if symbol == "⊤" else symbol, symbol, start, latex=True, whole=True)
+        elif name in ACCENTS:
+            self.add("accent", ACCENTS[name], start, latex=True)
+        elif name in ("_", "*"):
+            self.add(name, name, start)  # as Markdown writes them
+        else:
+            self.add("bad", value, start, latex=True)
+
+    def blank(self, name: str) -> None:
+        """A command for a space or a size, which leaves no token."""
+        self.space = self.command = True
+        self.looks[-1] = LOOKS.get(name, self.looks[-1])
+        self.wide |= name in WIDE
+        if name in ("left", "right"):
+            half = HALF.match(self.text, self.at)
+            if half and half.start("sign") in self.layout.halves:
+                self.at = half.end()
+
+    def words(self, name: str, start: int) -> None:
+        r"""`\text{…}` and its like: a name, prose, or formulas in another style."""
+        tokens = self.tokens
+        inside = bool(tokens) and (tokens[-1].kind in ("_", "^") or [t.kind for t in tokens[-2:]] in SCRIPTS)
+        stop = self.layout.after_group(self.text, self.at)
+        content = TEXT_WORD.fullmatch(self.text, self.at, stop)
+        if content and is_word(content[1], name, self.text, stop, inside):
+            word = re.sub(r"\\_|[- ]", "_", normal(content[1].strip()))
+            self.look = LOOKS["mathbf"] if name == "textbf" and len(word) == 1 else self.look
+            self.add("word", word, start, latex=True, whole=True, stop=stop).prose = name in PROSE
+            self.at = stop
+        elif name in PROSE and stop > self.at and not inside:
+            self.add("text", self.text[self.at : stop].strip(" \t{}"), start, latex=True, stop=stop)
+            self.at = stop
+        else:
+            self.transparent, self.command = "", True
 
 
 def is_comment(text: str, start: int, stop: int) -> bool:
