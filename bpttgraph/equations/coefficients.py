@@ -20,6 +20,10 @@ __all__ = ["coefficients", "starred"]
 
 _OWN = re.compile(r"\w\[t")  # steps as this language writes them
 _CODE = re.compile(r"\b(?:np|numpy|torch|tf|math|self)\.")
+_SAID = re.compile(  # "where G is a scalar gain", "α ∈ (0, 1)", "\\tau \\in \\mathbb{R}"
+    r"(?<![\w}])\\?(\w+)\$?\s+(?:is|are|denotes)\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:scalar|number)\b"
+    r"|(?<![\w}])\\?(\w+)\s*(?:∈|\\in)\s*(?:[(\[]0\s*,|(?:\\mathbb\s*\{?R\}?|ℝ)(?![\s{]*\^|\w))"
+)
 _ROOTS = ("sqrt", "exp", "log", "abs")
 
 
@@ -37,7 +41,10 @@ def coefficients(equations: Iterable[tuple[tuple[Name, ...], Expr]], text: str) 
                 numbers[name] = numbers.get(name, False) or vector
             else:
                 others.add(name)
-    return {name: vector for name, vector in numbers.items() if name not in others | defined}
+    found = {name: vector for name, vector in numbers.items() if name not in others | defined}
+    parameters = {n.name for _, right in pairs for n, _ in names_in(right) if n.index is None} - defined
+    said = {GREEK.get(match[1] or match[2], match[1] or match[2]) for match in _SAID.finditer(text)}
+    return found | dict.fromkeys(said & parameters, True)
 
 
 def starred(left: Span, right: Span, lines: list[str]) -> bool:

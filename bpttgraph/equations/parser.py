@@ -43,6 +43,8 @@ __all__ = ["POWER", "STARTS", "Parser", "Reader", "derivatives", "equation", "le
 
 POWER = {"+": 10, "-": 10, "*": 20, "/": 20, "@": 30, "·": 30, "⊗": 30, "^": 40, "ᵀ": 40}
 PRODUCTS = {"·", "*", "@"}
+SQUASHING = frozenset(("tanh", "sigmoid", "relu", "softmax"))
+CALL = 400  # tokens: what is looked at behind a bracket
 STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
 
 
@@ -447,6 +449,11 @@ class Parser:
             operand = self.expression(30)
             if name.name == "σ" and not bracketed:
                 return self.without_brackets(name, operand)
+            if not bracketed and self.token.kind in ("+", "-") and function in SQUASHING:
+                sentence = (
+                    f"{name.name} without brackets was read as {name.name}({brief(operand)}), without what follows"
+                )
+                self.reader.notes.append(Note.at(f"{sentence}; write brackets around the whole sum", name.span))
             return Call(function, (operand,), (), self.span(token))
         if name.name == "σ" and self.token.kind in PRODUCTS and not self.reader.sigmoid:
             sentence = "σ before a sign of a product was read as a parameter; write \\sigma(x) for the sigmoid"
@@ -563,10 +570,30 @@ class Parser:
         if name.name[0].isupper():
             return self.titled(token, name)
         applied = self.reader.factors[token.text] == 0 if self.line.latex else not bracket.space
-        if applied and name.name in QUANTITIES:
+        if applied and self.scales_a_sum(token, base):
+            note = f"{name.name} before a bracket was read as a factor; a function needs another letter, such as φ"
+            self.reader.notes.append(Note.at(note, name.span))
+            return False
+        if applied and base in QUANTITIES:
             sentence = f"{name.name}(…) was read as a function; write {name.name} * (…) for a factor"
             self.reader.notes.append(Note.at(sentence, name.span))
         return applied
+
+    def scales_a_sum(self, token: Token, base: str) -> bool:
+        """Is this `k_1 (x_t - h_{t-1})`, or a conductance in `g_L (V_t - E_L)`: a number with a label before a sum?"""
+        inside = self.tokens[self.at + 1 : self.closing() - 1]
+        names = [t.name.name for t in inside if t.name]
+        if base == "g":
+            return len(names) == 2 and names[1].startswith("E") and any(t.kind == "-" for t in inside)
+        if base not in QUANTITIES or token.text == base or not _adds(inside):
+            return False
+        lines = (line.tokens for line in self.reader.lines)
+        calls = [(tokens, i) for tokens in lines for i, t in enumerate(tokens) if t.text == token.text and t.name]
+        return all(
+            tokens[i + 1].kind != "(" or _adds(tokens[i + 2 : i + 2 + CALL])
+            for tokens, i in calls
+            if tokens[-1:] != [tokens[i]]
+        )
 
     def titled(self, token: Token, name: Name) -> bool:
         """The same of a word with a capital, or a capital letter: a matrix, unless its look says otherwise."""
@@ -633,6 +660,18 @@ def _is_row_of_letters(e: Expr) -> bool:
     """`a b`: what may be a row of a matrix, as MATLAB writes it."""
     parts = factors(e)[0]
     return len(parts) > 1 and all(isinstance(p, Name) and p.index is None and p.name[0].islower() for p in parts)
+
+
+def _adds(tokens: list[Token]) -> bool:
+    """Whether a bracket whose inside begins here holds a sum or a difference of its own."""
+    depth = 0
+    for i, token in enumerate(tokens):
+        depth += (token.kind in CLOSING) - (token.kind in CLOSING.values())
+        if depth < 0:
+            break
+        if i and depth == 0 and token.kind in ("+", "-"):
+            return True
+    return False
 
 
 def _stepped(token: Token) -> bool:

@@ -76,6 +76,10 @@ def equations_of(source: Source, pieces: list[Line], expression: bool = False) -
     return [line for line in lines if line.tokens or line.block], page.in_order()
 
 
+SIZES = re.compile(r"(?:R\}?|ℝ)\s*\^|(?<![\w.])\d+\s*(?:x|×|\\times)\s*\d+")
+"""The shape of a matrix in a sentence: `W ∈ R^{3×4}`, `W is 3x4`."""
+
+
 def is_function(word: str) -> bool:
     """Is the word a function that no sentence would mention (as it would "sum" or "step")?"""
     return known_function(word) is not None and word not in PLAIN
@@ -311,7 +315,10 @@ class Page:
         """A note about tokens that are no equation; an "and" between two is as little worth a word as a comma."""
         said = " ".join(token.text.lower() for token in tokens)
         if set(re.split(r"[\s.,;:]+", said)) - BETWEEN - {""}:
-            self.say(f"{self.quoted(tokens[0], tokens[-1])} was read as text around the equations", tokens)
+            sentence = f"{self.quoted(tokens[0], tokens[-1])} was read as text around the equations"
+            if SIZES.search(self.source.text[tokens[0].start : tokens[-1].stop]):
+                sentence += "; the sizes in it are not used: sizes={…} gives them"
+            self.say(sentence, tokens)
 
     def only_prose(self, tokens: list[Token]) -> bool:
         """Is a line without `=` running text?"""

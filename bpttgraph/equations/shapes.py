@@ -453,9 +453,10 @@ class _Solver:
     def call(self, out: _Shape, e: Call, args: list[_Shape], place: Place) -> None:
         function = function_of(e)
         if function is None:
-            # abstract: elementwise with one argument; with more, nothing is known but what the left side says
-            if len(args) == 1:
-                self.same(out, args[0], place)
+            # abstract: elementwise with one argument beside numbers; with more, only the left side says anything
+            given = [a for a, part in zip(args, (*e.args, *e.parameters)) if not isinstance(part, Number)]
+            if len(given) == 1:  # Dropout(h, 0.5)
+                self.same(out, given[0], place)
             return
         shape = function.shape_of(len(args))
         if shape == "same":

@@ -10,19 +10,20 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..errors import BPTTError, Span
 from .coefficients import coefficients, starred
 from .definitions import Definition
-from .kinds import capital, chains, greek
+from .kinds import capital, chains, greek, keeps_shape
 from .latex import GREEK
 from .model import Recurrence
 from .notes import Note
 from .products import factors
 from .settings import explicit, infer_shapes
-from .syntax import Binary, Expr, Name, Reduce
+from .syntax import Binary, Call, Expr, Name, Reduce
 from .text import brief
-from .trees import names_in, walk
+from .trees import children, names_in, walk
 
 __all__ = ["suspicions"]
 
@@ -37,6 +38,9 @@ _CONSTANTS = {
 }
 
 _WIDTHS = ("Δt", "δt", "dt")
+
+_INPUTS = frozenset(["x", "u", "xt", "ut", "inp", "input"])
+_NO_GRADIENT = frozenset(["argmax", "argmin", "Dropout", "dropout", "Bernoulli", "sample", "round", "floor", "sign"])
 
 _STATES = frozenset(["h", "c", "s"])
 
@@ -166,10 +170,70 @@ def _plain_capital(e: Expr) -> bool:
 
 def _nothing_is_carried(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     earlier = any(u.name.index and u.name.index.offset < 0 for found in uses.values() for u in found)
-    if rec.every and not rec.states and not earlier:
-        d = next(iter(rec.every.values()))
+    values = [*rec.every.values(), *(d for d in rec.once.values() if children(d.right))]
+    if values and not rec.states and not earlier and not rec.fixed:
+        d = values[0]
         yield Note.at("no equation reads an earlier step of what is computed: nothing is carried over time",
                       d.equation.span)  # fmt: skip
+
+
+def _forgotten_steps(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`W h[t-1] + U x`: a small letter behind a matrix, without the step that inputs have."""
+    for d in rec.definitions:
+        for parts in chains(d.right):
+            for before, part in pairwise(parts):
+                plain = isinstance(part, Name) and part.index is None and not capital(part.name)
+                if plain and _plain_capital(before) and isinstance(part, Name) and d.kind == "every":
+                    key = rec.key(part, d.block)
+                    if key in rec.parameters and len(shapes[key]) == 1 and part.name in _INPUTS:
+                        sentence = f"{key} is read as a parameter, the same at each step"
+                        yield Note.at(f"{sentence}; write {key}_t for an input", part.span)
+
+
+def _other_names(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`W^H` and `W'`, which stand for a transpose elsewhere, and f', which stands for a derivative."""
+    lecture = "[t" not in rec.text
+    for key in rec.parameters:
+        name = uses[key][0].name
+        base = name.name.partition("_")[0].rstrip("'")
+        if name.name.endswith("_H") and re.search(r"\^\{?H", _written(rec, name.span)):
+            sentence = f"{_written(rec, name.span)} is read as another matrix, {key}"
+            yield Note.at(f"{sentence}; write {base}^T for a transpose", name.span)
+        elif key.endswith("'") and capital(key) and lecture and not any(f"{key} " in n for n in rec.program.notes):
+            yield Note.at(f"{key} is read as a name of its own; write {base}^T for a transpose", name.span)
+    for function in rec.abstract:
+        if function.endswith("'"):
+            yield Note(f"{function} is read as a function of which only the name is known, "
+                       f"not as the derivative of {function[:-1]}")  # fmt: skip
+        elif function in _NO_GRADIENT:
+            yield Note(f"{function} is no function with a gradient: it stays a name, and let must say what it is")
+
+
+def _sigmoids(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`σ (y - x)` of plain values is a factor σ to some, as in the equations of Lorenz."""
+    for d in rec.definitions:
+        for e, _ in walk(d.right):
+            if not (isinstance(e, Call) and e.function == "sigmoid" and isinstance(e.args[0], Binary)):
+                continue
+            inner = e.args[0]
+            values = all(isinstance(p, Name) and p.index is not None for p in (inner.left, inner.right))
+            if inner.operator == "-" and values and "sig" not in _written(rec, e.span).replace("\\sigma", ""):
+                yield Note.at(f"σ(…) is read as the sigmoid, {brief(e)}; a factor needs another letter, as in s * (…)",
+                              e.span)  # fmt: skip
+
+
+def _matrices_of_functions(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`softplus(Λ) r[t]`: a product with a matrix, or of entries?"""
+    for d in rec.definitions:
+        for parts in chains(d.right):
+            for part, after in pairwise(parts):
+                if not isinstance(part, Call) or part.function == "exp" or not keeps_shape(part) or not part.args:
+                    continue
+                inner, whole = part.args[0], brief(part)
+                matrix = isinstance(inner, Name) and _plain_capital(inner)
+                if matrix and isinstance(inner, Name) and len(shapes[rec.key(inner, d.block)]) == 2:
+                    sentence = f"{whole} is read as a matrix, with the product {whole} @ {brief(after)}"
+                    yield Note.at(f"{sentence}; write {whole} ⊙ {brief(after)} for vectors", part.span)
 
 
 def _unread(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
@@ -301,6 +365,10 @@ _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _stars,
     _fractions,
     _nothing_is_carried,
+    _forgotten_steps,
+    _other_names,
+    _sigmoids,
+    _matrices_of_functions,
     _unread,
     _starts,
     _gates,

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from ..entries import ENTRY
 from ..notes import Note
-from ..syntax import Binary, Call, Equation, Expr, Index, Name, Program, Transposed
+from ..syntax import Binary, Call, Equation, Expr, Index, Name, Program, Stack, Transposed
 from ..trees import names_in, rebuild, walk
 
 __all__ = ["supply_steps"]
@@ -22,7 +22,7 @@ __all__ = ["supply_steps"]
 _BEFORE = re.compile(r"(.+)_(?:prev|previous|old|last)|(.+?)_?(?:prev|tm1)|(?:prev|previous|old|last)_(.+)")
 _AFTER = re.compile(r"(.+?)_(?:next|new|cur|curr|current)|(?:next|new)_(.+)|(.+)'")
 _PROGRAM = re.compile(r"\b(?:np|numpy|torch|tf|jnp|nn|F|self)\.|\.dot\(|\*\*")
-_INPUTS = frozenset(("x", "u", "X", "inp", "input", "inputs", "x_in"))
+_INPUTS = frozenset(("x", "u", "X", "inp", "input", "inputs", "x_in", "xt", "x_t", "ut", "Xt"))
 _TARGETS = frozenset(("target", "targets", "label", "labels", "y_true", "y_target"))
 _TOTALS = frozenset(("E", "L", "J", "loss", "Loss", "cost", "total"))
 _NOW, _BEFORE_NOW = Index("t", 0), Index("t", -1)
@@ -239,6 +239,8 @@ def _multiplied(e: Expr) -> Iterator[str]:
                 yield right.name
             if node.operator == "@" and isinstance(left, Name) and left.index is None and _matrix(right):
                 yield left.name
+        elif isinstance(node, Stack):
+            yield from (a.name for a in node.items if isinstance(a, Name) and a.index is None)
         elif isinstance(node, Call) and node.function in ("outer", ENTRY):
             yield from (a.name for a in node.args if isinstance(a, Name) and a.index is None)
 
