@@ -200,6 +200,25 @@ def test_the_command_that_repeats_it_is_whole(tmp_path: Path) -> None:
     assert page.read_bytes() == first
 
 
+def test_the_command_that_repeats_it_says_what_was_written_and_no_defaults(tmp_path: Path) -> None:
+    for options in ([], ["--loss", "every"], ["--reduce", "sum", "--notation", "pascanu"]):
+        assert run("derive", "rnn", "--wrt", "b_h", *options, "-o", str(tmp_path), "--format", "md").exit_code == 0
+        page = (tmp_path / "derivation.md").read_text(encoding="utf-8")
+        assert " ".join(["bpttgraph derive rnn --wrt b_h", *options, "-o"]) in page
+
+
+def test_an_option_that_was_written_holds_though_it_is_the_default(tmp_path: Path) -> None:
+    """The loss of the answer's instance counts unless somebody says another one, be it the usual one."""
+    (tmp_path / "answer.txt").write_text(
+        "delta[t] = (1 - h[t]^2) * (W_hy.T @ (y[t] - target[t]) + W_hh.T @ delta[t+1])\n"
+        "dW_hh = sum_t outer(delta[t], h[t-1])\n",
+        encoding="utf-8",
+    )
+    command = ("check", "rnn", "--answer", str(tmp_path / "answer.txt"))
+    assert run(*command).exit_code == run(*command, "--loss", "every").exit_code == 0
+    assert run(*command, "--loss", "last").exit_code == 1
+
+
 def test_draw_in_every_format(tmp_path: Path) -> None:
     for suffix, magic in {"svg": b"<", "png": b"\x89PNG", "pdf": b"%PDF", "dot": b"digraph"}.items():
         target = tmp_path / f"x.{suffix}"

@@ -145,6 +145,15 @@ def test_imports_go_down() -> None:
     assert not faults(GRAPH)
 
 
+def test_tests_are_laid_out_like_the_rooms() -> None:
+    """Beside the rooms stand what is about the whole project, random recurrences, and recurrences as people write
+    them."""
+    tests = Path(__file__).parents[1]
+    folders = {path.parent.relative_to(tests).as_posix() for path in tests.rglob("test_*.py")}
+    assert {f for f in folders if "/" not in f} <= {*FLOOR, "project", "differential", "language"}
+    assert {f for f in folders if f.startswith("homework")} <= {f"homework/{room}" for room in floors(HOMEWORK)}
+
+
 def test_the_rooms_of_homework_are_a_list_as_well() -> None:
     graph = within("homework", GRAPH)
     assert {room(m) for m in graph} - {""} == set(floors(HOMEWORK))
