@@ -304,11 +304,13 @@ class _Writer:
 
     def _initial(self, name: str, r: Recursion, terms: tuple[Expr, ...]) -> list[str]:
         """The gradient by an initial state: one statement."""
-        zero = f"np.zeros_like({self.printer.name(r.of)})"
+        unread = r.of.partition("[")[0] not in self.inputs.values()  # then its size stands in the text
+        zero = f"np.zeros({r.dims})" if unread else f"np.zeros_like({self.printer.name(r.of)})"
         later = {x: many for x in terms if (many := self._many(r, x))}
         at_once = tuple(x for x in terms if x not in later)
         plain = at_once and (all(self.printer.read(t).form != "scalar" for t in at_once) or not r.dims)
         lines = [] if plain else [f"{name} = {zero}"]
+        self.printer.sized |= unread and not plain
         if at_once:
             lines.append(f"{name} {'' if plain else '+'}= {self._text(at_once, r.dims)}")
         for many in dict.fromkeys(later.values()):

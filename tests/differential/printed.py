@@ -51,7 +51,7 @@ class Names:
         if item in self.found:
             return self.found[item]
         if item[0] == "unit":
-            return Unit(item[1])
+            return Unit("row" if self.rows and item[1] == "ones" else item[1])
         if item[0] == "d":
             raise Unnamed(item)
         raise LookupError(f"{item} is printed, but nothing is called so")

@@ -32,6 +32,7 @@ DIGITS = 4  # that have to agree for numbers to be right to these digits
 NOISE = 64.0  # units in the last place of the loss that a quotient may be off by, whoever computed it
 CLOSER = 0.1  # of the distance from the gradient is what is left of the distance from the quotient
 CHANCE = 1e-9  # that numbers that are no differences are whole multiples
+LUCK = 1e-5  # that a wrong gradient is as near to the quotient of one of these steps, and of whole multiples
 SAMPLE = 40  # entries by which the step is found
 MOST_MOVES = 200_000  # entries times steps that are computed here
 MOST_STEPS = 1_000
@@ -166,13 +167,16 @@ def _gives_away(
     losses: _Losses, way: _Quotient,
 ) -> bool:  # fmt: skip
     """Whether a sample of the entries is near the quotients of a step, and could not be so by chance."""
-    left, away, chance = 0.0, 0.0, 0.0
+    left, away, chance, near = 0.0, 0.0, 0.0, 0.0
     last = float(np.spacing(0.9 * abs(losses.value)))  # of the loss; a little smaller ones may have a smaller one
     for name, entries in some.items():
         g = close[name]
         if not np.all(_off(truth, g, seen, losses, way, entries) <= 1):
             return False
         value = g.value.reshape(-1)[entries]
+        allowed = NOISE * U * losses.size / way.step + g.unit * np.abs(value)
+        error = np.abs(value - truth.value(name).reshape(-1)[entries])
+        near += float(np.sum(np.log10(np.minimum(allowed / np.maximum(error, 1e-300), 1.0))))
         left += float(np.sum((value - _quotient(losses, seen, name, way)) ** 2))
         away += float(np.sum((value - truth.value(name).reshape(-1)[entries]) ** 2))
         if g.unit <= U and last:
@@ -182,4 +186,5 @@ def _gives_away(
             if np.any(np.abs(whole - np.round(whole))[told] > margin[told]):
                 chance = np.inf
             chance += float(np.sum(np.log10(2 * margin[told])))
-    return left <= CLOSER**2 * away or chance <= np.log10(CHANCE)
+    closer = left <= CLOSER**2 * away and near + min(chance, 0.0) <= np.log10(LUCK)
+    return closer or chance <= np.log10(CHANCE)

@@ -282,7 +282,7 @@ class Reader:
     @staticmethod
     def call(function: str, arguments: list[Formula]) -> Formula:
         if function == "diag":
-            return lambda v: np.diag(np.atleast_2d(arguments[0](v))[:, 0])
+            return lambda v: np.diag(np.ravel(arguments[0](v)))  # of a column, or of a row
         return lambda v: FUNCTIONS[function](*[f(v) for f in arguments])
 
 
