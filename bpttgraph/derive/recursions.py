@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -33,11 +33,16 @@ __all__ = ["Recursion", "Recursions", "names_of", "steps_from", "without_step"]
 
 @dataclass(slots=True)
 class Loop:
-    """Keys computed together, step by step, downwards (−1) or upwards (+1) in time."""
+    """Keys computed together, step by step, downwards (−1) or upwards (+1) in time.
+
+    `ahead`: how many steps ahead of t a key is computed at t, where one loop needs it: of h[t+1] = s[t-1] and
+    s[t] = σ(h[t+1]) neither the adjoints of step t nor those of step t+1 come first, but those of h[t+1] and s[t] do.
+    """
 
     keys: list[str]
     direction: int
     block: str
+    ahead: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -210,14 +215,20 @@ class Recursions:
             if members & set(self.once):
                 made += sorted(members)
                 continue
-            asked = {(n, o) for k in members for n, o in self.reads(self.lines[k])}
-            offsets, within = {o for _, o in asked}, {o for n, o in asked if n in members}
+            ahead = self._ahead(members)
+            asked = {(k, n, o) for k in members for n, o in self.reads(self.lines[k])}
+            offsets = {o for *_, o in asked}
+            within = {o + ahead.get(k, 0) - ahead.get(n, 0) for k, n, o in asked if n in members}
             direction = 1 if min(within, default=0) < 0 else -1
-            keys = self._ordered(members, place)
+            keys = self._ordered(members, place, ahead)
             block = self.lines[keys[0]].block
+            if ahead:
+                made.append(Loop(keys, direction, block, ahead))
+                continue
             joins = (
                 made
                 and isinstance(made[-1], Loop)
+                and not made[-1].ahead
                 and made[-1].block == block
                 and (made[-1].direction == direction or not (within - {0}))
                 and all(o * made[-1].direction <= 0 for o in offsets)
@@ -228,13 +239,23 @@ class Recursions:
                 made.append(Loop(keys, direction, block))
         return made
 
-    def _ordered(self, members: set[str], place: dict[str, int]) -> list[str]:
+    def _ahead(self, members: set[str]) -> dict[str, int]:
+        """Where adjoints of one loop are read both earlier and later: by how much each equation's left side is ahead of
+        t."""
+        within = {o for k in members for n, o in self.reads(self.lines[k]) if n in members}
+        if not within or min(within) >= 0 or max(within) <= 0:
+            return {}
+        every = self.adjoints.paths.unrolled.recurrence.every
+        return {k: every[of].offset for k in members if (of := self.lines[k].of) in every}
+
+    def _ordered(self, members: set[str], place: dict[str, int], ahead: dict[str, int]) -> list[str]:
         import networkx
 
         inner = networkx.DiGraph()
         inner.add_nodes_from(members)
         for k in members:
-            inner.add_edges_from((n, k) for n, o in self.reads(self.lines[k]) if o == 0 and n in members and n != k)
+            found = ((n, o + ahead.get(k, 0) - ahead.get(n, 0)) for n, o in self.reads(self.lines[k]) if n in members)
+            inner.add_edges_from((n, k) for n, o in found if o == 0 and n != k)
         return list(networkx.lexicographical_topological_sort(inner, key=lambda k: place[k]))
 
     # -- what is printed
@@ -257,7 +278,7 @@ class Recursions:
                 made.append(Recursion(key, "terminal", self.left(line, at), (num(0),), at, at, line.block, line.dims))
         for loop in self.loops:
             for key in loop.keys:
-                made += self._line(self.lines[key], loop.direction)
+                made += [_ahead(r, loop.ahead.get(key, 0)) for r in self._line(self.lines[key], loop.direction)]
         for part in self.adjoints.parts:
             if without_step(part.name)[1] is None or part.kind == "gradient":
                 made += self._accumulation(part)
@@ -332,6 +353,23 @@ class Recursions:
         terms = tuple(_sum(low, high, add(*found)) for (low, high, _), found in uses.items())
         kept = tuple((low, high, block, tuple(found)) for (low, high, block), found in uses.items())
         return [Recursion(part.name, part.kind, part.left, terms, "", "", "", dims, part.of, kept)]
+
+
+def _ahead(r: Recursion, by: int) -> Recursion:
+    """The same recursion, counted so that at t it says what stands `by` steps ahead of t."""
+    if not by:
+        return r
+
+    def later(name: str) -> str:
+        match = re.fullmatch(r"(.*)\[t([+-]\d+)?\]", name)
+        return f"{match[1]}[{step_text('t', int(match[2] or 0) + by)}]" if match else name
+
+    def earlier(step: str) -> str:
+        late = step.startswith("T")
+        return step_text("T", int(step[1:] or 0) - by) if late else str(int(step) - by)
+
+    first, last = earlier(r.first), earlier(r.last)
+    return replace(r, left=renamed(r.left, later), terms=renamed(r.terms, later), first=first, last=last)
 
 
 def _runs(steps: Iterable[int]) -> Iterator[tuple[int, int]]:

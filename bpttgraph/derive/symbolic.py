@@ -366,7 +366,8 @@ class SymbolicDerivation(Printed):
             low, high = (steps_from(x, n) for x in ((r.last, r.first) if self._downward(r) else (r.first, r.last)))
             for s in range(low, high + 1):  # an empty range, such as T−1 … 1 for T = 1, is none
                 values = {"t": s, "T": n}
-                name = f"{r.key}[{s}]"
+                assert isinstance(r.left, Symbol)
+                name = at_steps(values)(r.left.name)
                 if name not in made:
                     made[name] = [fill(e, values) for e in r.terms]
         for r in self.system.statements:

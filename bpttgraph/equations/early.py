@@ -89,7 +89,7 @@ def _with_numbers(rec: Recurrence) -> Recurrence:
     if not notes:
         return rec
     program = replace(rec.program, equations=equations, notes=(*rec.program.notes, *notes))
-    return Recurrence(program, rec.let, title=rec.title, conventions=rec.conventions)
+    return Recurrence(program, rec.let, title=rec.title, conventions=rec.conventions, written=rec)
 
 
 def _number(e: Expr, notes: list[Note]) -> Expr:

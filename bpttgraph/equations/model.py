@@ -66,8 +66,10 @@ class Recurrence:
         title: str = "recurrence",
         conventions: tuple[str, ...] = (),
         published: bool = False,
+        written: Recurrence | None = None,
     ):
         self.published = published
+        self.written = written  # where a loss was read as a number: the text as it stands, which other sizes may allow
         self.title, self.text, self.source = title, program.text, program.text
         self.conventions = conventions
         self.program = program
@@ -124,7 +126,7 @@ class Recurrence:
         self._title = " ".join(visible(text).split())
 
     def __reduce__(self) -> Any:
-        return _again, (self.program, self.let, self.title, self.conventions, self.published, self.source)
+        return _again, (self.program, self.let, self.title, self.conventions, self.published, self.source, self.written)
 
     def _check_arguments(self, call: Call) -> None:
         function = function_of(call)
@@ -597,10 +599,16 @@ class Recurrence:
 
 
 def _again(
-    program: Program, let: dict[str, Any], title: str, conventions: tuple[str, ...], published: bool, source: str
+    program: Program,
+    let: dict[str, Any],
+    title: str,
+    conventions: tuple[str, ...],
+    published: bool,
+    source: str,
+    written: Recurrence | None,
 ) -> Recurrence:
     """A recurrence as it comes from another process: read anew from its equations."""
-    rec = Recurrence(program, let, title=title, conventions=conventions, published=published)
+    rec = Recurrence(program, let, title=title, conventions=conventions, published=published, written=written)
     rec.source = source
     return rec
 

@@ -78,6 +78,17 @@ def _key(rec: Recurrence, block: str | None, name: Name) -> str:
     return rec.key(name, block)
 
 
+def _as_written(rec: Recurrence, sizes: Mapping[str, Any] | int | None) -> Recurrence:
+    """The recurrence without the norms that were read into its losses, if with these sizes they are numbers anyway."""
+    if rec.written is None or not sizes:
+        return rec
+    try:
+        infer_shapes(rec.written, sizes)
+    except BPTTError:
+        return rec
+    return rec.written
+
+
 class Settings:
     """A recurrence and the options under which it is unrolled.
 
@@ -95,7 +106,7 @@ class Settings:
     """
 
     def __init__(self, rec: Recurrence, *, steps: Any, loss: Any, sizes: Any, truncate: Any, inputs: str, reduce: str):
-        self.recurrence = rec
+        self.recurrence = rec = _as_written(rec, sizes)
         self.inputs, self.reduce, self.given_sizes = inputs, reduce, sizes
         self.steps = self._read_steps(steps)
         self.truncation: Truncation | None = parse_truncation(truncate)

@@ -102,9 +102,14 @@ class Case:
 
     @property
     def plain_total(self) -> bool:
-        """Whether there is no total, or one that only sums one-step losses, each of them once."""
+        """Whether there is no total, or one that only sums one-step losses, each of them once.
+
+        A state that it sums is no loss: what other equations read makes a total as it is written.
+        """
         e = self.once.get(self.total or "")
-        return e is None or (_plain_sum(e.right) and len(self.losses) == sum(n.op == "sum_t" for n in e.right.walk()))
+        read = {n.value[0] for x in self.equations if x is not e for n in x.right.walk() if n.op == "name"}
+        sums = e is not None and len(self.losses) == sum(n.op == "sum_t" for n in e.right.walk())
+        return e is None or (_plain_sum(e.right) and sums and not read & set(self.losses))
 
     @property
     def loss_steps(self) -> tuple[int, ...]:

@@ -452,3 +452,34 @@ def test_equal_entries_of_a_matrix_are_spread_for_a_batch() -> None:
     want = 2 * np.tanh(h).sum((1, 2))[:, None, None] * (1 - np.tanh(h) ** 2)
     for level in ("local", "matrix", "elements"):
         np.testing.assert_allclose(u.derive("h[1]").value_at(level, run), want, rtol=1e-12)
+
+
+def test_adjoints_that_are_read_earlier_and_later_are_counted_with_their_equations() -> None:
+    """h[t+1] reads s[t-1] and s[t] reads h[t+1]: the adjoint of h[t+1] stands in the loop at t."""
+    rec = bg.recurrence("h[t+1] = w s[t-1]\ns[t] = sigmoid(d s[t-1] - p h[t+1] + a)")
+    g = rec.derive("a", sizes=1)
+    assert any(str(r).startswith("h̄ₜ₊₁ = −p δ_s[t]") for r in g.recursions)
+    assert "dh[t+1] = -p * delta_s[t]" in g.code()
+    for steps in (1, 2, 5):
+        u = rec.unroll(steps, sizes=1)
+        data = u.instance(seed=2)
+        up = {k: v for k, v in data.items() if k.startswith("dE")}
+        a, d, p, w = (complex(data[k]) for k in "adpw")
+
+        def loss(a: complex) -> complex:
+            s = {0: complex(data["s[0]"])}
+            total = 0j
+            for t in range(1, steps + 1):
+                s[t] = 1 / (1 + np.exp(-(d * s[t - 1] - p * w * s[t - 1] + a)))
+                total += s[t] * float(np.ravel(next(iter(up.values())))[t - 1])
+            return total
+
+        np.testing.assert_allclose(u.run(data).gradients["a"], loss(a + 1e-30j).imag / 1e-30, rtol=1e-10)
+        assert u.derive("a").check(data).right
+
+
+def test_squares_in_a_loss_stand_as_written_where_the_sizes_say_so() -> None:
+    """Without sizes c is a vector, so that (sum_t c[t])^2 is read as the square of a norm; with numbers it is not."""
+    text = "c[t] = c[t-1] + a v\ny[t] = V p[t] + a\nJ = (sum_t c[t])^2"
+    u = bg.recurrence(text).unroll(2, sizes={"a": (), "v": ()})
+    assert u.shapes["c"] == () and "norm" not in str(u.recurrence.reading)

@@ -130,3 +130,18 @@ def test_what_is_too_much_work_is_not_looked_at() -> None:
     data = u.instance(0)
     wrong = u.run(data).gradients["W_hh"] * (1 + 1e-6)
     assert bg.verify(u, {"W_hh": wrong}, data).parameters["W_hh"].status == "wrong"
+
+
+def test_one_number_that_happens_to_be_a_quotient_is_no_excuse() -> None:
+    """A single wrong number is within rounding of the quotient of one step or another about once in a hundred."""
+    u = bg.recurrence("h[t] = a + b * b * b\nE[t] = squared_error(h[t], d[t])").unroll(2, sizes=1)
+    data = u.instance(seed=1)
+    b, true = float(data["b"]), float(u.run(data).gradients["b"])
+
+    def loss(x: float) -> float:
+        return float(u.run({**data, "b": x}).loss)
+
+    for step in (6.0554544523933429e-06, 1e-5, 1e-6):
+        second = (loss(b + 1e-4) - 2 * loss(b) + loss(b - 1e-4)) / 1e-8
+        spoilt = true + step / 2 * second * (1 + 2e-4)  # as far off as a forward difference, but for its fourth digit
+        assert bg.verify(u, {"b": spoilt}, data=data).wrong == ("b",)
