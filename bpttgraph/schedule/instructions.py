@@ -40,6 +40,12 @@ def _store(out: Array, function: Callable[..., Any], ins: Sequence[Any], attrs: 
     out[...] = function(*ins, **attrs)
 
 
+def _negative(x: Any, out: Array) -> Instruction:
+    """−x. Not `np.negative`: of a column that lies in rows of 64 bytes NumPy 2.4.6 negates other numbers, wherever the
+    result has gaps as well."""
+    return np.multiply, (x, -1.0, out)
+
+
 def _sum(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
     signs, number = value.attrs["signs"], value.attrs["number"]
     calls: list[Instruction] = []
@@ -63,7 +69,7 @@ def _product(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> 
         calls.append((np.multiply, (at, term, out)))
         at = out
     if factor == -1.0:
-        calls.append((np.negative, (at, out)))
+        calls.append(_negative(at, out))
     elif factor != 1.0:
         calls.append((np.multiply, (at, factor, out)))
     return calls
@@ -100,7 +106,7 @@ def _batch_sum(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -
 
 
 def _sigmoid(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
-    return [(np.negative, (ins[0], out)), (np.exp, (out, out)), (np.add, (out, 1.0, out)), (np.reciprocal, (out, out))]
+    return [_negative(ins[0], out), (np.exp, (out, out)), (np.add, (out, 1.0, out)), (np.reciprocal, (out, out))]
 
 
 def _softmax(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction] | None:
@@ -134,7 +140,7 @@ def _cross_entropy(value: Value, ins: Sequence[Any], out: Array, scratch: Scratc
         (np.log, (log, log)),
         (np.multiply, (target, log, log)),
         (np.add.reduce, (log, -1, None, out)),
-        (np.negative, (out, out)),
+        _negative(out, out),
     ]
 
 
@@ -160,7 +166,7 @@ def _columns(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> 
 
 def _cross_entropy_at(value: Value, ins: Sequence[Any], out: Array, scratch: Scratch) -> list[Instruction]:
     y, classes = ins
-    return [(_take, (y, np.arange(len(y)), classes, out)), (np.log, (out, out)), (np.negative, (out, out))]
+    return [(_take, (y, np.arange(len(y)), classes, out)), (np.log, (out, out)), _negative(out, out)]
 
 
 def _take(source: Array, rows: Array, classes: Array, out: Array) -> None:
@@ -187,6 +193,7 @@ _SPECIAL: dict[str, Callable[..., list[Instruction] | None]] = {
     "dot": _dot,
     "cross_entropy": _cross_entropy,
     "copy": _copy,
+    "neg": lambda v, ins, out, s: [_negative(ins[0], out)],
     "one_hot": _one_hot,
     "columns": _columns,
     "cross_entropy_at": _cross_entropy_at,

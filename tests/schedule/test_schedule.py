@@ -18,6 +18,7 @@ from truth import CELLS, EPS, bound
 
 import bpttgraph as bg
 from bpttgraph.check import check_gradients
+from bpttgraph.core.primitive import TABLE
 from bpttgraph.schedule import Unsuited, instructions, passes, workspace
 from bpttgraph.schedule.plan import Plan
 from bpttgraph.schedule.proof import prove
@@ -877,3 +878,38 @@ def test_every_way_to_run_is_right(start: int) -> None:
             later = f"{base}[{int(step) + u.columns}]"
             want = data[later] if later in data else runs["plain"].values[later] if later not in u.slots else 0.0
             assert subject.differs(*np.broadcast_arrays(value, want), subject.size) is None, (seed, name)
+
+
+def test_columns_in_rows_of_64_bytes_are_negated_themselves() -> None:
+    """NumPy's `negative` takes other numbers for them where its result has gaps; a gradient was wrong by it."""
+    rec = bg.recurrence(
+        "z[t] = W @ c[t-1]\nh[t] = b\nc[t] = A @ c[t-1] + [(D.T) @ z[t] + (G @ c[t-1]) - a; mean(h[t-1])]"
+    )
+    sizes = {"h": 2, "c": 2, "W": (5, 2), "z": 5, "b": 2, "A": (2, 2), "D": (5, 1), "G": (1, 2), "a": 1}
+    u = rec.unroll(1, sizes=sizes)
+    data = u.instance(seed=1, batch=3)
+    run, up = u.run(data), np.asarray(data["dE_dc"])
+    np.testing.assert_allclose(run.gradients["a"], [-up[0, :, 0].sum()], rtol=1e-12)
+
+
+@pytest.mark.parametrize("gap", [7, 8, 9])
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_every_call_reads_and_writes_arrays_with_gaps(gap: int, stop: int) -> None:
+    """What a program calls on parts of wider rows, beside the same on arrays of their own."""
+    rng = np.random.default_rng(gap)
+    wide, out = rng.uniform(0.1, 0.9, (5, gap)), np.zeros((5, stop + 3))
+    seen = 0
+    for name, op in sorted(TABLE.items()):
+        ufunc = getattr(op, "ufunc", None)
+        if ufunc is None or ufunc.nin > 2 or name == "arccosh":  # of numbers above 1 alone
+            continue
+        ins = [wide[:, :stop], wide[:, gap - stop :]][: ufunc.nin]
+        value = Value(name, (), {}, (stop,), None)
+        value.primitive = op
+        for function, arguments in instructions.emit(
+            value, ins, out[:, 1 : 1 + stop], lambda i, shape: np.empty(shape)
+        ):
+            function(*arguments)
+        np.testing.assert_allclose(out[:, 1 : 1 + stop], op.value(*[x.copy() for x in ins]), rtol=1e-12, err_msg=name)
+        seen += 1
+    assert seen > 10

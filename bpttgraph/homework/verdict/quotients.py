@@ -187,4 +187,4 @@ def _gives_away(
                 chance = np.inf
             chance += float(np.sum(np.log10(2 * margin[told])))
     closer = left <= CLOSER**2 * away and near + min(chance, 0.0) <= np.log10(LUCK)
-    return closer or chance <= np.log10(CHANCE)
+    return bool(closer or chance <= np.log10(CHANCE))
