@@ -147,7 +147,9 @@ def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
         message = f"{name}^{power}: the inverse of a matrix is not known here, and entry by entry it would be another"
         hint = f"let a name of its own stand for the inverse{f', such as {name}_inv' if plain else ''}"
     else:
-        labelled = f"{name}_{power}" if plain and isinstance(e.right, Number) else ""
+        letter, _, script = name.partition("_")
+        other = f"{letter}_{{{script}{power}}}" if script else f"{name}_{power}"
+        labelled = other if plain and isinstance(e.right, Number) else ""
         label = f"the label of another matrix ({labelled}), " if labelled else ""
         message = (
             f"{name}^{power} of a matrix has several readings: {label}the power {name} @ {name} …, "

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from ..errors import BPTTError
+from .foreign import REMAINDER, conditional, instead, remainder
 from .layout import Layout
 from .macros import Definition, definition
 from .syntax import Index, Name, Span
@@ -225,8 +226,12 @@ class Source:
     def bad(self, token: Token) -> BPTTError:
         """The error for a token that no equation can hold."""
         text = token.text
-        if text.lstrip("\\").rstrip("*") in UNUSABLE or text in "…→≈∝↑↓≤≥≠⊗∞±∓":
-            hint = INSTEAD.get(text, "write the equation of one step t")
+        place = self.span(token.start, token.stop)
+        line = self.line_with((token.start, token.start, ""))
+        before = self.text[token.start - place.column : token.start]
+        after = self.text[token.stop :].split("\n", 1)[0]
+        if text.lstrip("\\").rstrip("*") in UNUSABLE or text in "…→≈∝↑↓≤≥≠⊗∞±∓∇∫":
+            hint = instead(text, before, after) or INSTEAD.get(text, "write the equation of one step t")
             return self.error(f"{text} cannot stand in a recurrence", token, hint)
         if text.startswith("\\"):
             known = [*GREEK, *FUNCTIONS, *SYMBOLS, *ACCENTS, *STYLES, *TEXTS, *SPACES, *BREAKS, *BRACED, "sum", "prod"]
@@ -236,13 +241,16 @@ class Source:
             ]
             close = get_close_matches(text[1:].rstrip("*"), like, n=2, cutoff=0.7)
             if text[1:] in OPERATORS:
-                instead = "write * (entry by entry), @ (matrix product) or outer(a, b) in its place"
-                return self.error(f"{text} has no meaning here", token, instead)
+                hint = "write * (entry by entry), @ (matrix product) or outer(a, b) in its place"
+                return self.error(f"{text} has no meaning here", token, hint)
+            if text in (r"\bmod", r"\mod", r"\pmod"):
+                return self.error(REMAINDER, token, remainder(before, after))
             hint = "write the operation in plain text, as in h[t] = tanh(W x[t])"
             hint = f"did you mean {' or '.join(chr(92) + name for name in close)}?" if close else hint
             return self.error(f"unknown LaTeX command {text}", token, hint)
         if text == "|":
-            return self.error("'|' is not used here", token, "write norm(x); p(a | b) is no recurrence")
+            hint = conditional(line) or "write norm(x); p(a | b) is no recurrence"
+            return self.error("'|' is not used here", token, hint)
         return self.error(f"unknown character {text!r}", token, "write names, numbers, brackets and + - * / ^ @ ∘ =")
 
 

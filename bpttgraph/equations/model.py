@@ -136,7 +136,7 @@ class Recurrence:
             count = f"{low} argument{'s' if low > 1 else ''}" if low == high else f"{low} to {high} arguments"
             raise BPTTError(
                 f"{call.function} takes {count}, not {given}",
-                "docs/reference/functions.md has the list of functions",
+                _fewer(call) if high == 1 else "docs/reference/functions.md has the list of functions",
                 text=self.text,
                 span=call.span,
             )
@@ -596,6 +596,13 @@ class Recurrence:
     def __repr__(self) -> str:
         kinds = {"states": self.states, "inputs": self.inputs, "parameters": self.parameters}
         return f"<Recurrence {self.title}: {'; '.join(k + ' ' + (', '.join(v) or 'none') for k, v in kinds.items())}>"
+
+
+def _fewer(call: Call) -> str:
+    """What to write for `tanh(a, b)`."""
+    args = [brief(a) for a in call.args]
+    one = f"write {call.function}({' + '.join(args)}) for the function of their sum"
+    return f"{one}; for that of their stack {call.function}([{'; '.join(args)}])"
 
 
 def _again(

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from ..errors import BPTTError
 from .entries import EITHER, ENTRY, class_of, entry_token
+from .foreign import ADJOINT
 from .latex import Source, Token
 from .letters import REDUCTIONS
 from .lines import CLOSING, Line
@@ -142,6 +143,7 @@ class Names:
         """A superscript that is no part of a name: a transpose or a power."""
         token = self.token
         start = self.at
+        self.refuse_adjoint(token, self.tokens[max(0, self.at - 1)].start)
         content = self.script()
         last = self.tokens[self.at - 1]
         if content in ("T", "⊤"):
@@ -154,6 +156,25 @@ class Names:
         power = [Token("^", "^", token.start, token.stop)]
         power += [Token("-", "-", token.start, token.stop)] if content.startswith("-") else []
         return [*power, Token("number", content.lstrip("-"), token.start, token.stop)]
+
+    def refuse_adjoint(self, token: Token, start: int) -> None:
+        """`W^* h` and `W^\\dagger h`: the transpose of a matrix, or another name. A star at the end is a label."""
+        marks = self.tokens[self.at + 1 : self.at + 4]
+        braced = len(marks) == 3 and [t.kind for t in marks[::2]] == ["{", "}"]
+        mark = marks[braced] if len(marks) > braced else token
+        after = self.tokens[min(self.at + 2 + 2 * braced, len(self.tokens) - 1)]
+        typed = self.source.text[mark.start : mark.stop]
+        if token.kind != "^" or typed not in ADJOINT or (mark.kind == "*" and after.kind not in OPERANDS):
+            return
+        stop = marks[2].stop if braced else mark.stop
+        written = self.source.text[start:stop]
+        turned = self.source.line_with((token.start, stop, "^T"))
+        other = self.source.line_with((token.start, stop, "_{star}"))
+        raise self.source.error(
+            f"{written} has two readings: the adjoint, which for real numbers is the transpose, and another name",
+            token,
+            f"write {turned}; for another name {other}",
+        )
 
     def script(self) -> str:
         """The text of the subscript or superscript that begins here."""
@@ -234,6 +255,7 @@ class Names:
                 raise self.source.error(f"{marks.base} cannot carry a subscript", token, f"write {marks.base}(…)")
             taken = self.lower(marks, self.script(), token)
         elif token.kind in ("^", "sup"):
+            self.refuse_adjoint(token, first.start)
             text = self.script()
             taken = self.behind(marks, text, start) or self.upper(marks, text, token, first)
         elif token.kind in ("[", "("):
@@ -521,6 +543,7 @@ class Names:
 
     def bound(self, text: str) -> Index | None:
         """The step at which a sum begins or ends."""
+        text = re.sub(r"[|{}]", "", text)  # |V|: the size of V
         raw = step_index("T" if re.fullmatch(r"T_\w", text) else text)  # T_x: the length of x
         return raw and (self.notation.index(text, {str(raw.variable)}) or raw)
 

@@ -257,7 +257,7 @@ def survey(
         step = min(strong, key=lambda v: (STEP_LETTERS.find(v) % 99, v))
     beside = set[str]()
     for letter in letters:
-        if step in letter.variables():
+        if letter.variables() & {step, "T"}:
             beside |= letter.variables()
     beside -= {step, "T"}
     raised = {str(s.variable) for letter in letters for m in letter.marks if m.kind == "^" for s in m.steps}

@@ -16,6 +16,7 @@ from .conditions import refuse_conditions
 from .counts import without_counts
 from .custom import PLAIN, Custom
 from .euler import differential, euler_steps
+from .foreign import REMAINDER, remainder
 from .given import given_functions
 from .glued import cut_products
 from .joins import settled
@@ -175,6 +176,11 @@ class Parser:
                 "a partial derivative cannot stand here", token, "write dE/dW_h as a name on the left of '='"
             )
         what = "a number" if token.kind == "number" else repr(token.text)
+        row = self.source.span(token.start, token.stop).column
+        before = self.source.text[token.start - row : token.start].rstrip()
+        if token.kind == "number" and before.endswith(" mod"):
+            after = self.source.text[token.start :].split("\n", 1)[0]
+            return self.source.error(REMAINDER, token, remainder(before[:-4], after))
         return self.source.error(
             f"expected an operator or the end of the equation, found {what}", token, "write + - * / @ or ∘ between"
         )
@@ -807,6 +813,19 @@ def several(names: list[Name], right: list[Token]) -> str:
     return f"write {own}; bpttgraph.cell('lstm') and others are in the library"
 
 
+def changed(name: Name, sign: str, value: str) -> str:
+    """What to write for `h_t += W x_t`: a value grows from the step before, a loss is a sum over the steps."""
+    simple = re.fullmatch(r"[^-+−]*", re.sub(r"\{[^{}]*\}|\([^()]*\)|\[[^][]*\]", "", value))
+    bracketed = value if simple or sign == "+" else f"({value})"
+    base = name.name
+    if name.index:
+        return f"{base}[t] = {base}[t-1] {sign} {bracketed}"
+    if base in LOSS_NAMES and sign in ("+", "-"):
+        total = f"sum_t {value if simple else f'({value})'}"
+        return f"{base} = {total}" if sign == "+" else f"{base} = -({total})"
+    return f"{base} = {base} {sign} {bracketed}"
+
+
 def left_side(source: Source, tokens: list[Token], equals: Token, right: list[Token]) -> tuple[Name, ...]:
     if not tokens:
         raise source.error("the left side is missing before '='", equals, "write a name such as h[t] there")
@@ -825,12 +844,9 @@ def left_side(source: Source, tokens: list[Token], equals: Token, right: list[To
                 if re.fullmatch(r"t([+-]\d+)?", inside)
                 else "give a function's formula with --let, as in --let 'f(x, h) = tanh(x + h)'"
             )
-        if names and kinds[-1] in ("+", "-"):
-            base = names[0].name
-            said = f"{base}[t] = {base}[t-1] {kinds[-1]} …" if names[0].index else f"{base} = sum_t …"
-            hint = f"no {kinds[-1]}= here: write {said}"
-        if names and kinds[-1] == "*" and names[0].index:
-            hint = f"no *= here: write {names[0].name}[t] = {names[0].name}[t-1] * (…)"
+        if names and kinds[:-1] == ["name"] and kinds[-1] in ("+", "-", "*", "/"):
+            typed = source.text[equals.stop : right[-1].start].split("\n")[0].strip(" $")
+            hint = f"no {kinds[-1]}= here: write {changed(names[0], kinds[-1], typed)}"
         if "," in kinds and count > 1:
             hint = several(names, right)
         swapped = right[0].name if [t.kind for t in right] == ["name", "end"] else None

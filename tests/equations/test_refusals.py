@@ -97,7 +97,7 @@ SLIPS = [  # a text, what its refusal says, what its hint says, the text that th
     (
         "h_t += W x_t",
         "the left side must be one name",
-        "no += here: write h[t] = h[t-1] + …",
+        "no += here: write h[t] = h[t-1] + W x_t",
         "h[t] = h[t-1] + W x_t",
         "h_t = h_{t-1} + W x_t",
     ),

@@ -68,5 +68,5 @@ def test_hints_speak_the_words_of_the_command_line() -> None:
 
 
 def test_a_sum_into_a_state_says_what_to_write() -> None:
-    with pytest.raises(bg.BPTTError, match=r"write h\[t\] = h\[t-1\] \+ …"):
+    with pytest.raises(bg.BPTTError, match=r"write h\[t\] = h\[t-1\] \+ W x_t"):
         bg.recurrence("h_t += W x_t")
