@@ -2,8 +2,8 @@
 
 `slips` goes over the tokens of a text first. A comma in a number becomes its point, an x between operands the sign of
 a product where x also carries a step, the times t_k of a subscript the step k, `[W x]_j` the vector whose entry it is,
-`y_{tc}` under a sum over c the entry `y_{t,c}`, `E[x_t]` a product, `loss += E[t]` a sum over the steps, `\\tanh^{-1}`
-the inverse function. All but the entry is noted.
+`y_{tc}` under a sum over c the entry `y_{t,c}`, `E[x_t]` a product, `\\tanh^{-1}` the inverse function. All but the
+entry is noted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from .letters import REDUCTIONS
 from .lines import CLOSING
 from .notation import content
 from .notes import Note
-from .words import LOSS_NAMES
 
 __all__ = ["slips"]
 
@@ -39,7 +38,6 @@ def slips(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]
         _entries: r"[\])]\s*_|[\])][ᵢⱼ]",
         _pairs: r"\\sum|∑|Σ|sum",
         _lookups: r"[A-Z}]\w*\[",
-        _running: r"[-+]=",
         _inverses: r"(?:sin|cos|tan)h?\s*(?:\^|⁻)",
     }
     for mend, sign in wanted.items():
@@ -240,41 +238,6 @@ def _end(tokens: list[Token], at: int) -> int:
         if depth == 0:
             return i
     return at
-
-
-def _running(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:
-    """`loss += E` of a loop is `loss = sum_t (E)`, and the `loss = 0` before it says no more."""
-    starts = [i for i, t in enumerate(tokens[:-3]) if t.text in LOSS_NAMES and (not i or tokens[i - 1].kind in _ENDS)]
-    sums = {
-        i for i in starts
-        if tokens[i + 1].kind in ("+", "-") and tokens[i + 2].kind == "=" and not tokens[i + 2].space
-    }  # fmt: skip
-    named = {tokens[i].text for i in sums}
-    begins = {i for i in starts if tokens[i].text in named and tokens[i + 1].kind == "=" and tokens[i + 2].text == "0"}
-    loop = re.search(r"\bfor\s+([a-z])\s+in\b|\bfor\s+([a-z])\s*=", source.text)
-    letter = (loop[1] or loop[2]) if loop else "t"
-    if len(named) < len(sums):
-        return tokens
-    result: list[Token] = []
-    at = 0
-    while at < len(tokens):
-        token = tokens[at]
-        stop = next((i for i in range(at, len(tokens)) if tokens[i].kind in _ENDS), at) if at in sums | begins else at
-        if at in begins and tokens[at + 3].kind in _ENDS:
-            at += 3
-            continue
-        result.append(token)
-        at += 1
-        if stop == at - 1 or token.text not in named or at - 1 in begins:
-            continue
-        sign, equals = tokens[at], tokens[at + 1]
-        words = ("=", *(["-"] if sign.kind == "-" else []), "sum", "_", letter, "(")
-        result += [replace(equals, kind="word" if w.isalpha() else w, text=w, whole=True, space=False) for w in words]
-        result += [*tokens[at + 2 : stop], replace(tokens[stop - 1], kind=")", text=")", space=False)]
-        sentence = f"{token.text} {sign.text}= … was read as the sum over the steps"
-        _say(source, notes, sentence, token, equals)
-        at = stop
-    return result
 
 
 def _inverses(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:

@@ -12,7 +12,8 @@ import pytest
 import bpttgraph as bg
 
 ENDS = (
-    r"(?:, (?:with|where|for|or|and|the|as|a |which|if|in|because)\b|; (?:for|the|or|if|a) |: |; \w+(?:\[t\])? is |\Z)"
+    r"(?: for (?:a|the)\b|, (?:with|where|for|or|and|the|as|a |which|if|in|because)\b|; (?:for|the|or|if|a) |: "
+    r"|; \w+(?:\[t\])? is |\Z)"
 )
 
 
