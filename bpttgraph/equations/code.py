@@ -9,6 +9,7 @@ program has by its order alone (`h = f(h)`, `h_prev`) are supplied later, in `me
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from .latex import Source, Token, words
 from .notes import Note
@@ -28,6 +29,7 @@ ALONG = frozenset(words("axis dim keepdims keepdim dtype"))
 REDUCTIONS = frozenset(words("softmax log_softmax sum mean norm max min"))
 SHORT_NAMES = {"th": "tanh", "tg": "tan"}
 """Functions by the names that they have in some countries; `th` is no word of its own elsewhere."""
+_SHORT = 64  # tokens: what a layer is made with
 OPENING, CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
@@ -45,8 +47,32 @@ class _Bracket:
 
 def plain(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]:
     """The tokens with the signs of the language, and what was left out or assumed."""
+    tokens, notes = _without_room(source, tokens)
     reader = _Reader(source, tokens)
-    return reader.run(), reader.notes
+    return reader.run(), [*notes, *reader.notes]
+
+
+def _without_room(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]:
+    """The tokens without lists that only make room for values, `h = [0] * (T + 1)` before `h[t] = …`."""
+    if not any(a.kind == "]" and b.kind == "*" for a, b in pairwise(tokens)):
+        return tokens, []
+    filled = {a.text for a, b in pairwise(tokens) if a.kind == "word" and b.kind == "[" and not b.space}
+    result: list[Token] = []
+    notes: list[Note] = []
+    start = 0
+    for i, token in enumerate(tokens):
+        if token.kind not in ("newline", "break", "end"):
+            continue
+        line, start = tokens[start:i], i + 1
+        kinds = [t.kind for t in line[:6]]
+        room = kinds in (["word", "=", "[", "number", "]", "*"], ["word", "=", "[", "word", "]", "*"])
+        if room and line[0].text in filled and line[3].text in ("0", "None", "0.0", "0."):
+            what = source.text[line[0].start : line[-1].stop]
+            notes.append(Note.at(f"{what} was left out: it makes room for the values",
+                                 source.span(line[0].start, line[-1].stop)))  # fmt: skip
+            line = []
+        result += [*line, token]
+    return result, notes
 
 
 class _Reader:
@@ -179,11 +205,24 @@ class _Reader:
             self.put("((", token)
             self.open.append(_Bracket(")^2)", called=True))
         else:
+            self.made_with()
             name = Token("word", text, token.start, token.stop, token.space, whole=known_function(text) is not None)
             self.made.append(name)
             self.put("(", self.tokens[self.at - 1])
             self.made[-1].space = False
             self.open.append(_Bracket(")", called=True, axis=text in REDUCTIONS))
+
+    def made_with(self) -> None:
+        """`nn.Linear(n, n)(h)`: what a layer is made with is left out, and its bracket with the argument follows."""
+        first, depth, stop = self.tokens[self.at - 1], 1, self.at
+        while depth and stop < min(self.at + _SHORT, len(self.tokens) - 2):
+            depth += (self.tokens[stop].kind in OPENING) - (self.tokens[stop].kind in CLOSING)
+            stop += 1
+        after, last = self.tokens[stop], self.tokens[stop - 1]
+        if depth == 0 and after.kind == "(" and not after.space:
+            what = self.source.text[first.start : last.stop]
+            self.note(f"{what} was left out: it says how the layer is made, not what it is applied to", first, last)
+            self.at = stop + 1
 
     def commas(self) -> int:
         """How many commas the bracket that is open here has of its own."""

@@ -106,7 +106,9 @@ def looks(e: Expr, habits: Habits = _COLUMNS) -> Looks:
         case Name():
             if e.index is not None:
                 return Looks(2) if e.name in habits.matrices else Looks(1, habits.rows)
-            return Looks(0) if e.name in habits.numbers else Looks(2) if capital(e.name) else Looks(None)
+            if e.name in habits.numbers:
+                return Looks(0)
+            return Looks(2) if capital(e.name) or e.name in habits.matrices else Looks(None)
         case Negate(operand):
             return looks(operand, habits)
         case Reduce():

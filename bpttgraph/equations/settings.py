@@ -44,7 +44,7 @@ def infer_shapes(
     scalars = {*([total] if total else []), *(() if rec.sums_outputs else rec.losses)}
     vectors = [n for n in names if n in rec.inputs or n in rec.defined]
     pairs = [(d.equation.left, d.right) for d in rec.definitions]
-    habits = Habits(rec.rows, matrices(pairs), frozenset(coefficients(pairs, rec.text)))
+    habits = Habits(rec.rows, matrices(pairs) | rec.program.matrices, frozenset(coefficients(pairs, rec.text)))
     return infer(equations, rec.text, sizes, scalars, vectors, names, habits, forced)
 
 

@@ -183,7 +183,7 @@ class _Solver:
         if isinstance(e, Transposed):
             inner = self.expression(e.operand, key, here)
             self.wait(lambda: self.transposed(out, inner, place), out, inner)
-            rank = 1 if looks(e.operand).rank is None else 2
+            rank = 1 if looks(e.operand, self.habits).rank is None else 2
             self.guess(SMALL, lambda: inner.rank is None and self.make(inner, rank, place))
         elif isinstance(e, Stack):
             self.stacked(out, [self.expression(i, key, here) for i in e.items], place)

@@ -236,6 +236,17 @@ def _matrices_of_functions(rec: Recurrence, shapes: Shapes, uses: Uses) -> Itera
                     yield Note.at(f"{sentence}; write {whole} ⊙ {brief(after)} for vectors", part.span)
 
 
+def _products_of_steps(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`prod_{k=1}^{t} A_k h_0` with a capital A: of matrices, or entry by entry?"""
+    for d in rec.definitions:
+        for e, _ in walk(d.right):
+            body = e.body if isinstance(e, Reduce) and e.kind == "prod" else None
+            capitals = isinstance(body, Name) and body.index is not None and capital(body.name)
+            if capitals and isinstance(body, Name) and len(shapes[rec.key(body, d.block)]) == 1:
+                sentence = f"{brief(e)} is a product of vectors, entry by entry"
+                yield Note.at(f"{sentence}; for matrices write the recurrence, h[t] = {body.name}[t] @ h[t-1]", e.span)
+
+
 def _unread(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     """What is computed for nothing."""
     for base, d in {**rec.once, **rec.every}.items():
@@ -369,6 +380,7 @@ _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _other_names,
     _sigmoids,
     _matrices_of_functions,
+    _products_of_steps,
     _unread,
     _starts,
     _gates,

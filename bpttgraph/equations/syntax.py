@@ -140,7 +140,7 @@ class Program:
     """The equations of a text. `let`: functions whose formula it gives, as pairs of texts; `notes`: what was assumed or
     dropped; `latex`: whether it is LaTeX; `rows`: whether its vectors are rows, as in `x_t W`.
     `layers`: how many layers there are, if a letter counts them; `asked`: whether the user said so; `step`: the letter
-    that counts the steps in the text."""
+    that counts the steps in the text; `matrices`: parameters that are known to be matrices, by their two indices."""
 
     equations: tuple[Equation, ...]
     blocks: tuple[str, ...]
@@ -152,3 +152,4 @@ class Program:
     layers: int | None = None
     asked: bool = False
     step: str = "t"
+    matrices: frozenset[str] = frozenset()

@@ -6,6 +6,8 @@ import pytest
 
 import bpttgraph as bg
 
+GRAVES = "a_h^t = \\sum_{i=1}^I w_{ih} x_i^t + \\sum_{k=1}^H w_{kh} b_k^{t-1}\nb_h^t = \\tanh(a_h^t)"
+
 SAID = [
     ("h_t = tanh(W h_{t-1} + U x)", "x is read as a parameter, the same at each step; write x_t"),
     ("h_t = W^H h_{t-1} + x_t", "another matrix, W_H; write W^T"),
@@ -22,6 +24,11 @@ SAID = [
     ("h_t = G W h_{t-1} + x_t, where G is a scalar gain", "the capital G is read as a number"),
     ("h_t = k_1 (x_t - h_{t-1}) + h_{t-1}", "k_1 before a bracket was read as a factor"),
     ("V_t = V_{t-1} - g_L (V_{t-1} - E_L) + I_t", "g_L before a bracket was read as a factor"),
+    ("h_t = \\prod_{k=1}^{t} A_k h_0", "entry by entry; for matrices write"),
+    ("J_t = \\sum_{j=1}^{t} y_{t,j} \\log p_{t,j}", "the bound t of the sum over j was left out"),
+    ("h = [0] * (T+1)\nh[t] = math.tanh(w*h[t-1] + u*x[t])", "it makes room for the values"),
+    ("h_t = nn.Linear(H, H)(h_{t-1}) + x_t", "(H, H) was left out"),
+    (GRAVES, "matrices of their own"),
     ("h_t = u_1(x_t) + u_1(h_{t-1} + x_t)", "u_1(…) was read as a function"),
 ]
 
@@ -33,6 +40,9 @@ def test_it_is_said(text: str, said: str) -> None:
 
 
 READ = [
+    (GRAVES, "a[t] = w_ih.T @ x[t] + w_kh.T @ b[t-1]"),
+    ("h = [0] * (T+1)\nh[t] = math.tanh(w*h[t-1] + u*x[t])\nloss = (h[T]-y)**2", "w, u, y: parameter, number"),
+    ("h_t = nn.Linear(H, H)(h_{t-1}) + x_t", "h[t] = Linear(h[t-1]) + x[t]"),
     ("h_t = a_1 (h_{t-1} + x_t)", "h[t] = a_1 * (h[t-1] + x[t])"),
     ("h_t = c_{in} (h_{t-1} + x_t)", "h[t] = c_in * (h[t-1] + x[t])"),
     ("h_t = g_h(W h_{t-1} + U x_t + b)", "h[t] = g_h(W @ h[t-1] + U @ x[t] + b)"),
@@ -51,3 +61,10 @@ def test_it_is_read(text: str, line: str) -> None:
 @pytest.mark.parametrize("text", ["h_t = tanh(W h_{t-1} + U x_t)", "h_t = \\sigma(W h_{t-1} + U x_t)"])
 def test_nothing_is_said_of_a_plain_cell(text: str) -> None:
     assert bg.recurrence(text).notes == ()
+
+
+def test_vectors_that_a_letter_counts_are_refused() -> None:
+    with pytest.raises(bg.BPTTError, match="seems to count vectors") as caught:
+        bg.recurrence("α_{t,i} = softmax_i(q_t^T k_i)\no_t = \\sum_i α_{t,i} v_i")
+    assert "a_t = softmax(K q_t) and o_t = V^T a_t" in caught.value.hint
+    assert "V.T @ a[t]" in bg.recurrence("a_t = softmax(K q_t)\no_t = V^T a_t").reading

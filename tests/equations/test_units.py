@@ -16,8 +16,8 @@ UNITS = {
     r"h_i^{(t)} = f_i^{(t)} h_i^{(t-1)} + \sum_j B_{i,j} x_j^{(t)}": (
         "f[t] = σ(A @ h[t-1])\nh[t] = f[t] * h[t-1] + B @ x[t]"
     ),
-    r"a_j^t = \sum_i w_{ij} x_i^t + \sum_k r_{kj} b_k^{t-1}, \quad b_j^t = \tanh(a_j^t)": (
-        "a[t] = w.T @ x[t] + r.T @ b[t-1]\nb[t] = tanh(a[t])"
+    r"a_j^t = \sum_i W_{ij} x_i^t + \sum_k R_{kj} b_k^{t-1}, \quad b_j^t = \tanh(a_j^t)": (
+        "a[t] = W.T @ x[t] + R.T @ b[t-1]\nb[t] = tanh(a[t])"
     ),
     "v_i[t] = λ v_i[t-1] + Σ_j W_ij s_j[t-1]\ns_i[t] = sigmoid(v_i[t])": (
         "v[t] = λ v[t-1] + W @ s[t-1]\ns[t] = sigmoid(v[t])"
@@ -75,3 +75,9 @@ def test_sums_over_steps_stay(text: str) -> None:
 def test_the_first_state_of_all_units() -> None:
     text = r"s_i^{(t)} = \tanh(\sum_j W_{ij} s_j^{(t-1)} + x_i^{(t)}), \quad s_i^{(0)} = 0"
     assert bg.recurrence(text).reading == bg.recurrence("s[t] = tanh(W @ s[t-1] + x[t])\ns[0] = 0").reading
+
+
+def test_small_letters_with_two_indices_are_matrices() -> None:
+    rec = bg.recurrence(r"a_j^t = \sum_i w_{ij} x_i^t + \sum_k r_{kj} b_k^{t-1}, \quad b_j^t = \tanh(a_j^t)")
+    assert "a[t] = w.T @ x[t] + r.T @ b[t-1]" in rec.reading
+    assert "w: parameter, matrix 2×3" in rec.reading and "r: parameter, matrix 3×3" in rec.reading

@@ -16,6 +16,7 @@ from ..functions import function_of
 from ..kinds import capital
 from ..notes import Note
 from ..syntax import Binary, Call, Equation, Expr, Name, Negate, Program, Reduce, Span, Transposed
+from ..text import brief
 from ..trees import names_in, walk
 
 __all__ = ["sums_to_products"]
@@ -77,12 +78,23 @@ class _Units:
     def __init__(self, program: Program, letters: frozenset[str]) -> None:
         self.letters, self.text = letters, program.text
         self.entries: dict[str, Name] = {}  # as written -> the whole vector or matrix
+        self.matrices: set[str] = set()
+        self.notes: list[Note] = []
+        self.apart = _apart(program)
         equations = tuple(self.equation(e) for e in program.equations)
         said = ", ".join(f"{entry} of {whole.name}" for entry, whole in self.entries.items())
         note = Note.at(
             f"written for single units, and read for vectors and matrices: {said}", program.equations[0].span
         )
-        self.program = replace(program, equations=equations, notes=(*program.notes, note))
+        if self.apart:
+            sentence = f"{' and '.join(sorted(self.apart))} were read as matrices of their own: they take other vectors"
+            self.notes.append(Note.at(sentence, program.equations[0].span))
+        self.program = replace(
+            program,
+            equations=equations,
+            notes=(*program.notes, note, *self.notes),
+            matrices=program.matrices | self.matrices,
+        )
 
     def error(
         self, message: str, span: Span, hint: str = "write it with vectors and matrices: h[t] = f(W h[t-1])"
@@ -119,7 +131,10 @@ class _Units:
                 if len(label) == 3:
                     hint = "keep two of its indices: a bilinear layer is a sum of matrices, each times a number"
                     raise self.error(f"{n.name} has three indices: a tensor, which this language has not", n.span, hint)
-                whole = replace(n, name="_".join([base, *labels[:i], *labels[i + 1 :]]))
+                kept = labels if n.name in self.apart else [*labels[:i], *labels[i + 1 :]]
+                whole = replace(n, name="_".join([base, *kept]))
+                if len(label) == 2 and n.index is None:
+                    self.matrices.add(whole.name)
                 self.entries.setdefault(n.name, whole)
                 return whole, tuple(label)
         return n, ()
@@ -136,6 +151,9 @@ class _Units:
                 inner, letters = self.read(e.operand)
                 return replace(e, operand=inner), letters
             case Reduce() if e.kind == "sum" and e.variable in self.letters and _counts_units(e):
+                if e.upper is not None and e.upper.variable == "t":
+                    sentence = f"the bound t of the sum over {e.variable} was left out: it runs over all entries"
+                    self.notes.append(Note.at(sentence, e.span))
                 return self.sum(e.variable, e.body, e.span)
             case Reduce():
                 inner, letters = self.read(e.body)
@@ -172,6 +190,14 @@ class _Units:
     def product(self, factors: list[tuple[Expr, Letters]], span: Span) -> tuple[Expr, Letters]:
         """Factors of one entry: of one letter they meet entry by entry, of two they make an outer product."""
         result, letters = factors[0]
+        turned = next((f for f, own in factors if isinstance(f, Transposed) and not own and _is_value(f.operand)), None)
+        counts = next((own for _, own in factors if own), ())
+        if turned is not None and counts:
+            raise self.error(
+                f"{brief(turned)} is a whole vector beside an entry: {counts[0]} seems to count vectors here",
+                turned.span,
+                "make the vectors the rows of a matrix, as in a_t = softmax(K q_t) and o_t = V^T a_t",
+            )
         for factor, others in factors[1:]:
             if not (letters or others):
                 result = Binary(" ", result, factor, span)
@@ -222,6 +248,29 @@ class _Units:
         else:
             inner = Call("sum", (self.product(vectors, span)[0],), (), span), ()
         return self.product([*outside, inner], span) if outside else inner
+
+
+def _apart(program: Program) -> set[str]:
+    """Entries such as w_ih and w_kh of one equation that multiply different vectors: two matrices with one letter."""
+    found: set[str] = set()
+    for e in program.equations:
+        takes: dict[str, dict[str, set[str]]] = {}
+        for r in _sums(e.right):
+            names = [n for n, _ in names_in(r.body)]
+            vectors = {n.name for n in names if n.name.endswith(f"_{r.variable}")}
+            for n in names:
+                base, _, label = n.name.rpartition("_")
+                if n.index is None and len(label) == 2 and r.variable in label:
+                    takes.setdefault(base, {}).setdefault(n.name, set()).update(v.rpartition("_")[0] for v in vectors)
+        for entries in takes.values():
+            every = [v for taken in entries.values() for v in taken]
+            if len(entries) > 1 and len(every) == len({*every}) and all(entries.values()):
+                found |= entries.keys()
+    return found
+
+
+def _is_value(e: Expr) -> bool:
+    return isinstance(e, Name) and e.index is not None
 
 
 def _is_number(e: Expr) -> bool:
