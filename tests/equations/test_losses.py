@@ -136,3 +136,8 @@ def test_a_vector_for_a_loss_is_told_how_to_become_a_number() -> None:
     with pytest.raises(bg.BPTTError) as caught:
         rec.unroll(3)
     assert "cross_entropy" in caught.value.hint and any("cross_entropy" in note for note in rec.notes)
+
+
+def test_a_letter_on_several_names_counts_entries_and_is_no_class() -> None:
+    rec = bg.recurrence(SOFTMAX + "E_t = -\\sum_{k=1}^{t} y_{t,j} \\log \\hat{y}_{t,j}")
+    assert "cross_entropy" not in rec.reading

@@ -42,6 +42,7 @@ class _Classes:
             n.name for e in program.equations for n in e.left if len(e.left) == 1 and _is_softmax(e.right)
         }
         self.plain = {n.name for e in program.equations for n, _ in names_in(e.right) if n.index is None}
+        self.read_names = {n.name for e in program.equations for n, _ in names_in(e.right)}
         self.notes: list[Note] = []
 
     def read(self) -> Program:
@@ -58,6 +59,8 @@ class _Classes:
         base, _, label = name.name.rpartition("_")
         if base not in self.probabilities or not re.fullmatch(r"[^\W\d_]", label) or label in self.plain:
             return None
+        if any(other.endswith(f"_{label}") and other != name.name for other in self.read_names):
+            return None  # y_j log p_j: j counts entries
         return replace(name, name=base), replace(name, name=label)
 
     def logarithm(self, e: Expr) -> Expr:
