@@ -14,6 +14,7 @@ from functools import reduce
 from itertools import pairwise
 
 from ..errors import BPTTError
+from .functions import function_of
 from .kinds import capital, chains, looks, scales
 from .model import Recurrence
 from .notes import Note
@@ -21,7 +22,7 @@ from .products import factors
 from .settings import explicit, infer_shapes
 from .syntax import Binary, Call, Equation, Expr, Name, Negate, Number, Reduce, Transposed
 from .text import brief
-from .trees import names_in, rebuild
+from .trees import names_in
 from .words import LOSS_NAMES
 
 __all__ = ["checked"]
@@ -105,7 +106,13 @@ def _number(e: Expr, notes: list[Note]) -> Expr:
             return replace(e, left=_number(left, notes))
         case Binary(" " | "*"):
             return _product(e, notes)
-    return rebuild(e, lambda part: _square(part, notes))
+        case Binary("^", left):
+            square = _square(e, notes)
+            return square if square is not e else replace(e, left=_number(left, notes))
+        case Call(args=(argument,)) if (f := function_of(e)) and f.shape == "same":
+            # log(1 + y_t^2), but not what reads vectors, as sum does
+            return replace(e, args=(_number(argument, notes),))
+    return e
 
 
 def _square(e: Expr, notes: list[Note]) -> Expr:

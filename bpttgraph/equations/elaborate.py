@@ -122,6 +122,21 @@ def _entrywise(e: Binary, s: Surroundings) -> _Typed:
     return _Typed(replace(e, left=a.expr, right=b.expr), max(a.rank, b.rank), flipped)
 
 
+def _capital_summand(e: Expr) -> bool:
+    """Whether a matrix may stand in a sum by itself, as in (1 - A)^{-1}, whose 1 may be the identity."""
+    match e:
+        case Name(index=None):
+            return capital(e.name)
+        case Negate(operand):
+            return _capital_summand(operand)
+        case Binary("+" | "-", left, right):
+            return _capital_summand(left) or _capital_summand(right)
+        case Binary(" " | "@" | "*" | "/", left, right):
+            plain = all(n.index is None for n, _ in names_in(e)) and not isinstance(left, Call | Reduce)
+            return plain and (_capital_summand(left) or _capital_summand(right))
+    return False
+
+
 def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
     """A power of a matrix is a label, a product with itself, an inverse, or meant entry by entry."""
     if e.operator == "/" and exponent == 2 and base < 2:
@@ -134,12 +149,7 @@ def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
             span=e.span,
         )
     name, power = brief(e.left, 40), brief(e.right)
-    of_one = (
-        exponent == 0
-        and isinstance(e.left, Binary)
-        and power.startswith("-")
-        and any(n.index is None and capital(n.name) for n, _ in names_in(e.left))
-    )  # (1 - A)^{-1}: the 1 may be the identity
+    of_one = exponent == 0 and isinstance(e.left, Binary) and power.startswith("-") and _capital_summand(e.left)
     if e.operator != "^" or not (base == 2 or of_one):
         return
     plain = isinstance(e.left, Name)

@@ -73,3 +73,32 @@ def test_what_given_sizes_mend_is_no_contradiction() -> None:
     h = data["h[0]"]
     h = np.sin(h @ data["V"] + data["A"] @ data["V"] - data["D"] @ data["x"][0] - data["A"])
     assert np.allclose(u.run(data).values["h[1]"], h, rtol=1e-13)
+
+
+def test_squares_inside_a_function_of_vectors_are_those_of_entries() -> None:
+    """`squared_error(u^2 + q, …)` reads vectors: only a loss that would be one itself is read as a number."""
+    text = "h[t] = tanh(h[t-1] + R_0 @ u[t])\nE[t] = squared_error(u[t]^2 + q, M @ (R @ q))"
+    rec = bg.recurrence(text)
+    assert "norm" not in rec.reading
+    u = rec.unroll(2, sizes={"h": 3, "u": 2, "q": 2, "R": (4, 2), "M": (2, 4), "R_0": (3, 2)})
+    d = u.instance(seed=0)
+    want = sum(0.5 * np.sum((x**2 + d["q"] - d["M"] @ d["R"] @ d["q"]) ** 2) for x in d["u"])
+    np.testing.assert_allclose(u.run(d).loss, want, rtol=1e-12)
+
+
+def test_a_square_in_a_function_of_a_loss_is_that_of_the_norm() -> None:
+    rec = bg.recurrence("h[t] = tanh(W h[t-1] + x[t])\nE[t] = -log(1 + (y[t] - h[t])^2)")
+    assert "-log(1 + norm(y[t] - h[t])^2)" in rec.reading
+
+
+def test_only_a_matrix_that_stands_by_itself_may_want_an_inverse() -> None:
+    rec = bg.recurrence("h[t] = tanh(W h[t-1] + x[t])\nE[t] = sum((1 + (W @ h[t])^2)^(-1))")
+    u = rec.unroll(2)
+    d = u.instance(seed=1)
+    h, want = d["h[0]"], 0.0
+    for x in d["x"]:
+        h = np.tanh(d["W"] @ h + x)
+        want += np.sum(1 / (1 + (d["W"] @ h) ** 2))
+    np.testing.assert_allclose(u.run(d).loss, want, rtol=1e-12)
+    with pytest.raises(bg.BPTTError, match="inverse"):
+        bg.recurrence("h[t] = (1 - A)^{-1} B x[t] + h[t-1]")
