@@ -127,7 +127,11 @@ def load(source: str, let: tuple[str, ...], layers: int | None = None) -> Recurr
         within(len(content), MAX_BYTES, "standard input has {} bytes or more", fix)
         return recurrence(decoded(content, "standard input"), bindings or None, layers)
     path = Path(source)
-    if not os.path.exists(source) or os.path.isdir(source):  # which, unlike Path's, take any text
+    if os.path.isdir(source):  # which, unlike Path's, takes any text
+        raise BPTTError(f"{source!r} is a folder", "give the name of a file in it")
+    if not os.path.exists(source):
+        if path.suffix or len(path.parts) > 1:
+            raise BPTTError(f"there is no file {source!r}", f"look for it with ls {path.parent}")
         raise BPTTError(
             f"there is no cell and no file {source!r}", nearest(source, cells()) + " (bpttgraph cells lists them all)"
         )

@@ -96,11 +96,38 @@ def euler_steps(source: Source, lines: Iterable[list[Token]], read: Callable[[li
     steps, whole = [], bool(found)
     for base, factor, right in found:
         try:
-            value = brief(rebuild(read(right), at_t))
-            if "sum_" in value:  # units are counted one by one: the step of a whole vector is another text
-                raise BPTTError(value)
+            tree = read(right)
+            if "sum_" in brief(tree):  # units are counted one by one
+                steps.append(_of_units(base, factor, tree, states))
+                continue
+            value = brief(rebuild(tree, at_t))
         except BPTTError:
             value, whole = f"-{base}[t] + tanh(W {base}[t])", False
         steps.append(f"{base}[t+1] = {base}[t] + Δt{f'/{factor}' if factor else ''} * ({value})")
     said = " and ".join(steps) or "h[t+1] = h[t] + Δt * (-h[t] + tanh(W h[t]))"
     return f"write the Euler step of it, {said}" if whole else f"write the Euler step of it, such as {said}"
+
+
+def _of_units(base: str, factor: str, right: Expr, states: set[str]) -> str:
+    """The Euler step of `τ dh_i/dt = -h_i + Σ_j W_ij φ(h_j)`: each entry with its step, `h_{i,t}`.
+
+    Raises:
+        BPTTError: a state without an index, whose sum is no sum over units.
+    """
+    letters = {state.partition("_")[0] for state in states} | _DATA | {"I"}
+    unit = base.partition("_")[2]
+    if len(unit) != 1:
+        raise BPTTError(f"{base} counts no units")
+
+    def at_t(e: Expr) -> Expr:
+        if not isinstance(e, Name):
+            return e
+        letter, _, label = e.name.partition("_")
+        if e.index is not None:  # h_j under a sum over j
+            label = str(e.index.variable)
+        moves = letter in letters and len(label) == 1
+        return replace(e, name=f"{letter}_{{{label},t}}", index=None) if moves else e
+
+    letter = base.partition("_")[0]
+    change = brief(rebuild(right, at_t))
+    return f"{letter}_{{{unit},t+1}} = {letter}_{{{unit},t}} + Δt{f'/{factor}' if factor else ''} * ({change})"

@@ -10,6 +10,7 @@ states read at `[t+1]`, backwards. A group of equations that would need both is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from difflib import get_close_matches
@@ -244,8 +245,10 @@ class Recurrence:
                     if key in self.defined:
                         base = isinstance(d.right, Binary) and d.right.operator == "^"
                         earlier = any(self.key(n, d.block) == key and n.index for n, _ in names_in(d.right))
-                        hint = f"write {name.name}[t]"
-                        if key in d.bases and (base or earlier):  # a_t = a^{r_t}, e_t = e e_{t-1}
+                        hint = _spaced(self.text, name) or f"write {name.name}[t]"
+                        if (
+                            hint.startswith(f"write {name.name}[t]") and key in d.bases and (base or earlier)
+                        ):  # a_t = a^{r_t}, e_t = e e_{t-1}
                             hint = (
                                 f"if it is a parameter, rename it, such as {name.name}_p, for {name.name}[t] is another"
                             )
@@ -596,6 +599,14 @@ class Recurrence:
     def __repr__(self) -> str:
         kinds = {"states": self.states, "inputs": self.inputs, "parameters": self.parameters}
         return f"<Recurrence {self.title}: {'; '.join(k + ' ' + (', '.join(v) or 'none') for k, v in kinds.items())}>"
+
+
+def _spaced(text: str, name: Name) -> str:
+    """What to write for `W_hhh_{t-1}`, where a space is missing behind a subscript; empty if that is not the slip."""
+    rows = text.splitlines()
+    row = " ".join(rows[name.span.line - 1].split()) if name.span.line <= len(rows) else ""
+    spaced = re.sub(r"([A-Z])_([a-z]{1,3})([a-z])(?=_\{?[a-z](?:[-+}\W]|\Z))", r"\1_{\2} \3", row)
+    return f"write {spaced}" if spaced != row else ""
 
 
 def _fewer(call: Call) -> str:

@@ -378,6 +378,16 @@ class Names:
         index = self.notation.index(text, self.line.bound)
         if index and marks.index is None and (index.variable == "t" or (index.variable == "T" and index.offset)):
             if not self.notation.raised:
+                whole = re.fullmatch(
+                    rf"(?P<left>(?P<h>\\?\w)_\{{?t\}}?) = (?P<w>.+?)\^\{{?{text}\}}? (?P=h)_\{{?0\}}?",
+                    self.source.line_with((token.start, token.start, "")),
+                )
+                if whole:  # h_t = W^t h_0
+                    past = f"{whole['w']} {whole['h']}_{{t-1}}"
+                    raise self.source.error(
+                        f"{marks.base}^{text} is a power that counts the steps", token,
+                        f"write {whole['left']} = {past}, the recurrence that it comes from",
+                    )  # fmt: skip
                 raise self.source.error(
                     f"{marks.base}^{text} is a step or a power: the steps of this text stand below the line",
                     token,

@@ -83,6 +83,12 @@ def test_standard_input_and_files(tmp_path: Path) -> None:
     assert done.exit_code == 0 and "of mine: 6 chain-rule terms" in done.output
 
 
+def test_a_folder_and_a_missing_file_are_called_so(tmp_path: Path) -> None:
+    folder, missing = run("derive", str(tmp_path)), run("derive", str(tmp_path / "slide.txt"))
+    assert folder.exit_code == missing.exit_code == 2
+    assert "is a folder" in folder.stderr and "there is no file" in missing.stderr and "lstm" not in missing.stderr
+
+
 def test_the_options_reach_the_unrolling() -> None:
     args = [
         "derive",

@@ -105,8 +105,15 @@ def test_the_euler_steps_of_several_equations_stand_together() -> None:
 
 def test_where_a_right_side_is_not_read_its_euler_step_is_an_example() -> None:
     with pytest.raises(bg.BPTTError) as error:
-        bg.recurrence(r"\dot y_i = -y_i + \sum_j w_{ij} \sigma(y_j)")
+        bg.recurrence(r"\dot y = -y + \sum_j w_j \sigma(y_j)")
     assert "such as" in error.value.hint
+
+
+def test_the_euler_step_of_single_units_is_one_of_single_units() -> None:
+    with pytest.raises(bg.BPTTError) as error:
+        bg.recurrence(r"\dot y_i = -y_i + \sum_j w_{ij} \sigma(y_j)")
+    followed = bg.recurrence(error.value.hint.split("of it, ")[1])
+    assert followed.reading.startswith("y[t+1] = y[t] + Δt * (-y[t] + w @ sigmoid(y[t]))")
 
 
 def test_a_dot_on_a_candidate_is_an_accent() -> None:

@@ -83,10 +83,21 @@ def _refuse_powers_by_the_step(program: Program) -> None:
         if any(n.name == "t" and n.index is None for n, _ in names_in(e.right)):
             raise BPTTError(
                 f"{brief(e)}: a power that depends on the step t is not known here",
-                "write the recurrence that it comes from, such as h[t] = A h[t-1] + B x[t]",
+                _factor_as_data(program.text, e)
+                or "write the recurrence that it comes from, such as h[t] = A h[t-1] + B x[t]",
                 text=program.text,
                 span=e.span,
             )
+
+
+def _factor_as_data(text: str, e: Binary) -> str:
+    """What to write for `2^{-t} x_t`: a number of each step, as data; empty for powers of names."""
+    if any(True for _ in names_in(e.left)):
+        return ""
+    name = next((a for a in "scmp" if not re.search(rf"(?<![A-Za-z\\]){a}(?![A-Za-z])", text)), "s_0")
+    row = text.splitlines()[e.span.line - 1]
+    line = " ".join((row[: e.span.column] + f"{name}_t" + row[e.span.end :]).strip(" $").split())
+    return f"write {line}, with {name}[t] as data"
 
 
 def _plain(program: Program) -> set[str]:
