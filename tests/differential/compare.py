@@ -275,6 +275,16 @@ def _either(s: Subject) -> bool:
     return batched == classes and any(c.shapes[k] == (c.batch,) for k in classes)
 
 
+def _counted_from_0(case: Case) -> bool:
+    """Whether c[0] is given beside c[t+1] = f(c[t]): the language reads it as c[1], the first that is read, and says
+    so."""
+    ahead = {e.left[0] for e in case.equations if e.index == 1}
+    given = {e.left[0] for e in case.equations if e.index == ("at", 0)}
+    reads = [n.value for e in case.equations for n in e.right.walk() if n.op == "name"]
+    early = {n for n, at in reads if not isinstance(at, int) or at < 0}
+    return bool((ahead & given) - early)
+
+
 def acceptable(case: Case) -> bool:
     """Whether the numbers are finite, moderate and away from kinks, and a batch, if any, reaches the loss."""
     s = Subject(case)
@@ -287,7 +297,7 @@ def acceptable(case: Case) -> bool:
     values = [*s.values.values(), *s.losses.values()]
     if not all(np.all(np.isfinite(v)) and np.abs(v).max(initial=0) < 50 for v in values) or world.margin < 1e-3:
         return False
-    if _either(s):
+    if _either(s) or _counted_from_0(case):
         return False
     total = sum(s.losses.values())
     return case.batch is None or (np.ndim(total) == 2 and np.shape(total)[1] == case.batch)

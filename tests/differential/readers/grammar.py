@@ -240,7 +240,15 @@ class Reader:
             return lambda v: turned(f(v))
         if item[0] == "rows":
             one = item[1] == item[2]  # one row of a column is a number
-            return lambda v: (lambda a: a[0, 0] if one and a.shape[1] == 1 else a)(rowed(f(v))[item[1] - 1 : item[2]])
+
+            def part(v: Values) -> Any:
+                whole = f(v)
+                if type(whole) is float and whole == 0:
+                    return 0.0  # of an adjoint that is printed as 0
+                rows = rowed(whole)[item[1] - 1 : item[2]]
+                return rows[0, 0] if one and rows.shape[1] == 1 else rows
+
+            return part
         inner = [Reader(i).whole() for i in (item[1] if item[0] == "at" else [item[1]])]
         if item[0] == "^":
             return lambda v: f(v) ** inner[0](v)
