@@ -20,6 +20,7 @@ from .foreign import REMAINDER, remainder
 from .given import given_functions
 from .glued import cut_products
 from .joins import settled
+from .kinds import capital
 from .latex import GREEK, MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut
@@ -267,6 +268,8 @@ class Parser:
             return left
         close = first.kind == "name" and after.space and not (slash.space or first.space)
         close |= first.kind == "number" or (self.line.latex and _stepped(after) > _stepped(first))
+        # 1 / N W h: nothing is divided by a matrix
+        close |= first.name is not None and not _stepped(first) and _is_matrix(after)
         if not (close or after.kind == "(" or self.tokens[self.at - 1].kind == ")"):
             return self.continued(left, first, 30)
         written = self.source.text[first.start : self.tokens[self.at - 1].stop]
@@ -678,6 +681,10 @@ def _adds(tokens: list[Token]) -> bool:
         if i and depth == 0 and token.kind in ("+", "-"):
             return True
     return False
+
+
+def _is_matrix(token: Token) -> bool:
+    return token.name is not None and token.name.index is None and capital(token.name.name)
 
 
 def _stepped(token: Token) -> bool:

@@ -20,6 +20,7 @@ TWINS = [
     ("h_t = \\frac{W \\tanh(h_{t-1})}{N} + U x_t", UPDATE, "N"),
     ("h_t = \\frac1N W \\tanh(h_{t-1}) + U x_t", UPDATE, "N"),
     ("h_t = 1/N W \\tanh(h_{t-1}) + U x_t", UPDATE, "N"),
+    ("h_t = 1 / N W \\tanh(h_{t-1}) + U x_t", UPDATE, "N"),
     ("h_t = N^{-1} W \\tanh(h_{t-1}) + U x_t", UPDATE, "N"),
     ("h_t = \\frac{W}{N} \\tanh(h_{t-1}) + U x_t", UPDATE, "N"),
     ("h_i(t) = \\frac{1}{N} \\sum_{j=1}^N W_{ij} \\tanh(h_j(t-1)) + \\sum_k U_{ik} x_k(t)", UPDATE, "N"),

@@ -204,6 +204,13 @@ class Writer:
         elif roll < 0.64:
             self.traits.add("delay 2")
             new = add(new, had(self.named(Name("d"), (n,)), self.named(name, (n,), -2)))
+        elif roll < 0.7:
+            self.traits.add("divided")
+            self.matrix_letters = [letter for letter in self.matrix_letters if letter != "N"] or self.matrix_letters
+            count = Name("N")
+            if count not in self.shapes:
+                share = fraction(num("1"), self.named(count, ()))
+                new = add(scale(share, self.apply(self.matrix(n, n, name.base), before)), new)
         self.define(name, new, "hidden state")
 
     def gated(self, name: Name, n: int) -> None:
