@@ -94,6 +94,6 @@ def remainder(before: str, after: str) -> str:
     """What to write for `h_t = W h_{t-1} mod 2`: a function without a formula."""
     left, _, value = before.strip(" $\t").rpartition("=")
     number = re.search(r"\d+", after)
-    rest = after[number.end() :].strip(" $)}") if number else ""
+    rest = after[number.end() :].rstrip(" $)}") if number else ""
     name = f"mod{number[0] if number else ''}"
     return f"write {left.strip()} = {name}({value.strip()}){rest}, where {name} is a function without a formula"

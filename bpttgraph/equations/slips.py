@@ -24,7 +24,7 @@ _ENDS = ("newline", "break", ";", "end")
 _OPERATORS = ("*", "·", "@", "/", "+", "-")
 _OPERANDS = ("word", "number", "sub", "sup", "}", ")", "]")
 _COUNT = re.compile(r"([a-z])(?:[+-][0-9]{1,6})?|[0-9]{1,6}")
-_INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")}
+_INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")} | {"σ": "logit"}
 
 
 def slips(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]:
@@ -38,7 +38,7 @@ def slips(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]
         _entries: r"[\])]\s*_|[\])][ᵢⱼ]",
         _pairs: r"\\sum|∑|Σ|sum",
         _lookups: r"[A-Z}]\w*\[",
-        _inverses: r"(?:sin|cos|tan)h?\s*(?:\^|⁻)",
+        _inverses: r"(?:(?:sin|cos|tan)h?|σ|sigma)\s*(?:\^|⁻)",
     }
     for mend, sign in wanted.items():
         if re.search(sign, text):
@@ -74,7 +74,8 @@ def _decimals(source: Source, tokens: list[Token], notes: list[Note]) -> list[To
             scripted = before is not None and before.kind in ("_", "^", ",", "[")
             several = any(t.kind == "," for t in left) or not equated or any(lists)
             last = at + 3 >= len(tokens) or tokens[at + 3].kind in (*_ENDS, ",", ".")
-            short = last and (before is None or before.kind != "=" or len(left) < 3)  # t = 0,1
+            begun = before is not None and (before.kind in _OPERATORS or (before.kind == "=" and len(left) > 2))
+            short = last and not begun  # t = 0,1
             if between == "{,}" or (between == "," and not (scripted or several or short)):
                 number = replace(token, text=f"{token.text}.{parts[2].text}", stop=parts[2].stop)
                 typed = source.text[token.start : number.stop]
