@@ -20,7 +20,6 @@ from .foreign import REMAINDER, remainder
 from .given import given_functions
 from .glued import cut_products
 from .joins import settled
-from .kinds import capital
 from .latex import GREEK, MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
 from .lines import BINARY, CLOSING, MAX_HEIGHT, MAX_NESTING, MAX_NODES, NAME_A_PART, Line, cut
@@ -684,7 +683,7 @@ def _adds(tokens: list[Token]) -> bool:
 
 
 def _is_matrix(token: Token) -> bool:
-    return token.name is not None and token.name.index is None and capital(token.name.name)
+    return token.name is not None and token.name.index is None and token.name.name[0].isupper()
 
 
 def _stepped(token: Token) -> bool:
