@@ -68,11 +68,13 @@ def test_the_verdict_says_to_which_size_it_judges() -> None:
     data = single(u.instance(1))
     verdict = bg.verify(u, dict(u.run(data).gradients), data)
     assert verdict.right
-    assert "e-06 of its largest entry, single precision" in str(verdict)
+    assert "e-06 of its largest entry, single precision (small entries to " in str(verdict)
+    assert verdict.report("verdict").endswith("as far as single precision shows.")
     found = json.loads(verdict.to_json())["parameters"]["W_hh"]
     p = verdict.parameters["W_hh"]
     assert found["precision"] == "single"
     assert found["judged to"] == pytest.approx(p.radius.max() / np.abs(p.true).max())
+    assert found["each entry judged to"] == pytest.approx((p.radius / np.abs(p.true)).max())
     wide = {k: np.asarray(v, float) if np.asarray(v).dtype.kind == "f" else v for k, v in data.items()}
     double = bg.verify(u, dict(u.run(wide).gradients), wide)
     assert "judged to" not in str(double)

@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import ast
 import csv
+import dataclasses
 import io
 import json
 import re
 import struct
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,7 +30,7 @@ from ...errors import BPTTError, visible
 from ...machine import files
 from ...machine.bounds import within
 
-__all__ = ["Contents", "Numbers", "arrays_of", "numbers_of", "read_bytes", "read_numbers"]
+__all__ = ["Contents", "Numbers", "arrays_of", "digits_of", "numbers_of", "read_bytes", "read_numbers", "rounded_alike"]
 
 Array = np.ndarray[Any, Any]
 MOST_BYTES = {".npz": 300_000_000, ".json": 8_000_000, ".csv": 8_000_000, "": 200_000}
@@ -36,12 +38,11 @@ MOST_ARRAYS = 1_000
 MOST_UNPACKED = 500_000_000
 MOST_DIMENSIONS = 6
 MOST_TYPED = 1_000_000  # numbers that are read as typed, digit by digit
-FULL_DIGITS = 15  # from here on a number was printed by a program, not typed
+FULL = {8: 17, 4: 9, 2: 5}  # significant digits that tell any two floats of so many bytes apart
+FEW = {8: 9, 4: 5, 2: 4}  # so few digits are of the decimal system, even if they are a smaller float as well, like 0.5
+VAGUE = 0.1  # of all: a unit that leaves so much open is none, whole numbers are exact
 NUMBER = re.compile(r"\s*[+-]?([0-9]*)\.?([0-9]*)(?:[eE]([+-]?[0-9]{1,4}))?\s*")
 SINGLE = "give numbers, or nested lists of numbers of equal length"
-
-
-MOST_ROUNDED = 100_000  # entries of an array that is looked at for rounding
 
 
 @dataclass(frozen=True)
@@ -292,29 +293,87 @@ def numbers_of(value: Any, what: str) -> Numbers:
         raise BPTTError(f"{what} holds {array[place]} at index {list(place)}", "every number must be finite")
     if array.dtype.kind in "iu":
         return Numbers(array)
-    unit = max(float(np.finfo(array.dtype).eps) / 2, 2.0**-53)
-    return Numbers(array.astype(float), _half_of_rounded(array) if unit == 2.0**-53 else None, unit)
+    half, unit = _precision(array)
+    return Numbers(array.astype(float), half, unit)
 
 
-def _half_of_rounded(array: Array) -> Array | None:
-    """Half a unit of the last digit, if an array in double precision was rounded to a few digits before it was handed
-    in.
+def _precision(array: Array) -> tuple[Array | None, float]:
+    """What an array of floats says of its own precision: half a unit of the last digit, if it was rounded before it was
+    handed in (None: it was not), and the unit roundoff it was computed with.
 
-    Numbers that a program computed have 15 to 17 digits; where each of them has 8 or fewer, somebody rounded them.
-    Whether to so many significant digits or to so many places cannot be seen, so the larger unit counts.
+    Numbers that a program computed have all the digits of their type. Where each of them has fewer, somebody rounded
+    them, and where each of them is a number of a smaller type, they were computed or kept in that.
     """
-    if array.size > MOST_ROUNDED:
+    if array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    few = digits_of(array, FEW[array.dtype.itemsize])
+    if few is None:
+        with np.errstate(over="ignore"):
+            for smaller in (np.float16, np.float32):
+                if array.dtype.itemsize > np.dtype(smaller).itemsize and np.array_equal(array.astype(smaller), array):
+                    array = array.astype(smaller)
+    unit = max(float(np.finfo(array.dtype).eps) / 2, 2.0**-53)
+    found = few or digits_of(array, FULL[array.dtype.itemsize] - 1)
+    return (None if found is None else _half(array.astype(float), *found)), unit
+
+
+def digits_of(array: Array, most: int) -> tuple[Array, Array] | None:
+    """The number of significant digits and the decimal exponent of each entry, flat; None if one has more than `most`.
+
+    >>> [a.tolist() for a in digits_of(np.array([0.25, 100.0]), 8)], digits_of(np.array([1 / 3]), 8)
+    ([[2, 1], [-1, 2]], None)
+    """
+    counts, exponents = [], []
+    for value in array.ravel():
+        mantissa, _, exponent = np.format_float_scientific(value, trim="-").partition("e")
+        counts.append(len(mantissa.replace("-", "").replace(".", "")))
+        if counts[-1] > most:
+            return None
+        exponents.append(int(exponent))
+    return np.array(counts, int), np.array(exponents, int)
+
+
+def _half(array: Array, digits: Array, exponents: Array) -> Array | None:
+    """Half a unit of the last digit of each entry. Whether an array was rounded to so many significant digits or to so
+    many places cannot be seen, so the larger unit counts; a zero has no significant digits.
+
+    Whole numbers are exact, unless they have so many digits that somebody may have rounded them.
+    """
+    there = array.ravel() != 0
+    if not np.any(there):
         return None
-    texts = [np.format_float_scientific(v, trim="-") for v in array.ravel()]
-    digits = [len(t.partition("e")[0].replace("-", "").replace(".", "")) for t in texts]
-    most = max(digits, default=0)
-    if not 3 <= most <= 8:
+    most, places = int(digits[there].max()), int(np.max((digits - 1 - exponents)[there]))
+    whole = _whole(array)
+    if whole and most < 3:
+        places = 0
+    half = np.full(array.size, 0.5 * 10.0**-places)
+    if not whole or most >= 3:
+        half[there] = np.maximum(half[there], 0.5 * 10.0 ** (exponents[there] - most + 1.0))
+    if whole and np.linalg.norm(half) > VAGUE * np.linalg.norm(array):
         return None
-    exponents = np.array([int(t.partition("e")[2]) for t in texts])
-    places = int(np.max([n - 1 - e for n, e in zip(digits, exponents)]))
-    half = 0.5 * np.maximum(10.0 ** (exponents - most + 1), 10.0 ** -float(places))
-    found: Array | None = half.reshape(array.shape)
+    found: Array = half.reshape(array.shape)
     return found
+
+
+def rounded_alike(numbers: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """The same arrays; whole numbers beside arrays that were all rounded to so many places were rounded to it as well.
+
+    >>> found = rounded_alike({"a": numbers_of([0.012, 0.25], "a"), "b": numbers_of([0.0], "b")})
+    >>> found["b"].half.tolist()
+    [0.0005]
+    """
+    whole = {k for k, n in numbers.items() if n.half is None and n.value.dtype.kind == "f" and _whole(n.value)}
+    halves = [n.half for k, n in numbers.items() if k not in whole and n.value.dtype.kind == "f" and n.value.size]
+    units = [float(h.min()) if h is not None and h.min() == h.max() else 0.0 for h in halves]
+    if not whole or not (unit := min(units, default=0.0)):
+        return dict(numbers)
+    return {
+        k: dataclasses.replace(n, half=np.full(n.value.shape, unit)) if k in whole else n for k, n in numbers.items()
+    }
+
+
+def _whole(array: Array) -> bool:
+    return bool(np.all(array == np.round(array)))
 
 
 def _shape(value: Any, what: str) -> tuple[int, ...]:
@@ -356,14 +415,14 @@ def _typed(texts: list[str], shape: tuple[int, ...], what: str) -> Numbers:
     decimals = max((len(t.partition(".")[2].lower().partition("e")[0]) for t in texts if "." in t), default=0)
     for i in np.flatnonzero(halves == 0.0).tolist():
         # a whole number among others with a point: its zeros after the point were dropped in printing
-        if decimals and digits < FULL_DIGITS:
+        if decimals and digits < FULL[8]:
             size = int(np.floor(np.log10(abs(values[i])))) if values[i] else digits - 1 - decimals
             halves[i] = min(0.5, 0.5 * 10.0 ** (size - digits + 1))
-    full = digits >= FULL_DIGITS
-    # nine digits at most, and each of them a float32: printed by a program in single precision
+    full = digits >= FULL[8]
+    # eight or nine digits, and each of them a float32: printed by a program in single precision
     with np.errstate(over="ignore", under="ignore"):
         pairs = zip(values, values.astype(np.float32))
-        single = 7 <= digits <= 9 and all(v in (float(f"{s:.9g}"), float(str(s))) for v, s in pairs)
+        single = 8 <= digits <= 9 and all(v in (float(f"{s:.9g}"), float(str(s))) for v, s in pairs)
     if np.all(halves == 0) and np.all(values == np.round(values)):
         whole = np.abs(values).max(initial=0) < 2**53
         return Numbers(values.astype(np.int64).reshape(shape) if whole else values.reshape(shape))

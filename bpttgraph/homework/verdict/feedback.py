@@ -59,6 +59,12 @@ def judged_to(p: ParameterVerdict) -> float:
     return float(np.max(p.radius, initial=0.0)) / largest if largest else 0.0
 
 
+def judged_entry_to(p: ParameterVerdict) -> float:
+    """The same, relative to the entry itself, at its worst."""
+    radius, true = np.broadcast_to(p.radius, p.true.shape), np.abs(p.true)
+    return float(np.max(radius[true > 0] / true[true > 0], initial=0.0))
+
+
 def _precision(unit: float) -> str:
     return "double" if unit <= U else "single" if unit <= 2.0**-24 else "half"
 
@@ -125,6 +131,8 @@ def headline(verdict: Findings) -> str:
     several = f"all {total} gradients" if total > 1 else "the gradient"
     how = " to the digits given" if "right to the digits given" in kinds else ""
     how += ", in another convention" if "convention" in kinds else ""
+    lower = max(verdict.unit.values(), default=0.0)
+    how += f", as far as {_precision(lower)} precision shows" if lower > U else ""
     return f"Right: {several}{how}."
 
 
@@ -137,6 +145,8 @@ def _lines(name: str, p: ParameterVerdict, depth: int, verdict: Findings) -> lis
         line += f"  convention: {p.convention}"
     if verdict.unit.get(name, 0.0) > U and p.status != "wrong":
         line += f"  judged to {judged_to(p):.0e} of its largest entry, {_precision(verdict.unit[name])} precision"
+        if p.true.size > 1:
+            line += f" (small entries to {judged_entry_to(p):.0e} of themselves)"
     if p.status == "undecidable":
         line += f"  undecidable here: {p.note}"
     lines = [line]
@@ -268,7 +278,8 @@ def _parameter(name: str, p: ParameterVerdict, depth: int, verdict: Findings) ->
         body["convention"] = p.convention
     if p.note:
         body["note"] = p.note
-    body |= {"judged to": judged_to(p), "precision": _precision(verdict.unit.get(name, U))}
+    body |= {"judged to": judged_to(p), "each entry judged to": judged_entry_to(p)}
+    body |= {"precision": _precision(verdict.unit.get(name, U))}
     full = depth >= LEVELS.index("full")
     if p.status == "wrong":
         off = ratio(p)

@@ -112,8 +112,8 @@ def recognised(truth: Truth, given: Mapping[str, Given]) -> dict[str, Recognised
 def _is_close(truth: Truth, g: Given) -> bool:
     true = truth.value(g.name)
     if (
-        g.half is not None
-        or g.value.shape != true.shape
+        g.value.shape != true.shape
+        or (g.half is not None and np.any(g.half > 8 * g.unit * np.abs(g.value)))
         or not true.size
         or g.value.ndim > len(truth.node(g.name).shape)
     ):

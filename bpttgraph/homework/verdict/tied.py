@@ -17,7 +17,7 @@ import numpy as np
 from ...core.rounding import rounding_error
 from ...errors import BPTTError, nearest
 from ..answers.asked import asked, delta_step, target_of
-from ..answers.files import Numbers, numbers_of
+from ..answers.files import Numbers, numbers_of, rounded_alike
 from ..answers.formulas import Formulas
 from ..answers.given import Answer, Given
 from ..answers.reading import Raw
@@ -71,6 +71,7 @@ def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
         )
     given: dict[str, Given] = {}
     unknown, notes = [], []
+    numbers = rounded_alike(numbers)
     for key, n in numbers.items():
         name = target_of(u, key)
         if name is None:
