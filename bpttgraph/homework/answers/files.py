@@ -356,7 +356,7 @@ def _half(array: Array, digits: Array, exponents: Array) -> Array | None:
 
 
 def rounded_alike(numbers: Mapping[str, Numbers]) -> dict[str, Numbers]:
-    """The same arrays; whole numbers beside arrays that were all rounded to so many places were rounded to it as well.
+    """The same arrays; whole numbers beside arrays that were all rounded, to so many places at most, were so as well.
 
     >>> found = rounded_alike({"a": numbers_of([0.012, 0.25], "a"), "b": numbers_of([0.0], "b")})
     >>> found["b"].half.tolist()
@@ -364,7 +364,7 @@ def rounded_alike(numbers: Mapping[str, Numbers]) -> dict[str, Numbers]:
     """
     whole = {k for k, n in numbers.items() if n.half is None and n.value.dtype.kind == "f" and _whole(n.value)}
     halves = [n.half for k, n in numbers.items() if k not in whole and n.value.dtype.kind == "f" and n.value.size]
-    units = [float(h.min()) if h is not None and h.min() == h.max() else 0.0 for h in halves]
+    units = [0.0 if h is None else float(h.min()) for h in halves]
     if not whole or not (unit := min(units, default=0.0)):
         return dict(numbers)
     return {
