@@ -57,7 +57,7 @@ def certify(
     flint = require("python-flint", "a certificate")
     if u.edge_cuts:
         raise BPTTError("a truncated gradient is not the derivative of the loss", "certify the full gradient")
-    leaves = u.run(data).leaves
+    leaves = u.numbers.run(data).leaves
     target, total = u.node(name), u.node(u.total)
     size = int(np.prod(target.shape))
     chosen = tuple(range(size)) if entries is None else tuple(entries)

@@ -64,7 +64,7 @@ def _checked(u: Unrolled, names: Iterable[str] | None, data: Mapping[str, Any] |
     given = "a generic random instance, seed 0" if data is None else "the data given"
     data = u.instance(seed=0) if data is None else real(data)
     run = u.tried(data)
-    exact = u.run({k: wide(v) for k, v in data.items()})
+    exact = u.numbers.run({k: wide(v) for k, v in data.items()})
     defined(u, data, exact.loss)
     names = list(names if names is not None else run.gradients)
     for scale in FINER:
@@ -161,7 +161,7 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
             "matrix", run
         )
     if readings:
-        run = u.run({k: wide(v) for k, v in data.items()})
+        run = u.numbers.run({k: wide(v) for k, v in data.items()})
         truth = run.gradient(name)
     for what, value_of in readings.items():
         value = np.asarray(value_of(run))

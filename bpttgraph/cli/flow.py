@@ -111,7 +111,7 @@ def flow(
 
         say(f"\n{rules(unrolled, data)}")
     if limit is not None:
-        gradients = {name: unrolled.run(data).gradients[name] for name in unrolled.parameters}
+        gradients = {name: unrolled.numbers.run(data).gradients[name] for name in unrolled.parameters}
         say(f"\nClipping at {limit:g}")
         for how, words in WAYS.items():
             say(f"  {how:<7} {clip(gradients, how, limit)} ({words})")

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..core import arrays as A, primitives as P
+from ..core.admitting import plain_numbers
 from ..core.graph import Node, _serial
 from ..core.primitives import Primitive
 from ..errors import BPTTError, expect
@@ -67,6 +68,7 @@ def lift(a: Any) -> Tensor:
         if a.is_constant:
             return constant(a.attrs["value"])
         raise BPTTError(f"{a!r} has no value yet, so it cannot meet a Tensor", "use a Tensor: bg.tensor(value, name=…)")
+    plain_numbers(a, "an argument")
     if isinstance(a, list | tuple):
         made = FUNCTIONS[np.array](a)
         return made if isinstance(made, Tensor) else constant(made)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.admitting import plain_numbers
 from ..core.graph import Node
 from .value import Value
 
@@ -57,4 +58,4 @@ def numeric(x: Any) -> bool:
         return True
     if x is None or isinstance(x, str | bytes | bool | Node) or callable(x):
         return False
-    return np.asarray(x).dtype.kind in "fciu"
+    return np.asarray(plain_numbers(x, "an argument")).dtype.kind in "fciu"

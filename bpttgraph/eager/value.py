@@ -10,12 +10,14 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from ..core.admitting import plain_numbers
 from ..core.graph import Node
 from ..errors import BPTTError, expect
 
 __all__ = ["PromotionNote", "Value", "admitted", "current", "raw"]
 
 Array = np.ndarray[Any, Any]
+_PLAIN = (np.ndarray, float, int)
 
 
 class PromotionNote(UserWarning):
@@ -95,7 +97,7 @@ def raw(x: Any) -> Any:
         return x.data
     if isinstance(x, list | tuple):
         return type(x)(raw(v) for v in x)
-    return x
+    return x if x.__class__ in _PLAIN else plain_numbers(x, "an argument")
 
 
 def admitted(data: Any, what: str = "a tensor") -> Any:
@@ -104,6 +106,7 @@ def admitted(data: Any, what: str = "a tensor") -> Any:
         return data
     if isinstance(data, bool | int):
         return float(data)
+    plain_numbers(data, what)
     try:
         array = np.asarray(data)
     except BPTTError:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.admitting import plain_numbers
 from ..errors import BPTTError, expect, nearest
 
 __all__ = ["Admission", "Admitted", "Slot", "real"]
@@ -230,9 +231,10 @@ class Admission:
 
 
 def _array(key: str, value: Any) -> Array:
+    plain_numbers(value, f"data: {key}")
     try:
         array = np.asarray(value)
-    except (ValueError, TypeError):
+    except Exception:  # whatever a stranger's __array__ raises
         array = np.asarray(None)
     kind = array.dtype.kind
     if kind not in "fciub":
@@ -254,10 +256,10 @@ def real(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The data, which a verdict or a report takes as they are: there, complex numbers have no meaning.
 
     Raises:
-        BPTTError: for complex numbers, or if this is no mapping.
+        BPTTError: for complex numbers, for arrays that are more than their numbers, or if this is no mapping.
     """
     expect(data, Mapping, "data", "give a mapping from names to arrays; u.instance() makes a complete example")
     for key, value in data.items():
-        if np.iscomplexobj(value):
+        if np.iscomplexobj(plain_numbers(value, f"data: {key}")):
             raise BPTTError(f"data: {key} holds complex numbers", "give real numbers")
     return data

@@ -112,6 +112,8 @@ class _Symbol(Traced):
             return _call("norm", args)
         if function is np.transpose and len(args) == 1:
             return _symbol(args[0]).T
+        if function in (np.sum, np.mean) and (kwargs or len(args) > 1):
+            return _symbol(args[0]).over_all(function.__name__, args[1:], kwargs)
         if function in _FUNCTIONS and not kwargs:
             name = _FUNCTIONS[function]
             if name == "@":
@@ -164,11 +166,16 @@ class _Symbol(Traced):
     def __rmatmul__(self, o: Any) -> _Symbol:
         return _infix("@", o, self)
 
-    def __pow__(self, o: Any) -> _Symbol:
+    def __pow__(self, o: Any, modulo: Any = None) -> _Symbol:
+        if modulo is not None:
+            raise _untraced("pow with three arguments", "write a ** b")
         return _infix("^", self, o)
 
     def __rpow__(self, o: Any) -> _Symbol:
         return _infix("^", o, self)
+
+    def __abs__(self) -> _Symbol:
+        return _call("abs", [self])
 
     def __pos__(self) -> _Symbol:
         return self
@@ -180,14 +187,86 @@ class _Symbol(Traced):
     def T(self) -> _Symbol:
         return _Symbol(self, ".T")
 
-    def dot(self, o: Any) -> _Symbol:
-        return _infix("@", self, o)
+    def dot(self, *args: Any, **options: Any) -> _Symbol:
+        if len(args) != 1 or options:
+            raise _untraced("dot with options", "write a @ b")
+        return _infix("@", self, args[0])
 
-    def sum(self) -> _Symbol:
-        return _call("sum", [self])
+    def sum(self, *args: Any, **options: Any) -> _Symbol:
+        return self.over_all("sum", args, options)
 
-    def mean(self) -> _Symbol:
-        return _call("mean", [self])
+    def mean(self, *args: Any, **options: Any) -> _Symbol:
+        return self.over_all("mean", args, options)
+
+    def transpose(self, *args: Any) -> _Symbol:
+        if args:
+            raise _untraced("transpose with axes", "write a.T")
+        return self.T
+
+    def clip(self, *args: Any, **options: Any) -> _Symbol:
+        if len(args) != 2 or options:
+            raise _untraced("clip with options", "write a.clip(low, high)")
+        return _call("clip", [self, *args])
+
+    def over_all(self, name: str, args: Sequence[Any], options: Mapping[str, Any]) -> _Symbol:
+        if args or any(v is not None for v in options.values()):
+            fix = "write W @ h for the sum over an axis, or sum without axis= for the sum of all entries"
+            raise _untraced(f"{name} along an axis", fix)
+        return _call(name, [self])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise _untraced("an assignment to a part of a value", "make a new value, with np.concatenate or operators")
+
+    def __iter__(self) -> Any:
+        raise _untraced("a loop over the entries of a value", "write it for the whole vector: +, *, @, np.sum")
+
+    def __format__(self, kind: str) -> str:
+        raise _untraced("printing the number of a value", "leave it out of the step function")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # Python asks for these and takes no for an answer
+            raise AttributeError(name)
+        raise _untraced(f".{name}", f"write it with {USE}")
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise _untraced("a call of a value", "write * or @ for a product")
+
+    @property
+    def shape(self) -> Any:
+        raise _untraced(".shape", "sizes are chosen when the recurrence is unrolled, unroll(sizes={…})")
+
+
+def _untraced(what: str, fix: str) -> BPTTError:
+    return BPTTError(f"{what} cannot be traced in a step function", fix)
+
+
+def _refusing(what: str, fix: str) -> Any:
+    def method(self: _Symbol, *_: Any) -> Any:
+        raise _untraced(what, fix)
+
+    return method
+
+
+USE = "+, -, *, /, @, np.tanh, np.exp, np.maximum(x, 0) …"
+_CASES = "write an equation with cases: bg.recurrence('h[t] = where(W h[t-1] > 0, …, …)'), or np.maximum, np.clip"
+_WHOLE = "there is no derivative by it; leave it out, or write the recurrence as equations"
+_REFUSED = {
+    "a comparison (<, <=, ==, !=, >=, >)": (("lt", "le", "eq", "ne", "ge", "gt"), _CASES),
+    "floor division (//)": (("floordiv", "rfloordiv"), "write / for the quotient"),
+    "a remainder (%, divmod)": (("mod", "rmod", "divmod", "rdivmod"), _WHOLE),
+    "a bitwise or logical operation (&, |, ^, ~, <<, >>)": (
+        ("and", "rand", "or", "ror", "xor", "rxor", "invert", "lshift", "rlshift", "rshift", "rrshift"),
+        "write * for the product of two values between 0 and 1, and ** for a power",
+    ),
+    "rounding": (("round", "floor", "ceil", "trunc"), _WHOLE),
+    "len()": (("len",), "sizes are chosen when the recurrence is unrolled, unroll(sizes={…})"),
+    "in": (("contains",), "write it with operators"),
+    "int(), an index or a count": (("int", "index", "complex"), "use NumPy functions (np.tanh), not those of math"),
+}
+for _what, (_names, _fix) in _REFUSED.items():
+    for _name in _names:
+        setattr(_Symbol, f"__{_name}__", _refusing(_what, _fix))
+_Symbol.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 def _symbol(value: Any) -> _Symbol:

@@ -125,10 +125,10 @@ def cliff(
     """
     base = np.asarray(data[name], float)
     if direction is None:
-        direction = np.ones_like(base) if base.size == 1 else np.asarray(u.run(data).gradients[name])
+        direction = np.ones_like(base) if base.size == 1 else np.asarray(u.numbers.run(data).gradients[name])
         direction = direction / (np.linalg.norm(direction) or 1.0)
     losses, slopes = np.zeros(len(values)), np.zeros(len(values))
     for i, v in enumerate(values):
-        run = u.run({**data, name: base + v * direction})
+        run = u.numbers.run({**data, name: base + v * direction})
         losses[i], slopes[i] = float(np.sum(run.loss)), float(np.sum(np.asarray(run.gradients[name]) * direction))
     return losses, slopes

@@ -218,7 +218,7 @@ def measure(u: Unrolled, data: Mapping[str, Any] | None = None, wrt: Sequence[st
     n = sum(prod(u.shapes[name]) for name in u.recurrence.states)
     what = f"the Jacobians of {u.columns:,} steps, {n:,}×{n:,} each, and their products are {{}} numbers"
     within(4 * u.columns * n**2, MOST_NUMBERS, what, "measure fewer steps or smaller states")
-    run = u.run(u.instance(seed=0) if data is None else data)
+    run = u.numbers.run(u.instance(seed=0) if data is None else data)
     if u.truncation is not None:
         note = ["the full gradient is measured; truncation does not apply to ∂h_t/∂h_k"]
     else:

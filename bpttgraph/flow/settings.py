@@ -39,7 +39,7 @@ COMPARED: dict[str, tuple[str, dict[str, Any]]] = {
 
 def recurrent_matrices(u: Unrolled) -> list[str]:
     """The square parameters that multiply something of the step before."""
-    run = u.run(u.instance(seed=0))
+    run = u.numbers.run(u.instance(seed=0))
     columns = Columns(run)
     past = [u.node(name) for column in columns.order[:-1] for name in columns.interface(column)]
     found = []

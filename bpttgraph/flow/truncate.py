@@ -142,7 +142,7 @@ def compare(
             "randomised:0.2",
             "rtrl",
         ]
-    full = _flat(u.run(data).gradients, names)
+    full = _flat(u.numbers.run(data).gradients, names)
     state = _state_size(u)
     choices = [Choice("full", "every step is sent back to the first", 1.0, 1.0, 0.0, T, T * state)]
     for rule in rules:
@@ -172,7 +172,7 @@ def _choice(u: Unrolled, data: Mapping[str, Any], rule: str, names: Sequence[str
             "choose sliding:4, chunk:4, '8;4', one-step, carousel, randomised:0.2 or rtrl",
         )
     cut = _again(u, rule)
-    found = _flat(cut.run(data).gradients, names)
+    found = _flat(cut.numbers.run(data).gradients, names)
     if parsed.carousel:
         return Choice(rule, parsed.text, *_against(found, full), 0.0, T, T * state)
     groups = range(0, T, parsed.stride)
@@ -233,7 +233,7 @@ def randomised(
     >>> draws.shape
     (3, 4, 4)
     """
-    triangle = u.run(data).contributions(name)
+    triangle = u.numbers.run(data).contributions(name)
     T = len(triangle)
     passed = (rng.random((draws, T - 1)) >= cut) / (1.0 - cut)  # border j lies between the steps j + 1 and j + 2
     weight = np.zeros((draws, T, T))
@@ -248,7 +248,7 @@ def variance(u: Unrolled, data: Mapping[str, Any], name: str, cut: float) -> flo
     Two contributions share the borders between the later of their uses and the earlier of their losses; each shared
     border raises the expectation of their product by 1/(1−c).
     """
-    triangle = u.run(data).contributions(name)
+    triangle = u.numbers.run(data).contributions(name)
     T = len(triangle)
     pairs = [(t, k) for t in range(T) for k in range(t + 1)]
     parts = np.array([triangle[t, k].ravel() for t, k in pairs])
@@ -271,7 +271,7 @@ def rtrl(u: Unrolled, data: Mapping[str, Any], name: str) -> Array:
     True
     """
     target = u.node(name)
-    run = u.run(data, schedule=False)
+    run = u.numbers.run(data, schedule=False)
     size = int(np.prod(target.shape))
     tangent = leaf("tangent", target.shape)
     total = u.node(u.total)

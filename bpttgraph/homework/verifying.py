@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..core.admitting import plain_numbers
 from ..equations import Recurrence
 from ..errors import expect
 from ..unrolled import Unrolled
@@ -57,6 +58,8 @@ def verify(
     expect(recurrence, (Recurrence, Unrolled), "what an answer is compared with", whole)
     expect(data, (Mapping, type(None)), "data", "give a mapping from names to arrays, as u.instance() does")
     rest: dict[str, Any] = {"seed": seed, "batch": batch, "feedback": feedback, "certify": certify}
+    for key, value in (data or {}).items():
+        plain_numbers(value, f"data: {key}")
     if profile is None:
         return verdict_on(recurrence, answer, data, **rest)
     from .courses.profiled import unrolling, verify as by_profile  # only now, for the time that it takes

@@ -81,7 +81,7 @@ class Book:
         d = u.derive(self.name)
         run = None
         if not u.recurrence.abstract:
-            run = u.run(u.instance() if self.data is None else first_steps(u, self.data))
+            run = u.numbers.run(u.instance() if self.data is None else first_steps(u, self.data))
             if run.batch is not None:
                 raise BPTTError(
                     "the page shows the numbers of one example", "give data without a batch (leave --batch out)"

@@ -137,7 +137,7 @@ def gather(
     if name is None:
         raise BPTTError("there is no parameter to differentiate by", "say wrt=, for example an initial state")
     d = Derivation(u, name)
-    run = u.run(numbers).finite() if numbers is not None else None
+    run = u.numbers.run(numbers).finite() if numbers is not None else None
     terms: tuple[Term, ...] = ()
     left_out = 0
     if view == "paths":
@@ -264,7 +264,7 @@ def _triangle(
 
     from ..derive import Derivation
 
-    parts = np.asarray(u.run(u.instance() if numbers is None else numbers).finite().triangle(name))
+    parts = np.asarray(u.numbers.run(u.instance() if numbers is None else numbers).finite().triangle(name))
     norms = np.linalg.norm(parts.reshape(*parts.shape[:2], -1), axis=-1)
     sums = np.linalg.norm(parts.sum(axis=0).reshape(parts.shape[1], -1), axis=-1)
     if u.recurrence.blocks:  # global time there, steps of a block here

@@ -80,7 +80,7 @@ class Network:
 
     def run(self, steps: Any, data: Mapping[str, Any]) -> Run:
         """Numbers for a chunk: `data` holds inputs, targets and initial states."""
-        return self.unrolled(steps).run({**data, **self.parameters})
+        return self.unrolled(steps).numbers.run({**data, **self.parameters})
 
     def carried(self, run: Run, steps: int, state: Mapping[str, Array]) -> dict[str, Array]:
         """The initial state of the next chunk: what this one ended with."""

@@ -48,9 +48,9 @@ def fault(u: UnrolledGraph, batched: bool, hot: Collection[str], wide: bool) -> 
             data[key] = np.eye(array.shape[-1])[
                 np.random.default_rng(SEED).integers(array.shape[-1], size=array.shape[:-1])
             ]
-    plain = small.run(data, schedule=False)
+    plain = small.numbers.run(data, schedule=False)
     try:
-        differs = _difference(small.run(data), plain)
+        differs = _difference(small.numbers.run(data), plain)
     except (ArithmeticError, IndexError, KeyError, TypeError, ValueError) as error:
         differs = f"it ends in {type(error).__name__}: {error}"
     if not differs:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .. import facade
 from ..equations.extent import check_numbers
@@ -89,8 +92,16 @@ class Unrolled(UnrolledGraph):
                 results are equal up to rounding.
             memory: "all" keeps every step; "sqrt" keeps about √T of them and computes the others twice (a loss at every
                 step).
+
+        Warns:
+            RuntimeWarning: the loss is not a finite number, as −log(softmax(z)) is not where the softmax underflows.
         """
-        return self.numbers.run(data, schedule, memory)
+        run = self.numbers.run(data, schedule, memory)
+        if not np.isfinite(run.loss):
+            what = "not a number" if np.isnan(run.loss) else "infinite"
+            said = f"the loss is {what} on these numbers, so compare nothing with it, though gradients may be right"
+            warnings.warn(f"{said}; run.finite() names the first value that is no number", RuntimeWarning, stacklevel=2)
+        return run
 
     def tried(self, data: Mapping[str, Any]) -> Run:
         """`run` for a verdict: the schedule over time is first compared with the unrolled graph, once, on a small
@@ -103,7 +114,7 @@ class Unrolled(UnrolledGraph):
         admitted = None if self.recurrence.abstract else self.numbers.admission.admit(data)
         if admitted is not None and admitted.dtype.kind == "f":
             self.schedule.tried(admitted, partial(fault, self))
-        return self.run(data)
+        return self.numbers.run(data)
 
     def derive(self, wrt: str, cap: int = 200, notation: str = "pascanu", onehot: Any = ()) -> Derivation:
         """The chain-rule derivation of ∂E/∂wrt (see `derive.Derivation`).

@@ -46,7 +46,7 @@ def test_the_first_value_is_named() -> None:
     u = bg.recurrence("h[t] = w*h[t-1]; y[t] = log(h[t])\nE[t] = y[t]").unroll(4)
     data = {"w": -1.0, "h[0]": 1.0}
     with pytest.raises(BPTTError, match=r"^y\[1\] is not a number on these numbers, by y\[t\] = log\(h\[t\]\)"):
-        u.run(data).finite()
+        u.numbers.run(data).finite()
     data = {"w": 2.0, "h[0]": 1.0}
     assert u.run(data).finite().loss == pytest.approx(math.log(2) * 10)
 
@@ -218,3 +218,22 @@ def test_a_model_whose_numbers_are_none_writes_nothing(tmp_path: Path) -> None:
     result = run(*words, "--log", tmp_path / "log.csv", text=text)
     assert result.exit_code == 2 and "the loss is no number any more at iteration 1" in result.output
     assert [p.name for p in tmp_path.iterdir()] == ["t.txt"]
+
+
+def test_an_infinite_loss_is_said() -> None:
+    """−log of a softmax that underflows: the gradient, y − target, knows nothing of it, so somebody has to."""
+    u = bg.cell("rnn").unroll(5)
+    data = u.instance(seed=1)
+    data["b_y"] = data["b_y"].copy()
+    data["b_y"][0] = 800.0
+    for options in ({}, {"schedule": False}, {"memory": "sqrt"}):
+        with pytest.warns(RuntimeWarning, match="the loss is infinite on these numbers"):
+            run = u.run(data, **options)
+        assert np.isinf(run.loss)
+        if not options:
+            assert all(np.all(np.isfinite(g)) for g in run.gradients.values())
+    with pytest.raises(bg.BPTTError, match=r"in E\[1\] is not defined"):
+        u.derive("W_hh").check(data)
+    wild = bg.recurrence("h[t] = h[t-1] + log(x[t]); E[t] = sum(h[t])").unroll(2)
+    with pytest.warns(RuntimeWarning, match="the loss is not a number"):
+        wild.run({**wild.instance(), "x": -np.ones(np.shape(wild.instance()["x"]))})

@@ -116,12 +116,51 @@ def test_numpy_calls_keep_their_values(expression: Any) -> None:
         (lambda h, x: float("nan") * h + x, "not finite"),
         (lambda h, x: {"y": h + x}, "does not return the new h"),
         (lambda h, x: np.cumsum(h) + x, "np.cumsum cannot be traced"),
+        (lambda h, x, *, W: np.where(W @ h > 0, np.tanh(W @ h), x), "a comparison .* cannot be traced"),
+        (lambda h, x: h if np.sum(h) > 0 else x, "a comparison .* cannot be traced"),
+        (lambda h, x: max(h, 0) + x, "a comparison .* cannot be traced"),
+        (lambda h, x: (h == 0) + x, "a comparison .* cannot be traced"),
+        (lambda h, x: (h + x) // 1, "floor division .* cannot be traced"),
+        (lambda h, x: 1 // (h + x), "floor division .* cannot be traced"),
+        (lambda h, x: h % 2 + x, "a remainder .* cannot be traced"),
+        (lambda h, x: divmod(h, x)[0], "a remainder .* cannot be traced"),
+        (lambda h, x: h & x, "a bitwise or logical operation .* cannot be traced"),
+        (lambda h, x: ~h + x, "a bitwise or logical operation .* cannot be traced"),
+        (lambda h, x: round(h) + x, "rounding cannot be traced"),
+        (lambda h, x, *, W: np.tanh((W * h).sum(axis=1) + x), "sum along an axis cannot be traced"),
+        (lambda h, x, *, W: np.tanh(np.mean(W * h, axis=1) + x), "mean along an axis cannot be traced"),
+        (lambda h, x: h.sum(0) + x, "sum along an axis cannot be traced"),
+        (lambda h, x: h.reshape(-1) + x, r"\.reshape cannot be traced"),
+        (lambda h, x: h / h.shape[0] + x, r"\.shape cannot be traced"),
+        (lambda h, x: h / len(h) + x, r"len\(\) cannot be traced"),
+        (lambda h, x: [a + b for a, b in zip(h, x)], "a loop over the entries .* cannot be traced"),
+        (lambda h, x: pow(h, 2, 3) + x, "pow with three arguments cannot be traced"),
+        (lambda h, x: h + int(x), "an index or a count cannot be traced"),
+        (lambda h, x: h(x), "a call of a value cannot be traced"),
     ],
 )
 def test_what_cannot_be_traced_is_explained(function: Any, says: str) -> None:
     with pytest.raises(bg.BPTTError, match=says) as caught:
         bg.recurrence(function)
     assert "hint:" in str(caught.value)
+
+
+def test_methods_are_the_functions_of_their_names() -> None:
+    def functions(h: Any, x: Any, *, W: Any) -> Any:
+        return np.clip(W.T @ h, 0, 1) + np.abs(x) + np.sum(x)
+
+    def methods(h: Any, x: Any, *, W: Any) -> Any:
+        return (W.transpose() @ h).clip(0, 1) + abs(x) + x.sum(axis=None)
+
+    assert bg.recurrence(methods).equations == bg.recurrence(functions).equations
+
+
+def test_what_the_hint_on_a_comparison_says_works() -> None:
+    u = bg.recurrence("h[t] = where(W h[t-1] > 0, tanh(W h[t-1]), x[t])").unroll(1, sizes={"h": 3})
+    data = u.instance(2)
+    inside = data["W"] @ data["h[0]"]
+    expected = np.where(inside > 0, np.tanh(inside), data["x"][0])
+    np.testing.assert_allclose(u.run(data).values["h[1]"], expected, rtol=1e-14)
 
 
 def test_a_negative_number_stays_in_one_piece() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...core import arrays as A, primitives as P
+from ...core.admitting import plain_numbers
 from ...errors import BPTTError
 from ..dispatch import FUNCTIONS
 from ..tensor import Tensor
@@ -29,6 +30,7 @@ def array(data: Any, dtype: Any = None, **_: Any) -> Any:
             made = stack(parts)
             return made if dtype is None else astype(made, dtype)
     kind = None if dtype is None else type_of(dtype)
+    plain_numbers(data, "an argument")
     try:
         return np.array(data, dtype=kind)
     except (TypeError, ValueError):

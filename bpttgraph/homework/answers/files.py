@@ -26,6 +26,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ...core.admitting import plain_numbers
 from ...errors import BPTTError, visible
 from ...machine import files
 from ...machine.bounds import within
@@ -272,6 +273,7 @@ def numbers_of(value: Any, what: str) -> Numbers:
     if isinstance(value, Numbers):
         return value
     if isinstance(value, list | tuple | str):
+        plain_numbers(value, what)
         shape = _shape(value, what)
         flat: list[Any] = [value]
         for _ in shape:
@@ -282,6 +284,7 @@ def numbers_of(value: Any, what: str) -> Numbers:
             value = np.array(flat if shape else flat[0], dtype=float).reshape(shape)
         except (TypeError, ValueError, OverflowError):
             raise BPTTError(f"{what} is not an array of numbers", SINGLE) from None
+    plain_numbers(value, what)
     try:
         array = np.asarray(value.detach() if hasattr(value, "detach") else value)
     except Exception:
@@ -349,8 +352,9 @@ def _half(array: Array, digits: Array, exponents: Array) -> Array | None:
     half = np.full(array.size, 0.5 * 10.0**-places)
     if not whole or most >= 3:
         half[there] = np.maximum(half[there], 0.5 * 10.0 ** (exponents[there] - most + 1.0))
-    if whole and np.linalg.norm(half) > VAGUE * np.linalg.norm(array):
-        return None
+    with np.errstate(over="ignore"):  # numbers of any size may be handed in
+        if whole and np.linalg.norm(half) > VAGUE * np.linalg.norm(array):
+            return None
     found: Array = half.reshape(array.shape)
     return found
 

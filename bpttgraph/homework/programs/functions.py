@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from ...core.admitting import plain_numbers
 from ...errors import BPTTError, nearest
 from ..answers.files import arrays_of
 from .child import FILE, SECONDS, bound, read_result, run_code
@@ -155,6 +156,7 @@ def serve(invoke: Callable[[Any, dict[str, Any], list[str]], dict[str, Any]] = c
         result = invoke(found, data, names.split("\n"))
         arrays = {}
         for name, value in result.items():
+            plain_numbers(value, f"what it returns for {name}")
             array = np.asarray(value.detach() if hasattr(value, "detach") else value)
             if array.dtype.kind not in "fiu":
                 sys.exit(f"it returns no array of real numbers for {name}")

@@ -163,7 +163,7 @@ class Truth:
                     with np.errstate(over="ignore"):
                         data[key] = np.asarray(array * (1 + off), np.float32)
             with np.errstate(all="ignore"), suppress(BPTTError):  # beyond what single precision can hold
-                found.append(self.u.run(data))
+                found.append(self.u.numbers.run(data))
         return found
 
     def _reading(self, name: str, kind: str) -> Array:
