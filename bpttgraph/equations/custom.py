@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["PLAIN", "Custom", "subscripted"]
+__all__ = ["LOSS_WORDS", "PLAIN", "Custom", "subscripted"]
+
+LOSS_WORDS = frozenset(["E", "L", "J", "ℓ", "loss", "Loss", "cost"])
+"""What a loss is called where the recurrence calls it otherwise."""
 
 
 def subscripted(name: str) -> str:
@@ -22,6 +25,9 @@ def subscripted(name: str) -> str:
 class Custom:
     """The letter that counts the steps, and the names that are known: they are whole, and `W_1` is no `W` at step 1.
 
+    `gradients` says that the text is about gradients, so that derivatives are factors there; `losses` are the names of
+    losses, `parameters` those without a step. `circled` says that the recurrence has ⊗ between gates.
+
     Example:
         >>> sorted(Custom.of("n", ["encoder.W1", "target"]).names)
         ['W1', 'W_1', 'target']
@@ -29,12 +35,26 @@ class Custom:
 
     step: str = "t"
     names: frozenset[str] = frozenset()
+    gradients: bool = False
+    losses: frozenset[str] = frozenset()
+    parameters: frozenset[str] = frozenset()
+    circled: bool = False
 
     @classmethod
-    def of(cls, step: str, names: Iterable[str]) -> Custom:
-        """The custom of a recurrence with these names, each with its block or without."""
-        plain = [name.rpartition(".")[2] for name in names]
-        return cls(step, frozenset((*plain, *map(subscripted, plain))))
+    def of(
+        cls,
+        step: str,
+        names: Iterable[str],
+        losses: Iterable[str] = (),
+        parameters: Iterable[str] = (),
+        circled: bool = False,
+    ) -> Custom:
+        """The custom of a text about the gradients of a recurrence with these names, each with its block or without."""
+        plain, lost, whole = ([n.rpartition(".")[2] for n in group] for group in (names, losses, parameters))
+        whole = [*whole, *map(subscripted, whole)]
+        return cls(
+            step, frozenset((*plain, *map(subscripted, plain))), True, frozenset(lost), frozenset(whole), circled
+        )
 
     @property
     def words(self) -> frozenset[str]:

@@ -18,12 +18,20 @@ __all__ = ["heads"]
 LOSSES = frozenset(["E", "L", "J", "C", "ℓ", "loss", "Loss", "cost", "E_cal", "L_cal", "J_cal"])
 
 
-def heads(source: Source, lines: list[Line]) -> tuple[list[Line], list[Note]]:
-    """The lines with one name left of one `=`, and what was left out."""
+def heads(source: Source, lines: list[Line], gradients: bool = False) -> tuple[list[Line], list[Note]]:
+    """The lines with one name left of one `=`, and what was left out. In a text about `gradients`, every right side of
+    `a = b = c` is a line of its own."""
     result: list[Line] = []
     notes: list[Note] = []
-    for line in lines:
+    for number, line in enumerate(lines, 1):
         parts = sides(line.tokens)
+        if gradients and len(parts) > 2 and [t.kind for t in parts[0]] in (["name"], ["partial"]):
+            named = sum(names_a_value(part, parts[0]) for part in parts[1:-1])
+            if not named and not any(len(right) > 2 and another_equation(right) for right in parts[1:-1]):
+                end = [token for token in parts[-1] if token.kind == "end"]
+                rights = [[token for token in part if token.kind != "end"] for part in parts[1:]]
+                result += [replace(line, tokens=[*parts[0], *right, *end], same=number) for right in rights]
+                continue
         if len(parts) > 1:
             parts[0] = without_arguments(source, parts[0], notes)
             parts = one_right_side(source, parts, notes)

@@ -12,12 +12,14 @@ h[t] = tanh(((W_xh x[t]) + (W_hh h[t-1])))
 
 from __future__ import annotations
 
+from ..errors import BPTTError
 from .custom import PLAIN, Custom
 from .given import Given
 from .heads import heads
+from .lines import Line
 from .notes import Note
 from .parser import Parser, Reader, derivatives, equation
-from .syntax import Binary, Call, Expr, Name, Program
+from .syntax import Binary, Call, Equation, Expr, Name, Program
 from .text import show
 from .trees import names_in, rebuild
 from .vocabulary import known_function
@@ -45,10 +47,9 @@ def parse(text: str, called: frozenset[str] = frozenset(), custom: Custom = PLAI
             sentence = f"this was read as the function {given.function}"
         reader.notes.append(Note.at(sentence, place.span))
         given.line.tokens = []
-    reader.lines, notes = heads(reader.source, reader.lines)
+    reader.lines, notes = heads(reader.source, reader.lines, custom.gradients)
     reader.notes += notes
-    read = [(line, equation(reader, line)) for line in reader.lines if line.tokens]
-    equations = tuple(e for line, e in read if line.tokens)  # `loss = 0` goes with `loss += E_t`
+    equations = tuple(equations_of(reader))
     blocks = dict.fromkeys(
         [line.block for line in reader.lines if line.block] + [e.block for e in equations if e.block]
     )
@@ -63,6 +64,29 @@ def parse(text: str, called: frozenset[str] = frozenset(), custom: Custom = PLAI
         layers=reader.layers,
         step=reader.notation.step,
     )
+
+
+def equations_of(reader: Reader) -> list[Equation]:
+    """The equations of all lines. Of several right sides of one left side, those that cannot be read are left out."""
+    refused: dict[int, BPTTError] = {}
+    read: set[int] = set()
+    found_lines: list[tuple[Line, Equation]] = []
+    for line in (line for line in reader.lines if line.tokens):
+        try:
+            found = equation(reader, line)
+        except BPTTError as error:
+            if not line.same:
+                raise
+            refused.setdefault(line.same, error)
+            continue
+        read.add(line.same)
+        found_lines.append((line, found))
+    for number, reason in refused.items():
+        if number not in read:
+            raise reason
+        assert reason.span is not None
+        reader.notes.append(Note.at(f"a right side was left out: {reason.message}", reason.span))
+    return [e for line, e in found_lines if line.tokens]  # `loss = 0` goes with `loss += E_t`
 
 
 def body_of(reader: Reader, given: Given) -> str:

@@ -19,7 +19,7 @@ from ..errors import BPTTError
 from .foreign import REMAINDER, conditional, instead, remainder
 from .layout import Layout
 from .macros import Definition, definition
-from .syntax import Index, Name, Span
+from .syntax import Index, Name, Partial, Span
 from .vocabulary import known_function
 
 __all__ = ["MAX_CHARACTERS", "Source", "Token", "scan"]
@@ -192,6 +192,7 @@ class Token:
     name: Name | None = None  # kind "name"
     undecided: tuple[str, int] | None = None  # kind "name": base and number of `h_3`, a step or part of the name
     reduce: tuple[str, str, Index | None, Index | None] | None = None  # kind "reduce": sum or prod, variable, bounds
+    partial: Partial | None = None  # kind "partial"
 
 
 class Source:

@@ -12,7 +12,7 @@ from .lines import CLOSING, Line
 from .vocabulary import known_function, whole_words
 from .words import sounds_like_a_function, spelled_function
 
-__all__ = ["REDUCTIONS", "decide_latex", "left_words", "letters", "script_end", "split_letters"]
+__all__ = ["REDUCTIONS", "bracket_end", "decide_latex", "left_words", "letters", "script_end", "split_letters"]
 
 REDUCTIONS = {"sum": "sum", "prod": "prod", "Σ": "sum", "Π": "prod"}
 INCREMENTS = ("Δ", "δ")  # before a lone t they belong to its name

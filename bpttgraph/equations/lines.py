@@ -37,6 +37,7 @@ class Line:
     wrapped: bool = False  # nothing but the end of a line stands before it
     latex: bool = False
     bound: set[str] = field(default_factory=set)  # step variables of the sums in it
+    same: int = 0  # of a text about gradients: lines of one number are right sides of one left side, `a = b = c`
 
 
 def cut(source: Source, tokens: list[Token]) -> list[Line]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ..errors import BPTTError
+from .chain_rule import free_steps
 from .entries import EITHER, ENTRY, class_of, entry_token
 from .foreign import ADJOINT
 from .latex import Source, Token
@@ -21,6 +22,7 @@ __all__ = ["STEP_HINT", "Marks", "Names", "decide_steps"]
 
 STEP_HINT = "a step is t, t-1, t+1, T, or a number, as in h[t-1] or h[0]"
 SLIP = re.compile(r"([^\W\d_])(?:_?([0-9])|-[lI])")  # t_1, t1 and t-l for t-1
+COUNTED = re.compile(r"[(]?[^\W\d_][+-][^\W\d_](?:[+-][0-9]+)?[)]?|[^\W\d_][+-][0-9]+")  # t-k, (T-k+1), t-1
 SIGNS = {"*": "star", "+": "plus", "-": "minus"}
 COUNT = re.compile(r"\|\w+\||[KCVMNndmp]_?\w*")  # how many entries a vector has
 ARROWS = {"\\to", "\\rightarrow", "→", "|", "\\mid"}
@@ -62,6 +64,8 @@ class Names:
         self.at = 0
         self.pick: Token | None = None  # of an entry of the last name
         line.bound |= {token.text for token in bound_letters(line.tokens)} - notation.units
+        if notation.gradients:
+            line.bound |= set(free_steps(line.tokens, notation.given - notation.constant))
 
     @property
     def token(self) -> Token:
@@ -210,6 +214,9 @@ class Names:
             header = self.reduction(REDUCTIONS[base], first)
             if header:
                 return header
+        called = self.token.kind == "(" and base == "prod"  # prod(A, B), a product of its arguments
+        if base in REDUCTIONS and self.notation.gradients and (first.whole or base in ("Σ", "Π")) and not called:
+            return self.unbounded(REDUCTIONS[base], first)
         marks = Marks(base)
         while self.mark(marks, first):
             pass
@@ -362,6 +369,8 @@ class Names:
             for each in both.groups():
                 self.upper(marks, each, token, first)
             return True
+        if marks.text in self.notation.constant and COUNTED.fullmatch(text):
+            return False  # of a parameter, W^{T-k} is a power
         bracketed = text[0] in OPENING
         inner = text[1:-1] if bracketed else text
         alone = self.tokens[0] is first and self.token.kind == "="
@@ -549,6 +558,14 @@ class Names:
         last = self.tokens[self.at - 1]
         result = Token("reduce", kind, first.start, last.stop, first.space)
         result.reduce = (kind, "t" if variable == self.notation.step else variable, lower, upper)
+        return result
+
+    def unbounded(self, kind: str, first: Token) -> Token:
+        """`Σ δ_t h_{t-1}ᵀ`, a sum that says no steps: over all."""
+        if kind == "prod":
+            raise self.source.error("a product over which steps?", first, "write its bounds, as in ∏_{j=k+1}^{t}")
+        result = Token("reduce", kind, first.start, first.stop, first.space)
+        result.reduce = (kind, "t", None, None)
         return result
 
     def bound(self, text: str) -> Index | None:

@@ -19,6 +19,7 @@ from .vocabulary import known_function
 __all__ = ["OPENING", "Notation", "bound_letters", "content", "parts_of", "step_index", "survey"]
 
 STEP = re.compile(r"([^\W\d_])?(?:(?<=[^\W\d_])([+-][0-9]{1,6}))?|([0-9]{1,6})")
+SUM_OF_STEPS = re.compile(r"[^\W\d_](?:[+-](?:[^\W\d_]|[0-9]{1,6})){2,4}|[^\W\d_][+-][^\W\d_]")
 OPENING = {**CLOSING, "<": ">"}
 # What counts steps, if several letters run on the left: l counts layers rather than steps.
 STEP_LETTERS = "tnkτimsjlℓ"
@@ -116,7 +117,8 @@ class Notation:
         numbered: letters on which a number at the top is a label, `W^1`. stepped: letters that carry a step.
         letters: all of them. defined: those on a left side. tops: letters with what stands at their top.
         place: where the letter of the step is seen first.
-        given: names that the text takes over from a recurrence.
+        given: names that the text takes over from a recurrence. gradients: whether it is about their gradients.
+        constant: those of parameters.
     """
 
     step: str = "t"
@@ -134,10 +136,17 @@ class Notation:
     tops: frozenset[tuple[str, str]] = frozenset()
     place: Token | None = None
     given: frozenset[str] = frozenset()
+    gradients: bool = False
+    constant: frozenset[str] = frozenset()
 
     def index(self, text: str, bound: set[str]) -> Index | None:
         """The step that a mark says, in t and T; None if it says none. `bound`: letters of sums around it."""
         index = step_index(text, before=True)
+        if index is None and self.gradients and SUM_OF_STEPS.fullmatch(text):
+            names = {self.step: "t", self.last: "T"}
+            letters = [names.get(part, part) for part in re.split("([+-])", text)]
+            counted = all(not p.isalpha() or p in ("t", "T") or p in bound - self.units for p in letters)
+            return Index("".join(letters), 0) if counted else None
         if index is None or index.variable is None:
             return index
         if index.variable == self.step:
@@ -233,7 +242,11 @@ def weigh(letters: list[Letter]) -> Evidence:
 
 
 def survey(
-    lines: list[Line], counted: frozenset[str] = frozenset(), custom: str = "t", given: frozenset[str] = frozenset()
+    lines: list[Line],
+    counted: frozenset[str] = frozenset(),
+    custom: str = "t",
+    given: frozenset[str] = frozenset(),
+    constant: frozenset[str] = frozenset(),
 ) -> Notation:
     """The notation of a paste.
 
@@ -241,7 +254,7 @@ def survey(
         counted: letters that the text says to count layers, as in "l = 1, 2". custom: the letter of the step, unless
             the text says otherwise. given: names that it takes over from a recurrence; T is then the last step and
             counts nothing, as in an answer's `dh[T-1] = … dh[T]`, and a number at the top is a label only where one
-            of the names has it.
+            of the names has it. constant: those of them that have no step.
     """
     letters = [letter for line in lines for letter in letters_of(line)]
     bound = {token.text for line in lines for token in bound_letters(line.tokens)}
@@ -265,11 +278,13 @@ def survey(
     layers |= counted - {step}
     rivals = strong - {step} - layers - bound
     stepped = {letter.base for letter in letters if step in letter.variables()}
+    ends = {v for letter in letters if letter.base in given for v in letter.variables() if v in "τN"} - bound - {step}
+    last = min(ends, default="T") if "T" not in evidence.seen else "T"  # ∇_{h^{(τ)}} L
     bare_left = any(m.bare for a in letters if a.left for m in a.marks for s in m.steps if s.variable == step)
     low_left = any(not m.bare for a in letters if a.left for m in a.marks for s in m.steps if s.variable == step)
     return Notation(
         step=step,
-        last=last_letter(lines, step),
+        last=last_letter(lines, step) if last == "T" else last,
         rival=min(rivals, default=""),
         round=any(
             mark.kind == "(" and letter.left and any(s.variable == step for s in mark.steps)
@@ -292,6 +307,8 @@ def survey(
         tops=frozenset((a.base, without_brackets(m.text)) for a in letters for m in a.marks if m.kind == "^"),
         place=evidence.place.get(step),
         given=given,
+        gradients=bool(given),
+        constant=constant,
     )
 
 

@@ -10,11 +10,12 @@ from itertools import pairwise
 
 from ..errors import BPTTError, expect
 from .bars import plain_brackets
+from .chain_rule import joined, notated
 from .choices import chosen
 from .code import plain
 from .conditions import refuse_conditions
 from .counts import without_counts
-from .custom import PLAIN, Custom
+from .custom import LOSS_WORDS, PLAIN, Custom
 from .euler import differential, euler_steps
 from .foreign import REMAINDER, remainder
 from .given import given_functions
@@ -33,8 +34,8 @@ from .remarks import equations_of
 from .slips import slips
 from .styles import tell_styles_apart
 from .sunken import sunken_steps
-from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Reduce, Span, Stack, Transposed
-from .text import brief
+from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Partial, Reduce, Span, Stack, Transposed
+from .text import brief, show
 from .trees import depends, names_in, walk
 from .vocabulary import known_function, known_functions
 from .words import FACTORS, LETTERS, LOSS_NAMES, QUANTITIES, calligraphic, sounds_like_a_function, upright
@@ -46,7 +47,7 @@ POWER = {"+": 10, "-": 10, "*": 20, "/": 20, "@": 30, "·": 30, "⊗": 30, "^": 
 PRODUCTS = {"·", "*", "@"}
 SQUASHING = frozenset(("tanh", "sigmoid", "relu", "softmax"))
 CALL = 400  # tokens: what is looked at behind a bracket
-STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "‖"}
+STARTS = {"name", "(", "[", "{", "frac", "sqrt", "reduce", "partial", "‖"}
 
 
 class Reader:
@@ -75,7 +76,11 @@ class Reader:
         self.layers = min(counts.values(), default=None)
         bare, notes = without_ranges(bare)
         self.notes += notes
-        tokens, notes = slips(self.source, scan(Source(bare)))
+        tokens = scan(Source(bare))
+        if custom.gradients:
+            tokens, notes = notated(self.source, tokens, custom)
+            self.notes += notes
+        tokens, notes = slips(self.source, tokens)
         self.notes += notes
         tokens, notes = plain(self.source, tokens)
         self.notes += notes
@@ -98,7 +103,8 @@ class Reader:
         self.notes += sunken_steps(self.source, lines)
         self.notes += transposes(self.source, lines)
         self.notes += cut_products(self.source, lines)
-        self.notation = survey(lines, frozenset(counts), custom.step, custom.names)
+        self.custom = custom
+        self.notation = survey(lines, frozenset(counts), custom.step, custom.names, custom.parameters)
         if self.notation.step not in ("t", custom.step) and (place := self.notation.place):
             span = self.source.span(place.start, place.stop)
             step = self.notation.step
@@ -110,11 +116,13 @@ class Reader:
         for line in lines:
             line.tokens = Names(self.source, line, self.notation).run()
         self.notes += tell_styles_apart(self.source, lines)
-        stepped = decide_steps(self.lines)
+        stepped = decide_steps(self.lines) | (custom.names - custom.parameters if custom.gradients else set())
         for token in (token for line in self.lines for token in line.tokens):
             if token.undecided and token.undecided[0] in stepped and token.name:
                 base, number = token.undecided
                 token.name = replace(token.name, name=base, index=Index(None, number))
+        for line in lines:
+            line.tokens = joined(self.source, line.tokens)
         pairs = [pair for line in self.lines for pair in pairwise(line.tokens)]
         self.sigmoid = any(token.text == "σ" and after.kind in ("(", "[") for token, after in pairs)
         self.given = given_functions([line for line in self.lines if line.tokens])
@@ -313,6 +321,8 @@ class Parser:
                 return self.reduction(token)
             case "name":
                 return self.name(token)
+            case "partial" if token.partial is not None:
+                return token.partial
         self.at -= 1
         raise self.missing()
 
@@ -751,6 +761,13 @@ def equation(reader: Reader, line: Line) -> Equation:
         refuse_changes(reader, line, tokens, place)
         if total := running_sum(reader, line, tokens, place):
             return Equation(*total, span, text, line.block)
+    if (partial := tokens[0].partial) and place == 1:
+        tokens[0] = left_of(reader, tokens[0], partial)
+        partial = None if tokens[0].kind == "name" else partial
+        if partial:
+            name = Name(show(partial), None, partial.span)
+            right = Parser(reader, line, tokens[place + 1 :]).whole()
+            return Equation((name,), right, span, text, line.block, partial, tokens[place].text[:-1])
     turned = [token.kind for token in tokens[:place]] == ["name", "ᵀ"]  # h_t^T = x_t^T W
     left = left_side(source, tokens[: place - turned], tokens[place], tokens[place + 1 :])
     if tokens[place + 1].kind == "=":
@@ -759,7 +776,19 @@ def equation(reader: Reader, line: Line) -> Equation:
         raise source.error("the right side is missing after '='", tokens[place], "write what it equals")
     right = Parser(reader, line, tokens[place + 1 :]).whole()
     right = Transposed(right, right.span) if turned else right
-    return Equation(left, right, span, text, left[0].block or line.block)
+    sign = tokens[place].text[:-1] if reader.custom.gradients else ""
+    return Equation(left, right, span, text, left[0].block or line.block, None, sign if sign in ("+", "-") else "")
+
+
+def left_of(reader: Reader, token: Token, partial: Partial) -> Token:
+    """`∂E/∂W`, `∂E_t/∂W` and `∂E/∂h_t` on a left side are names, `∂h_t/∂h_k` stays a derivative of its own."""
+    top, bottom, custom = partial.top, partial.bottom, reader.custom
+    loss = top.name in custom.losses or (top.name in LOSS_WORDS and top.name not in custom.names)
+    if not (loss or not top.name) or (top.index and bottom.index):
+        return token
+    made = replace(token, kind="name", partial=None)
+    made.name = Name(f"d{top.name or 'E'}/d{bottom.name}", bottom.index or top.index, partial.span, bottom.block)
+    return made
 
 
 def refuse_changes(reader: Reader, line: Line, tokens: list[Token], place: int) -> None:

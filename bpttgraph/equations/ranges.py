@@ -48,7 +48,7 @@ _RANGE = (
 )
 _BRACKETED = rf"\({_GAP}(?:{_RANGE}){_GAP}\)|\[{_GAP}(?:{_RANGE}){_GAP}\]|(?:{_RANGE})"
 # Every branch begins with one of few signs, so that the search stays cheap.
-_RANGES = re.compile(rf"(?<![\w^_{{]){_BRACKETED}")
+_RANGES = re.compile(rf"(?<![\w^_{{])(?:{_BRACKETED})")
 _CASES = re.compile(
     r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}|=[ \t]{0,8}\\?\{[^\n=]{0,400}?\b(?:otherwise|else)\b", re.DOTALL
 )

@@ -6,6 +6,7 @@ A program is a list of equations. A name may carry a step index: `h[t-1]` is `Na
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,21 +22,28 @@ __all__ = [
     "Name",
     "Negate",
     "Number",
+    "Partial",
     "Program",
     "Reduce",
     "Span",
     "Stack",
     "Transposed",
+    "step_letters",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
     """A step: `variable + offset`. `variable` is "t", "T" (the last step), another bound name such as "k", or None (a
-    fixed step)."""
+    fixed step); in a text about gradients also a sum of them, such as "T+t-i"."""
 
     variable: str | None
     offset: int
+
+
+def step_letters(index: Index) -> set[str]:
+    """The letters in a step: {"t"} of t-1, {"T", "t", "i"} of T+t-i."""
+    return set() if index.variable is None else {part for part in re.split("[+-]", index.variable) if part.isalpha()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,18 +129,39 @@ class Reduce:
     span: Span
 
 
-Expr = Number | Constant | Name | Call | Negate | Transposed | Binary | Stack | Reduce
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """`∂h[j]/∂h[j-1]`, a derivative as a factor, in a text about gradients. A `top` without a name is the loss.
+
+    `immediate` is the plus of `∂⁺h[k]/∂W`: what earlier steps computed is held constant. `column` says that it was
+    written with ∇, so that it stands like what it is the gradient by, in every layout.
+    """
+
+    top: Name
+    bottom: Name
+    span: Span
+    immediate: bool = False
+    column: bool = False
+
+
+Expr = Number | Constant | Name | Call | Negate | Transposed | Binary | Stack | Reduce | Partial
 
 
 @dataclass(frozen=True, slots=True)
 class Equation:
-    """`left = right`. More than one name on the left unpacks a stacked vector: `[i[t]; f[t]] = W @ x[t]`."""
+    """`left = right`. More than one name on the left unpacks a stacked vector: `[i[t]; f[t]] = W @ x[t]`.
+
+    Of a text about gradients, `partial` is the derivative that the left side is, if it is one of a variable
+    (`∂h[t]/∂h[k] = …`), and `sign` is "+" or "-" for `+=` and `-=`.
+    """
 
     left: tuple[Name, ...]
     right: Expr
     span: Span
     text: str
     block: str | None = None
+    partial: Partial | None = None
+    sign: str = ""
 
 
 @dataclass(frozen=True, slots=True)

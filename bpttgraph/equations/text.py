@@ -12,6 +12,7 @@ from .syntax import (
     Name,
     Negate,
     Number,
+    Partial,
     Program,
     Reduce,
     Stack,
@@ -58,6 +59,9 @@ def show(tree: Program | Equation | Expr) -> str:
             return f"{show(tree.operand)}.T"
         case Stack():
             return f"[{'; '.join(map(show, tree.items))}]"
+        case Partial():
+            plus = "⁺" * tree.immediate
+            return f"∂{plus}{show(tree.top) if tree.top.name else 'E'}/∂{show(tree.bottom)}"
         case Reduce():
             lower = f"_{{{tree.variable}={show_index(tree.lower)}}}" if tree.lower else f"_{tree.variable}"
             upper = f"^{{{show_index(tree.upper)}}}" if tree.upper else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from .syntax import Binary, Call, Expr, Name, Negate, Reduce, Stack, Transposed
+from .syntax import Binary, Call, Expr, Name, Negate, Partial, Reduce, Stack, Transposed, step_letters
 
 __all__ = ["calls", "children", "depends", "names_in", "rebuild", "walk"]
 
@@ -23,6 +23,8 @@ def children(expr: Expr) -> tuple[Expr, ...]:
             return expr.items
         case Reduce():
             return (expr.body,)
+        case Partial():
+            return (expr.top, expr.bottom)
     return ()
 
 
@@ -38,7 +40,8 @@ def walk(expr: Expr) -> Iterator[tuple[Expr, int]]:
 def depends(expr: Expr, variable: str) -> bool:
     """Whether a name in it is read at a step given by `variable`."""
     return any(
-        isinstance(node, Name) and node.index is not None and node.index.variable == variable for node, _ in walk(expr)
+        isinstance(node, Name) and node.index is not None and variable in step_letters(node.index)
+        for node, _ in walk(expr)
     )
 
 
@@ -67,6 +70,10 @@ def rebuild(e: Expr, change: Callable[[Expr], Expr]) -> Expr:
         e = replace(e, items=tuple(rebuild(i, change) for i in e.items))
     elif isinstance(e, Reduce):
         e = replace(e, body=rebuild(e.body, change))
+    elif isinstance(e, Partial):
+        top, bottom = rebuild(e.top, change), rebuild(e.bottom, change)
+        if isinstance(top, Name) and isinstance(bottom, Name):
+            e = replace(e, top=top, bottom=bottom)
     return change(e)
 
 

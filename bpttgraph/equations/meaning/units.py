@@ -8,14 +8,14 @@ product. Where letters do not fit, or a sum would need a tensor of three indices
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import replace
 
 from ...errors import BPTTError
 from ..functions import function_of
 from ..kinds import capital
 from ..notes import Note
-from ..syntax import Binary, Call, Equation, Expr, Name, Negate, Program, Reduce, Span, Transposed
+from ..syntax import Binary, Call, Equation, Expr, Name, Negate, Partial, Program, Reduce, Span, Transposed
 from ..text import brief
 from ..trees import names_in, walk
 
@@ -25,13 +25,15 @@ Letters = tuple[str, ...]
 PRODUCTS = (" ", "@", "*")
 
 
-def sums_to_products(program: Program) -> Program:
-    """The program in vectors and matrices.
+def sums_to_products(program: Program, known: Container[str] = ()) -> Program:
+    """The program in vectors and matrices. `known`: names of a recurrence to whose gradients it belongs, so that δ_i
+    beside δ, and ∂L/∂A_{ij} beside A, are entries.
 
     Raises:
         BPTTError: letters that do not fit together, or a name with three of them.
     """
     bound = {r.variable for e in program.equations for r in _sums(e.right) if _counts_units(r)}
+    bound |= {letter for e in program.equations for n in e.left for letter in _entry_of(n.name, known)}
     if not bound:
         return program
     free = {
@@ -58,6 +60,13 @@ def _partners(program: Program, bound: set[str]) -> set[str]:
         if n.index is None and capital(n.name) and len(label) == 2 and label.isalpha() and r.variable in label
         for letter in {*label} - bound
     }
+
+
+def _entry_of(name: str, known: Container[str]) -> str:
+    """The letters of an entry, "ij" of dL/dA_ij, if the whole is known and the name is not."""
+    whole, _, label = name.partition("/d")[2].rpartition("_")
+    single = whole in known and f"{whole}_{label}" not in known and 0 < len(label) < 3 and label.isalpha()
+    return label if single else ""
 
 
 def _sums(e: Expr) -> Iterator[Reduce]:
@@ -147,6 +156,10 @@ class _Units:
         match e:
             case Name():
                 return self.name(e)
+            case Partial():
+                top, above = self.name(e.top)
+                bottom, below = self.name(e.bottom)
+                return replace(e, top=top, bottom=bottom), above + below
             case Negate():
                 inner, letters = self.read(e.operand)
                 return replace(e, operand=inner), letters

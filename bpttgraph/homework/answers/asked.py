@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...equations.functions import canonical
+from ...equations.syntax import Call
 from ...errors import BPTTError, nearest
 
 if TYPE_CHECKING:
@@ -103,7 +104,10 @@ class _Reader:
         for base, equations in self.lines.defined.items():
             for e in equations:
                 if e.left[0].index is None:
-                    self._claim(target_of(self.u, base), Asked(base), e)
+                    name = target_of(self.u, base)
+                    if name is None and base[:1] in ("δ", "Δ"):
+                        name = target_of(self.u, base[1:])
+                    self._claim(name, Asked(base), e)
             for t in self.lines.steps_of(base):
                 name = target_of(self.u, f"{base}[{t}]")
                 if name in self.u.numbers.leaf_nodes:  # an initial state
@@ -152,7 +156,8 @@ class _Reader:
                 continue
             name = target_of(self.u, f"{base}[{t}]") if by_name else f"{base}[{t}]" if base.startswith("δ") else None
             if name is not None and name not in self.found:
-                aside = self.beside and name not in self.inputs
+                cut = isinstance(e.right, Call) and e.right.function == "part"
+                aside = self.beside and (cut or name not in self.inputs)
                 self.found[name] = Asked(base, (t,), aside=aside)
                 self._use(e)
 
@@ -178,7 +183,7 @@ class _Reader:
                     raise self._error(f"the gradient by {stems[0]} has a step", e, f"write {name.name}[t] = …")
                 raise self._unknown(base, e)
             self.lines.notes.append(f"line {e.span.line}: no gradient reads {name.name}")
-        if not self.found:
+        if not self.found and not self.lines.jacobians:
             base, equations = next(iter(self.lines.defined.items()))
             raise self._unknown(base, equations[0])
 

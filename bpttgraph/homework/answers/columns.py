@@ -27,6 +27,9 @@ class Value:
     """A node read as a column (the default) or as a row, or as the zero or the identity of any shape (`node` is then
     None).
 
+    The derivative of a vector by a matrix is a matrix as well, with a column for each of its entries, or, if it is
+    called a row, a row for each; `by` is then the shape of the matrix below.
+
     Example:
         >>> ZERO.zero, ONE.zero, Value(constant(np.ones(3)), row=True).node.shape
         (True, False, (3,))
@@ -34,6 +37,7 @@ class Value:
 
     node: Node | None
     row: bool = False
+    by: tuple[int, ...] | None = None
     one: bool = False
 
     @property
@@ -89,7 +93,9 @@ def product(parts: list[Value], explicit: list[bool], rows: bool, say: Callable[
 def _one_product(kind: str, a: Value, b: Value, say: Callable[[str], None], explicit: bool) -> Value:
     x, y = solid(a), solid(b)
     if kind == "scale":
-        return Value(x * y, (a if x.shape else b).row)
+        return Value(x * y, (a if x.shape else b).row, a.by or b.by)
+    if a.by or b.by:
+        return _contracted(kind, a, b)
     if kind == "outer":
         return Value(P.outer(x, y))
     if kind in ("beside", "dot") and x.shape != y.shape:
@@ -105,6 +111,22 @@ def _one_product(kind: str, a: Value, b: Value, say: Callable[[str], None], expl
         say("turned")
     vector = a if len(x.shape) == 1 else b
     return Value(P.matmul(x, y), row=vector.row and len(x.shape) != len(y.shape))
+
+
+def _contracted(kind: str, a: Value, b: Value) -> Value:
+    """The product with the derivative of a vector by a matrix: a row before it gives a matrix of that shape, and so
+    does, in the other layout, a column behind it."""
+    x, y = solid(a), solid(b)
+    last = b if b.by and not b.row and not a.by else a if a.by and a.row and not b.by else None
+    if kind != "@" or last is None or last.by is None or x.shape[-1] != y.shape[0]:
+        raise BPTTError(
+            "the derivative of a vector by a matrix is multiplied here by what it cannot be contracted with",
+            "put it last, behind the row dE[t]/dh[t] or the Jacobian dh[t]/dh[k]; in denominator layout first",
+        )
+    made = P.matmul(x, y)
+    if len(made.shape) == 1:
+        return Value(P.reshape(made, shape=last.by))
+    return Value(made, last.row, last.by)
 
 
 def elementwise(operator: str, a: Value, b: Value) -> Value:
@@ -126,6 +148,13 @@ def elementwise(operator: str, a: Value, b: Value) -> Value:
     if operator == "/" and a.zero:
         return ZERO
     x, y = solid(a), solid(b)
+    if a.by or b.by:
+        alike = operator in "+-" and (a.by, a.row) == (b.by, b.row)
+        if not alike and not (operator in "*/" and not (y if a.by else x).shape and (a.by or operator == "*")):
+            raise BPTTError(
+                "the derivative of a vector by a matrix has three axes",
+                "add it to another one, or contract it with the row before it",
+            )
     if operator in "+-" and (a.one or b.one):  # the identity of an empty product, beside a matrix
         other = y if a.one else x
         if len(other.shape) == 2:
@@ -143,4 +172,4 @@ def elementwise(operator: str, a: Value, b: Value) -> Value:
             f"shapes {x.shape} and {y.shape} do not fit together elementwise",
             "a matrix product is written with @; what is multiplied first stands in brackets: (a * b) c.T",
         )
-    return Value(table[operator](x, y), (a.row and bool(x.shape)) or (b.row and bool(y.shape)))
+    return Value(table[operator](x, y), (a.row and bool(x.shape)) or (b.row and bool(y.shape)), a.by or b.by)

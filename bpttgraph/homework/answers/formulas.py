@@ -17,8 +17,10 @@ letters of steps are numbers where they stand alone.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,15 +39,19 @@ from ...equations.syntax import (
     Name,
     Negate,
     Number,
+    Partial,
     Reduce,
     Stack,
     Transposed,
+    step_letters,
 )
 from ...equations.text import brief, show
-from ...equations.trees import walk
+from ...equations.trees import children, walk
 from ...errors import BPTTError, nearest
+from .bound import ARGUMENT, is_elementwise, slope
 from .columns import ONE, ZERO, Value, elementwise, product, solid
-from .jacobians import partial
+from .given import PLAIN, Reading
+from .jacobians import Derivatives, in_denominator_layout
 from .lines import Lines, fixed, spelled
 from .products import overreached, running_down, whole_number
 
@@ -72,11 +78,13 @@ class Formulas(Lines):
 
     Args:
         u: the unrolled recurrence. text: the answer. batch: the size of the batch, for the bound on the work.
-        ascending: the order of products over steps.
+        reading: how it is read where its text leaves it open.
 
     Attributes:
         defined: canonical name -> its equations, in order of appearance. notes: what was not read as it stands.
         ordered: lines with a product of matrices over steps whose order the text leaves open, once it was evaluated.
+        open: what else it leaves open, once it was evaluated: "layout" of derivatives, the "plus" of those by a
+            parameter.
 
     Example:
         >>> import bpttgraph as bg
@@ -85,16 +93,21 @@ class Formulas(Lines):
         (3, 4)
     """
 
-    def __init__(self, u: Unrolled, text: str, batch: int = 1, ascending: bool = False):
+    def __init__(self, u: Unrolled, text: str, batch: int = 1, reading: Reading = PLAIN):
         super().__init__(u, text)
-        self.batch, self.ascending, self.rows = batch, ascending, u.recurrence.rows
+        self.batch, self.rows = batch, u.recurrence.rows
+        self.reading = reading
+        self.open: set[str] = set()
         self.ordered: set[int] = set()
         self._values: dict[tuple[str, int | None], Value] = {}
         self._memo: dict[Any, Value] = {}
         self._partial: dict[Any, list[Value]] = {}  # sums and products over steps, up to each step
         self._free: dict[int, frozenset[str]] = {}
         self._down: dict[int, set[int]] = {}  # equation -> the sums and products in it that run down
-        self.factors: dict[tuple[int, int], Value] = {}
+        self.derivatives = Derivatives(u, self._made)
+        self._pairs: dict[str, tuple[Equation, dict[str, int]]] = {}  # what the answer says of a derivative
+        self._waiting: set[tuple[str, int | None]] = set()
+        self._wide: dict[int, Reduce] = {}  # products with the factor behind them
         # targets of steps without a loss: node -> name and row of the data
         self.unread: dict[Node, tuple[str, int]] = {}
         self._leaves = {node for rows in u.leaves.values() for _, node in rows}
@@ -106,9 +119,9 @@ class Formulas(Lines):
 
     def value(self, base: str, step: int | None = None) -> Value:
         """What the answer says of `base` (canonical) at `step`. No recursion over the steps."""
-        first = self.defined[base][0].left[0]
+        first = (self.defined[base][0] if base in self.defined else self._pairs[base][0]).left[0]
         pending: list[tuple[str, int | None]] = [(base, step)]
-        waiting = {pending[0]}
+        waiting = self._waiting = {pending[0]}
         while pending:
             name, t = pending[-1]
             try:
@@ -147,6 +160,7 @@ class Formulas(Lines):
         equations[number] = replace(equations[number], right=right)
         made.defined = {**self.defined, base: equations}
         made._values, made._memo, made._partial, made._free, made._down = {}, {}, {}, {}, {}
+        made._pairs, made._waiting = {}, set()
         made.notes, made.ordered, made._absent = [], set(), set()
         made._nodes = made._numbers = 0
         return made
@@ -154,10 +168,12 @@ class Formulas(Lines):
     # -- definitions ---------------------------------------------------------------------------------------------------
 
     def _define(self, base: str, step: int | None) -> Value:
-        equations = self.defined[base]
+        equations = [self._pairs[base][0]] if base in self._pairs else self.defined[base]
         for line in equations:
             if id(line) not in self._down:
                 self._down[id(line)] = running_down(line.right)
+        if base in self._pairs:
+            return self._go(equations[0].right, self._pairs[base][1])
         if step is None:
             e = next((e for e in equations if e.left[0].index is None), None)
             if e is None:
@@ -234,20 +250,19 @@ class Formulas(Lines):
     def _operation(self, e: Expr, bound: Mapping[str, int]) -> Value:
         if isinstance(e, Negate):
             a = self._go(e.operand, bound)
-            return a if a.zero else Value(-solid(a), a.row)
+            return a if a.zero else Value(-solid(a), a.row, a.by)
         if isinstance(e, Transposed):
             a = self._go(e.operand, bound)
             if a.node is None or not a.node.shape:
                 return a
-            return Value(a.node, not a.row) if len(a.node.shape) == 1 else Value(P.transpose(a.node))
+            return in_denominator_layout(a)
         if isinstance(e, Stack):
             return self._stacked([self._go(i, bound) for i in e.items], e)
         if isinstance(e, Call):
             return self._call(e, bound)
+        if isinstance(e, Partial):
+            return self._derivative(e, bound)
         assert isinstance(e, Binary)
-        factor = self._factor(e, bound)
-        if factor is not None:
-            return factor
         if e.operator == "^":
             return self._power(e, bound)
         if e.operator in "@ ":
@@ -257,6 +272,31 @@ class Formulas(Lines):
 
     def _product(self, e: Binary, bound: Mapping[str, int]) -> Value:
         parts, explicit = factors(e)
+        head = parts[0]
+        if isinstance(head, Reduce) and head.kind == "prod" and head.span.column < e.span.column:
+            # ∏_j diag(…) W: the text does not say whether W, which has no step, is a factor of every j
+            following = parts[1].operand if isinstance(parts[1], Transposed) else parts[1]
+            if isinstance(following, Name) and self.names.get(spelled(following)) in self.u.parameters:
+                self.open.add("reach")
+                if self.reading.wide:
+                    parts, explicit = [self._widened(head, parts[1]), *parts[2:]], explicit[1:]
+                    if len(parts) == 1:
+                        return self._go(parts[0], bound)
+
+        values = [self._go(p, bound) for p in parts]
+        for i in range(1, len(parts) - 1):
+            behind = parts[i + 1]
+            if isinstance(behind, Call) and behind.function == "diag" and _is_column(values[i], self.rows):
+                self.open.add("diag")  # W.T v diag(…) is (W.T v) diag(…), or W.T diag(…) v
+                if self.reading.diagonal_first:
+                    values[i : i + 2] = values[i + 1], values[i]
+        try:
+            return product(values, explicit, self.rows, self._guess(e))
+        except Undecided as two:
+            raise two_readings(two, parts, self.text, e.span) from None
+
+    def _guess(self, e: Expr) -> Callable[[str], None]:
+        """What says how a product was guessed."""
 
         def say(what: str) -> None:
             said = {
@@ -265,10 +305,13 @@ class Formulas(Lines):
             }
             self._say(f"line {e.span.line}: {brief(e)}: {said[what]}")
 
-        try:
-            return product([self._go(p, bound) for p in parts], explicit, self.rows, say)
-        except Undecided as two:
-            raise two_readings(two, parts, self.text, e.span) from None
+        return say
+
+    def _widened(self, e: Reduce, factor: Expr) -> Reduce:
+        """The product with one factor more."""
+        if id(e) not in self._wide:
+            self._wide[id(e)] = replace(e, body=Binary(" ", e.body, factor, e.body.span))
+        return self._wide[id(e)]
 
     def _say(self, note: str) -> None:
         if note not in self.notes:
@@ -276,14 +319,18 @@ class Formulas(Lines):
 
     def _times(self, a: Value, b: Value) -> Value:
         """`a @ b` of two matrices."""
-        return product([a, b], [True], self.rows, self._say)
+        return product([a, b], [True], self.rows, lambda what: None)
 
     def _power(self, e: Binary, bound: Mapping[str, int]) -> Value:
         """A square matrix to a whole number is a product of matrices; any other power is taken entry by entry."""
         a, exponent = self._go(e.left, bound), whole_number(e.right, {"T": self.last, **bound})
         if a.node is None:
             return a if a.one or exponent != 0 else ONE
-        if not (len(a.node.shape) == 2 and a.node.shape[0] == a.node.shape[1]):
+        before = (self.text.splitlines() or [""])[min(e.right.span.line - 1, self.text.count("\n"))][
+            : e.right.span.column
+        ]
+        apart = re.search(r"(?:\\circ|\\odot|∘|⊙|\*)\s*\Z", before) is not None  # W^{\circ 2}
+        if apart or not (len(a.node.shape) == 2 and a.node.shape[0] == a.node.shape[1]):
             b = self._go(e.right, bound) if exponent is None else Value(constant(float(exponent)))
             return elementwise("^", a, b)
         if exponent is None or exponent < 0:
@@ -302,28 +349,166 @@ class Formulas(Lines):
             square = self._count(self._times(square, square), e) if exponent else square
         return result
 
-    def _factor(self, e: Binary, bound: Mapping[str, int]) -> Value | None:
-        """`dh[j]/dh[j-1]` or `dE[t]/dh[t]`: a factor of the chain rule; None for any other quotient."""
-        sides = self.quotient(e)
-        if sides is None:
+    def _made(self, value: Value) -> None:
+        """Count a value that no expression of the answer made."""
+        self._nodes += 1
+        if value.node is not None:
+            self._numbers += int(np.prod(value.node.shape, dtype=object)) * (self.batch if value.node.batched else 1)
+
+    def _derivative(self, e: Partial, bound: Mapping[str, int]) -> Value:
+        """`∂h[j]/∂h[j-1]`, `∂E[t]/∂h[t]`, `∂⁺h[k]/∂W`: what the answer says of it, or what it is."""
+        if not (isinstance(e.top, Name) and isinstance(e.bottom, Name)):  # changed, to see whether it is right then
+            raise self.error("a derivative is of a name by a name", e, "write ∂h[t]/∂h[t-1]")
+        of, by = self.pair(e)
+        above, below = (None if n.index is None else self._step(n.index, bound, e, 0) for n in (e.top, e.bottom))
+        key = self._said(of, by, above, below, e)
+        if key is not None and (key, None) in self._values:
+            return self._values[key, None]
+        if key is not None and (key, None) not in self._waiting:
+            raise _Missing(key, None, e.bottom)
+        own = self.gradient_base(e.bottom)
+        if not (key or of or e.immediate) and own in self.defined and (above is None or below is None):
+            step = below if above is None else above
+            if (own, step) in self._values:
+                return self._values[own, step]
+            given = self._given(of, by, above, below)
+            if given is not None and not self.says(own, step):
+                return given
+            if self.says(own, step) or (step is not None and any(x.left[0].index for x in self.defined[own])):
+                raise _Missing(own, step, e.bottom)
+        given = self._given(of, by, above, below)
+        if given is not None:
+            return given
+        # what a line says of itself without a plus, as ∂h[t]/∂W = ∂h[t]/∂W + …, is the immediate one
+        return self._true(e, of, by, above, below, e.immediate or key is not None)
+
+    def _given(self, of: str, by: str, above: int | None, below: int | None) -> Value | None:
+        """`∂E/∂h[t]` of a recurrence without a loss, where it is data."""
+        known = self._upstream(f"d{self.u.total}/d{self.names.get(by, by)}") if not of and above is None else None
+        if known is None or below is None:
             return None
-        found = [f"{base}[{self._step(index, bound, e, 0)}]" for base, index in sides]
-        missing = [n for n in found if n not in self.u.nodes]
-        if missing:
-            raise self.error(f"there is no {missing[0]}", e, "let the product begin one step later")
-        top, bottom = (self.u.node(n) for n in found)
-        key = (top.serial, bottom.serial)
-        if key not in self.factors:
-            self.factors[key] = partial(top, bottom)
-            self._nodes += 20 * max(1, int(np.prod(top.shape)))
-        return self.factors[key]
+        place = f"{known}[{below}]"
+        return self._plain(self.u.nodes[place]) if place in self.u.nodes else ZERO if below > self.last else None
+
+    def _said(self, of: str, by: str, above: int | None, below: int | None, e: Partial) -> str | None:
+        """The key of the line that says what a derivative at some steps is."""
+        line = self.line_of(of, by, above, below, e.immediate)
+        if line is None:
+            return None
+        key = f"∂{'⁺' * e.immediate}{of}[{above}]/∂{by}[{below}]"
+        return key if key in self._pairs else self._keep(key, line, above, below)
+
+    def _keep(self, key: str, line: Equation, above: int | None, below: int | None) -> str:
+        assert line.partial is not None
+        bound: dict[str, int] = {}
+        self.unify(line.partial.top.index, above, bound)
+        self.unify(line.partial.bottom.index, below, bound)
+        self._pairs[key] = line, bound
+        return key
+
+    def line_of(self, of: str, by: str, above: int | None, below: int | None, immediate: bool) -> Equation | None:
+        """The line that says what a derivative at some steps is: the one for the fewest steps."""
+        fitting = []
+        for line in self.jacobians.get((of, by), ()):
+            assert line.partial is not None
+            bound: dict[str, int] = {}
+            steps = ((line.partial.top.index, above), (line.partial.bottom.index, below))
+            if line.partial.immediate == immediate and all(self.unify(i, step, bound) for i, step in steps):
+                fitting.append((len(bound), line))
+        if not fitting or (above is not None and above < 1 and min(fitting, key=lambda f: f[0])[0]):
+            return None
+        return min(fitting, key=lambda f: f[0])[1]
+
+    def speaks(self, line: Equation, of: str, by: str, above: int | None, below: int | None) -> bool:
+        """Whether a line is the one that says what a derivative at two steps is, or another right side of that one."""
+        assert line.partial is not None
+        chosen = self.line_of(of, by, above, below, line.partial.immediate)
+        return chosen is not None and (chosen is line or chosen.left[0] == line.left[0])
+
+    def pair_value(self, line: Equation, of: str, by: str, above: int | None, below: int | None) -> Value:
+        """What a line says of a derivative at two steps."""
+        assert line.partial is not None
+        key = self._said(of, by, above, below, line.partial)
+        if key is None or self._pairs[key][0] is not line:
+            key = self._keep(f"{key} {id(line)}", line, above, below)
+        return self._values[key, None] if (key, None) in self._values else self.value(key)
+
+    def ends(
+        self, e: Partial, of: str, by: str, above: int | None, below: int | None
+    ) -> tuple[Node | None, Node | None]:
+        """The two variables of a derivative; None for what lies outside of the steps."""
+        if self.names.get(by) in self.u.parameters and below in (None, above):  # W, or the copy of it that a step uses
+            bottom: Node | None = self.u.parameters[self.names[by]]
+        else:
+            bottom = self._place(e.bottom, self.names.get(by), below, e)
+        if of:
+            top = self._place(e.top, self.names.get(of), above, e)
+        elif above is None:
+            top = self.u.nodes[self.u.total]
+        else:
+            heads = {head.step: head.name for head in self.u.heads}
+            top = self.u.nodes.get(heads.get(above, f"{self.u.total}[{above}]"))
+            if top is None and heads.keys() == {None}:
+                raise self.error(
+                    "the loss of one step is no value of this recurrence", e, "write ∂E for the whole loss"
+                )
+        return top, bottom
+
+    def _true(self, e: Partial, of: str, by: str, above: int | None, below: int | None, immediate: bool) -> Value:
+        """The derivative itself, in the layout in which the answer is read."""
+        top, bottom = self.ends(e, of, by, above, below)
+        immediate |= bottom is not None and bottom.role == "parameter" and below is not None
+        if top is None or bottom is None:
+            return ZERO
+        by_parameter = bottom.role == "parameter"
+        if not of and by_parameter and not immediate:
+            raise self.error(f"{show(e)} is what is asked for", e, "write what it equals, or give it a line of its own")
+        if by_parameter and of and not immediate:
+            self.open.add("plus")
+            immediate = self.reading.immediate
+        value = self.derivatives.of(top, bottom, immediate)
+        self._count(value, e)
+        if e.column and not of:
+            return value if value.node is None else Value(value.node, self.rows and len(value.node.shape) == 1)
+        self.open.add("layout")
+        return in_denominator_layout(value) if self.reading.denominator else value
+
+    def _place(self, name: Name, known: str | None, step: int | None, e: Expr) -> Node | None:
+        """The variable of a derivative; None after the last step."""
+        if known is None:
+            raise self.error(f"{name.name} is not defined", e, nearest(name.name, [*self.names.values()]))
+        if known in self.u.parameters:
+            raise self.error(f"{name.name} is a parameter: it has no step", e, f"write {name.name}")
+        place = f"{known}[{step}]" if step is not None else known
+        if place in self.u.nodes:
+            return self.u.nodes[place]
+        if step is None:
+            raise self.error(f"{name.name} has a step", e, f"write {name.name}[t], {name.name}[t-1] or {name.name}[T]")
+        if step > self.last:
+            return None
+        raise self.error(f"there is no {place}", e, "let the product begin one step later")
 
     def _call(self, e: Call, bound: Mapping[str, int]) -> Value:
+        if e.function == "part":
+            return self._part(e, bound)
+        if e.function == "slice" and len(e.args) == 4:
+            return self._slice(e, bound)
+        if e.function.endswith("'"):
+            return self._slope(e, bound)
         name = canonical(e.function)
-        function = FUNCTIONS.get(name)
+        function = e.own or FUNCTIONS.get(name)
+        if name == "prod" and function is None and not e.parameters:
+            args = [self._go(a, bound) for a in (e.args[::-1] if self.reading.denominator else e.args)]
+            return product(args, [False] * (len(e.args) - 1), self.rows, self._guess(e))
         if function is None or e.parameters:
-            raise self.error(f"{e.function} is not a function here", e, nearest(e.function, list(FUNCTIONS)))
+            known = [*FUNCTIONS, *self.functions.called]
+            raise self.error(f"{e.function} is not a function here", e, nearest(e.function, known))
         args = [self._go(a, bound) for a in e.args]
+        if name == "dot" and any(a.by for a in args):  # Σ_i ∂L/∂o_i ∇_V o_i
+            first, last = args if args[1].by else args[::-1]
+            return product([Value(first.node, not last.row, one=first.one), last], [True], self.rows, self._guess(e))
+        if name == "dot" and self._angled(e) and self._is_outer(args, e):
+            name, function = "outer", FUNCTIONS["outer"]
         if name in ("outer", "dot", "diag") and any(a.zero for a in args):
             return ZERO
         low, high = function.arity
@@ -340,6 +525,164 @@ class Formulas(Lines):
         row = len(args) == 1 and args[0].row
         made = function.build(*map(solid, args))
         return Value(made, row) if function.shape == "same" else self._plain(made)
+
+    def _slope(self, e: Call, bound: Mapping[str, int]) -> Value:
+        """`φ'(z)`, `tanh''(z)`: the derivative of a function, at each entry of its argument."""
+        name = e.function.rstrip("'")
+        formula, function = self.functions.formula(name, e.span), FUNCTIONS.get(canonical(name))
+        if formula is None and (function is None or not is_elementwise(canonical(name)) or len(e.args) != 1):
+            if function is None:
+                known = sorted({*self.functions.called, *FUNCTIONS})
+                raise self.error(f"{name} is not a function here, so it has no derivative", e, nearest(name, known))
+            raise self.error(
+                f"the derivative of {name} is no vector",
+                e,
+                "write it out, or as a factor dy[t]/dz[t] of the chain rule",
+            )
+        at = self._go(e.args[0], bound)
+        x = P.identity(solid(at))
+        if formula is None:
+            assert function is not None
+            y = function.build(x)
+        else:
+            kept = self._memo, self._values.get((ARGUMENT, None))
+            self._memo, self._values[ARGUMENT, None] = {}, Value(x, at.row)
+            y = solid(self._go(formula, {}))
+            self._memo = kept[0]
+        for _ in range(len(e.function) - len(name)):
+            y = slope(y, x)
+        return Value(y, at.row)
+
+    def _angled(self, e: Call) -> bool:
+        """Whether ⟨a, b⟩ was written."""
+        lines = self.text.splitlines()
+        line = lines[e.span.line - 1] if e.span.line <= len(lines) else ""
+        return line.startswith(("⟨", "\\langle", "\\left\\langle", "\\left<", "\\bigl\\langle"), e.span.column)
+
+    def _is_outer(self, args: list[Value], e: Call) -> bool:
+        """⟨a, b⟩ is the outer product where no number can stand: of vectors of two sizes, or as the gradient of a
+        matrix."""
+        shapes = [solid(a).shape for a in args]
+        if len(shapes) != 2 or any(len(s) != 1 for s in shapes):
+            return False
+        outer = shapes[0] != shapes[1] or id(e) in self._of_matrices
+        if outer:
+            self._say(f"line {e.span.line}: ⟨a, b⟩ is read as the outer product")
+        return outer
+
+    @cached_property
+    def _of_matrices(self) -> set[int]:
+        """Calls that are summands of the gradient of a matrix, by `id`."""
+        found = set[int]()
+        for base, lines in self.defined.items():
+            target = self.names.get(re.sub(r"^(?:dE/d|[dδΔ∂])", "", base), "")
+            if len(self.u.shapes.get(target, ())) == 2:
+                for line in lines:
+                    stack = [line.right]
+                    while stack:
+                        part = stack.pop()
+                        if isinstance(part, Call) and part.function == "dot":
+                            found.add(id(part))
+                        elif not (isinstance(part, Binary) and part.operator not in "+-") and not isinstance(
+                            part, Call
+                        ):
+                            stack += children(part)
+        return found
+
+    # -- parts of vectors and matrices ---------------------------------------------------------------------------------
+
+    def _part(self, e: Call, bound: Mapping[str, int]) -> Value:
+        """One of several names that a vector is cut into, `[da[t]; dx[t]] = …`."""
+        place, names = e.own
+        value = self._go(e.args[0], bound)
+        if value.node is None or not value.node.shape:
+            return value
+        sizes = self._sizes_of([self._bare(n) for n in names], value.node.shape[0], e)
+        low = sum(sizes[:place])
+        return self._cut(value, 0, low, low + sizes[place])
+
+    def _bare(self, name: Name) -> str | None:
+        """What a name is the gradient of, as the recurrence calls it."""
+        plain = canonical(re.sub(r"^(?:dE/d|d|δ|Δ|∂)", "", name.name))
+        return self.names.get(plain) or self.names.get(canonical(name.name))
+
+    def _sizes_of(self, names: list[str | None], total: int, e: Expr) -> list[int]:
+        """The sizes of the parts of a vector: those of what they are gradients of, or of the stack that the recurrence
+        makes of as many parts."""
+        known = [self.u.shapes[n][0] if n and self.u.shapes.get(n) else None for n in names]
+        given = [k for k in known if k is not None]
+        if len(given) == len(names) - 1 and sum(given) < total:
+            known = [total - sum(given) if k is None else k for k in known]
+        if all(k is not None for k in known) and sum(k for k in known if k is not None) == total:
+            return [k for k in known if k is not None]
+        fitting = {
+            sizes
+            for sizes in self._stacks
+            if len(sizes) == len(names) and sum(sizes) == total and all(k in (None, s) for k, s in zip(known, sizes))
+        }
+        if len(fitting) == 1:
+            return list(fitting.pop())
+        if not fitting and total % len(names) == 0 and not given:
+            self._say(f"line {e.span.line}: a vector of {total} is cut into {len(names)} parts of one size")
+            return [total // len(names)] * len(names)
+        raise self.error(
+            f"how long are the parts of this vector of {total}?", e, "cut it by numbers, as in da[t] = (W.T dz[t])[:3]"
+        )
+
+    @cached_property
+    def _stacks(self) -> set[tuple[int, ...]]:
+        """The sizes of the parts of every stack, and of what is unpacked, in the recurrence."""
+        found = set[tuple[int, ...]]()
+        for line in self.u.recurrence.program.equations:
+            groups: list[tuple[Expr, ...]] = [line.left] if len(line.left) > 1 else []
+            for part, _ in walk(line.right):
+                if isinstance(part, Stack) or (isinstance(part, Call) and canonical(part.function) == "concat"):
+                    groups.append(part.items if isinstance(part, Stack) else part.args)
+            for group in groups:
+                shapes = [self.u.shapes.get(n.name, ()) for n in group if isinstance(n, Name)]
+                if len(shapes) == len(group) and all(len(s) == 1 for s in shapes):
+                    found.add(tuple(s[0] for s in shapes))
+        return found
+
+    def _slice(self, e: Call, bound: Mapping[str, int]) -> Value:
+        """`W[:, :n]`: some rows or columns."""
+        value, axis = self._go(e.args[0], bound), whole_number(e.args[1], {}) or 0
+        if value.node is None:
+            return value
+        if len(value.node.shape) <= axis:
+            raise self.error("this has no second axis to cut", e, "write x[:n] for the first entries of a vector")
+        length = value.node.shape[axis]
+        low, high = (self._edge(edge, length, e) for edge in e.args[2:])
+        high = length if high == -1 else high
+        low, high = (length + n if n < 0 else n for n in (low, high))
+        if not 0 <= low < high <= length:
+            raise self.error(
+                f"there are no entries {low} to {high} of {length}", e, "count from 0; the end is left out"
+            )
+        return self._cut(value, axis, low, high)
+
+    def _edge(self, e: Expr, length: int, place: Expr) -> int:
+        """Where a slice begins or ends: a number, or a name for a size such as n or n_h."""
+        number = whole_number(e, {})
+        if number is not None:
+            return number
+        if isinstance(e, Name) and e.index is None:
+            shape = self.u.shapes.get(self.names.get(canonical(e.name.partition("_")[2]), ""), ())
+            if len(shape) == 1:
+                return shape[0]
+            firsts = {sizes[0] for sizes in self._stacks if len(sizes) == 2 and sum(sizes) == length}
+            if len(firsts) == 1:
+                (first,) = firsts
+                self._say(
+                    f"line {place.span.line}: {e.name} is read as {first}, where the stack of the recurrence is cut"
+                )
+                return first
+        raise self.error(f"which number is {show(e)}?", place, "write the number of entries, as in W[:, :3]")
+
+    def _cut(self, value: Value, axis: int, low: int, high: int) -> Value:
+        node = solid(value)
+        chosen = constant(np.eye(node.shape[axis])[low:high])
+        return Value(P.matmul(chosen, node) if axis == 0 else P.matmul(node, P.transpose(chosen)), value.row)
 
     def _stacked(self, parts: list[Value], e: Expr) -> Value:
         if any(len(solid(p).shape) > 1 for p in parts):
@@ -359,6 +702,10 @@ class Formulas(Lines):
                 beyond,
                 f"put brackets around what is multiplied: (prod_{e.variable} …) @ {show(beyond)}",
             )
+        shift = _shift(e) if e.lower is None and e.upper is None else 0
+        if shift:
+            low, high = low - shift, high - shift
+            self._say(f"line {e.span.line}: a sum without bounds goes over all steps that it reads, from {low} on")
         down = self._runs_down(e)
         if down:
             low, high = high, low
@@ -377,7 +724,7 @@ class Formulas(Lines):
                 result = self._inside(e, "+", result, term)
             elif term.node is None or len(term.node.shape) < 2:
                 result = self._inside(e, "*", term, result)
-            elif self.ascending and not down:
+            elif self.reading.ascending and not down:
                 result = self._inside(e, "@", result, term)
             else:
                 result = self._inside(e, "@", term, result)
@@ -400,7 +747,13 @@ class Formulas(Lines):
     def _step(self, index: Index | None, bound: Mapping[str, int], e: Expr, default: int) -> int:
         if index is None:
             return default
-        base = 0 if index.variable is None else {"T": self.last, **bound}.get(index.variable)
+        known = {"T": self.last, **bound}
+        base = 0 if index.variable is None else known.get(index.variable)
+        if base is None and len(step_letters(index)) > 1 and known.keys() >= step_letters(index):
+            base = sum(  # T+t-i
+                int(sign + "1") * (int(part) if part.isdigit() else known[part])
+                for sign, part in re.findall(r"([+-]?)(\w+)", index.variable or "")
+            )
         if base is None:
             place = f"{index.variable}{index.offset:+d}" if index.offset else f"{index.variable}"
             raise self.error(
@@ -413,12 +766,14 @@ class Formulas(Lines):
     # -- names ---------------------------------------------------------------------------------------------------------
 
     def _name(self, e: Name, bound: Mapping[str, int]) -> Value:
-        base, step = spelled(e), None if e.index is None else self._step(e.index, bound, e, 0)
+        base, step = self.base(e), None if e.index is None else self._step(e.index, bound, e, 0)
         if (base, step) in self._values:
             return self._values[base, step]
         if base in self.defined and not (self._upstream(base) and not self.says(base, step)):
             raise _Missing(base, step, e)
         known = self.names.get(base) or self._upstream(base)
+        if known is None and base == "I" and step is None:
+            return ONE
         if known is None and step is None and e.name in {"T", *bound}:
             return Value(constant(float({"T": self.last, **bound}[e.name])))
         if known is None:
@@ -459,8 +814,22 @@ class Formulas(Lines):
         return name if name in self.u.leaves and self.u.leaves[name][0][1].role == "upstream" else None
 
 
+def _is_column(value: Value, rows: bool) -> bool:
+    """Whether a value is a vector that stands where the text has its vectors."""
+    return value.node is not None and len(value.node.shape) == 1 and value.row == rows
+
+
+def _shift(e: Reduce) -> int:
+    """By how much all steps that a sum reads are moved: 1 if they are all t+1, as where a paper counts from 0."""
+    inner = [n.index for n, _ in walk(e.body) if isinstance(n, Name) and n.index is not None]
+    inner += [b for n, _ in walk(e.body) if isinstance(n, Reduce) for b in (n.lower, n.upper) if b is not None]
+    offsets = {i.offset for i in inner if i.variable == e.variable}
+    return offsets.pop() if len(offsets) == 1 else 0
+
+
 def _variables(e: Expr) -> frozenset[str]:
     """The letters whose value may matter in `e`: of steps, of bounds, and those that stand alone, as in W^k."""
-    names = (n.index.variable if n.index else n.name for n, _ in walk(e) if isinstance(n, Name))
-    bounds = (b.variable for n, _ in walk(e) if isinstance(n, Reduce) for b in (n.lower, n.upper) if b and b.variable)
-    return frozenset(filter(None, (*names, *bounds)))
+    names = [n for n, _ in walk(e) if isinstance(n, Name)]
+    bounds = [b for n, _ in walk(e) if isinstance(n, Reduce) for b in (n.lower, n.upper) if b is not None]
+    indices = [*(n.index for n in names if n.index is not None), *bounds]
+    return frozenset((*(n.name for n in names if n.index is None), *(v for i in indices for v in step_letters(i))))

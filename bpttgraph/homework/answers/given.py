@@ -14,9 +14,30 @@ import numpy as np
 if TYPE_CHECKING:
     from ...errors import Span
 
-__all__ = ["Answer", "Forward", "Given"]
+__all__ = ["PLAIN", "Answer", "Forward", "Given", "Reading"]
 
 Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How an answer is read where its text leaves it open.
+
+    Attributes:
+        ascending: products over steps have their earliest factor on the left. denominator: the derivative of a number
+            by a vector is a column, and Jacobians are transposed. immediate: ∂h[k]/∂W without a plus holds earlier
+            steps constant. wide: a matrix without a step behind a product over steps is a factor of every step.
+        diagonal_first: a vector before diag(…) is multiplied by it.
+    """
+
+    ascending: bool = False
+    denominator: bool = False
+    immediate: bool = False
+    wide: bool = False
+    diagonal_first: bool = False
+
+
+PLAIN = Reading()
 
 
 @dataclass(frozen=True)
@@ -79,8 +100,8 @@ class Answer:
     """An answer as handed in: what is given, by name, and the instance that it was computed on (None: choose one).
 
     `text` is that of an answer in formulas; `ordered` are its lines whose products over steps have no order of their
-    own, and `ascending` says how they were read. `forward` is the forward pass that a function ran, if it is another
-    one.
+    own, `open` says what else it leaves open, `reading` how it was read, and `jacobians` are those that it gives.
+    `forward` is the forward pass that a function ran, if it is another one.
 
     Example:
         >>> Answer({"W": Given("W", np.zeros((2, 2)))}, "arrays", source="answer.npz").given["W"].value.shape
@@ -94,5 +115,7 @@ class Answer:
     notes: tuple[str, ...] = ()
     text: str = ""
     ordered: tuple[int, ...] = ()
-    ascending: bool = False
+    reading: Reading = PLAIN
     forward: Forward | None = None
+    open: tuple[str, ...] = ()
+    jacobians: tuple[Any, ...] = ()

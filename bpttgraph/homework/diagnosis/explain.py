@@ -53,7 +53,7 @@ def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Ca
     """
     found = Diagnosis(truth).explain(answer, wrong)
     if answer.text:
-        for name, repair in pinpoint(truth, answer.text, wrong, answer.ascending).items():
+        for name, repair in pinpoint(truth, answer.text, wrong, answer.reading).items():
             if name in found:
                 found[name] = _with_place(name, found[name], repair.text, repair.span)
     return found

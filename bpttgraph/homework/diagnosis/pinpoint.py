@@ -22,6 +22,7 @@ from ...equations.trees import children, walk
 from ...errors import BPTTError, Span
 from ..answers.asked import Asked, asked
 from ..answers.formulas import Formulas
+from ..answers.given import PLAIN, Reading
 from ..truth.truth import Truth
 
 __all__ = ["Repair", "pinpoint"]
@@ -47,8 +48,8 @@ class Repair:
         return f"In line {self.span.line}, which defines {self.line}: {self.words}, it is right."
 
 
-def pinpoint(truth: Truth, text: str, wrong: Sequence[str], ascending: bool = False) -> dict[str, Repair]:
-    """The smallest change of one line that makes wrong gradients right, by the name of the gradient; `ascending` as for
+def pinpoint(truth: Truth, text: str, wrong: Sequence[str], reading: Reading = PLAIN) -> dict[str, Repair]:
+    """The smallest change of one line that makes wrong gradients right, by the name of the gradient; `reading` as for
     `Formulas`.
 
     >>> import bpttgraph as bg
@@ -62,7 +63,7 @@ def pinpoint(truth: Truth, text: str, wrong: Sequence[str], ascending: bool = Fa
         return {}
     try:
         small = _small(truth)
-        asked = _Asked(small, text, wrong, ascending)
+        asked = _Asked(small, text, wrong, reading)
     except BPTTError:
         return {}
     found: dict[str, Repair] = {}
@@ -94,9 +95,9 @@ def _small(truth: Truth) -> Truth:
 class _Asked:
     """An answer in formulas, evaluated again and again with one part of it changed."""
 
-    def __init__(self, truth: Truth, text: str, wrong: Sequence[str], ascending: bool):
+    def __init__(self, truth: Truth, text: str, wrong: Sequence[str], reading: Reading):
         self.truth, self.u = truth, truth.u
-        self.formulas = Formulas(self.u, text, ascending=ascending)
+        self.formulas = Formulas(self.u, text, reading=reading)
         self.base_of: dict[str, Asked] = {n: a for n, a in asked(self.u, self.formulas).items() if n in wrong}
         self.names = [n for n in wrong if n in self.base_of and not self._equal(n, self.formulas)]
         self.reach = {n: self._reach(self.base_of[n].base) for n in self.names}

@@ -20,7 +20,7 @@ from ...errors import BPTTError, nearest
 if TYPE_CHECKING:
     from .findings import Findings, ParameterVerdict
 
-__all__ = ["LEVELS", "as_html", "as_json", "as_text", "measures", "spoken_of", "worst_entries"]
+__all__ = ["LEVELS", "as_html", "as_json", "as_text", "called", "measures", "spoken_of", "worst_entries"]
 
 LEVELS = ("none", "verdict", "where", "why", "full")
 SHOWN = 3  # worst entries of a gradient
@@ -33,8 +33,14 @@ MARKS = {
 }
 
 
-def _called(name: str) -> str:
-    return name if name.startswith(("δ", "delta")) else f"d{name}"
+def called(name: str) -> str:
+    """What the gradient by something is called.
+
+    Example:
+        >>> called("W_hh"), called("dh[t]/dh[t-1]")
+        ('dW_hh', 'dh[t]/dh[t-1]')
+    """
+    return name if name.startswith(("δ", "delta")) or "/" in name else f"d{name}"
 
 
 def level(feedback: str) -> int:
@@ -138,7 +144,7 @@ def headline(verdict: Findings) -> str:
 
 def _lines(name: str, p: ParameterVerdict, depth: int, verdict: Findings) -> list[str]:
     shape = "×".join(map(str, p.given.shape)) or "number"
-    line = f"  {MARKS[p.status]:<7} {_called(name)}  ({shape})"
+    line = f"  {MARKS[p.status]:<7} {called(name)}  ({shape})"
     if p.status == "right to the digits given":
         line += "  right to the digits given" + (f": {p.note}" if p.note else "")
     if p.convention:
@@ -204,7 +210,7 @@ def as_text(verdict: Findings, feedback: str) -> str:
         WRONG: 1 of 1 gradient.
     """
     depth = level(feedback)
-    names = ", ".join(f"{_called(n)}" for n in verdict.parameters)
+    names = ", ".join(f"{called(n)}" for n in verdict.parameters)
     if depth == 0:
         return f"Received: {names}."
     if depth == 1:
@@ -219,7 +225,7 @@ def as_text(verdict: Findings, feedback: str) -> str:
         if cause is not None and cause in spoken:  # several gradients suffer from one mistake: tell it once
             told = [told[0], f"          The same cause as for {spoken[cause]}."]
         elif cause is not None:
-            spoken[cause] = _called(name)
+            spoken[cause] = called(name)
         lines += told
     lines += [f"  note: {n}" for n in verdict.notes if n != verdict.forward]
     if depth >= LEVELS.index("full"):

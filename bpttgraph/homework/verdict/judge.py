@@ -22,6 +22,7 @@ from ..truth.forward import Ran
 from ..truth.truth import Truth
 from . import conventions
 from .findings import ParameterVerdict
+from .jacobians import verdict_on_jacobian
 from .last_digits import last_digits
 from .meant import inner, settle_alike, shaped
 from .quotients import recognised
@@ -111,6 +112,9 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
             answer,
             notes=(*answer.notes, f"{', '.join(turned)}: read in the shape of the parameter, transposed or flattened"),
         )
+    jacobians = [verdict_on_jacobian(j) for j in answer.jacobians]
+    laid = list(dict.fromkeys(note for _, note in jacobians if note))
+    said = {p.name: p for p, _ in sorted(jacobians, key=lambda j: j[0].status == "wrong")}  # of two, the wrong one
     mixed = _mixed({n: p for n, p in found.items() if n in truth.u.parameters})
     unexplained = [n for n in wrong if found[n].status == "wrong"] if explain else []
     causes = _causes(truth, dataclasses.replace(answer, given=given), unexplained)
@@ -120,15 +124,15 @@ def judge(truth: Truth, answer: Answer, explain: bool = True) -> Verdict:
         causes[name] = Cause("exact", f"∂E/∂{name}: {quotients[name]}.", (("differences",),))
     for name, cause in causes.items():
         found[name] = dataclasses.replace(found[name], because=cause)
-    scale, said = {n: truth.scale(n) for n in given}, forward.text if forward is not None else ""
+    scale, differs = {n: truth.scale(n) for n in given}, forward.text if forward is not None else ""
     return Verdict(
-        {n: found[n] for n in given},
+        {n: found[n] for n in given} | said,
         truth.u.recurrence.title,
         tuple(truth.u.conventions),
         described(truth),
         oracle,
-        [*filter(None, (said,)), *answer.notes, *mixed],
-        forward=said,
+        [*filter(None, (differs,)), *answer.notes, *mixed, *laid],
+        forward=differs,
         scale=scale,
         unit={n: g.unit for n, g in given.items()},
         unrolled=truth.u,

@@ -15,8 +15,7 @@ from ..answers.reading import Raw, read_answer, split_data, steps_of
 from ..truth.generic import faults, visible
 from ..truth.truth import Truth
 from .feedback import level
-from .judge import judge
-from .tied import to_answer
+from .readings import in_its_best_reading
 from .verdict import Verdict
 
 __all__ = ["STEPS", "verdict_on"]
@@ -77,7 +76,7 @@ def verdict_on(
     if serious and not brought:
         raise BPTTError(f"this instance is not generic, so mistakes could hide: {serious[0]}",
                         "choose at least 3 steps; the answer may bring its own data as well")  # fmt: skip
-    verdict = _judged(truth, raw)
+    verdict = in_its_best_reading(truth, raw)
     verdict.instance = f"{instance}: T = {', '.join(map(str, u.steps.values()))}" + (
         f", batch of {truth.run.batch}" if truth.run.batch else ""
     )
@@ -87,33 +86,6 @@ def verdict_on(
         verdict.oracle += "; " + truth.certify([n for n in verdict.parameters if n in truth.run.numbers.leaf_nodes])
     level(feedback)
     verdict.feedback = feedback
-    return verdict
-
-
-def _judged(truth: Truth, raw: Raw) -> Verdict:
-    """The verdict; products over steps that are printed without an order are read in the one in which the answer is
-    right."""
-    answer = to_answer(truth, raw)
-    if not answer.ordered:
-        return judge(truth, answer)
-    other = to_answer(truth, raw, ascending=True)
-    wrong, also = (judge(truth, a, explain=False).wrong for a in (answer, other))
-    chosen = other if len(also) < len(wrong) else answer
-    verdict = judge(truth, chosen)
-    if chosen is answer and wrong and also and not any(p.cause for p in verdict.parameters.values()):
-        explained = judge(truth, other)
-        if any(p.cause for p in explained.parameters.values()):
-            chosen, verdict = other, explained
-    sides = ("earliest", "latest") if chosen is other else ("latest", "earliest")
-    lines = f"line{'s' if len(answer.ordered) > 1 else ''} {', '.join(map(str, answer.ordered))}"
-    better, worse = (also, wrong) if chosen is other else (wrong, also)
-    if wrong or also:
-        how = (
-            "in the other order it is wrong as well"
-            if better
-            else f"in the other order d{', d'.join(worse)} would be wrong"
-        )
-        verdict.notes.append(f"{lines}: the product over steps is read with the {sides[0]} step on the left; {how}")
     return verdict
 
 

@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...core.rounding import rounding_error
+from ...equations.text import brief
 from ...errors import BPTTError, nearest
-from ..answers.asked import asked, delta_step, target_of
+from ..answers.asked import Asked, asked, delta_step, target_of
+from ..answers.claims import claims
 from ..answers.files import Numbers, numbers_of, rounded_alike
 from ..answers.formulas import Formulas
-from ..answers.given import Answer, Given
+from ..answers.given import PLAIN, Answer, Given, Reading
 from ..answers.reading import Raw
 from ..programs.functions import call, run_file
+from ..truth.comparing import status_of
 from ..truth.forward import returned_loss
+from .jacobians import measured
 
 if TYPE_CHECKING:
+    from ...core.graph import Node
     from ...unrolled import Unrolled
     from ..truth.truth import Truth
 
@@ -38,11 +43,11 @@ def _unknown(u: Unrolled, source: str, keys: list[str]) -> BPTTError:
     )
 
 
-def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
+def to_answer(truth: Truth, raw: Raw, reading: Reading = PLAIN) -> Answer:
     """Tie an answer to the instance of `truth`: evaluate formulas, run a function, put arrays under the recurrence's
     names.
 
-    `ascending` is the order in which formulas' products over steps are read, where they have none of their own.
+    `reading` says how formulas are read where their text leaves it open.
 
     Example:
         >>> import bpttgraph as bg
@@ -55,7 +60,7 @@ def to_answer(truth: Truth, raw: Raw, ascending: bool = False) -> Answer:
     """
     u = truth.u
     if raw.text:
-        return _formulas(truth, raw, ascending)
+        return _formulas(truth, raw, reading)
     numbers, kind = raw.numbers, "function" if raw.ran else "arrays"
     if raw.function is not None:
         kind = "function"
@@ -120,17 +125,16 @@ def _second_bias(truth: Truth, key: str, n: Numbers, given: dict[str, Given], nu
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
 
-def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
+def _formulas(truth: Truth, raw: Raw, reading: Reading) -> Answer:
     """Evaluate formulas on the values of the forward pass, and how far rounding carries this very arrangement."""
     u = truth.u
-    formulas = Formulas(u, raw.text, truth.run.batch or 1, ascending)
+    formulas = Formulas(u, raw.text, truth.run.batch or 1, reading)
     gradients = asked(u, formulas)
     nodes, equations_of = [], []
     for name, a in gradients.items():
-        known = u.nodes.get(name)
-        target = known if known is not None else truth.candidates(delta_step(name) or ("", 0))[0]
-        nodes.append(formulas.total(a.base, a.steps, target))
+        nodes.append(formulas.total(a.base, a.steps, _target(truth, name)))
         equations_of.append(formulas.equation(a.base, a.steps[-1]))
+    said = claims(formulas, not gradients)
     unread = _unread(truth, formulas)
     with np.errstate(all="ignore"):
         values = truth.run.read_nodes(nodes, unread)
@@ -145,10 +149,83 @@ def _formulas(truth: Truth, raw: Raw, ascending: bool) -> Answer:
         if node.batched and (truth.run.batch is None or shared):
             value, error = (a.sum(axis=0) if a.ndim > len(node.shape) else a for a in (value, error))
         given[name] = Given(name, value, None, 2.0**-53, e.text, e.span, error, gradients[name].aside)
-    notes = (*formulas.notes, *(a.note for a in gradients.values() if a.note))
+    disagreeing = _other_sides(truth, formulas, gradients, given, unread)
+    notes = (*formulas.notes, *disagreeing, *(a.note for a in gradients.values() if a.note))
     return Answer(
-        given, "formulas", truth.data, raw.source, notes, formulas.text, tuple(sorted(formulas.ordered)), ascending
+        given,
+        "formulas",
+        truth.data,
+        raw.source,
+        notes,
+        formulas.text,
+        tuple(sorted(formulas.ordered)),
+        reading,
+        open=tuple(sorted(formulas.open)),
+        jacobians=tuple(measured(truth, said, formulas.text, unread)),
     )
+
+
+def _other_sides(
+    truth: Truth, formulas: Formulas, gradients: Mapping[str, Asked], given: dict[str, Given], unread: Any
+) -> list[str]:
+    """Put what is wrong by another right side of `a = b = c` in the place of what is right by the first one."""
+    notes: list[str] = []
+    for base, number, e in formulas.others[:MOST_SIDES]:
+        changed = formulas.changed(base, number, e.right)
+        try:
+            nodes = [changed.total(a.base, a.steps, _target(truth, name)) for name, a in gradients.items()]
+            with np.errstate(all="ignore"):
+                values = truth.run.read_nodes(nodes, unread)
+        except BPTTError:
+            if not _same(truth, formulas, changed, base, unread):
+                notes.append(
+                    f"line {e.span.line}: the right side {brief(e.right)} was left out: it cannot be evaluated"
+                )
+            continue
+        for (name, g), node, value in zip(list(given.items()), nodes, values):
+            value = np.asarray(value, float)
+            if node.batched and (truth.run.batch is None or _shared(truth, name)):
+                value = value.sum(axis=0) if value.ndim > len(node.shape) else value
+            other = dataclasses.replace(g, value=value)
+            if status_of(truth, g)[0] is not None and status_of(truth, other)[0] is None:
+                given[name] = other
+                notes.append(f"line {e.span.line}: the right sides are not equal; {brief(e.right)} is another one")
+    return list(dict.fromkeys(notes))
+
+
+def _same(truth: Truth, formulas: Formulas, changed: Formulas, base: str, unread: Any) -> bool:
+    """Whether a value is the same by another right side, at all its steps; False if that cannot be evaluated.
+
+    Raises:
+        BPTTError: it is not.
+    """
+    steps: list[int | None] = [*formulas.steps_of(base)] or [None]
+    try:
+        pairs = [(formulas.value(base, t).node, changed.value(base, t).node) for t in steps]
+    except BPTTError:
+        return False
+    nodes = [(a, b) for a, b in pairs if a is not None and b is not None]
+    with np.errstate(all="ignore"):
+        values = truth.run.read_nodes([n for pair in nodes for n in pair], unread)
+    for a, b in zip(values[::2], values[1::2]):
+        if a.shape != b.shape or not np.allclose(a, b, rtol=1e-9, atol=1e-12):
+            line = formulas.defined[base][0]
+            raise formulas.error(
+                f"the right sides of {line.left[0].name} are not equal", line, "keep the one that you mean"
+            )
+    return True
+
+
+MOST_SIDES = 24
+
+
+def _shared(truth: Truth, name: str) -> bool:
+    return truth.u.nodes.get(name) in truth.run.shared_leaves
+
+
+def _target(truth: Truth, name: str) -> Node:
+    known = truth.u.nodes.get(name)
+    return known if known is not None else truth.candidates(delta_step(name) or ("", 0))[0]
 
 
 def _unread(truth: Truth, formulas: Formulas) -> dict[Any, Any]:
