@@ -28,6 +28,7 @@ PREFIXES = ("δ", "Δ", "delta", "Delta", "d")
 NABLA = ("∇", "\\nabla")
 RELATIONS = {**dict.fromkeys(GREATER, False), **dict.fromkeys(OR_EQUAL, True)}  # whether the end itself counts
 DOWN = {sign for sign, down in {**GREATER, **OR_EQUAL}.items() if down}
+STARS = ("\\star", "⋆", "★")
 CASES = re.compile(r"\\begin\s*\{[dr]*cases\*?\}")
 CONDITION = re.compile(
     r"(?:if|for|when)?(?:([^\W\d_])=(T|N|[0-9]{1,6})|[^\W\d_](?:<|>|≤|≥|≠|\\n?eq?|\\[lg]eq?|\\ne)(?:T|N|[01])(?:-1)?"
@@ -51,11 +52,34 @@ class _Notation:
 
     def __init__(self, source: Source, tokens: list[Token], custom: Custom) -> None:
         self.source, self.custom = source, custom
-        self.load(_scripts(tokens))
         self.heads = {*custom.names, *(name.partition("_")[0] for name in custom.names)}
+        self.load(_scripts(self.starred(tokens)))
         self.notes: list[Note] = []
         self.made: list[Token] = []
         self.bare = {a.text for a, b in zip(self.tokens, self.tokens[1:], strict=False) if b.kind == "="}
+
+    def starred(self, tokens: list[Token]) -> list[Token]:
+        """`δW_⋆ = Σ ⟨δ⋆^t, x^t⟩` as one equation for each name W_z, W_i, … of the recurrence."""
+        stars = {i for i, t in enumerate(tokens) if t.kind == "*" and self.source.text[t.start : t.stop] in STARS}
+        if not stars:
+            return tokens
+        result: list[Token] = []
+        for first, stop in _pieces(tokens):
+            labels: list[str] = []
+            for i in sorted(stars & {*range(first, stop)}):
+                at = i - 1 - (tokens[i - 1].kind == "{")
+                word = tokens[at - 1].text if at > first and tokens[at].kind == "_" else ""
+                bases = [word, *(word.removeprefix(p) for p in PREFIXES)]
+                found = [n.partition("_") for n in sorted(self.custom.names)]
+                labels = labels or [*dict.fromkeys(n for b, _, n in found if b and b in bases and n.isalpha())]
+            for label in labels or [""]:
+                for i in range(first, stop):
+                    star = label and i in stars
+                    result.append(replace(tokens[i], kind="word", text=label, whole=True) if star else tokens[i])
+                if label != (labels or [""])[-1]:
+                    result.append(Token(";", ";", tokens[stop - 1].stop, tokens[stop - 1].stop))
+            result += tokens[stop : stop + 1]
+        return result
 
     def load(self, tokens: list[Token]) -> None:
         """Take tokens up to one of kind "end", and find out which brackets belong together."""
@@ -186,11 +210,11 @@ class _Notation:
             return 0
         plus, operand, count = top
         rest = above[count:]
+        if not self.is_loss(operand) and (end := self.slope(at, stop, operand[:1], bottom[1])):
+            return end
         if rest and not (rest[0].kind == "(" and rest[-1].kind == ")"):
             return 0
         if rest and not self.is_loss(operand):  # ∂f(x_t, h_{t-1})/∂w: the function, its arguments held apart
-            if self.slope(at, stop, operand, bottom[1]):
-                return self.slope(at, stop, operand, bottom[1])
             operand, plus = above[count - len(operand) :], True
         return self.put(at, stop, operand, bottom[1], plus)
 
@@ -291,6 +315,9 @@ class _Notation:
         """`δz^{t+1}`, `\\delta y`, `d\\gamma_o`, `∂W`: a name with the sign of a gradient before it is one name."""
         token = self.tokens[at]
         before = self.tokens[at - 1].kind if at else ""
+        if before == "_" and at > 1 and self.tokens[at - 2].text == "F" and token.text in self.heads:
+            self.made.append(replace(token, whole=True))  # Werbos' F_W
+            return at + 1
         if token.kind == "word" and before not in ("_", "^"):
             prefix = next((p for p in PREFIXES if token.text.startswith(p)), "")
             rest = token.text[len(prefix) :]
@@ -426,6 +453,15 @@ class _Notation:
         self.made += [replace(token, space=False), *self.tokens[at + 1 : opening], sign(",", ",")]
         self.made += [sign("number", str(int(axis))), sign(",", ","), *low, sign(",", ","), *high, sign(")", ")")]
         return stop
+
+
+def _pieces(tokens: list[Token]) -> Iterator[tuple[int, int]]:
+    """Where the pieces between the ends of lines begin and end."""
+    first = 0
+    for i, token in enumerate(tokens):
+        if token.kind in ENDS:
+            yield first, i
+            first = i + 1
 
 
 def _row(row: list[Token]) -> tuple[list[Token], str, str] | None:

@@ -67,26 +67,19 @@ def parse(text: str, called: frozenset[str] = frozenset(), custom: Custom = PLAI
 
 
 def equations_of(reader: Reader) -> list[Equation]:
-    """The equations of all lines. Of several right sides of one left side, those that cannot be read are left out."""
-    refused: dict[int, BPTTError] = {}
-    read: set[int] = set()
-    found_lines: list[tuple[Line, Equation]] = []
-    for line in (line for line in reader.lines if line.tokens):
+    """The equations of all lines. Of several right sides of one left side, those before the last may be left out, if
+    they cannot be read."""
+    found: list[tuple[Line, Equation]] = []
+    lines = [line for line in reader.lines if line.tokens]
+    for line, after in zip(lines, [*lines[1:], None]):
+        last = not line.same or after is None or after.same != line.same
         try:
-            found = equation(reader, line)
+            found.append((line, equation(reader, line)))
         except BPTTError as error:
-            if not line.same:
+            if last or error.span is None:
                 raise
-            refused.setdefault(line.same, error)
-            continue
-        read.add(line.same)
-        found_lines.append((line, found))
-    for number, reason in refused.items():
-        if number not in read:
-            raise reason
-        assert reason.span is not None
-        reader.notes.append(Note.at(f"a right side was left out: {reason.message}", reason.span))
-    return [e for line, e in found_lines if line.tokens]  # `loss = 0` goes with `loss += E_t`
+            reader.notes.append(Note.at(f"a right side was left out: {error.message}", error.span))
+    return [e for line, e in found if line.tokens]  # `loss = 0` goes with `loss += E_t`
 
 
 def body_of(reader: Reader, given: Given) -> str:

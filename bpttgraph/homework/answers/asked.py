@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "asked", "delta_step", "target_of"]
 
-_PREFIX = re.compile(r"(?:d|∂)(?:E|L|J|loss|l|ℓ)/(?:d|∂)|grad[_ /]|∇_?|[d∂]")
+_PREFIX = re.compile(r"(?:d|∂)(?:E|L|J|loss|l|ℓ)/(?:d|∂)|grad[_ /]|∇_?|F_|[d∂]")
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ class _Reader:
             if not 1 <= t <= self.u.columns or not any(e is x for x in left):
                 continue
             name = target_of(self.u, f"{base}[{t}]") if by_name else f"{base}[{t}]" if base.startswith("δ") else None
+            if by_name and name is None and base[:1] == "δ" and target_of(self.u, f"{base[1:]}[{t}]") in self.inputs:
+                name = target_of(self.u, f"{base[1:]}[{t}]")
             if name is not None and name not in self.found:
                 cut = isinstance(e.right, Call) and e.right.function == "part"
                 aside = self.beside and (cut or name not in self.inputs)

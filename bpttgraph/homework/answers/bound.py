@@ -33,6 +33,7 @@ class Bound:
     def __init__(self, let: Mapping[str, Any], text: str):
         self.let, self.text = let, text
         self.called = frozenset(head.partition("(")[0].strip() for head in let)
+        self._formulas: dict[str, Expr] = {}
         self._heads = {canonical(head.partition("(")[0].strip()): head for head in let}
 
     def put(self, equations: Iterable[Equation]) -> list[Equation]:
@@ -47,10 +48,11 @@ class Bound:
         head = self._heads.get(canonical(name))
         if head is None:
             return None
-        call = Call(name, (Name(ARGUMENT, None, span),), (), span)
-        return bind([Equation((Name(ARGUMENT, None, span),), call, span, "")], {head: self.let[head]}, self.text)[
-            0
-        ].right
+        if head not in self._formulas:  # kept, for values are remembered by the expression that they are of
+            argument = Name(ARGUMENT, None, span)
+            call = Equation((argument,), Call(name, (argument,), (), span), span, "")
+            self._formulas[head] = bind([call], {head: self.let[head]}, self.text)[0].right
+        return self._formulas[head]
 
 
 def is_elementwise(name: str) -> bool:

@@ -706,6 +706,11 @@ class Formulas(Lines):
         if shift:
             low, high = low - shift, high - shift
             self._say(f"line {e.span.line}: a sum without bounds goes over all steps that it reads, from {low} on")
+        if low == 0 and e.lower is not None and e.lower.variable is None and self._starts_early(e):
+            low = 1
+            self._say(
+                f"line {e.span.line}: the sum from {e.variable} = 0 is read from the first step on, {e.variable} = 1"
+            )
         down = self._runs_down(e)
         if down:
             low, high = high, low
@@ -732,6 +737,15 @@ class Formulas(Lines):
                 self.ordered.add(e.span.line)
             made.append(result)
         return result
+
+    def _starts_early(self, e: Reduce) -> bool:
+        """Whether the term at 0 reads what there is at a step only: an input, or what the answer says of every step."""
+        for n, _ in walk(e.body):
+            if isinstance(n, Name) and n.index is not None and (n.index.variable, n.index.offset) == (e.variable, 0):
+                known = self.names.get(spelled(n))
+                if (known is None and self.base(n) in self.defined) or (known and f"{known}[0]" not in self.u.nodes):
+                    return True
+        return False
 
     def _runs_down(self, e: Reduce) -> bool:
         """Whether the bounds say that the steps are counted down."""

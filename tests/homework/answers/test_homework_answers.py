@@ -121,7 +121,6 @@ def test_upstream_gradients_are_data():
         ("dW_hh = 9**9**9", "gives inf\n  line 1: dW_hh = 9**9**9\n          ^"),
         ("dW_hh = __import__('os').system('touch x')", "subscript"),
         ("dW_hh = open(x)", "not a function"),
-        ("dW_hh += outer(h[1], h[0])", "no += here"),
         ("dW_hh = sum_t h[t].T @ h[t]", "outer products"),
         ("dW_xh = sum_t h[t] @ x[t]", "outer product is"),
         ("dnonsense = sum_t h[t]", "nothing here is called"),
