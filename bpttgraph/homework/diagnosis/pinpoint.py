@@ -197,7 +197,7 @@ class _Asked:
             if e.operator in "@ *":
                 yield 2.0, replace(e, left=e.right, right=e.left), f"with the factors of {old} exchanged"
         if isinstance(e, Reduce) and (e.lower is not None or e.upper is not None):
-            yield 1.0, replace(e, lower=None, upper=None), "with the sum over all steps"
+            yield 1.0, replace(e, lower=None, upper=None), "with the sum over all steps, without these bounds"
         if isinstance(e, Call) and e.function == "outer" and len(e.args) == 2:
             yield 1.0, replace(e, args=(e.args[1], e.args[0])), f"with the factors of {old} exchanged"
 

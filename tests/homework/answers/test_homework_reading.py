@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import bpttgraph as bg
 from bpttgraph.homework.answers.formulas import Formulas
+from bpttgraph.homework.answers.given import Reading
 from bpttgraph.homework.verdict import judge
 
 REC = """
@@ -305,7 +306,9 @@ def test_products_and_sums_against_numpy(seed, ascending, k, t, runs):
         left_to_right = ascending if low <= high else True
         expected = expected @ f if left_to_right else f @ expected
     formulas = Formulas(
-        u, f"dW = (prod{bounds} (diag(1-h[j]^2) W)) @ W + sum{bounds} (diag(h[j]) @ W)", ascending=ascending
+        u,
+        f"dW = (prod{bounds} (diag(1-h[j]^2) W)) @ W + sum{bounds} (diag(h[j]) @ W)",
+        reading=Reading(ascending=ascending),
     )
     (value,) = run.read_nodes([formulas.total("dW", [None], u.node("W"))])
     total = sum((np.diag(h[j]) @ w for j in steps), np.zeros_like(w))
