@@ -3,6 +3,7 @@ later one."""
 
 from __future__ import annotations
 
+import signal
 from typing import NoReturn
 
 __all__ = ["run"]
@@ -11,10 +12,16 @@ __all__ = ["run"]
 def run() -> NoReturn:
     """The command line; ends the process."""
     try:
-        from .cli import main
+        try:
+            from .cli import main
 
-        status = main(prog_name="bpttgraph")
+            status = main(prog_name="bpttgraph")
+        except SystemExit as end:
+            status = end.code
+        # an interrupt that comes while Python tidies up comes too late, and would end the process as a signal does
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         status = 130
     raise SystemExit(status)
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from numbers import Integral
 from types import UnionType
+from typing import Any
 from unicodedata import category
 
-__all__ = ["BPTTError", "Fault", "Span", "expect", "nearest", "visible", "whole"]
+__all__ = ["BPTTError", "Fault", "Span", "expect", "integer", "nearest", "visible", "whole"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,23 @@ def whole(value: object, least: int, what: str, hint: str) -> None:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         said = f"{what} cannot be {repr(value)[:60]} ({type(value).__name__})"
         raise BPTTError(f"{said}: it is a whole number of at least {least}", hint)
+
+
+def integer(value: object) -> Any:
+    """A whole number of any kind (NumPy's, say) as Python's own, also inside lists and mappings; anything else, truth
+    values among them, as it is.
+
+    >>> import numpy as np
+    >>> integer({"h": np.int64(3), "x": [np.int8(2), True]})
+    {'h': 3, 'x': [2, True]}
+    """
+    if isinstance(value, Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, dict):
+        return {k: integer(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(int(v) if isinstance(v, Integral) and not isinstance(v, bool) else v for v in value)
+    return value
 
 
 def nearest(name: str, candidates: list[str] | tuple[str, ...], count: int = 3) -> str:

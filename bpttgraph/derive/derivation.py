@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facade
 from ..core.variables import Link
-from ..errors import BPTTError, expect, nearest, whole
+from ..errors import BPTTError, expect, integer, nearest, whole
 from ..formulas.expr import Expr, add, tagged
 from ..formulas.layout import check_form, statement
 from ..machine.notebooks import bundle
@@ -239,6 +239,7 @@ class Derivation(Gradient):
         if level != "elements":
             _check_level(level)
             return self.statements_at(level)
+        entry = integer(entry)
         self._check_entry(entry)
         return self.noted(by_entries(self, entry))
 

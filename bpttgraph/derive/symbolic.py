@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import facade
 from ..equations.named_sums import named_sums
-from ..errors import NOTHING, BPTTError, Fault, expect, nearest
+from ..errors import NOTHING, BPTTError, Fault, expect, integer, nearest
 from ..formulas.code_names import check_function
 from ..formulas.expr import BigSum, Expr, Num, Symbol, Zeros, add, divide, num, product
 from ..formulas.in_rows import in_rows
@@ -399,6 +399,7 @@ class SymbolicDerivation(Printed):
 
     def unrolled(self, steps: Any) -> Unrolled:
         """The recurrence with the same losses, sizes and truncation over a number of steps."""
+        steps = integer(steps)
         expect(steps, int | Mapping, "steps", "write steps=3")
         key = tuple(sorted(steps.items())) if isinstance(steps, Mapping) else steps
         if key not in self._unrolled:
@@ -459,6 +460,7 @@ class SymbolicDerivation(Printed):
         Raises:
             Fault: if the recursions at `steps` differ from the unrolled statements (then this program is wrong).
         """
+        steps = integer(steps)
         expect(steps, int | Mapping, "steps", "write steps=3")
         u = self.recurrence.unroll(steps, truncate=self.truncate, **self.options) if self.sums else self.unrolled(steps)
         names = self.read_in(u)
@@ -545,4 +547,4 @@ def _listed(loss: str | Iterable[int]) -> list[int]:
         return [int(x) for x in loss.split(",") if x.strip().isdigit()]
     if not isinstance(loss, Iterable):
         raise BPTTError(f"loss={loss!r} is not a choice of steps", 'write "every", "last", or steps such as [2, 3]')
-    return [x for x in loss if isinstance(x, int)]
+    return [x for x in integer(list(loss)) if isinstance(x, int)]

@@ -12,7 +12,7 @@ from functools import cached_property, partial
 from operator import index
 from typing import Any
 
-from ..errors import BPTTError, expect
+from ..errors import BPTTError, expect, integer
 from .coefficients import coefficients
 from .definitions import Component, Definition, components
 from .elaborate import Surroundings, elaborate
@@ -89,6 +89,13 @@ def _as_written(rec: Recurrence, sizes: Mapping[str, Any] | int | None) -> Recur
     return rec.written
 
 
+def _step(given: Any) -> int:
+    """The number of a step; a truth value is none, though Python counts with it."""
+    if isinstance(given, bool):
+        raise TypeError(given)
+    return index(given)
+
+
 class Settings:
     """A recurrence and the options under which it is unrolled.
 
@@ -106,6 +113,8 @@ class Settings:
     """
 
     def __init__(self, rec: Recurrence, *, steps: Any, loss: Any, sizes: Any, truncate: Any, inputs: str, reduce: str):
+        steps = integer(dict(steps) if isinstance(steps, Mapping) else steps)
+        sizes, truncate = integer(sizes), integer(truncate)
         self.recurrence = rec = _as_written(rec, sizes)
         self.inputs, self.reduce, self.given_sizes = inputs, reduce, sizes
         self.steps = self._read_steps(steps)
@@ -173,7 +182,7 @@ class Settings:
             return (last,)
         try:
             steps = (
-                sorted({index(s) for s in loss})
+                sorted({_step(s) for s in loss})
                 if not isinstance(loss, str | int)
                 else [int(s) for s in str(loss).split(",")]
             )

@@ -617,6 +617,8 @@ def infer(
         forced: only whether the equations contradict each other in every shape, without any habit; nothing is returned.
     """
     stacks = any(len(left) > 1 or _has_stack(right) for left, right, _, _ in equations)
+    if isinstance(sizes, bool):
+        raise BPTTError(f"sizes={sizes} is not a size", "write one size for all vectors, such as sizes=3")
     if isinstance(sizes, int):
         if sizes == 1 and not stacks:
             return dict.fromkeys(names, ()), {}

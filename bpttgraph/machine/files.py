@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,21 +18,49 @@ def read_bytes(path: Path, most: int, fix: str) -> bytes:
     """What a file holds, a pipe or /dev/stdin as well, up to `most` bytes.
 
     Raises:
-        BPTTError: it cannot be read, or is longer; `fix` says what to do then.
+        BPTTError: it cannot be read, is a terminal, a pipe into which nobody writes, or longer; `fix` says what to do
+            then.
     """
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size if path.is_file() else most
-            content = file.read(min(size, most) + 1)
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with open(handle, "rb") as file:
+            if file.isatty():
+                raise BPTTError(f"{str(path)!r} is a terminal, not a file", "give the path of a file, or - to type")
+            status = os.fstat(handle)
+            first = _first(handle, path) if stat.S_ISFIFO(status.st_mode) else b""
+            size = status.st_size if stat.S_ISREG(status.st_mode) else most
+            content = first + file.read(max(0, min(size, most) + 1 - len(first)))
     except IsADirectoryError:
         raise BPTTError(f"{str(path)!r} is not a file, but a folder", "give the path of a file") from None
     except OSError as error:
         raise BPTTError(f"cannot read {str(path)!r}: {error.strerror or error}", "give the path of a file") from None
+    except BPTTError:
+        raise
     except ValueError:  # a null character
         raise BPTTError(f"{str(path)!r} is no name of a file", "give the path of a file") from None
     if len(content) > most:
         raise BPTTError(f"{_called(path)} is longer than {most:,} bytes", fix)
     return content
+
+
+PATIENCE = 1.0  # seconds in which somebody may begin to write into a pipe
+
+
+def _first(handle: int, path: Path) -> bytes:
+    """What comes first out of a pipe; it is waited for only if somebody has the pipe open for writing."""
+    found: bytes | None = b""
+    until = time.monotonic() + PATIENCE
+    while found == b"" and time.monotonic() < until:  # the writer may just be starting
+        try:
+            found = os.read(handle, 65_536)
+        except BlockingIOError:
+            found = None
+        if found == b"":
+            time.sleep(PATIENCE / 20)
+    os.set_blocking(handle, True)
+    if found == b"":
+        raise BPTTError(f"nobody writes into the pipe {str(path)!r}", "give the path of a file")
+    return found or b""
 
 
 def read_text(path: Path, most: int, fix: str) -> str:

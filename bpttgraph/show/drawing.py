@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core import primitives as P
 from ..core.graph import Graph, leaf, needed
-from ..errors import BPTTError, expect, nearest
+from ..errors import BPTTError, expect, integer, nearest
 
 if TYPE_CHECKING:
     from ..draw.data import Data, Term
@@ -43,6 +43,7 @@ def picture(
 
     expect(view, str | None, "view", f"write one of {', '.join(VIEWS)}")
     expect(detail, str | None, "detail", 'write detail="names", or leave it out')
+    fold = integer(fold)
     steps = isinstance(fold, tuple) and len(fold) == 2 and all(isinstance(n, int) and n >= 0 for n in fold)
     if not steps:
         expect(fold, str | int, "fold", 'write fold="auto", True or False, or (2, 1) for so many steps at the ends')
@@ -130,6 +131,7 @@ def gather(
     from ..derive import Derivation
     from ..draw.data import Data
 
+    t, k = integer(t), integer(k)
     for step, what in ((t, "t"), (k, "k")):
         expect(step, int | None, f"the step {what}", f"write a number, such as {what}=2")
     whole = wrt is None

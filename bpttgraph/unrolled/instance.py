@@ -8,6 +8,7 @@ leaves the fewest arguments outside is taken, again and again. Nobody has to kno
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,9 +41,9 @@ def instance(numbers: Numbers, seed: int = 0, batch: int | None = None) -> dict[
     Raises:
         BPTTError: no instance was found on which every function is defined.
     """
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise BPTTError(f"seed={seed!r} is no seed", "give a whole number of at least 0")
-    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= 100_000):
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, Integral) or not 1 <= batch <= 100_000):
         raise BPTTError(f"batch={batch!r} is not a number of examples", "write batch=3, or None for a single example")
     u = numbers.u
     data = draw(u, seed, batch)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
+from math import prod
 from operator import add
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ..core.graph import Node, leaf
 from ..core.primitives import batch_sum, expand
 from ..equations.admission import Admission, Admitted
 from ..errors import BPTTError, expect, nearest
+from ..machine.bounds import MOST_NUMBERS, within
 from .nodes import no_collection
 
 if TYPE_CHECKING:
@@ -500,6 +502,7 @@ class Run:
         heads = list(u.heads)
         losses = max(u.steps.get(u.loss_block, u.columns), max(h.step for h in heads))
         if name not in self.numbers.leaf_nodes:
+            self._within(name, losses, 1)
             result = np.zeros((losses, 1, *target.shape), self._dtype)
             self.add_cotangents(
                 result[:, 0],
@@ -507,6 +510,7 @@ class Run:
                 target,
             )
             return result
+        self._within(name, losses, u.steps.get(u.places[name].block, u.columns))  # before the graph is built
         parts = [(k, node) for k, nodes in self.numbers.uses(name).items() for node in nodes]
         uses = max([u.steps.get(u.places[name].block, u.columns), *(k for k, _ in parts)])
         result = np.zeros((losses, uses, *target.shape), self._dtype)
@@ -514,6 +518,12 @@ class Run:
         for (k, _), value in zip(parts, values):
             self.add_cotangents(result[:, k - 1], [value], target)
         return result
+
+    def _within(self, name: str, losses: int, uses: int) -> None:
+        """Whether a triangle can be held in memory; with a batch, each example's row is there until it is summed up."""
+        size = max(1, prod(self.u.node(name).shape)) * losses * max(uses, self.batch or 1)
+        what = f"the triangle of {name}, {losses:,} losses by {uses:,} uses of its own shape, has {{}} numbers"
+        within(size, MOST_NUMBERS, what, "take fewer steps or smaller sizes; run.gradients has the sum, for any number")
 
     @staticmethod
     def add_cotangents(result: Array, values: list[Array], target: Node) -> None:
@@ -534,6 +544,8 @@ class Run:
         a, b = self.u.node(output), self.u.node(by)
         seed = leaf("seed", a.shape, batched=a.batched)
         size, batch = int(np.prod(a.shape)), self.batch or 1
+        amount = size * batch * max(1, prod(b.shape)) * (batch if a.batched and not b.batched else 1)
+        within(amount, MOST_NUMBERS, f"∂{output}/∂{by} has {{}} numbers", "take smaller sizes or a smaller batch")
         eye = np.eye(size, dtype=self._real)
         apart = a.batched and not b.batched
         if apart:  # the reverse pass sums a parameter over the batch, so each example needs seeds of its own

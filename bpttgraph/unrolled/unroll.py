@@ -12,6 +12,7 @@ import numpy as np
 from .. import facade
 from ..equations.extent import check_numbers
 from ..equations.model import Recurrence
+from ..errors import integer
 from .graph import UnrolledGraph
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class Unrolled(UnrolledGraph):
         """
         from .instance import instance
 
+        seed, batch = integer(seed), integer(batch)
         check_numbers(self, batch if isinstance(batch, int) else None)
         return instance(self.numbers, seed, batch)
 

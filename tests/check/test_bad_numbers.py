@@ -237,3 +237,47 @@ def test_an_infinite_loss_is_said() -> None:
     wild = bg.recurrence("h[t] = h[t-1] + log(x[t]); E[t] = sum(h[t])").unroll(2)
     with pytest.warns(RuntimeWarning, match="the loss is not a number"):
         wild.run({**wild.instance(), "x": -np.ones(np.shape(wild.instance()["x"]))})
+
+
+def test_a_triangle_that_no_memory_holds_is_refused_before_it_is_made() -> None:
+    u = bg.cell("rnn").unroll(10_000)
+    run = u.run(u.instance())
+    with pytest.raises(BPTTError, match=r"the triangle of W_hh, 10,000 losses by 10,000 uses .* 1,600,000,000 numbers"):
+        run.contributions("W_hh")
+    with pytest.raises(BPTTError, match=r"∂h\[2\]/∂W_hh has 1,025,312,000 numbers"):
+        small = bg.cell("rnn").unroll(3, sizes={"h": 20})
+        small.run(small.instance(batch=358)).jacobian("h[2]", "W_hh")
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    rec = bg.cell("rnn")
+    for kind in (int, np.int64, np.uint8, np.int32):
+        u = rec.unroll(kind(3), sizes={"h": kind(3)}, loss=[kind(1), kind(3)], truncate=kind(2))
+        assert (u.steps[None], u.sizes["h"], u.loss_steps, u.truncation.name) == (3, (3,), (1, 3), "sliding:2")
+        assert rec.unroll(3, sizes=kind(2), loss=kind(2)).sizes["h"] == (2,)
+        assert u.instance(kind(1), kind(2))["x"].shape == (3, 2, 2)
+        assert rec.derive("W_hh", loss=[kind(2)]).at(kind(3)).count == rec.derive("W_hh", loss=[2]).at(3).count
+        blocks = {"encoder": kind(2), "decoder": kind(3)}
+        assert bg.cell("seq2seq").unroll(blocks).steps == {"encoder": 2, "decoder": 3}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"steps": True},
+        {"steps": np.True_},
+        {"loss": True},
+        {"loss": [True]},
+        {"loss": np.array([True])},
+        {"sizes": True},
+        {"sizes": {"h": True}},
+        {"truncate": True},
+    ],
+)
+def test_truth_values_are_no_numbers(options: dict[str, object]) -> None:
+    with pytest.raises(BPTTError):
+        bg.cell("rnn").unroll(**options)
+    u = bg.cell("rnn").unroll(3)
+    for attempt in ({"seed": True}, {"batch": True}, {"seed": np.True_}):
+        with pytest.raises(BPTTError):
+            u.instance(**attempt)

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -21,6 +22,7 @@ import bpttgraph as bg
 from bpttgraph.cli import main, status, terminal
 from bpttgraph.errors import BPTTError, Fault, visible
 from bpttgraph.homework.programs.child import die_with_parent
+from bpttgraph.machine.files import read_bytes
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "bpttgraph"]
@@ -598,3 +600,44 @@ def test_the_note_of_a_profile_uses_the_names_of_the_course() -> None:
     verdict = verify(p, {"dWh": gradients["W"].T, "dWx": gradients["U"]}, p.outward(data))
     assert verdict.right and any(note.startswith("dWh is transposed") for note in verdict.notes)
     assert "dW " not in verdict.report("full") and "dW " not in verdict.to_json()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_pipe_into_which_nobody_writes_is_refused_before_it_blocks(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(bg.BPTTError, match="nobody writes into the pipe"):
+        read_bytes(pipe, 100, "")
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"h[t] = x[t]")
+    thread = threading.Timer(0.2, os.close, [writer])  # somebody who takes his time is waited for
+    thread.start()
+    assert read_bytes(pipe, 100, "") == b"h[t] = x[t]"
+    thread.join()
+
+
+def test_a_terminal_is_refused_before_it_blocks() -> None:
+    pty = pytest.importorskip("pty")
+    master, slave = pty.openpty()
+    with pytest.raises(bg.BPTTError, match="is a terminal, not a file"):
+        read_bytes(Path(os.ttyname(slave)), 100, "")
+    os.close(master)
+    os.close(slave)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("status", [0, 130])
+def test_an_interrupt_while_python_tidies_up_changes_nothing(status: int) -> None:
+    raising = "raise KeyboardInterrupt" if status else "sys.exit(0)"
+    program = f"""
+import atexit, os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+import bpttgraph.cli, bpttgraph.__main__
+def main(prog_name):
+    {raising}
+bpttgraph.cli.main = main
+bpttgraph.__main__.run()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (status, "")
