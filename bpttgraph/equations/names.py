@@ -214,8 +214,9 @@ class Names:
             header = self.reduction(REDUCTIONS[base], first)
             if header:
                 return header
+        sign = self.source.text[first.start : first.start + 1] in ("\\", "∑", "∏", "Σ", "Π")  # np.sum(…) is a function
         called = self.token.kind == "(" and base == "prod"  # prod(A, B), a product of its arguments
-        if base in REDUCTIONS and self.notation.gradients and (first.whole or base in ("Σ", "Π")) and not called:
+        if base in REDUCTIONS and self.notation.gradients and sign and not called:
             return self.unbounded(REDUCTIONS[base], first)
         marks = Marks(base)
         while self.mark(marks, first):

@@ -279,6 +279,15 @@ def test_derivatives_by_a_matrix_are_those_of_each_example(batch):
         assert bg.verify(u, text, batch=batch).right
 
 
+def test_a_sum_of_entries_is_no_sum_over_steps():
+    """`np.sum(x)` adds up the entries of a vector, `\\sum x` without an index goes over the steps."""
+    u = bg.recurrence(RNN).unroll(3)
+    assert bg.verify(u, M + "da = \\sum m_t").right
+    assert not bg.verify(u, M + "da = sum_t np.sum(m[t])").right
+    with pytest.raises(bg.BPTTError, match="which step"):
+        bg.verify(u, M + "da = np.sum(m[t])")
+
+
 def test_a_long_answer_with_whole_derivatives_is_quick():
     """A sum of ∂E_t/∂s_t ∂s_t/∂A is put together step by step, and does not go back from every t."""
     u = bg.recurrence(RNN).unroll(120)
