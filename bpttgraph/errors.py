@@ -53,9 +53,10 @@ class BPTTError(ValueError):
         if text is not None and span is not None:
             source = text.splitlines() or [""]
             raw = source[min(span.line, len(source)) - 1]
-            # A very long line is shown around the caret only.
-            start = max(0, span.column - 80) if len(raw) > 160 else 0
-            row = raw[start : start + 160].replace("\t", " ")
+            # A very long line is shown around the caret only; one that is no equation may be of any file: a few signs.
+            most = 160 if "=" in raw else 48
+            start = max(0, span.column - most // 2) if len(raw) > most else 0
+            row = raw[start : start + most].replace("\t", " ")
             self.line_text = shown = "".join("\ufffd" if _hidden(c) else c for c in row)  # one sign each, for the caret
             prefix = f"  line {span.line}: "
             width = max(1, min(span.end, start + len(shown)) - span.column)

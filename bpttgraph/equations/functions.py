@@ -65,13 +65,17 @@ def _along(op: Primitive, scalar: Callable[..., Any]) -> Callable[..., Any]:
     say which."""
 
     def build(x: Any) -> Any:
-        if len(x.shape) > 1:
-            raise BPTTError(
-                f"{op.name} takes a vector, not a matrix of shape {x.shape}", "apply it to one row or column at a time"
-            )
+        _one_vector(op.name, x)
         return op(x) if x.shape else scalar(x)
 
     return build
+
+
+def _one_vector(name: str, x: Any) -> None:
+    if len(x.shape) > 1:
+        raise BPTTError(
+            f"{name} takes a vector, not a matrix of shape {x.shape}", "apply it to one row or column at a time"
+        )
 
 
 def _with_attributes(op: Elementwise) -> Callable[..., Any]:
@@ -94,6 +98,7 @@ def _stack(*parts: Any) -> Any:
 
 def _layer_norm(x: Any) -> Any:
     """Ba, Kiros & Hinton, Layer normalization, 2016, without gain and bias, which equations write beside it."""
+    _one_vector("layer_norm", x)
     centred = x - P.mean(x)
     return centred / P.sqrt(P.mean(P.square(centred)) + LAYER_NORM_EPSILON)
 

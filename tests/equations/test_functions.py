@@ -78,3 +78,20 @@ def test_a_name_with_two_definitions_is_said() -> None:
 def test_short_words_in_capitals_are_matrices_unless_a_bracket_follows() -> None:
     assert bg.recurrence(r"h_t = \tanh(CE h_{t-1} + x_{t})").parameters == ("C", "E")
     assert bg.recurrence(r"h_t = \tanh(W h_{t-1} + x_{t}) \\ L_t = CE(h_t, d_t)").losses == ("L",)
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "softmax", "log_softmax"])
+def test_what_takes_one_vector_is_refused_for_a_matrix(name: str) -> None:
+    """A lecture means its rows or its columns, and must say which."""
+    rec = bg.recurrence(f"S[t] = tanh(W @ S[t-1]); E[t] = sum({name}(S[t]))")
+    with pytest.raises(bg.BPTTError, match=rf"{name} takes a vector, not a matrix of shape \(2, 3\)"):
+        u = rec.unroll(2, sizes={"S": (2, 3)})
+        u.run(u.instance())
+    assert rec.unroll(2, sizes={"S": 3})
+
+
+def test_of_a_line_that_is_no_equation_little_is_shown() -> None:
+    secret = "root:$6$" + "abcdefgh" * 20 + ":19000:0:99999:7:::"
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(secret)
+    assert max(len(line) for line in str(caught.value).splitlines()) < 110 and "abcdefgh" * 8 not in str(caught.value)
