@@ -177,7 +177,7 @@ class ClosedNumbers:
     def _named(self, value: Any, shape: tuple[int, ...]) -> Symbol:
         name = f"#{len(self.known.made)}"
         self.known.made[name] = value if shape else value[..., 0, 0]
-        return Symbol(shape, name, shape)
+        return Symbol(value.shape[-2:] if shape else (), name, shape)
 
 
 def _blocks(rows: list[list[Any]]) -> Any:

@@ -3,6 +3,9 @@
 This is the witness for derivations: it knows products, transposes and diag, but no derivative, so a formula that
 evaluates to the gradient is right by itself and not because the reverse pass said so.
 
+A formula is evaluated as it is printed: what prints as its argument has the value of its argument, and every value has
+the shape that its place wants, so that a number cannot stand for a matrix in a product and pass.
+
 Inside, every value is an array (…, rows, columns), scalars (…, 1, 1); axes in front are a batch.
 """
 
@@ -14,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import BPTTError, nearest
+from ..errors import BPTTError, Fault, nearest
 from ..formulas.expr import (
     Add,
     Apply,
@@ -42,6 +45,7 @@ from ..formulas.expr import (
     Unit,
     Zeros,
 )
+from ..formulas.printers import to_text
 
 __all__ = ["evaluate", "lift", "matrix_value", "unlift"]
 
@@ -72,6 +76,15 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
     """The value as an array (…, rows, columns)."""
 
     def go(e: Expr) -> Any:
+        value = read(e)
+        if value.shape[-2:] != (e.shape or (1, 1)):
+            raise Fault(
+                f"a formula of shape {e.shape} is printed as one of shape {value.shape[-2:]}: {to_text(e)[:60]}",
+                "report this",
+            )
+        return value
+
+    def read(e: Expr) -> Any:
         match e:
             case Symbol(shape, name, dims):
                 if name not in values:
@@ -122,6 +135,8 @@ def matrix_value(expr: Expr, values: Mapping[str, Any]) -> Any:
                 return go(arg)
             case Column(_, arg, index):
                 return go(arg) @ go(index)
+            case Apply(_, op, (arg,)) if op.notation == "hidden" or op.name == "reshape":
+                return go(arg)
             case Apply():
                 return _apply(e, [go(a) for a in e.args])
             case Entry(_, arg, indices) if all(isinstance(i, int) for i in indices):
@@ -155,10 +170,9 @@ def _apply(e: Apply, args: list[Any]) -> Any:
 
 
 def _native(value: Any, e: Expr, dims: tuple[int, ...]) -> Any:
-    """An argument as the graph has it; a scalar that stands for equal entries is spread."""
-    if dims and not e.shape:
-        lead = value.shape[:-2]
-        return np.broadcast_to(value.reshape(lead + (1,) * len(dims)), lead + dims)
+    """An argument as the graph has it."""
+    if not e.shape and any(n > 1 for n in dims):
+        raise Fault(f"a number stands for an array of shape {dims}: {to_text(e)[:60]}", "report this")
     if len(dims) == 1 and e.shape == (1, *dims):
         return value[..., 0, :]  # a row
     return value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value

@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from .. import facade
+from ..errors import Fault
 from ..formulas.expr import Entry, Expr, Literal, Symbol, Transpose, num
 from ..formulas.layout import FORMS, statement
+from ..formulas.printers import to_text
 from .adjoints import Adjoints
 from .entries import Entries, all_entries
-from .evaluate import lift, matrix_value
+from .evaluate import matrix_value
 from .factored import Statement
 from .gradient import Gradient
 from .numeric import _Values
@@ -99,10 +101,10 @@ def summands(adjoints: Adjoints, run: Any, by_entry: bool = False) -> dict[str, 
 
 
 def _whole(e: Expr, dims: tuple[int, ...], known: Known) -> Any:
-    """The value of a formula, (…, *dims); a scalar may stand for a vector of equal entries."""
+    """The value of a formula, (…, *dims)."""
+    if not e.shape and any(n > 1 for n in dims):
+        raise Fault(f"a number stands for an array of shape {dims}: {to_text(e)[:60]}", "report this")
     value = matrix_value(e, known)
-    if dims and not e.shape:
-        value = value * np.ones(lift(np.zeros(dims), dims).shape)
     return value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value
 
 

@@ -43,7 +43,7 @@ def pulled(target: Node, source: Node, adjoint: Expr) -> Expr | None:
         return Zeros(matrix_shape(source.shape)) if source.shape else num(0)
     reader = Reader()
     reader.known[g.serial] = adjoint
-    found = reader(sums[source.serial])
+    found = reader.whole(sums[source.serial])
     return None if _opaque(found) else found
 
 

@@ -36,6 +36,7 @@ from ..formulas.expr import (
     rows,
     signed,
     split_sign,
+    spread,
     stack,
     subtract,
     symbol,
@@ -78,8 +79,7 @@ class Reader:
 
     def whole(self, node: Node) -> Expr:
         """As a column or matrix: a scalar that stands for equal entries is written out as that many ones."""
-        e = self(node)
-        return product(e, Ones((node.shape[0], 1))) if e.shape == () and len(node.shape) == 1 else e
+        return spread(self(node), node.shape)
 
     def _leaf(self, node: Node) -> Expr:
         if node.name is not None:
@@ -102,10 +102,10 @@ class Reader:
         a = [self(x) for x in node.args]
         if name in _ELEMENTWISE:
             return _ELEMENTWISE[name](*a)
-        if name == "expand" and (node.args[0].shape == () or node.args[0].shape == node.shape):
-            return a[0]
-        # on its way to be spread over a matrix
-        if name == "reshape" and node.args[0].shape == () and len(node.shape) == 2:
+        if name == "expand":
+            return expanded(a[0], node.args[0].shape, node.shape)
+        # a column as a matrix of one column; a number on its way to be spread over a matrix
+        if name == "reshape" and (a[0].shape or len(node.shape) == 2) and a[0].shape in ((), matrix_shape(node.shape)):
             return a[0]
         if name == "power":
             return power(a[0], num(attrs["exponent"]))
@@ -113,6 +113,8 @@ class Reader:
             shape = matrix_shape(node.shape)
             if node.op.kind == "elementwise" and all(x.shape == () for x in a):
                 shape = ()
+            if node.op.kind != "elementwise":
+                a = [self.whole(x) for x in node.args]
             return Apply(shape, node.op, tuple(a), tuple(sorted(attrs.items())), tuple(x.shape for x in node.args))
         a = [self.whole(x) for x in node.args]
         if name == "take":
@@ -123,6 +125,22 @@ class Reader:
             return diag(a[0], node.shape[0])
         found: Expr = _STRUCTURAL[name](*a)
         return found
+
+
+def expanded(x: Expr, own: tuple[int, ...], dims: tuple[int, ...]) -> Expr:
+    """An array whose entries, rows or columns repeat; a number stays the number that all entries are.
+
+    >>> from bpttgraph.formulas.printers import to_text
+    >>> to_text(expanded(symbol("b", (2,)), (2,), (3, 2)))
+    '𝟏 bᵀ'
+    """
+    if not x.shape or own == dims:
+        return x
+    x = transpose(x) if len(own) == 1 < len(dims) else x
+    rows, columns = matrix_shape(dims)
+    above = [Ones((rows, 1))] if x.shape[0] == 1 < rows else []
+    beside = [transpose(Ones((columns, 1)))] if x.shape[1] == 1 < columns else []
+    return product(*above, x, *beside)
 
 
 def diagonal(x: Expr) -> Expr:

@@ -50,9 +50,9 @@ __all__ = [
     "Add", "Apply", "BigProduct", "BigSum", "Blocks", "Column",
     "Diag", "Divide", "Dot", "Entry", "Expr", "Hadamard", "Identity", "Literal", "Neg", "Num", "Ones",
     "Partial", "Power", "Product", "Rows", "Shape", "Stack", "Symbol", "Tagged", "Transpose", "Unit", "Zeros", "add",
-    "diag", "divide", "dot", "hadamard", "identity", "jacobian_shape", "joined", "matrix_shape", "neg", "num",
-    "outer", "partial", "power", "product", "rows", "signed", "split_sign", "stack", "subtract", "symbol", "tagged",
-    "transpose",
+    "diag", "divide", "dot", "even", "hadamard", "identity", "jacobian_shape", "joined", "matrix_shape", "neg", "num",
+    "outer", "partial", "power", "product", "rows", "signed", "split_sign", "spread", "stack", "subtract", "symbol",
+    "tagged", "transpose",
 ]  # fmt: skip
 
 
@@ -194,9 +194,9 @@ def hadamard(*factors: Expr) -> Expr:
             f = product(*f.factors[len(lead) :])
         if f.shape == ():
             scalars.append(f)
-        elif not isinstance(f, Ones):
+        elif even(f) is None:
             vectors.extend(f.factors if isinstance(f, Hadamard) else (f,))
-        elif all(isinstance(x, Ones) or x.shape == () for x in factors):
+        elif all(x.shape == () or even(x) is not None for x in factors):
             vectors = [f]
     inner: list[Expr] = (
         [vectors[0] if len(vectors) == 1 else Hadamard(vectors[0].shape, tuple(vectors))] if vectors else []
@@ -262,6 +262,32 @@ def dot(a: Expr, b: Expr) -> Expr:
 def outer(a: Expr, b: Expr) -> Expr:
     """a bᵀ."""
     return product(a, transpose(b))
+
+
+def spread(x: Expr, dims: Shape) -> Expr:
+    """A number that stands for equal entries written out: times 𝟏, or 𝟏𝟏ᵀ. In a product the number alone would scale.
+
+    >>> from bpttgraph.formulas.printers import to_text
+    >>> to_text(product(spread(num(2), (3, 2)), symbol("b", (2,))))
+    '2 𝟏 𝟏ᵀ b'
+    """
+    if x.shape or not dims:
+        return x
+    if isinstance(x, Num) and x.value == 0:
+        return Zeros(matrix_shape(dims))
+    return product(x, *[Ones((dims[0], 1)), transpose(Ones((dims[-1], 1)))][: len(dims)])
+
+
+def even(x: Expr) -> Expr | None:
+    """The number that every entry of c 𝟏 or c 𝟏𝟏ᵀ is; None of all else."""
+    sign, x = split_sign(x)
+    factors = x.factors if isinstance(x, Product) else (x,)
+    arrays = [f.arg if isinstance(f, Transpose) else f for f in factors if f.shape]
+    if not arrays or not all(isinstance(f, Ones) for f in arrays) or len(arrays) > 2:
+        return None
+    if len(arrays) == 2 and x.shape in ((), (1, 1)):
+        return None  # 𝟏ᵀ𝟏 counts
+    return signed(sign, product(*[f for f in factors if not f.shape]))
 
 
 def stack(*parts: Expr) -> Expr:

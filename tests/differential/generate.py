@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import Any
 
 from .trees import Case, Equation, Shape, Tree, call, name, num, shape_of, well_formed
-from .vary import varied
+from .vary import varied, with_sums
 
 SMOOTH = ("tanh", "sigmoid", "softplus", "silu", "sin", "cos", "identity")
 KINKED = ("relu", "leaky_relu", "elu", "clip", "abs", "max0", "max2", "min2")
+SUMS_FROM = 300_000  # earlier seeds give what they always gave
 NASTY = (
     "np",
     "range",
@@ -580,11 +581,17 @@ def _reaches_state(case: Case) -> bool:
 
 def random_recurrence(seed: int, accept: Callable[[Case], bool] = lambda case: True, plain: bool = False) -> Case:
     """The case of a seed: the first that fits of a fixed sequence of attempts. `accept` judges its numbers (finite,
-    away from kinks); `plain` is without what `varied` puts into some."""
+    away from kinks); `plain` is without what `varied` puts into some.
+
+    Seeds from `SUMS_FROM` on have sums of matrices.
+    """
     for attempt in range(200):
         try:
             case = Generator(seed * 1000 + attempt).case()
-            case = case if plain else varied(case, random.Random(-(seed * 1000 + attempt) - 1))
+            if not plain:
+                case = varied(case, random.Random(-(seed * 1000 + attempt) - 1))
+            if seed >= SUMS_FROM:
+                case = with_sums(case, random.Random(f"sums of matrices {seed * 1000 + attempt}"))
         except (StopIteration, ValueError, IndexError):
             continue
         case = replace(case, seed=seed)

@@ -50,29 +50,29 @@ class Names:
     def __call__(self, item: Item) -> Any:
         if item in self.found:
             return self.found[item]
-        if item[0] == "unit":
+        if item[0] == "unit":  # where vectors are rows, so are ones
             return Unit("row" if self.rows and item[1] == "ones" else item[1])
         if item[0] == "d":
             raise Unnamed(item)
         raise LookupError(f"{item} is printed, but nothing is called so")
 
 
-def shaped(names: Names, value: Any, shape: tuple[int, ...]) -> Array:
-    """A value in the shape of a variable; a number may stand for equal entries."""
-    rows = names.laid(np.zeros(shape)).shape
-    value = value.by if isinstance(value, Unit) and not shape else value
-    value = value.like(np.zeros(rows)) if isinstance(value, Unit) else value
-    return np.broadcast_to(value, rows).reshape(shape)
+def shaped(names: Names, value: Any, dims: tuple[int, ...]) -> Array:
+    """A value as the matrix that a variable of this shape is in print; a number is none."""
+    rows = names.laid(np.zeros(dims)).shape
+    if isinstance(value, Unit):
+        value = value.like(np.zeros(rows)) if rows else value.by
+    if np.ndim(value) == 0 and rows and not (type(value) is float and value == 0) and rows != (1, 1):
+        raise ValueError(f"a number stands for an array of shape {dims}")
+    return np.broadcast_to(value, rows)
 
 
-def statement(names: Names, text: Items) -> Any:
-    """The value of the right side, which is from then on that of the left side (a number may stand for equal
-    entries)."""
+def statement(names: Names, text: Items, dims: tuple[int, ...]) -> Array:
+    """The value of the right side, which is from then on that of the left side."""
     (left,), right = sides(text)
-    value = evaluate(right, names)
-    # no gradient is a row of equal entries: 𝟏ᵀ stands before a vector of one entry, which is a number
-    names.found[left] = value.by if isinstance(value, Unit) and value.kind == "row" else value
-    return names.found[left]
+    value = shaped(names, evaluate(right, names), dims)
+    names.found[left] = value[0, 0] if value.shape == (1, 1) else value
+    return value
 
 
 def entries(names: Names, text: Items, shape: tuple[int, ...]) -> Array:
@@ -107,14 +107,14 @@ def readings(s: Subject, wrt: str) -> Iterator[tuple[str, Any]]:
             for width in (None, 20):
                 with suppress(Unnamed):
                     names = Names(s, rows)
-                    value = statement(names, read(d.statement("local", form, width=width)))
-                    yield f"local as {form}", shaped(names, value, shape)
+                    value = statement(names, read(d.statement("local", form, width=width)), shape)
+                    yield f"local as {form}", value.reshape(shape)
         if not d.adjoints.closed:
             continue
         names = Names(s, rows)
-        for line in d.factored_at("matrix"):
-            value = statement(names, read(getattr(line, form)()))
-        yield f"matrix as {form}", shaped(names, value, shape)
+        for part, line in zip(d.adjoints.parts, d.factored_at("matrix")):
+            value = statement(names, read(getattr(line, form)()), getattr(part.left, "dims", shape))
+        yield f"matrix as {form}", value.reshape(shape)
         names = Names(s)
         for part, line in zip(d.adjoints.parts, d.factored_at("elements")):
             dims = getattr(part.left, "dims", None)

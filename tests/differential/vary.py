@@ -1,6 +1,7 @@
-"""What is put into a random recurrence afterwards: totals that do more than add, and operations of one's own.
+"""What is put into a random recurrence afterwards: totals that do more than add, operations of one's own, sums and
+means of matrices.
 
-It is drawn from a stream of its own, so that without it every seed gives the recurrence that it always gave.
+Each is drawn from a stream of its own, so that without it every seed gives the recurrence that it always gave.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from .trees import Case, Equation, Tree, call, name, num, places, put, shape_of
+from .trees import Case, Equation, Shape, Tree, call, name, num, places, put, shape_of
 
 ENTRYWISE = ("tanh", "sigmoid", "sin", "cos", "softplus", "silu", "relu", "abs", "gelu", "exp", "identity")
 
@@ -18,6 +19,62 @@ def varied(case: Case, r: random.Random) -> Case:
     total, own = r.random() < 0.25, r.random() < 0.25
     case = with_total(case, r) if total else case
     return with_own(case, r) if own else case
+
+
+def with_sums(case: Case, r: random.Random) -> Case:
+    """The case with the sum or the mean of a matrix in a loss, in a state or in a total: of products, of outer
+    products, of matrix states. Drawn from a stream of its own."""
+    if r.random() > 0.3:
+        return case
+    shapes, equations = dict(case.shapes), list(case.equations)
+    free = iter(f"m{i}" for i in range(1, 20))
+    at = [i for i, e in enumerate(equations) if len(e.left) == 1 and not isinstance(e.index, tuple)
+          and not any(n.op == "sum_k" for n in e.right.walk())]  # fmt: skip
+    if not at or "m1" in shapes:
+        return case
+    losses = [i for i in at if equations[i].left[0] in (*case.losses, case.total)]
+    i = r.choice(losses) if losses and r.random() < 0.6 else r.choice(at)
+    e = equations[i]
+    # what this equation reads it may read again; of a total, only parameters and last values
+    names = [n for n in e.right.walk() if n.op == "name" and shapes[n.value[0]]]
+    read = [n for n in names if e.index is not None or n.value[1] is None or n.value[1] == ("T", 0)]
+
+    def new(shape: Shape) -> Tree:
+        found = next(free)
+        shapes[found] = shape
+        return name(found)
+
+    def leaf(rank: int, rows: int | None = None) -> Tree:
+        fits = [n for n in read if len(shapes[n.value[0]]) == rank and rows in (None, shapes[n.value[0]][0])]
+        if fits and r.random() < 0.75:
+            return r.choice(fits)
+        return new((rows or r.choice((2, 3, 4)), *[r.choice((2, 3, 4)) for _ in range(rank - 1)]))
+
+    def matrix(depth: int, rows: int | None = None) -> Tree:
+        kind = r.choice(("matmul", "matmul", "outer", "T", "same", "function", "leaf")) if depth else "leaf"
+        if kind == "matmul":
+            a = matrix(depth - 1, rows)
+            if rows is None and r.random() < 0.15 and shape_of(a, shapes)[0] == shape_of(a, shapes)[1]:
+                return call("matmul", a, a)
+            return call("matmul", a, matrix(depth - 1, shape_of(a, shapes)[1]))
+        if kind == "outer":
+            return call("outer", leaf(1, rows), leaf(1))
+        if kind == "T" and rows is None:
+            return call("T", matrix(depth - 1))
+        if kind == "same":
+            a = matrix(depth - 1, rows)
+            return call(r.choice(("add", "sub", "mul")), a, new(shape_of(a, shapes)))
+        if kind == "function":
+            return call(r.choice(("tanh", "sin", "sigmoid")), matrix(depth - 1, rows))
+        return leaf(2, rows)
+
+    number = call(r.choice(("sum", "mean")), matrix(2))
+    number = call("tanh", number) if r.random() < 0.3 else number
+    inside = e.right.args and e.right.op in ("tanh", "sigmoid", "sin", "cos")
+    whole = e.right.args[0] if inside else e.right
+    whole = call(r.choice(("add", "mul", "sub")), *r.sample((whole, number), 2))
+    equations[i] = replace(e, right=replace(e.right, args=(whole,)) if inside else whole)
+    return replace(case, equations=tuple(equations), shapes=shapes)
 
 
 def with_own(case: Case, r: random.Random) -> Case:

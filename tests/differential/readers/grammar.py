@@ -112,11 +112,13 @@ class Unsized(LookupError):
 
 
 class Unit:
-    """A number times I, or a number times a column (or row) of ones, whose size the place decides; before a row also a
-    column."""
+    """`by` times I or ones whose size the place decides: a column "ones", a "row", or a "grid" 𝟏𝟏ᵀ.
+
+    `by` is a number; of 𝟏 aᵀ it is the row aᵀ, of a 𝟏ᵀ the column a.
+    """
 
     def __init__(self, kind: str, by: Any = 1.0):
-        self.kind, self.by = kind, by
+        self.kind, self.by = kind, by[0, 0] if np.shape(by) == (1, 1) else by
 
     def like(self, other: Any) -> Any:
         if isinstance(other, Unit) or np.ndim(other) == 0:
@@ -137,30 +139,44 @@ def _times(a: Any, b: Any) -> Any:
     if isinstance(a, Unit) and isinstance(b, Unit):
         if a.kind == "I" or b.kind == "I":
             return Unit(b.kind if a.kind == "I" else a.kind, a.by * b.by)
+        if a.kind == "ones" and b.kind == "row" and np.ndim(a.by) == np.ndim(b.by) == 0:
+            return Unit("grid", a.by * b.by)
         raise Unsized("ones beside ones")
     if isinstance(a, Unit):
         if np.ndim(b) == 0 or a.kind == "I":
             return Unit(a.kind, a.by * b) if np.ndim(b) == 0 else a.by * b
-        if a.kind == "ones" and len(b) == 1:
-            raise Unsized("ones before a row")
         if a.kind == "row":
             return times(a.by, np.ones((1, len(b))) @ b)
-        return a.by * np.ones((b.shape[1], 1)) @ b
+        if a.kind == "grid":
+            return Unit("ones", a.by * (np.ones((1, len(b))) @ b))
+        return Unit("ones", a.by @ b if np.ndim(a.by) else a.by * column_of(b.T).T)
     if isinstance(b, Unit):
         if np.ndim(a) == 0 or b.kind == "I":
             return Unit(b.kind, a * b.by) if np.ndim(a) == 0 else a * b.by
-        if b.kind == "row" and a.shape[1] == 1:  # a column before 𝟏ᵀ: what follows says how long 𝟏 is
-            return Unit("row", a * b.by)
-        return b.by * a @ np.ones((a.shape[1], 1))
+        if b.kind == "row":  # a column before 𝟏ᵀ: what follows says how long 𝟏 is
+            return Unit("row", a @ b.by if np.ndim(b.by) else column_of(a) * b.by)
+        added = a @ np.ones((a.shape[1], 1))
+        return Unit("row", b.by * added) if b.kind == "grid" else added * b.by
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return a * b
     return a @ b
 
 
+def column_of(a: Any) -> Any:
+    if np.shape(a)[1] != 1:
+        raise ValueError(f"a matrix of shape {np.shape(a)} stands where only a column fits")
+    return a
+
+
 def meet(function: Callable[..., Any], a: Any, b: Any) -> Any:
     """Entry by entry; I and 1 take the shape of what they meet."""
     if isinstance(a, Unit) and isinstance(b, Unit):
-        return Unit(a.kind, function(a.by, b.by))
+        if {a.kind, b.kind} == {"ones", "row"} and np.ndim(a.by) == np.ndim(b.by) == 2:
+            return function(a.by, b.by)
+        return Unit(b.kind if a.kind == "grid" else a.kind, function(a.by, b.by))
+    for x, y in ((a, b), (b, a)):
+        if isinstance(x, Unit) and np.ndim(y) == 0 and (x.kind == "grid" or np.ndim(x.by)):
+            return Unit(x.kind, function(*[z.by if isinstance(z, Unit) else z for z in (a, b)]))
     a, b = (x.like(y) if isinstance(x, Unit) else x for x, y in ((a, b), (b, a)))
     if np.ndim(a) == 2 == np.ndim(b) and np.shape(a) != np.shape(b):
         raise ValueError(f"shapes {np.shape(a)} and {np.shape(b)} meet entry by entry")
@@ -182,7 +198,10 @@ def rowed(a: Any) -> Any:
 
 def turned(a: Any) -> Any:
     if isinstance(a, Unit):
-        return Unit({"I": "I", "ones": "row", "row": "ones"}[a.kind], a.by)
+        return Unit(
+            {"I": "I", "ones": "row", "row": "ones", "grid": "grid"}[a.kind],
+            np.transpose(a.by) if np.ndim(a.by) else a.by,
+        )
     return np.transpose(a) if np.ndim(a) else a
 
 
