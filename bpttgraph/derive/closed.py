@@ -67,6 +67,9 @@ class ClosedForm(Pieces, Printed):
         (3, 3, 4, 4)
     """
 
+    def __reduce__(self) -> Any:
+        return ClosedForm, (self.g, self.wrt)
+
     # -- the formula
 
     def lowest(self) -> Expr:

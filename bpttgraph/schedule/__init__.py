@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -56,6 +57,10 @@ class Schedule:
                 self._find()
             except Unsuited as reason:
                 self.reason = str(reason)
+
+    def __reduce__(self) -> Any:
+        """Memory and plans are made anew."""
+        return attrgetter("schedule"), (self.settings,)
 
     @property
     def applies(self) -> bool:

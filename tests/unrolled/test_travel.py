@@ -254,3 +254,13 @@ def test_from_another_process() -> None:
     assert run.loss == loss and d.latex("matrix") == latex
     assert "never carried" in verdict.report() and verdict.parameters["W_hh"].status == "wrong"
     same_graph(graph, mine.graph)
+
+
+def test_a_closed_form_and_a_schedule() -> None:
+    for wrt in ("U_f", "h[0]"):
+        closed = bg.cell("lstm").derive(wrt).closed_form
+        assert str(pickle.loads(pickle.dumps(closed))) == str(closed)
+    u = bg.cell("lstm").unroll(3)
+    u.run(u.instance())  # a used schedule holds memory
+    found = pickle.loads(pickle.dumps(u.schedule))
+    assert found.applies and found.explain() == u.schedule.explain()
