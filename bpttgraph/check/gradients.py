@@ -164,7 +164,13 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
         run = u.numbers.run({k: wide(v) for k, v in data.items()})
         truth = run.gradient(name)
     for what, value_of in readings.items():
-        value = np.asarray(value_of(run))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = np.asarray(value_of(run))
+        # 0/0 and 0·∞ are no numbers for a formula, where the reverse pass has one: then the formula is not decided
+        lost = np.isnan(value)
+        if np.any(lost):
+            note = f"not decidable on these numbers: {what}, where a formula is 0/0 or 0·∞"
+            report.note = "; ".join(filter(None, (report.note, note)))
 
         def compared(errors: Reading, what: str = what, value: Array = value) -> list[Finding]:
             scale, radius = whole_radii(run, [name], errors)[name]
@@ -175,7 +181,11 @@ def _check_formulas(derivation: Derivation, data: Mapping[str, Any] | None) -> R
                 a.sum(axis=0) if a.ndim > rank else a for a in (value, truth, scale, radius * U)
             )
             index = [tuple(int(i) for i in place) for place in np.ndindex(found.shape)]
-            return [entries(what, "the reverse pass", found, true, ones, index, U, allowed, None, "")]
+            gone = np.isnan(found) & np.isfinite(true)
+            keep = None if not np.any(gone) else ~gone.reshape(-1)
+            found = np.where(gone, true, found)
+            note = "" if keep is None else "0/0 or 0·∞ in the formula"
+            return [entries(what, "the reverse pass", found, true, ones, index, U, allowed, keep, note)]
 
         report.findings += settled(compared)
     return report
