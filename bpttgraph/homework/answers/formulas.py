@@ -155,15 +155,34 @@ class Formulas(Lines):
 
     def changed(self, base: str, number: int, right: Expr) -> Formulas:
         """The same answer with another right side in one of the equations of `base`."""
-        made = copy.copy(self)
         equations = list(self.defined[base])
         equations[number] = replace(equations[number], right=right)
+        made = self.taking({})
         made.defined = {**self.defined, base: equations}
-        made._values, made._memo, made._partial, made._free, made._down = {}, {}, {}, {}, {}
+        return made
+
+    def taking(self, values: Mapping[tuple[str, int | None], Value]) -> Formulas:
+        """The same answer, in which some of what its lines define has these values, by name and step."""
+        made = copy.copy(self)
+        made._values, made._memo, made._partial, made._free, made._down = dict(values), {}, {}, {}, {}
         made._pairs, made._waiting = {}, set()
         made.notes, made.ordered, made._absent = [], set(), set()
         made._nodes = made._numbers = 0
         return made
+
+    def line(self, e: Equation, step: int | None, right: Expr | None = None) -> Value:
+        """The right side of one line at a step, or `right` in its place: what else the answer defines is taken as it
+        is."""
+        if id(e) not in self._down:
+            self._down[id(e)] = running_down(right or e.right)
+        index = e.left[0].index
+        bound = {} if step is None or index is None or fixed(e) else {index.variable or "t": step - index.offset}
+        while True:
+            try:
+                return self._go(right or e.right, bound)
+            except _Missing as need:
+                self._reader.setdefault((need.base, need.step), need.name)
+                self.value(need.base, need.step)
 
     # -- definitions ---------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from ...errors import Span
+    from .line_by_line import Line
 
 __all__ = ["Cause"]
 
@@ -29,6 +30,7 @@ class Cause:
             picture.
         triangle: the fitted coefficients (T, T), for a picture; None if the triangle says nothing.
         span: the place in the student's own line, for an answer in formulas.
+        lines: the lines of such an answer on which the gradient depends, each judged by itself.
 
     Example:
         >>> cause = Cause("exact", "∂E/∂W is exactly what you get if ∂E/∂W is doubled.", (("scale:2:W",),))
@@ -44,3 +46,4 @@ class Cause:
     edges: tuple[tuple[str, str], ...] = ()
     triangle: Array | None = None
     span: Span | None = None
+    lines: tuple[Line, ...] = ()

@@ -20,6 +20,7 @@ from ..mistakes import CATALOGUE
 from ..mistakes.lines import missing_line
 from ..truth.truth import Truth
 from .cause import Cause
+from .line_by_line import Judged, line_by_line
 from .pinpoint import pinpoint
 from .residual import structure
 from .search import Search
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Diagnosis", "diagnose"]
 
 Array = np.ndarray[Any, Any]
+LEARNED = ("truncated",)  # names from the literature, which come after the plain cause
 
 
 def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Cause]:
@@ -51,12 +53,46 @@ def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Ca
         >>> diagnose(truth, answer, ["W_hh"])["W_hh"].text
         '∂E/∂W_hh is exactly what you get if ∂E/∂W_hh is doubled.'
     """
-    found = Diagnosis(truth).explain(answer, wrong)
-    if answer.text:
-        for name, repair in pinpoint(truth, answer.text, wrong, answer.reading).items():
+    judged = line_by_line(truth, answer.text, wrong, answer.reading) if answer.text else None
+    told = [n for n in wrong if judged is not None and judged.explains(n)]
+    found = Diagnosis(truth).explain(answer, wrong, pairs=len(told) < len(wrong))
+    if judged is not None:
+        found |= {n: _by_lines(n, found[n], judged) for n in told if n in found}
+    rest = [n for n in wrong if n not in told]
+    if answer.text and rest:
+        for name, repair in pinpoint(truth, answer.text, rest, answer.reading).items():
             if name in found:
                 found[name] = _with_place(name, found[name], repair.text, repair.span)
+    if judged is not None:
+        for name in (n for n in rest if n in found and n in judged.reach):
+            found[name] = _beside(found[name], judged, name)
     return found
+
+
+def _beside(cause: Cause, judged: Judged, name: str) -> Cause:
+    """A cause, with what is known of the lines although they do not explain all of it."""
+    wrong = judged.wrong(name)
+    if cause.certainty != "unexplained" or not wrong:
+        return replace(cause, lines=judged.of(name))
+    told = " ".join(line.text for line in wrong)
+    return replace(cause, text=f"{cause.text} {told}", span=wrong[0].place or wrong[0].span, lines=judged.of(name))
+
+
+def _by_lines(name: str, cause: Cause, judged: Judged) -> Cause:
+    """A cause with the lines that are wrong by themselves; what is only equal in its numbers comes after them."""
+    wrong, lines = judged.wrong(name), judged.of(name)
+    told = " ".join(line.text for line in wrong)
+    place = wrong[0].place or wrong[0].span
+    single = cause.certainty != "unexplained" and all(len(keys) == 1 for keys in cause.mistakes)
+    if len(wrong) == 1 and single and cause.mistakes:
+        learned = cause.mistakes[0][0].startswith(LEARNED)
+        text = f"{told} {cause.text}" if learned else f"{cause.text} {told}"
+        return replace(cause, text=text, span=place, lines=lines)
+    if len(wrong) == 1:
+        words = f"{_shown(name)} differs from the true gradient in one place only. {told}"
+    else:
+        words = f"{_shown(name)} depends on {len(wrong)} lines that are wrong, each by itself. {told}"
+    return Cause("exact", words, (("formula",),), triangle=cause.triangle, span=place, lines=lines)
 
 
 def _with_place(name: str, cause: Cause, text: str, span: Span) -> Cause:
@@ -86,19 +122,20 @@ class Diagnosis(Tried):
         ('exact', ('zero:b_h',))
     """
 
-    def explain(self, answer: Answer, wrong: Sequence[str]) -> dict[str, Cause]:
+    def explain(self, answer: Answer, wrong: Sequence[str], pairs: bool = True) -> dict[str, Cause]:
+        """The causes of these gradients, looked for among single mistakes and, if `pairs`, two at once."""
         given = {
             n: g
             for n, g in answer.given.items()
             if self.knows(n) and np.shape(g.value) == np.shape(self.truth.value(n))
         }
         if any(n not in self.trial.true for n in given):
-            return Diagnosis(self.truth, [*self.trial.names, *given]).explain(answer, wrong)
+            return Diagnosis(self.truth, [*self.trial.names, *given]).explain(answer, wrong, pairs)
         wrong = [n for n in wrong if n in given]
         if not wrong:
             return {}
         fits = {n: self._fit(given[n]) for n in wrong}
-        found = Search(self, given).matches(wrong)
+        found = Search(self, given).matches(wrong, pairs)
         copies = {n: self._copied(n, given, wrong) for n in wrong if n not in found}
         return {n: copies.get(n) or self._cause(n, given[n], found.get(n, []), fits[n]) for n in wrong}
 

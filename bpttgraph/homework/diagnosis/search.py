@@ -48,14 +48,15 @@ class Search:
     def __init__(self, tried: Tried, given: Mapping[str, Given]):
         self.tried, self.given = tried, given
 
-    def matches(self, wrong: Sequence[str]) -> dict[str, list[Match]]:
-        """For each of these gradients that something explains, what does."""
+    def matches(self, wrong: Sequence[str], pairs: bool = True) -> dict[str, list[Match]]:
+        """For each of these gradients that something explains, what does; with `pairs`, two mistakes at once as
+        well."""
         small = self.tried.small
         found = self._singles(wrong) if small else self._staged(wrong)
         found |= self._clipped([n for n in wrong if n not in found])
         found |= self._other_losses([n for n in wrong if n not in found])
         rest = [n for n in wrong if n not in found or any(m.against for m in found[n])]
-        for n, better in (self._pairs(rest) if small and rest else {}).items():
+        for n, better in (self._pairs(rest) if small and rest and pairs else {}).items():
             old = found.get(n)
             if old is None or len(better[0].names) > len(old[0].names):
                 found[n] = better

@@ -162,11 +162,27 @@ def _lines(name: str, p: ParameterVerdict, depth: int, verdict: Findings) -> lis
         worst = worst_entries(p, 1)
         place = f", farthest off at {worst[0]['index']}" if worst and worst[0]["index"] else ""
         lines[0] += f"  {share} differ{'s' if off.size == 1 else ''}{place}"
+        if depth == LEVELS.index("where") and (numbers := wrong_lines(p)):
+            lines.append(f"          wrong in {'itself' if len(numbers) == 1 else 'themselves'}: "
+                         f"line{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}")  # fmt: skip
         if depth >= LEVELS.index("why"):
             lines += _why(p)
     if depth >= LEVELS.index("full"):
         lines += _numbers(name, p, verdict)
     return lines
+
+
+def wrong_lines(p: ParameterVerdict) -> list[int]:
+    """The numbers of the lines of an answer in formulas that are wrong by themselves, if it was judged line by line.
+
+    Example:
+        >>> import bpttgraph as bg
+        >>> verdict = bg.verify(bg.cell("rnn"), "db_y = sum_t (y[t] + target[t])")
+        >>> wrong_lines(verdict.parameters["b_y"])
+        [1]
+    """
+    lines = p.because.lines if p.because is not None else ()
+    return sorted({line.number for line in lines if line.status == "wrong"})
 
 
 def spoken_of(p: ParameterVerdict) -> str | None:
@@ -275,7 +291,29 @@ def as_json(verdict: Findings, feedback: str) -> str:
             "notes": verdict.notes,
         }
         body["parameters"] = {name: _parameter(name, p, depth, verdict) for name, p in verdict.parameters.items()}
+        body["lines"] = _judged_lines(verdict, depth)
     return json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+
+
+def _judged_lines(verdict: Findings, depth: int) -> list[dict[str, Any]]:
+    """The lines of an answer in formulas on which a wrong gradient depends: place and status, and from "why" on what is
+    wrong and the line as it should be."""
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for p in verdict.parameters.values():
+        for line in p.because.lines if p.because is not None else ():
+            body = {
+                "line": line.number,
+                "column": line.span.column,
+                "name": line.name,
+                "status": line.status,
+                "steps": list(line.steps),
+            }
+            if depth >= LEVELS.index("why"):
+                place = None if line.place is None else [line.place.line, line.place.column, line.place.end]
+                told = {"meaning": line.meaning, "cause": line.cause, "correction": line.correction, "place": place}
+                body |= told
+            found.setdefault((line.number, line.name), body)
+    return [found[key] for key in sorted(found)]
 
 
 def _parameter(name: str, p: ParameterVerdict, depth: int, verdict: Findings) -> dict[str, Any]:
