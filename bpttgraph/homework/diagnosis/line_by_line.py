@@ -62,7 +62,8 @@ class Line:
     Attributes:
         number, span, name: its place in the text, and what it defines, as typed.
         meaning: what it is taken for, such as "∂E/∂h[t]".
-        status: "right" in itself, "wrong" in itself, or "open": what it stands for is not known.
+        status: "right" in itself, "wrong" in itself, or "open": what it stands for, or what would make it right, is not
+            known.
         steps: where it is wrong. cause: what is wrong with it. place: of what must change. correction: the whole line
             with the change, as text; "" where no single change does.
     """
@@ -80,8 +81,7 @@ class Line:
     @property
     def text(self) -> str:
         """One sentence on a wrong line."""
-        cause = self.cause or f"it is not {self.meaning}, which the other lines take it for"
-        return f"In line {self.number}, which defines {self.name}: {cause}."
+        return f"In line {self.number}, which defines {self.name}: {self.cause}."
 
 
 @dataclass(frozen=True)
@@ -100,11 +100,10 @@ class Judged:
         return tuple(line for line in self.lines if line.number in self.reach[name])
 
     def explains(self, name: str) -> bool:
-        """Whether these lines, each by itself, are all that is wrong with a gradient, and what is wrong is known of
-        each."""
+        """Whether these lines, each by itself, are all that is wrong with a gradient."""
         mine = [line for line in self.lines if line.number in self.reach.get(name, ())]
         wrong = [line for line in mine if line.status == "wrong"]
-        return bool(wrong) and all(line.cause for line in wrong) and all(line.status != "open" for line in mine)
+        return bool(wrong) and all(line.status != "open" for line in mine)
 
 
 def line_by_line(truth: Truth, text: str, wrong: Sequence[str], reading: Reading = PLAIN) -> Judged | None:
@@ -173,7 +172,8 @@ class _Judge:
         for equations in self.formulas.defined.values():
             for e in equations:
                 self.lines.setdefault(_key(e), []).append(e)
-        self.reach = {n: self._reach((self.of[n].base, self.of[n].steps != (None,))) for n in self.names}
+        self.names = [n for n in self.names if self._gradient(n) in self.lines]
+        self.reach = {n: self._reach(self._gradient(n)) for n in self.names}
         self.keys = list(dict.fromkeys(key for n in self.names for key in self.reach[n]))
         self.readers: dict[Key, set[Key]] = {key: {key} for key in self.keys}
         self.reads: dict[int, list[Key]] = {}
@@ -189,6 +189,10 @@ class _Judge:
         self.hits: dict[tuple[Key, int], float] = {}  # the share of the steps at which a name is a quantity anyway
         self._cache: dict[tuple[Any, ...], list[Array] | None] = {}
         self._deadline = time.process_time() + SECONDS
+
+    def _gradient(self, name: str) -> Key:
+        """The lines that are a gradient; their sum, for contributions of the steps."""
+        return self.of[name].base, self.of[name].steps != (None,)
 
     def _reach(self, key: Key) -> list[Key]:
         """The names on which one depends, itself first."""
@@ -270,10 +274,11 @@ class _Judge:
         for key in rest:
             self.stands[key] = self._by_nature(found[key])
         self._descend(rest)
+        self._descend({key: [m for count, m in hits if count] for key, hits in found.items()})
 
     def _near_first(self) -> list[Key]:
         """The names, those that gradients read first."""
-        order = dict.fromkeys((self.of[n].base, self.of[n].steps != (None,)) for n in self.names)
+        order = dict.fromkeys(map(self._gradient, self.names))
         level = list(order)
         while level:
             level = [
@@ -456,7 +461,9 @@ class _Judge:
             cause = f"{change.words}, it is right{self._known_as(change, e)}"
             return replace(line, cause=cause, place=change.old.span, correction=new)
         cause = self._missing(e, value, meaning) if value is not None else ""
-        return replace(line, cause=cause + self._when(where, len(self._own_steps(e))) if cause else "")
+        if not cause:  # what it stands for may have been guessed wrong
+            return replace(line, meaning="", status="open", steps=())
+        return replace(line, cause=cause + self._when(where, len(self._own_steps(e))))
 
     def _when(self, steps: tuple[int, ...], whole: int) -> str:
         """The steps at which a line is wrong, unless it is at all of them."""
