@@ -22,7 +22,7 @@ _OWN = re.compile(r"\w\[t")  # steps as this language writes them
 _CODE = re.compile(r"\b(?:np|numpy|torch|tf|math|self)\.")
 _SAID = re.compile(  # "where G is a scalar gain", "α ∈ (0, 1)", "\\tau \\in \\mathbb{R}"
     r"(?<![\w}])\\?(\w+)\$?\s+(?:is|are|denotes)\s+(?:an?\s+|the\s+)?(?:\w+\s+)?(?:scalar|number)\b"
-    r"|(?<![\w}])\\?(\w+)\s*(?:∈|\\in)\s*(?:[(\[]0\s*,|(?:\\mathbb\s*\{?R\}?|ℝ)(?![\s{]*\^|\w))"
+    r"|(?<![\w}])\\?(\w+)\s*(?:∈|\\in)\s*(?:[(\[]0\s*,|(?:\\mathbb\s*(?:\{R\}|R)|ℝ)(?![\s{]*\^|\w))"
 )
 _ROOTS = ("sqrt", "exp", "log", "abs")
 

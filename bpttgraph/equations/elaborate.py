@@ -155,7 +155,8 @@ def _check_power(e: Binary, base: int, exponent: int, s: Surroundings) -> None:
     plain = isinstance(e.left, Name)
     if isinstance(e.right, Negate) or power.startswith("-"):
         message = f"{name}^{power}: the inverse of a matrix is not known here, and entry by entry it would be another"
-        hint = f"let a name of its own stand for the inverse{f', such as {name}_inv' if plain else ''}"
+        other = f"{name}_inv" if plain else "M"
+        hint = f"let a name of its own stand for the inverse, such as {other}, as a factor: {other} @ (…)"
     else:
         letter, _, script = name.partition("_")
         other = f"{letter}_{{{script}{power}}}" if script else f"{name}_{power}"

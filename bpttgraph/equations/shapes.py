@@ -111,6 +111,9 @@ class _Solver:
         if A_LOSS in f"{first[0]}{second[0]}":
             hint = "make the loss a number: dot(a, b) for a product of vectors, sum(…) for all entries, or "
             hint += "cross_entropy(p[t], y[t])"
+            name = next((text.partition(A_LOSS)[0] for text in (first[0], second[0]) if A_LOSS in text), "")
+            if name and "[" not in name:
+                hint += f'; if {name} is no loss but an output, write {name}[t] = … of values at [t], and loss="last"'
         return BPTTError(
             f"the shapes contradict each other: {a} ({where(first)}), but {b} ({where(second)})",
             hint,

@@ -69,3 +69,23 @@ def test_what_is_no_coefficient_keeps_its_shape(text: str, shape: str) -> None:
 def test_given_sizes_say_what_a_coefficient_is() -> None:
     unrolled = bg.recurrence("h_t = α * h_{t-1} + (1 - α) * x_t").unroll(3, sizes={"α": 2})
     assert unrolled.instance(seed=0)["α"].shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        r"W \in \mathbb{R}^{n \times n}",
+        r"W \in \mathbb R^{n \times n}",
+        "W ∈ ℝ^{n×n}",
+        r"W \in\mathbb{R}^{n\times n}, U \in \mathbb{R}^{n\times d}",
+    ],
+)
+@pytest.mark.parametrize("between", ["\n", ", \\quad "])
+def test_what_is_said_to_be_a_matrix_is_no_number(said: str, between: str) -> None:
+    rec = bg.recurrence(r"h_t = \tanh(W h_{t-1} + U x_t)" + between + said)
+    assert rec.reading.startswith("h[t] = tanh(W @ h[t-1] + U @ x[t])")
+
+
+def test_what_is_said_to_be_a_number_is_one() -> None:
+    rec = bg.recurrence(r"h_t = \tanh(G W h_{t-1} + U x_t), \quad G \in \mathbb{R}")
+    assert "G: parameter, number" in rec.reading
