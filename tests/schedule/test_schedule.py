@@ -620,6 +620,7 @@ FAULTS = {
 TWO_GATES = "i[t] = sigmoid(A h[t-1] + U x[t]); h[t] = i[t] * tanh([b; B h[t-1]] + V x[t]); E[t] = dot(c, h[t])"
 
 
+@pytest.mark.filterwarnings("ignore:the loss is not a number")  # of the faulty run, before it is thrown away
 @pytest.mark.parametrize("kind", FAULTS)
 @pytest.mark.parametrize("steps", [3, 400])
 def test_a_fault_of_the_schedule_reaches_no_verdict(kind: str, steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -823,6 +824,7 @@ def test_what_is_not_proved_is_computed_the_plain_way(monkeypatch: pytest.Monkey
             refused()
 
 
+@pytest.mark.filterwarnings("ignore:the loss is not a number")
 def test_memory_that_nothing_fills_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows of the steps begin without numbers, so a part of a stack that is not computed cannot pass for one."""
     monkeypatch.setattr(workspace.Workspace, "_elsewhere", lambda self, value: [])

@@ -262,7 +262,7 @@ BAD: dict[str, tuple[Any, str, str]] = {
     "arguments": (
         lambda: bg.recurrence("h[t] = tanh(W h[t-1], x[t])").unroll(3),
         "tanh takes 1 argument, not 2",
-        "list of functions",
+        "write tanh(W h[t-1] + x[t])",
     ),
     "contradicting shapes": (
         lambda: RNN.unroll(3, sizes={"h": 3, "W_xh": (4, 2)}),

@@ -5,6 +5,7 @@ Another step, a transpose, a sign, a bracket, a bound, a name for another, a fac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -188,8 +189,9 @@ class _Changes:
                 new = Binary("-", e, parse_expression(f"{target}[{t}]"), e.span)
                 yield 1.5, new, f"with {old} - {target}[{t}] in place of {old}"
         steps = [t]
-        if isinstance(e, Name) and e.index is not None and show(e).rpartition("[")[2][:-1] != t:
-            steps = [show(e).rpartition("[")[2][:-1], t]
+        if isinstance(e, Name) and e.index is not None:
+            own = show(e).rpartition("[")[2][:-1]
+            steps = [own, t] if own != t and re.fullmatch(r"\w+([+-]\d+)?", own) else [t]  # and not T+t-i
         for step in steps:
             for slope in self._slopes(step):
                 factor = Binary("*", parse_expression(slope), e, e.span)
