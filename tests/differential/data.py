@@ -34,11 +34,11 @@ def draw(case: Case, key: str, seed: int) -> Array:
     return np.abs(found) + 0.3 if kind == "positive" else found
 
 
-def moves(array: Array, entries: tuple[int, ...]) -> Array:
+def moves(array: Array, entries: tuple[int, ...], step: float = STEP) -> Array:
     """`array` once for each index over its last axes `entries`, with that entry moved (for all examples and steps
     before it)."""
     size = int(np.prod(entries))
     out = np.repeat(array[None].astype(complex), size, axis=0)
     flat = out.reshape(size, -1, size)
-    flat[np.arange(size), :, np.arange(size)] += STEP * 1j
+    flat[np.arange(size), :, np.arange(size)] += step * 1j
     return out

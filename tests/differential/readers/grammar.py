@@ -173,6 +173,12 @@ def meet(function: Callable[..., Any], a: Any, b: Any) -> Any:
     if isinstance(a, Unit) and isinstance(b, Unit):
         if {a.kind, b.kind} == {"ones", "row"} and np.ndim(a.by) == np.ndim(b.by) == 2:
             return function(a.by, b.by)
+        for x, y in ((a, b), (b, a)):
+            if x.kind == "I" != y.kind:  # beside a 𝟏ᵀ or 𝟏 aᵀ, which say how large I is
+                if np.ndim(y.by) != 2:
+                    raise Unsized("I beside ones")
+                square = np.eye(y.by.size)
+                return function(*[x.by * square if z is x else np.broadcast_to(z.by, square.shape) for z in (a, b)])
         return Unit(b.kind if a.kind == "grid" else a.kind, function(a.by, b.by))
     for x, y in ((a, b), (b, a)):
         if isinstance(x, Unit) and np.ndim(y) == 0 and (x.kind == "grid" or np.ndim(x.by)):
