@@ -145,21 +145,20 @@ class Admission:
             return None
         form, last = self._last
         found: dict[str, Array] = {}
-        for key, shape, dtype, widened in form:
-            array = data.get(key)
-            if type(array) is not np.ndarray or array.shape != shape or array.dtype != dtype:
-                return None
-            if key in last.classes:
-                if array.size and (array.min() < 0 or array.max() >= last.classes[key]):
+        with np.errstate(over="ignore", invalid="ignore"):
+            for key, shape, dtype, widened in form:
+                array = data.get(key)
+                if type(array) is not np.ndarray or array.shape != shape or array.dtype != dtype:
                     return None
-            else:
-                flat = array.ravel()
-                with np.errstate(over="ignore", invalid="ignore"):
-                    finite = abs(flat.dot(flat)) < np.inf
-                if not finite:
-                    return None
-            slot = self.slots[key]
-            found[key] = array if not widened else array[None] if slot.length is None else array[:, None]
+                if key in last.classes:
+                    if array.size and (array.min() < 0 or array.max() >= last.classes[key]):
+                        return None
+                else:
+                    flat = array.ravel()
+                    if not abs(flat.dot(flat)) < np.inf:
+                        return None
+                slot = self.slots[key]
+                found[key] = array if not widened else array[None] if slot.length is None else array[:, None]
         return Admitted(found, last.batch, last.shared, last.dtype, last.classes)
 
     def _given(self, key: str, slot: Slot, given: Mapping[str, Array], dtype: Any) -> Array:

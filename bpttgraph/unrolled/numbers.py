@@ -423,7 +423,8 @@ class Run:
                 result: Array = found[0].copy()
                 return result
             total = np.zeros((1, *slot.shape), self._dtype) if found is None else found
-            total = np.broadcast_to(total, (self.batch or 1, *slot.shape))
+            if len(total) != (self.batch or 1):
+                total = np.broadcast_to(total, (self.batch or 1, *slot.shape))
             return np.sum(total, axis=0) if self.batch is None or name in self._admitted.shared else np.array(total)
         if name in self.numbers.leaf_nodes:
             node = self.numbers.leaf_nodes[name]
