@@ -173,7 +173,7 @@ class Formulas(Lines):
     def line(self, e: Equation, step: int | None, right: Expr | None = None) -> Value:
         """The right side of one line at a step, or `right` in its place: what else the answer defines is taken as it
         is."""
-        if id(e) not in self._down:
+        if right is not None or id(e) not in self._down:
             self._down[id(e)] = running_down(right or e.right)
         index = e.left[0].index
         bound = {} if step is None or index is None or fixed(e) else {index.variable or "t": step - index.offset}

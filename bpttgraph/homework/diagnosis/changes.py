@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ...equations.functions import canonical
 from ...equations.language import parse_expression
-from ...equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Reduce, Transposed
-from ...equations.text import show
+from ...equations.syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Partial, Reduce, Transposed
+from ...equations.text import brief, show
 from ...equations.trees import children, walk
+from .slopes import Slopes, elementwise
 
 if TYPE_CHECKING:
     from ...errors import Span
@@ -53,14 +56,17 @@ def changes(u: Unrolled, formulas: Formulas, equation: Equation) -> list[Change]
 class _Changes:
     def __init__(self, u: Unrolled, formulas: Formulas, equation: Equation):
         self.u, self.formulas, self.equation = u, formulas, equation
+        self.slopes = Slopes(u)
 
     def found(self) -> Iterator[Change]:
         right = self.equation.right
         powers = [e.right for e, _ in walk(right) if isinstance(e, Binary) and e.operator == "^"]
         exponents = {id(part) for power in powers for part, _ in walk(power)}
+        inside = {id(part) for e, _ in walk(right) if isinstance(e, Partial) for part in (e.top, e.bottom)}
         for e, _ in walk(right):
             where = " in the exponent" if id(e) in exponents else ""
-            for cost, new, words in (*self._replaced(e), *self._grouped(e), *self._added(e)):
+            more = () if id(e) in inside else (*self._grouped(e), *self._derived(e), *self._added(e))
+            for cost, new, words in (*self._replaced(e), *more):
                 yield Change(cost, e, new, words + where)
         yield from self._running(right)
 
@@ -83,7 +89,7 @@ class _Changes:
             for other in self._alike(e, shape):
                 renamed = replace(e, name=other)
                 yield instead(2.5, renamed, show(renamed))
-            yield instead(2.2, Binary("^", e, parse_expression("2"), e.span), f"{old}^2")
+            yield instead(2.2, Binary("^", e, _parsed("2"), e.span), f"{old}^2")
         if isinstance(e, Transposed):
             yield instead(1.0, e.operand, self._said(e.operand))
         if isinstance(e, Negate):
@@ -171,6 +177,35 @@ class _Changes:
         for new in found:
             yield 1.6, new, f"with the brackets of {_plain(show(new))} in place of {self._said(e)}"
 
+    # -- derivatives of functions --------------------------------------------------------------------------------------
+
+    def _derived(self, e: Expr) -> Iterator[tuple[float, Expr, str]]:
+        """φ′ for φ, φ for φ′, φ′ of another argument, and φ′ of a variable for the variable."""
+        old, t = self._said(e), self._letter(e)
+
+        def instead(cost: float, new: Expr) -> tuple[float, Expr, str]:
+            return cost, new, f"with {_plain(brief(new))} in place of {old}"
+
+        if isinstance(e, Name) and e.index is not None:
+            for text in self.slopes.of(self.formulas.names.get(e.name, e.name), self._step(e)):
+                yield instead(1.9, _parsed(text))
+        if not isinstance(e, Call) or len(e.args) != 1 or not elementwise(e):
+            return
+        name = e.function.rstrip("'")
+        if name == e.function:
+            yield instead(1.5, replace(e, function=f"{name}'"))
+        else:
+            yield instead(2.2, replace(e, function=name))
+            for other in self.slopes.functions:
+                if other != name:
+                    yield instead(2.3, replace(e, function=f"{other}'"))
+        steps = dict.fromkeys(filter(None, (t, *(self._step(x) for x, _ in walk(e)))))
+        for step in (s for s in steps if re.fullmatch(r"\w+([+-]\d+)?", s)):
+            for new in self.slopes.primed(step, canonical(name)):
+                yield instead(1.4 if name != e.function else 1.6, replace(new, function=f"{name}'", span=e.span))
+            for text in self.slopes.written(step):
+                yield instead(2.4, _parsed(text))
+
     # -- a part that is missing ----------------------------------------------------------------------------------------
 
     def _added(self, e: Expr) -> Iterator[tuple[float, Expr, str]]:
@@ -180,29 +215,29 @@ class _Changes:
         old, t = self._said(e), self._letter(e)
         yield 2.0, Negate(e, e.span), f"with a minus sign before {old}"
         for weight in self._weights(e):
-            yield 3.2, Binary("@" if "." in weight or self._matrix(weight) else "*", parse_expression(weight), e,
+            yield 3.2, Binary("@" if "." in weight or self._matrix(weight) else "*", _parsed(weight), e,
                               e.span), f"with the factor {weight} before {old}"  # fmt: skip
         if t is None:
             return
         if isinstance(e, Name) and e.index is not None:
             for target in self.u.recurrence.targets:
-                new = Binary("-", e, parse_expression(f"{target}[{t}]"), e.span)
+                new = Binary("-", e, _parsed(f"{target}[{t}]"), e.span)
                 yield 1.5, new, f"with {old} - {target}[{t}] in place of {old}"
         steps = [t]
-        if isinstance(e, Name) and e.index is not None:
-            own = show(e).rpartition("[")[2][:-1]
+        own = self._step(e)
+        if own:
             steps = [own, t] if own != t and re.fullmatch(r"\w+([+-]\d+)?", own) else [t]  # and not T+t-i
         for step in steps:
-            for slope in self._slopes(step):
-                factor = Binary("*", parse_expression(slope), e, e.span)
-                yield 3.0, factor, f"with the factor {slope} before {old}"
+            for text in self._factors(step):
+                factor = Binary("*", _parsed(text), e, e.span)
+                yield 3.0, factor, f"with the factor {text} before {old}"
         if e is self.equation.right or self._is_factor(e):
             for term in self._terms(t):
-                yield 3.5, Binary("+", e, parse_expression(term), e.span), f"with + {term} after {old}"
+                yield 3.5, Binary("+", e, _parsed(term), e.span), f"with + {term} after {old}"
 
     def _weights(self, e: Expr) -> Iterator[str]:
         """Parameters that may be missing before a value of a step: numbers, and matrices, turned or not."""
-        if not (isinstance(e, Name) and e.index is not None):
+        if not self._step(e):
             return
         for name, node in self.u.parameters.items():
             if not node.shape:
@@ -213,24 +248,10 @@ class _Changes:
     def _matrix(self, name: str) -> bool:
         return name in self.u.parameters and len(self.u.parameters[name].shape) == 2
 
-    def _slopes(self, t: str) -> list[str]:
-        """φ′ of every nonlinear variable, written with its value."""
-        forms = {"tanh": "(1 - {0}^2)", "sigmoid": "({0} * (1 - {0}))"}
-        found: dict[str, None] = {}
-        for node in self.u.nodes.values():
-            if node.op is not None and node.step is not None:
-                if node.op.name in forms:
-                    found[forms[node.op.name].format(f"{node.base}[{t}]")] = None
-                if node.op.name == "sigmoid":
-                    found[f"(1 - {node.base}[{t}])"] = None
-                for a in node.args:
-                    if a.name is None and a.op is not None and a.op.name == "tanh" and a.args[0].name is not None:
-                        found[f"(1 - tanh({a.args[0].base}[{t}])^2)"] = None
-                        found[f"tanh({a.args[0].base}[{t}])"] = None
-        for name in self.u.recurrence.every:
-            if self.u.shapes.get(name):
-                found[f"{name}[{t}]"] = None
-        return list(found)
+    def _factors(self, t: str) -> Iterator[str]:
+        """What may be missing before a value: φ′ of a function, or a variable."""
+        yield from self.slopes.written(t)
+        yield from (f"{name}[{t}]" for name in self.u.recurrence.every if self.u.shapes.get(name))
 
     def _terms(self, t: str) -> list[str]:
         """What could come back to an adjoint: Wᵀ δ, a gate times an adjoint, an adjoint itself; of this step or the
@@ -244,6 +265,12 @@ class _Changes:
             found += [f"{g}[{step}] * {d}[{step}]" for d in own for g in gates]
             found += [f"{d}[{step}]" for d in own]
         return found
+
+    @staticmethod
+    def _step(e: Expr) -> str:
+        """The step of a name, or of what a derivative is by; "" if it has none."""
+        name = e.bottom if isinstance(e, Partial) else e
+        return show(name).rpartition("[")[2][:-1] if isinstance(name, Name) and name.index is not None else ""
 
     def _is_factor(self, e: Expr) -> bool:
         return any(
@@ -314,6 +341,12 @@ def put(tree: Expr, old: Expr, new: Expr) -> Expr:
             if part is not value:
                 made[f.name] = part
     return replace(tree, **made) if made else tree
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> Expr:
+    """An expression that is tried at many places."""
+    return parse_expression(text)
 
 
 def _plain(text: str) -> str:

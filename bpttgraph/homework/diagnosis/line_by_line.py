@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, combinations
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from ...equations.text import brief, show
 from ...equations.trees import walk
 from ...errors import BPTTError
 from ..answers.asked import Asked, asked
-from ..answers.columns import Value
+from ..answers.columns import ZERO, Value
 from ..answers.formulas import Formulas
 from ..answers.given import PLAIN, Reading
 from ..answers.lines import spelled
@@ -49,8 +50,10 @@ SEEN = 0.3  # what it weighs that a name is a quantity at every step, beside one
 GUESSED = 0.02  # a far-fetched meaning weighs less than any line that it would save
 LONGEST = 2000  # characters of a correction
 STEPS = 4
+EARLY = (0, -1)  # steps before the first, which wrong lines read
 MOST_WHOLE = 6  # adjoints tried for a name whose lines are all wrong
-SMALL = 2.6  # the cost of a change that is a plain slip
+SMALL = 3.2  # the cost of a change that is a plain slip
+TOGETHER = 64  # changes that share the values of what they leave alone
 MOST_STEPS = 12
 SECONDS = 4.0  # for the changes of all wrong lines; what is missing is then said in other words
 
@@ -188,6 +191,7 @@ class _Judge:
         self.mended: set[Key] = set()
         self.hits: dict[tuple[Key, int], float] = {}  # the share of the steps at which a name is a quantity anyway
         self._cache: dict[tuple[Any, ...], list[Array] | None] = {}
+        self._values: dict[tuple[Key, int], dict[tuple[str, int | None], Value]] = {}
         self._deadline = time.process_time() + SECONDS
 
     def _gradient(self, name: str) -> Key:
@@ -234,17 +238,29 @@ class _Judge:
         for key, meaning in stands.items():
             if meaning is None:
                 continue
-            rows = [row for value, row in self.own[key].values() if value.ndim == 1]
-            for t in self.steps[key]:
-                value = meaning.value(t or 0)
-                node = constant(value) if value.shape else constant(float(value))
-                given[key[0], t] = Value(node, row=bool(rows and rows[0]) and value.ndim == 1)
+            if (key, id(meaning)) not in self._values:
+                self._values[key, id(meaning)] = self._taken(key, meaning)
+            given |= self._values[key, id(meaning)]
         return given
+
+    def _taken(self, key: Key, meaning: Meaning) -> dict[tuple[str, int | None], Value]:
+        """A name at its steps, and at those before the first, as this quantity."""
+        row = any(row for value, row in self.own[key].values() if value.ndim == 1)
+        early = [t for t in EARLY if t not in self.steps[key]] if key[1] else []
+        values: dict[tuple[str, int | None], Value] = {(key[0], t): ZERO for t in early if t not in meaning.at}
+        for t in (*self.steps[key], *(t for t in early if t in meaning.at)):
+            value = meaning.value(t or 0)
+            node = constant(value) if value.shape else constant(float(value))
+            values[key[0], t] = Value(node, row=row and value.ndim == 1)
+        return values
 
     def _line(self, e: Equation, stands: Mapping[Key, Meaning | None], right: Expr | None = None) -> list[Array] | None:
         """The values of a line at its steps, with the true values of what it reads; None if it cannot be evaluated."""
-        steps = self._own_steps(e)
-        formulas = self.formulas.taking(self._given(stands))
+        return self._evaluated(self.formulas.taking(self._given(stands)), e, self._own_steps(e), right)
+
+    def _evaluated(
+        self, formulas: Formulas, e: Equation, steps: Sequence[int | None], right: Expr | None
+    ) -> list[Array] | None:
         try:
             return [a for a, _ in self._numbers([formulas.line(e, t, right) for t in steps])]
         except (BPTTError, ValueError, AssertionError, IndexError):
@@ -304,17 +320,34 @@ class _Judge:
         return best is not None
 
     def _mended(self, key: Key, hits: Sequence[tuple[int, Meaning]]) -> None:
-        """A name whose lines are all wrong: what lets one small change mend each of them."""
+        """A name whose lines are all wrong: what lets one small change mend each of them, the least in all."""
         lines = [e for reader in sorted(self.readers[key]) for e in self.lines[reader] if self._known_but(e, key)]
-        whole = [m for _, m in hits if m.rank <= NATURAL][:MOST_WHOLE]
-        for m in whole if len(lines) > 1 else ():
-            before, self.stands[key] = self.stands.get(key), m
-            if all(self._repair(e, self.stands[_key(e)], SMALL) is not None for e in lines):
-                self.mended.add(key)
-                return
-            del self.stands[key]
-            if before is not None:
-                self.stands[key] = before
+        whole = [m for _, m in hits if m.rank <= NATURAL][:MOST_WHOLE] if len(lines) > 1 else []
+        before = self.stands.pop(key, None)
+        costs = {}
+        for m in whole:
+            self.stands[key] = m
+            costs[id(m)] = self._costs(lines, min(costs.values(), default=inf))
+        self.stands.pop(key, None)
+        best = min(whole, key=lambda m: costs[id(m)], default=None)
+        if best is not None and costs[id(best)] < inf:
+            self.mended.add(key)
+            before = best
+        if before is not None:
+            self.stands[key] = before
+
+    def _costs(self, lines: Sequence[Equation], most: float) -> float:
+        """What it costs to mend all of these lines, each by one small change; infinite if that is not less than
+        `most`."""
+        total = 0.0
+        for e in lines:
+            change = (
+                self._repair(e, self.stands[_key(e)], min(SMALL, most - total)) if self._wrong(e, self.stands) else None
+            )
+            if change is None and self._wrong(e, self.stands):
+                return inf
+            total += change.cost if change is not None else 0.0
+        return total if total < most else inf
 
     def _known_but(self, e: Equation, key: Key) -> bool:
         """Whether what a line claims to be and all that it reads is known, but for one name."""
@@ -491,14 +524,21 @@ class _Judge:
         if meaning is None:
             return None
         steps, own = self._own_steps(e), (spelled(e.left[0]), e.left[0].index)
+        wrong = _apart(self._value(e, self.stands), steps, meaning) or steps
+        quick = [wrong[len(wrong) // 2]]  # most changes are not right there
+        tried: list[Expr] = []  # kept, for values are remembered by the expression that they are of
         for change in changes(self.u, self.formulas, e):
             if change.cost > most or time.process_time() > self._deadline:
                 return None
             right = put(e.right, change.old, change.new)
             if any(isinstance(x, Name) and (spelled(x), x.index) == own for x, _ in walk(right)):
                 continue  # a line that reads what it defines
-            values = self._line(e, self.stands, right)
-            if not _apart(values, steps, meaning):
+            if len(tried) % TOGETHER == 0:
+                formulas = self.formulas.taking(self._given(self.stands))
+            tried.append(right)
+            if _apart(self._evaluated(formulas, e, quick, right), quick, meaning):
+                continue
+            if not _apart(self._line(e, self.stands, right), steps, meaning):
                 return change
         return None
 

@@ -189,6 +189,38 @@ def test_a_part_that_is_missing_is_told_by_its_numbers() -> None:
     assert "In line 1, which defines dy[t]: the part of ∂E/∂y[t] that comes from other steps is missing" in cause
 
 
+@pytest.mark.parametrize(
+    ("slope", "said"),
+    [
+        ("tanh'(s[t])", "tanh'("),  # at the output
+        ("tanh(A s[t-1] + B u[t] + a)", "tanh'("),  # the function for its derivative
+        ("sigmoid'(A s[t-1] + B u[t] + a)", "tanh'("),
+        ("tanh'(A s[t-1] + B u[t])", "tanh'("),
+        ("tanh'(A s[t] + B u[t+1] + a)", "tanh'("),  # of the next step
+        ("s[t]", "with 1 - s[t]^2 in place of s[t]"),
+        ("1", ""),
+    ],
+)
+def test_derivatives_of_functions_are_mended(slope: str, said: str) -> None:
+    recurrence, answer = RIGHT["rnn"]
+    u = bg.recurrence(recurrence).unroll(5)
+    text = answer.replace("(1 - s[t]^2)", slope)
+    (line,) = [x for x in json.loads(bg.verify(u, text).to_json())["lines"] if x["status"] == "wrong"]
+    assert line["line"] == 3 and said in line["cause"]
+    lines = text.splitlines()
+    lines[2] = line["correction"]
+    assert bg.verify(u, "\n".join(lines)).right
+
+
+def test_a_factor_is_missing_before_a_derivative() -> None:
+    u = bg.recurrence(RIGHT["rnn"][0]).unroll(5)
+    text = r"""\nabla_{z_t} E = z_t - q_t
+\nabla_{s_t} E = C^\top \nabla_{z_t} E + A^\top \nabla_{s_{t+1}} E
+\nabla_A E = \sum_t \operatorname{diag}(1 - s_t^2) (\nabla_{s_t} E) s_{t-1}^\top"""
+    (line,) = [x for x in json.loads(bg.verify(u, text).to_json())["lines"] if x["status"] == "wrong"]
+    assert line["line"] == 2 and r"(1 - s[t+1]^2) before \nabla_{s_{t+1}} E" in line["cause"]
+
+
 def test_a_second_loss_at_the_end() -> None:
     rec = bg.recurrence("s[t] = tanh(A s[t-1] + B u[t])\nz[t] = C s[t]\n"
                         "J = sum_t squared_error(z[t], q[t]) + dot(b, s[T])")  # fmt: skip
