@@ -324,7 +324,7 @@ class _Judge:
         lines = [e for reader in sorted(self.readers[key]) for e in self.lines[reader] if self._known_but(e, key)]
         whole = [m for _, m in hits if m.rank <= NATURAL][:MOST_WHOLE] if len(lines) > 1 else []
         before = self.stands.pop(key, None)
-        costs = {}
+        costs: dict[int, float] = {}
         for m in whole:
             self.stands[key] = m
             costs[id(m)] = self._costs(lines, min(costs.values(), default=inf))

@@ -5,7 +5,7 @@
 >>> list(slopes.written("t"))
 ['(1 - h[t]^2)']
 >>> [show(e) for e in slopes.primed("t+1")]
-["tanh'(((W_hh @ h[t]) + (W_xh @ x[t+1]) + b_h))"]
+["tanh'((((W_hh @ h[t]) + (W_xh @ x[t+1])) + b_h))"]
 """
 
 from __future__ import annotations
