@@ -8,7 +8,7 @@ product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
@@ -22,7 +22,7 @@ from .products import factors
 from .settings import explicit, infer_shapes
 from .syntax import Binary, Call, Equation, Expr, Name, Negate, Number, Reduce, Transposed
 from .text import brief
-from .trees import names_in
+from .trees import calls, names_in
 from .words import LOSS_NAMES
 
 __all__ = ["checked"]
@@ -34,15 +34,18 @@ def checked(rec: Recurrence) -> Recurrence:
     Raises:
         BPTTError: for what `unroll` would refuse with default sizes and that is no mere matter of sizes.
     """
+    factors_of = _matrices(rec)
+    _refuse_summands_of_losses(rec, factors_of)
     try:
         shapes, constants = infer_shapes(rec, None)
     except BPTTError as error:
         changed = _with_numbers(rec)
         if changed is not rec:
             return checked(changed)
-        if _mended_by_sizes(rec):
+        if _mended_by_sizes(rec, {*factors_of}.union(*factors_of.values())):
             return rec  # the notes say what contradicts what
-        raise error
+        hint = _largest_entry(rec) or error.hint
+        raise BPTTError(error.message, hint, text=rec.text, span=error.span) from None
     if _flattened(rec, shapes):
         changed = _with_numbers(rec)
         try:
@@ -52,6 +55,72 @@ def checked(rec: Recurrence) -> Recurrence:
             pass  # these are numbers, then
     explicit(rec, rec.definitions, shapes, constants)
     return rec
+
+
+def _matrices(rec: Recurrence) -> dict[str, set[str]]:
+    """The capitals that stand before values with a step, as W in `W h[t-1]`, and those values."""
+    found: dict[str, set[str]] = {}
+    for d in rec.definitions:
+        for part, after in (pair for parts in chains(d.right) for pair in pairwise(parts)):
+            plain = isinstance(part, Name) and part.index is None and capital(part.name)
+            if plain and isinstance(part, Name) and isinstance(after, Name) and after.index is not None:
+                found.setdefault(rec.key(part, d.block), set()).add(rec.key(after, d.block))
+    return found
+
+
+def _largest_entry(rec: Recurrence) -> str:
+    """What to write for `max(W h[t-1] + U x[t])`, which is a number."""
+    for d in rec.definitions:
+        for call in calls(d.right):
+            if call.function in ("max", "min") and len(call.args) == 1:
+                whole, inner = brief(call), brief(call.args[0])
+                return (
+                    f"{whole} is one number, an entry of its vector; write {call.function}({inner}, 0) for each entry "
+                    f"beside 0, {call.function}(a, b) for two vectors"
+                )
+    return ""
+
+
+def _refuse_summands_of_losses(rec: Recurrence, matrices: Mapping[str, set[str]]) -> None:
+    """`L = Σ_t y_t^T y_t + W`: a loss is a number, and the W of `W h_{t-1}`, or that h, is none.
+
+    Raises:
+        BPTTError: naming the summand.
+    """
+    states = {value for values in matrices.values() for value in values if value in rec.states}
+    for base in (*rec.losses, *([rec.total] if rec.total else [])):
+        d = rec.every.get(base) or rec.once.get(base)
+        if d is None or base.rpartition(".")[2] not in LOSS_NAMES:
+            continue
+        for term in _added(d.right):
+            key = rec.key(term, d.block)
+            if key in matrices or key in states:
+                what = "matrix" if key in matrices else "vector"
+                raise BPTTError(
+                    f"{base} is a loss, a number, and the {what} {brief(term)} is added to it",
+                    f"write norm({brief(term)})^2 for the squares of its entries; sum({brief(term)}) adds them up",
+                    text=rec.text,
+                    span=term.span,
+                )
+
+
+def _added(e: Expr) -> Iterator[Name]:
+    """The names that are summands of an expression, also times numbers."""
+    match e:
+        case Name():
+            yield e
+        case Negate(operand):
+            yield from _added(operand)
+        case Reduce(body=body):
+            yield from _added(body)
+        case Binary("+" | "-", left, right):
+            yield from (*_added(left), *_added(right))
+        case Binary("/", left):
+            yield from _added(left)
+        case Binary(" " | "*", Number() | Name(_, None) as factor, right) if not (
+            isinstance(factor, Name) and capital(factor.name)
+        ):
+            yield from _added(right)
 
 
 def _flattened(rec: Recurrence, shapes: Mapping[str, tuple[int, ...]]) -> bool:
@@ -65,15 +134,14 @@ def _flattened(rec: Recurrence, shapes: Mapping[str, tuple[int, ...]]) -> bool:
     )
 
 
-def _mended_by_sizes(rec: Recurrence) -> bool:
-    """Whether sizes could bring the shapes together: as numbers all over, or where a habit set them apart."""
-    for sizes, forced in ((1, False), (None, True)):
-        try:
-            infer_shapes(rec, sizes, forced=forced)
-            return True
-        except BPTTError:
-            continue
-    return False
+def _mended_by_sizes(rec: Recurrence, factors_of: set[str]) -> bool:
+    """Whether sizes could bring the shapes together, where a habit set them apart. That `W h` may be a product of
+    numbers is no help: nobody means that."""
+    try:
+        numbers, _ = infer_shapes(rec, None, forced=True)
+        return not factors_of.intersection(numbers)
+    except BPTTError:
+        return False
 
 
 def _with_numbers(rec: Recurrence) -> Recurrence:

@@ -13,7 +13,7 @@ from .lines import CLOSING, Line
 from .notes import Note
 from .vocabulary import known_function
 
-__all__ = ["heads"]
+__all__ = ["heads", "sides"]
 
 LOSSES = frozenset(["E", "L", "J", "C", "ℓ", "loss", "Loss", "cost", "E_cal", "L_cal", "J_cal"])
 

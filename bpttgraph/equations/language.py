@@ -15,11 +15,12 @@ from __future__ import annotations
 from ..errors import BPTTError
 from .custom import PLAIN, Custom
 from .given import Given
-from .heads import heads
+from .heads import heads, sides
 from .lines import Line
+from .meaning.gradients import an_answer
 from .notes import Note
 from .parser import Parser, Reader, derivatives, equation
-from .syntax import Binary, Call, Equation, Expr, Name, Program
+from .syntax import Binary, Call, Equation, Expr, Name, Program, Span
 from .text import show
 from .trees import names_in, rebuild
 from .vocabulary import known_function
@@ -71,15 +72,32 @@ def equations_of(reader: Reader) -> list[Equation]:
     they cannot be read."""
     found: list[tuple[Line, Equation]] = []
     lines = [line for line in reader.lines if line.tokens]
+    gradients: list[Note] = []
     for line, after in zip(lines, [*lines[1:], None]):
         last = not line.same or after is None or after.same != line.same
         try:
             found.append((line, equation(reader, line)))
         except BPTTError as error:
+            if left := _derivative(reader, line):
+                gradients.append(left)
+                continue
             if last or error.span is None:
                 raise
             reader.notes.append(Note.at(f"a right side was left out: {error.message}", error.span))
+    if gradients and not found:
+        raise an_answer("a gradient", reader.source.text, gradients[0].span or Span(1, 0, 1))
+    reader.notes += gradients
     return [e for line, e in found if line.tokens]  # `loss = 0` goes with `loss += E_t`
+
+
+def _derivative(reader: Reader, line: Line) -> Note | None:
+    """What is said of a line of a recurrence whose left side is a derivative, whatever its right side is."""
+    left = [token for token in sides(line.tokens)[0] if token.kind not in ("frac", "{")]
+    marked = left and (left[0].kind in ("∂", "partial") or left[0].text in ("dE", "dL", "dJ"))
+    if reader.custom.gradients or not marked or len(left) < 2:
+        return None
+    place = reader.source.span(line.tokens[0].start, line.tokens[-1].start)
+    return Note.at("this is a gradient and was left out: derive computes it, and check --answer judges it", place)
 
 
 def body_of(reader: Reader, given: Given) -> str:

@@ -24,6 +24,7 @@ __all__ = [
 
 NAME_A_PART = "name a part of it in an equation of its own"
 MAX_NODES, MAX_NESTING, MAX_HEIGHT = 5_000, 60, 200
+LOOKED_AT = 400  # tokens behind a bracket that clashes
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 BINARY = {"+": "+", "-": "-", "*": "*", "/": "/", "@": "@", "·": " ", "^": "^"}
 
@@ -63,7 +64,7 @@ def cut(source: Source, tokens: list[Token]) -> list[Line]:
             if not open_brackets:
                 raise unopened(source, token, current)
             if CLOSING[open_brackets[-1].kind] != token.kind:
-                raise clashing(source, open_brackets[-1], token)
+                raise clashing(source, open_brackets, tokens[i:])
             open_brackets.pop()
         elif open_brackets:
             top = open_brackets[-1]
@@ -121,11 +122,34 @@ def unclosed(source: Source, bracket: Token) -> BPTTError:
     return source.error(f"unbalanced bracket: {bracket.text!r} is never closed", bracket, hint)
 
 
-def clashing(source: Source, opened: Token, closing: Token) -> BPTTError:
-    """The error for a bracket that closes while another one stands open within it, or was opened by another sign."""
-    before = source.text[max(0, opened.start - 40) : opened.start].rstrip()
-    if opened.kind == "{" and before.endswith(("_", "^")):
-        return unclosed(source, opened)
-    missing = CLOSING[opened.kind]
-    message = f"{closing.kind!r} comes before the {opened.text!r} to its left is closed"
-    return source.error(message, closing, f"put {missing!r} before this {closing.kind!r}, where the group ends")
+def clashing(source: Source, opened: list[Token], rest: list[Token]) -> BPTTError:
+    """The error for a bracket that closes while another one stands open within it, or was opened by another sign.
+
+    `rest` begins with the bracket: where the line is whole with another sign in its place, that is the slip.
+    """
+    last, closing = opened[-1], rest[0]
+    before = source.text[max(0, last.start - 40) : last.start].rstrip()
+    if last.kind == "{" and before.endswith(("_", "^")):
+        return unclosed(source, last)
+    missing = CLOSING[last.kind]
+    outer = [token.kind for token in opened[:-1]]
+    message = f"{closing.kind!r} comes before the {last.text!r} to its left is closed"
+    hint = f"put {missing!r} before this {closing.kind!r}, where the group ends"
+    if whole(outer, rest[1:]) and not (outer and CLOSING[outer[-1]] == closing.kind and whole(outer[:-1], rest[1:])):
+        message = f"{closing.kind!r} closes the {last.text!r} to its left"
+        hint = f"write {missing} for the {closing.kind}"
+    return source.error(message, closing, hint)
+
+
+def whole(opened: list[str], tokens: list[Token]) -> bool:
+    """Whether the brackets of the rest of an equation close those that are open, and no others."""
+    opened = [*opened]
+    for token in tokens[:LOOKED_AT]:
+        if token.kind in CLOSING:
+            opened.append(token.kind)
+        elif token.kind in CLOSING.values():
+            if not opened or CLOSING[opened.pop()] != token.kind:
+                return False
+        elif token.kind in ("newline", "break", "end"):
+            break
+    return not opened

@@ -10,7 +10,7 @@ from itertools import pairwise
 from ..errors import BPTTError
 from .chain_rule import free_steps
 from .entries import EITHER, ENTRY, class_of, entry_token
-from .foreign import ADJOINT
+from .foreign import ADJOINT, several_terms
 from .latex import Source, Token
 from .letters import REDUCTIONS
 from .lines import CLOSING, Line
@@ -259,8 +259,7 @@ class Names:
             self.at += 1
             return True
         if token.kind in ("_", "sub"):
-            if known_function(marks.base) not in (None, "softmax") and first.latex and not marks.base == "σ":
-                raise self.source.error(f"{marks.base} cannot carry a subscript", token, f"write {marks.base}(…)")
+            self.refuse_subscript(marks.base, first)
             taken = self.lower(marks, self.script(), token)
         elif token.kind in ("^", "sup"):
             self.refuse_adjoint(token, first.start)
@@ -271,6 +270,21 @@ class Names:
         if not taken:
             self.at = start
         return taken
+
+    def refuse_subscript(self, base: str, first: Token) -> None:
+        """`\\tanh_k(…)`; and `max_k (W_k h)`, the largest of several vectors."""
+        largest = base in ("max", "min")
+        if known_function(base) in (None, "softmax") or base == "σ" or not (first.latex or largest):
+            return
+        token, start = self.token, self.at
+        letter = self.script().strip("()").partition("=")[0]
+        behind, self.at = self.token, start
+        hint = f"write {base}(…)"
+        if largest and len(letter) == 1 and behind.kind == "(":
+            hint = several_terms(self.source, first.start, behind.start, letter) or hint
+        elif not first.latex:
+            return
+        raise self.source.error(f"{base} cannot carry a subscript", token, hint)
 
     def step(self, marks: Marks, index: Index, token: Token) -> bool:
         """Give a name its step; it has one at most."""

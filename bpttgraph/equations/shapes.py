@@ -617,7 +617,8 @@ def infer(
             otherwise.
         names: all names, in order; sizes that nobody gave are handed out in this order.
         habits: whether a plain vector is a row, which names with a step are matrices, and which without one numbers.
-        forced: only whether the equations contradict each other in every shape, without any habit; nothing is returned.
+        forced: only whether the equations contradict each other in every shape, without any habit; the result has only
+            the names that must be numbers.
     """
     stacks = any(len(left) > 1 or _has_stack(right) for left, right, _, _ in equations)
     if isinstance(sizes, bool):
@@ -656,7 +657,7 @@ def infer(
     if forced:
         solver.guesses = []
         solver.settle()
-        return {}, {}
+        return {name: () for name in names if solver.name(name).rank == 0}, {}
     late = _late(equations, habits)
     for name in names:
         if name.rpartition(".")[2] in habits.numbers and name not in vectors:

@@ -21,7 +21,7 @@ from .model import Recurrence
 from .notes import Note
 from .products import factors
 from .settings import explicit, infer_shapes
-from .syntax import Binary, Call, Expr, Name, Reduce
+from .syntax import Binary, Call, Expr, Name, Reduce, Transposed
 from .text import brief
 from .trees import children, names_in, walk
 
@@ -304,6 +304,12 @@ def _near(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
         if other is not None and other != key:
             yield Note.at(f"{key}[t] is taken as given data, for no line defines it; {other}[t] is another",
                           uses[key][0].name.span)  # fmt: skip
+    for key in rec.inputs:
+        plain = defined.get(_unmarked(key))
+        if plain is not None and plain != key and _letters(key) not in defined and key not in rec.targets:
+            yield Note.at(f"{key}[t] is taken as given data, for no line defines it: "
+                          f"is the equation {key}[t] = … missing beside that of {plain}[t]?",
+                          uses[key][0].name.span)  # fmt: skip
     stepped = {*rec.inputs, *rec.defined}
     subscripts = [n.partition("_")[2] for n in (*rec.parameters, *rec.inputs, *rec.defined)]
     for key in rec.parameters:
@@ -313,8 +319,31 @@ def _near(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
                           uses[key][0].name.span)  # fmt: skip
 
 
+def _unmarked(name: str) -> str:
+    """A candidate's name without what tells it from the value itself: h of h̃, ĥ, h' and h_tilde."""
+    bare = "".join(c for c in unicodedata.normalize("NFD", name) if not unicodedata.combining(c))
+    return re.sub(r"'+\Z|_(?:tilde|hat|bar|cand|candidate|new)\Z", "", bare)
+
+
 def _letters(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFD", name) if c not in "\u20d6\u20d7")
+
+
+def _two_tasks(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
+    """`h_t = tanh(W h_{t-1} + …)`, `y_t = W h_t`: one parameter for the state and for the output."""
+    carried = {key for key in rec.states if key in rec.every}
+    outer = {*rec.outputs} - carried
+    for key in rec.parameters:
+        if not shapes[key]:
+            continue
+        first = next((u for u in uses[key] if carried & {*u.definition.bases}), None)
+        other = next((u for u in uses[key] if outer & {*u.definition.bases}), None)
+        turned = any(isinstance(e, Transposed) and isinstance(e.operand, Name) and rec.key(e.operand, d.block) == key
+                     for d in rec.definitions for e, _ in walk(d.right))  # fmt: skip
+        if first and other and not turned:
+            state, out = first.definition.bases[0], other.definition.bases[0]
+            yield Note.at(f"{key} is one parameter, in the equation of {state}[t] and in that of {out}[t]; "
+                          f"write {key}_{out} there for another", other.name.span)  # fmt: skip
 
 
 def _fractions(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
@@ -386,6 +415,7 @@ _QUESTIONS: tuple[Callable[[Recurrence, Shapes, Uses], Iterator[Note]], ...] = (
     _gates,
     _given,
     _near,
+    _two_tasks,
     _nested,
     _gradients,
     _summed_sequences,

@@ -68,6 +68,26 @@ REFUSED = [  # a text, and what was meant
     (ELMAN + "\ny_t = softmax(V h_t + c)_i", ELMAN + "\ny[t] = softmax(V @ h[t] + c)"),
     ("ht = tanh(Whht−1 + Wxxt)\nyt = Wyht", "h[t] = tanh(Wh @ h[t-1] + Wx @ x[t])\ny[t] = Wy @ h[t]"),
     (r"\dot{h}(t) = -h(t) + \tanh(W h(t) + U x(t))", "h[t+1] = h[t] + Δt (-h[t] + tanh(W @ h[t] + U @ x[t]))"),
+    (r"h_t = \max_k (W_k h_{t-1} + U_k x_t)", "h[t] = max(W_1 @ h[t-1] + U_1 @ x[t], W_2 @ h[t-1] + U_2 @ x[t])"),
+    (ELMAN + "\ny[t] = max_k(V_{k} h[t] + c_k)", ELMAN + "\ny[t] = max(V_1 @ h[t] + c_1, V_2 @ h[t] + c_2)"),
+    (r"h_t = \tanh(W h_{t-1} + U xt)", ELMAN),
+    (r"h_t = \tanh(W h_{t-1} + Uxt + b)", "h[t] = tanh(W @ h[t-1] + U @ x[t] + b)"),
+    (r"h_t = \tanh(W h_{t-1} + U x_t]", ELMAN),
+    ("h[t] = tanh(W h[t-1) + U x[t])", ELMAN),
+    ("h[t] = tanh(W [h[t-1]; x[t]) + b)", "h[t] = tanh(W @ [h[t-1]; x[t]] + b)"),
+    ("h[t] = tanh(W (h[t-1] + x[t]] + b)", "h[t] = tanh(W @ (h[t-1] + x[t]) + b)"),
+    (
+        ELMAN + "\ny_t = V h_t\nL = \\sum_t y_t^T y_t + W",
+        ELMAN + "\ny[t] = V @ h[t]\nL = sum_t dot(y[t], y[t]) + norm(W)^2",
+    ),
+    (
+        ELMAN + "\ny_t = V h_t\nL_t = y_t^T y_t + \\lambda W",
+        ELMAN + "\ny[t] = V @ h[t]\nL[t] = dot(y[t], y[t]) + λ norm(W)^2",
+    ),
+    (
+        ELMAN + "\ny_t = V h_t\nL_t = y_t^T y_t + h_t",
+        ELMAN + "\ny[t] = V @ h[t]\nL[t] = dot(y[t], y[t]) + norm(h[t])^2",
+    ),
 ]
 
 
@@ -170,3 +190,28 @@ def test_a_step_with_a_slip_has_its_own_question(text: str, said: str) -> None:
     with pytest.raises(bg.BPTTError) as caught:
         bg.recurrence(text)
     assert caught.value.hint == f"did you mean {said}?"
+
+
+GRADIENT = r"\frac{\partial L}{\partial W} = \sum_t \delta_t h_{t-1}^T"
+
+
+@pytest.mark.parametrize(
+    "text", [GRADIENT, "dE/dW = sum_t delta[t] h[t-1]^T", r"\frac{∂L}{∂W} = \sum_{t=1}^T \frac{∂L_t}{∂W}"]
+)
+def test_a_gradient_alone_is_an_answer(text: str) -> None:
+    with pytest.raises(bg.BPTTError, match="is an answer") as caught:
+        bg.recurrence(text)
+    assert "bpttgraph check NET --answer ANSWER" in caught.value.hint
+
+
+@pytest.mark.parametrize("line", [GRADIENT, r"\frac{∂L}{∂W} = \sum_{t=1}^T \frac{∂L_t}{∂W}"])
+def test_a_gradient_beside_its_recurrence_is_left_out(line: str) -> None:
+    rec = bg.recurrence(f"{ELMAN}\n{line}")
+    assert rec.reading == bg.recurrence(ELMAN).reading
+    assert any("gradient and was left out" in note for note in rec.notes)
+
+
+def test_the_largest_entry_of_a_vector_is_no_state() -> None:
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(r"h_t = \max(W h_{t-1} + U x_t)")
+    assert "write max(W h[t-1] + U x[t], 0)" in caught.value.hint

@@ -29,6 +29,10 @@ SAID = [
     ("h = [0] * (T+1)\nh[t] = math.tanh(w*h[t-1] + u*x[t])", "it makes room for the values"),
     ("h_t = nn.Linear(H, H)(h_{t-1}) + x_t", "(H, H) was left out"),
     (GRAVES, "matrices of their own"),
+    ("z_t = σ(W x_t)\nh_t = (1 - z_t) ∘ h_{t-1} + z_t ∘ \\tilde h_t", "equation h̃[t] = … missing"),
+    ("C_t = f_t * C_{t-1} + i_t * \\tilde C_t\nh_t = tanh(C_t)", "equation C̃[t] = … missing"),
+    ("h_t = tanh(W h_{t-1} + U x_t)\ny_t = W h_t", "W is one parameter, in the equation of h[t] and in that of y[t]"),
+    ("h_t = tanh(W h_{t-1} + U x_t + b)\ny_t = softmax(V h_t + b)", "b is one parameter"),
     ("h_t = u_1(x_t) + u_1(h_{t-1} + x_t)", "u_1(…) was read as a function"),
 ]
 
@@ -68,3 +72,15 @@ def test_vectors_that_a_letter_counts_are_refused() -> None:
         bg.recurrence("α_{t,i} = softmax_i(q_t^T k_i)\no_t = \\sum_i α_{t,i} v_i")
     assert "a_t = softmax(K q_t) and o_t = V^T a_t" in caught.value.hint
     assert "V.T @ a[t]" in bg.recurrence("a_t = softmax(K q_t)\no_t = V^T a_t").reading
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "h_t = tanh(W h_{t-1} + E x_t)\ny_t = softmax(E^T h_t)",  # tied on purpose: the ᵀ says so
+        "h_t = tanh(W h_{t-1} + U x_t)\nE_t = squared_error(V h_t, d_t)",
+        "h_t = tanh(W h_{t-1} + U x_t)\nŷ_t = V h_t\nE_t = squared_error(ŷ_t, y_t)",  # y is the target
+    ],
+)
+def test_nothing_is_said_of_what_is_usual(text: str) -> None:
+    assert not any("one parameter" in note or "missing" in note for note in bg.recurrence(text).notes)

@@ -15,6 +15,7 @@ from .classes import class_labels
 from .columns import apply_columns
 from .constants import constants
 from .definitions import say_definitions
+from .gradients import without_gradients
 from .layers import counted, write_layers
 from .long_sums import long_sums
 from .rows import rows_or_columns
@@ -25,6 +26,7 @@ from .units import sums_to_products
 __all__ = ["PASSES", "counted", "understand"]
 
 PASSES: tuple[Callable[[Program], Program], ...] = (
+    without_gradients,
     positions,
     sums_to_products,
     write_layers,

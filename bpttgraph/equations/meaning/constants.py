@@ -14,7 +14,7 @@ from ...errors import BPTTError
 from ..kinds import looks, terms
 from ..notes import Note
 from ..products import factors
-from ..syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Program, Transposed
+from ..syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Program, Span, Transposed
 from ..text import brief
 from ..trees import children, names_in, rebuild, walk
 
@@ -65,7 +65,8 @@ def constants(program: Program) -> Program:
                 if name == "t":
                     raise BPTTError(
                         "t stands as a number here, but a step is known only as an index, as in h[t-1]",
-                        "let a name such as s[t] stand for it, and give it as data",
+                        _lost_subscript(program.text, span)
+                        or "let a name such as s[t] stand for it, and give it as data",
                         text=program.text,
                         span=span,
                     )
@@ -73,6 +74,16 @@ def constants(program: Program) -> Program:
 
     equations = tuple(replace(e, right=rebuild(e.right, change)) for e in program.equations)
     return replace(program, equations=equations, notes=(*program.notes, *notes))
+
+
+def _lost_subscript(text: str, span: Span) -> str:
+    """What to write for `U xt` in LaTeX, where letters side by side are factors; empty if t stands alone."""
+    row = text.splitlines()[span.line - 1]
+    before = re.search(r"(?<![A-Za-z\\])(?:\\[A-Za-z]+\{[A-Za-z]\}|[A-Za-z]*[A-Za-z])\Z", row[: span.column])
+    if before is None:
+        return ""
+    line = row[: span.column] + "_" + row[span.column :]
+    return f"write {' '.join(line.strip(' $').split())} for the value at step t"
 
 
 def _refuse_powers_by_the_step(program: Program) -> None:
