@@ -15,9 +15,9 @@ from __future__ import annotations
 from ..errors import BPTTError
 from .custom import PLAIN, Custom
 from .given import Given
+from .gradients import an_answer
 from .heads import heads, sides
 from .lines import Line
-from .meaning.gradients import an_answer
 from .notes import Note
 from .parser import Parser, Reader, derivatives, equation
 from .syntax import Binary, Call, Equation, Expr, Name, Program, Span

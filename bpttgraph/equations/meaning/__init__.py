@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..gradients import without_gradients
 from ..syntax import Program
 from .attention import positions
 from .classes import class_labels
 from .columns import apply_columns
 from .constants import constants
 from .definitions import say_definitions
-from .gradients import without_gradients
 from .layers import counted, write_layers
 from .long_sums import long_sums
 from .rows import rows_or_columns

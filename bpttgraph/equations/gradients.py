@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...errors import BPTTError
-from ..notes import Note
-from ..syntax import Equation, Program, Span
+from ..errors import BPTTError
+from .notes import Note
+from .syntax import Equation, Program, Span
 
 __all__ = ["an_answer", "without_gradients"]
 
