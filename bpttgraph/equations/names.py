@@ -10,11 +10,12 @@ from itertools import pairwise
 from ..errors import BPTTError
 from .chain_rule import free_steps
 from .entries import EITHER, ENTRY, class_of, entry_token
-from .foreign import ADJOINT, several_terms
+from .foreign import ADJOINT
 from .latex import Source, Token
 from .letters import REDUCTIONS
 from .lines import CLOSING, Line
 from .notation import OPENING, Notation, bound_letters, content, parts_of, step_index
+from .rewrites import several_terms
 from .syntax import Index, Name
 from .vocabulary import known_function
 
