@@ -29,7 +29,7 @@ from ..formulas.expr import (
     product,
     transpose,
 )
-from ..formulas.steps import fill, moved, rebased, renamed, step_text
+from ..formulas.steps import fill, moved, parts_of_name, rebased, renamed, step_text
 from .factored import Statement
 from .pulled import pulled
 from .terms import Factors, gradient_of, tagged_product
@@ -46,11 +46,11 @@ class Within:
         self.inside = inside
         taken = {n for n, v in self.variables.items() if v.step is None}
         self.row = next(x for x in ("r", "q", "v", "u", "z", "row") if x not in taken)
-        self.j, self.k = self.letters(taken)
+        self.j, self.k = self.letters(taken.union(*map(parts_of_name, self.variables)))
 
     @staticmethod
     def letters(taken: Container[str]) -> tuple[str, str]:
-        """Of the steps on the way back and of the step of the use: j and k, unless a parameter is called so."""
+        """Of the steps on the way back and of the step of the use: j and k, unless a name has such a part."""
         free = [x for x in "jkilmnpqabcdefgo" if x not in taken]
         j = free[0]
         return j, next(x for x in ("k", *free) if x not in taken and x != j)

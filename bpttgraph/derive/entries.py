@@ -40,11 +40,12 @@ from ..formulas.expr import (
     product,
     tagged,
 )
+from ..formulas.steps import parts_of_name, symbols_of
 
 __all__ = ["Entries", "all_entries", "entry_of"]
 
 Index = int | str
-_LETTERS = "mnpqrsuvwabcdefg"
+_LETTERS = "mnprsuvaqwbcdefg"  # first those that Unicode has below the line
 
 
 def entry_of(e: Expr, *indices: Index) -> Expr:
@@ -64,8 +65,12 @@ class Entries:
     def __init__(self, spread: bool = False):
         self.spread = spread
         self.used: list[str] = []
+        self.letters = _LETTERS
 
     def entry(self, e: Expr, *indices: Index) -> Expr:
+        # in ∑ₚ (w_p)ₚ the label could be taken for the index
+        taken = {*map(str, indices)}.union(*(parts_of_name(s.name) for s in symbols_of(e)))
+        self.letters = "".join(x for x in _LETTERS if x not in taken) or _LETTERS
         i, j = (*indices, 1, 1)[:2]
         return self._at(e, i, j)
 
@@ -138,7 +143,7 @@ class Entries:
     def _sum(self, size: int, body: object) -> Expr:
         if size == 1 or self.spread:
             return add(*[body(m) for m in range(1, size + 1)])  # type: ignore[operator]
-        letter = _LETTERS[len(self.used)]
+        letter = self.letters[len(self.used)]
         self.used.append(letter)
         inner = body(letter)  # type: ignore[operator]
         self.used.pop()

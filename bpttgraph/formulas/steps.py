@@ -35,6 +35,7 @@ __all__ = [
     "folded",
     "moved",
     "near",
+    "parts_of_name",
     "rebased",
     "renamed",
     "step_text",
@@ -53,6 +54,15 @@ def step_text(letter: str, offset: int) -> str:
     ('t-1', 'T')
     """
     return letter if offset == 0 else f"{letter}{offset:+d}"
+
+
+def parts_of_name(name: str) -> set[str]:
+    """The letters and words that a name is made of, which no index beside it may be called.
+
+    >>> sorted(parts_of_name("W_hk[t]"))
+    ['W', 'hk', 't']
+    """
+    return set(re.findall(r"[^\W\d_]+", name))
 
 
 def renamed(e: Any, change: Callable[[str], str]) -> Any:

@@ -45,7 +45,7 @@ MENDED = (51649, 5311, 50450, 50485, 134, 70036, 50756, 50803, 50295, 50191, 510
 MENDED_TOTALS = (200296, 200490, 200774, 200836, 200965, 201056, 202773, 202943, 203502, 203892, 203921,
                  204249, 204334, 206111, 206378, 206670, 206782)  # fmt: skip
 # sums and means of matrices, in a product with other matrices: a number in the place of 𝟏𝟏ᵀ
-SUMS = (300016, 300017, 300019, 300046, 300053, 300071, 300074, 300532)
+SUMS = (300016, 300017, 300019, 300046, 300053, 300071, 300074, 300532, 400490, 401223)
 
 COSTLY = ("symbolic", "closed", "code", "code all", "check", "verify", "printed")
 CHUNKS, EACH = 30, 10

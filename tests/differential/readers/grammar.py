@@ -181,7 +181,7 @@ def meet(function: Callable[..., Any], a: Any, b: Any) -> Any:
                 return function(*[x.by * square if z is x else np.broadcast_to(z.by, square.shape) for z in (a, b)])
         return Unit(b.kind if a.kind == "grid" else a.kind, function(a.by, b.by))
     for x, y in ((a, b), (b, a)):
-        if isinstance(x, Unit) and np.ndim(y) == 0 and (x.kind == "grid" or np.ndim(x.by)):
+        if isinstance(x, Unit) and np.ndim(y) == 0 and (x.kind != "I" or np.ndim(x.by)):
             return Unit(x.kind, function(*[z.by if isinstance(z, Unit) else z for z in (a, b)]))
     a, b = (x.like(y) if isinstance(x, Unit) else x for x, y in ((a, b), (b, a)))
     if np.ndim(a) == 2 == np.ndim(b) and np.shape(a) != np.shape(b):
