@@ -39,7 +39,9 @@ def chosen(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]
     Raises:
         BPTTError: a condition that cannot be read, or one on the number of the step.
     """
-    if not any(t.text in COMPARISONS or BEGIN.match(t.text) or t.text in PERIODIC for t in tokens):
+    if not any(
+        t.text in COMPARISONS or t.text.strip() == "if" or BEGIN.match(t.text) or t.text in PERIODIC for t in tokens
+    ):
         return tokens, []
     choices = _Choices(source, tokens)
     return choices.run(), choices.notes
@@ -132,10 +134,15 @@ class _Choices:
             middle = at + 2 if all(t.kind not in ("=", ",") for t in other) else at + 1
         condition = _or_equal(condition, inside=False)
         given = start > 0 or self.depth > 0
-        if not (value and other and middle > at + 1 and given and _comparisons(condition)):
+        timed = self.timed(condition, {"t"})
+        if not (value and other and middle > at + 1 and given and (timed or _comparisons(condition))):
             return at
-        if self.timed(condition, {"t"}):
-            return at
+        if timed:
+            if self.depth or self.made[start - 1].kind != "=":
+                return at
+            del self.made[start:]
+            self.initial([(value, condition), (other, [])], self.letters(), self.tokens[at])
+            return stop
         if any(t.text.strip() == "if" for t in other) and self.depth < MAX_DEPTH:
             other = _Choices(self.source, other, self.depth + 1).run()
         del self.made[start:]
@@ -213,9 +220,13 @@ class _Choices:
             )
         self.made += rest[0]
         for value, number in fixed:
-            self.made += self.put(";", opening)
-            for side in (left, self.put("=", opening), value):
-                self.made += [replace(number) if t.text in letters and t.kind == "word" else replace(t) for t in side]
+            sides = [
+                [replace(number) if t.text in letters and t.kind == "word" else replace(t) for t in side]
+                for side in (left, value)
+            ]
+            signs = [[t.text for t in side if t.kind in ("word", "number")] for side in sides]
+            if signs[0] != signs[1]:  # h_0 for t = 0
+                self.made += [*self.put(";", opening), *sides[0], *self.put("=", opening), *sides[1]]
 
     def begins(self, condition: list[Token], letters: set[str]) -> list[Token]:
         """The condition of what is otherwise after `t > 0` or `t ≥ 1`: t = 0."""
@@ -290,9 +301,20 @@ class _Choices:
     def compared(self, at: int) -> bool:
         """Whether the bracket here holds nothing but a comparison, `(u > θ)`, which programs count as 1 or 0."""
         places = self.signs.get(at, [])
+        if self.aside(at):
+            return False
         called = bool(self.made) and self.made[-1].kind == "word" and not self.tokens[at].space
         choice = any(t.text.strip() == "if" for t in self.tokens[at : places[0]]) if len(places) == 1 else True
         return not (called or choice) and at + 1 < places[0] < self.end(at) - 1
+
+    def aside(self, at: int) -> bool:
+        """Whether `(|h_t| < 1)` behind an equation for h_t only says what holds of it."""
+        end = min(self.end(at) + 1, len(self.tokens) - 1)
+        start = next((i for i in range(len(self.made), 0, -1) if self.made[i - 1].kind in ENDS), 0)
+        head = self.made[start].text if start < len(self.made) else ""
+        within = {t.text for t in self.tokens[at:end] if t.kind == "word"}
+        behind = bool(self.made) and self.made[-1].kind in (*CLOSING, "word", "number", "sub") and self.tokens[at].space
+        return behind and head in within and self.tokens[end].kind in (*ENDS, ",", ".")
 
     def bracket(self, at: int) -> int:
         """Write the indicator of the condition in the bracket here; `at` if it holds none."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import BPTTError
-from .syntax import Equation, Expr, Index
+from .syntax import Equation, Expr, Index, Name
+from .text import brief
+from .trees import names_in, rebuild
 
 __all__ = ["Component", "Definition", "Read", "components"]
 
@@ -86,8 +88,9 @@ def components(definitions: list[Definition], reads: list[Read], text: str) -> l
             path = " → ".join(
                 definitions[i].bases[0] + ("[t]" if definitions[i].kind == "every" else "") for i in (*cycle, cycle[0])
             )
-            raise BPTTError(f"circular definition within a step: {path}", _step_hint(definitions[cycle[0]].text),
-                            text=text, span=definitions[cycle[0]].equation.span)  # fmt: skip
+            hint = _changed(definitions, cycle) or _step_hint(definitions[cycle[0]].text)
+            raise BPTTError(f"circular definition within a step: {path}", hint, text=text,
+                            span=definitions[cycle[0]].equation.span)  # fmt: skip
         known = [d for d in delays if d is not None]
         if any(d > 0 for d in known) and any(d < 0 for d in known):
             names = ", ".join(b for i in inside for b in definitions[i].bases)
@@ -96,6 +99,35 @@ def components(definitions: list[Definition], reads: list[Read], text: str) -> l
                             text=text, span=definitions[inside[0]].equation.span)  # fmt: skip
         result.append(Component(tuple(definitions[i] for i in order), -1 if any(d < 0 for d in known) else 1))
     return result
+
+
+def _changed(definitions: list[Definition], cycle: list[int]) -> str:
+    """What to write for `x_t = x_t / ‖x_t‖`, which changes what is given: a name of its own for the result. Empty if
+    the value is read at an earlier step, too, or is made of other values than itself."""
+    d = definitions[cycle[0]]
+    old = d.equation.left[0]
+    if len(cycle) > 1 or len(d.bases) > 1 or d.block or old.index is None:
+        return ""
+    reads = [(n, other) for other in definitions for n, _ in names_in(other.right) if n.name == old.name]
+    given = {n.name for n, _ in names_in(d.right) if n.index} == {old.name}
+    others = [other for n, other in reads if other is not d]
+    if not given or not others or old.name in ("h", "s", "c") or any(n.index != old.index for n, _ in reads):
+        return ""
+    taken = {n.name for other in definitions for n, _ in names_in(other.right)}
+    taken |= {n.name for other in definitions for n in other.equation.left}
+    new = next((a for a in "uvzpqabdg" if a not in taken), f"{old.name}_1")
+
+    def rename(e: Expr) -> Expr:
+        return replace(e, name=new) if isinstance(e, Name) and e.name == old.name else e
+
+    lines = [
+        f"{brief(replace(old, name=new))} = {brief(d.right)}"
+        if other is d
+        else f"{', '.join(map(brief, other.equation.left))} = {brief(rebuild(other.right, rename))}"
+        for other in definitions
+        if other is d or other in others
+    ]
+    return f"write {'; '.join(lines)} for a changed value with a name of its own"
 
 
 def _step_hint(text: str) -> str:

@@ -19,6 +19,10 @@ _NABLA = re.compile(
 _INTEGRAL = re.compile(
     r"(?:\\int|∫)_\{?0\}?\^\{?t\}?\s*(?P<body>.+?)\s*(?:\\[,;!]\s*)?d\s?(?P<letter>[a-zτ]|\\tau)\s*\Z"
 )
+_CONVOLVED = re.compile(
+    r"(?:_(?:\{[^{}]*\}|\\?\w+)|\^(?:\{[^{}]*\}|\\?\w+))*\s*\\?\w+\(\s*t\s*[-−]\s*(?P<letter>\\?[^\W\d_]+'?)\s*\)\s*"
+    r"(?P<body>.{1,80}?)\s*(?:\\[,;!]\s*)?d\s*(?P=letter)(?!\w)"
+)
 _DECAY = re.compile(
     r"(?:e\^\{|\\exp\(|exp\()\s*[-−]\s*\(?t\s*[-−]\s*(?:\\?\w+?)\)?\s*(?:/\s*(?P<tau>\\?\w+)\s*)?[})]\s*"
 )
@@ -52,6 +56,8 @@ def _integral(before: str, after: str) -> str:
     found = _INTEGRAL.match(f"∫{after}")
     state = before.rstrip("= ")
     past = re.sub(r"_\{?t\}?", "_{t-1}", state) if "_" in state else re.sub(r"([(\[])t([)\]])", r"\1t-1\2", state)
+    if kernel := _kernel(before, after):
+        return kernel
     if not found or past == state or not before.endswith("="):
         return "write the sum of its steps: a state that grows by each of them, h[t] = h[t-1] + Δt * x[t]"
     body = found["body"]
@@ -62,6 +68,22 @@ def _integral(before: str, after: str) -> str:
     if re.search(r"(?<![A-Za-z_(\[{])t(?![A-Za-z)\]}])", rest):
         return "write the equation that the integral solves, with the state of the step before in it"
     return f"write {before} {factor}{past} + Δt * {now}, for the sum over steps of length Δt"
+
+
+def _kernel(before: str, after: str) -> str:
+    """What to write for `h(t) = f(∫ k(t-s) x(s) ds + …)`: a state of its own that falls by one factor at each step."""
+    found = _CONVOLVED.match(after)
+    if not found:
+        return ""
+    z, a = _free("zvqm", before + after), _free("aαλρ", before + after)
+    now, past = ("_t", "_{t-1}") if re.search(r"_\{?t", before) else ("(t)", "(t-1)")
+    letter = re.escape(found["letter"])
+    body = re.sub(rf"_\{{?{letter}\}}?(?!\w)", "_t", re.sub(rf"\(\s*{letter}\s*\)", "(t)", found["body"].strip()))
+    line = f"{before} {z}{now}{after[found.end() :]}".replace("( ", "(")
+    return (
+        f"write {line}; {z}{now} = {a} * {z}{past} + Δt * {body} for the kernel of a state that falls "
+        f"by the factor {a} in each step"
+    )
 
 
 def _limit(before: str, after: str) -> str:

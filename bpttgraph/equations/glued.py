@@ -1,4 +1,9 @@
-"""Products without a space in plain text: `Vh_t` beside `h_t = …` is V times h, and `γV[t-1]` is γ times V.
+"""Letters whose subscript a PDF lost, and products without a space.
+
+`spaced_labels`: in `W hh h_{t-1} + W xh x_t` the letters behind the capital are names with a step, so they are no
+factors: W_{hh} and W_{xh} are meant.
+
+Products without a space in plain text: `Vh_t` beside `h_t = …` is V times h, and `γV[t-1]` is γ times V.
 
 In plain text a run of letters is one name. It is a product where it begins with a capital or a Greek letter, carries a
 step, is defined nowhere, and what follows its first letter is a value that the text defines.
@@ -14,7 +19,7 @@ from .lines import Line
 from .notation import content, step_index
 from .notes import Note
 
-__all__ = ["cut_products"]
+__all__ = ["cut_products", "spaced_labels"]
 
 JOINED = frozenset("ΔδσφψΣΠ∂∇")  # these belong to the name, or are functions
 
@@ -43,6 +48,41 @@ def cut_products(source: Source, lines: list[Line]) -> list[Note]:
                 notes.append(Note.at(f"{token.text} was read as {token.text[0]} times {rest}", place))
             line.tokens = tokens
     return notes
+
+
+def spaced_labels(source: Source, lines: list[Line]) -> list[Note]:
+    """Join `W hh` before `h_{t-1}` to W_{hh}, and `b h` in such a text to b_h, and say so."""
+    values = {
+        t.text for line in lines for i, t in enumerate(line.tokens) if len(t.text) == 1 and stepped(line.tokens, i)
+    }
+    notes: list[Note] = []
+    for line in lines:
+        joined: list[Token] = []
+        for i, token in enumerate(line.tokens):
+            before = joined[-1] if joined else None
+            if before is not None and labels(line.tokens, i, values, bool(notes)):
+                mark = replace(token, kind="_", text="_", space=False, stop=token.start)
+                joined += [mark, replace(token, space=False, whole=True)]
+                typed = source.text[before.start : token.stop]
+                sentence = f"{typed} was read as {before.text}_{token.text}, whose subscript sank to the line"
+                notes.append(Note.at(sentence, source.span(before.start, token.stop)))
+            else:
+                joined.append(token)
+        line.tokens = joined
+    return notes
+
+
+def labels(tokens: list[Token], at: int, values: set[str], found: bool) -> bool:
+    """Whether a word is the lost subscript of the letter before it: `hh` of `W hh h_{t-1}`; h of `b h` at an end."""
+    token, before, after = tokens[at], tokens[at - 1], tokens[min(at + 1, len(tokens) - 1)]
+    if token.kind != "word" or before.kind != "word" or len(before.text) > 1 or not (at and token.space):
+        return False
+    if not {*token.text} <= values or (at > 1 and tokens[at - 2].kind in ("_", "^")):
+        return False
+    if len(token.text) == 2 and before.text.isupper():
+        return after.kind == "word" and after.text in token.text and stepped(tokens, at + 1)
+    ends = after is token or after.kind in ("+", "-", ")", "]", "newline", "end", ";", ",")
+    return found and len(token.text) == 1 and before.text == "b" and ends
 
 
 def left_words(line: Line) -> list[Token]:

@@ -193,6 +193,7 @@ class Token:
     undecided: tuple[str, int] | None = None  # kind "name": base and number of `h_3`, a step or part of the name
     reduce: tuple[str, str, Index | None, Index | None] | None = None  # kind "reduce": sum or prod, variable, bounds
     partial: Partial | None = None  # kind "partial"
+    steps: tuple[int, ...] = ()  # kind "reduce": the steps that are summed, of \\sum_{t \\in \\{2, 4\\}}
 
 
 class Source:

@@ -28,6 +28,7 @@ SIGNS = {"*": "star", "+": "plus", "-": "minus"}
 COUNT = re.compile(r"\|\w+\||[KCVMNndmp]_?\w*")  # how many entries a vector has
 ARROWS = {"\\to", "\\rightarrow", "→", "|", "\\mid"}
 JOINING = r"[_'^(){}→|]|\\to|\\rightarrow"
+CHOSEN = re.compile(r"([^\W\d_])(?:∈|in)[({]?(\d{1,6}(?:,\d{1,6}){0,99})[)}]?")  # t∈{2,4}
 OPERANDS = {"word", "number", "accent", "("}
 
 
@@ -558,7 +559,9 @@ class Names:
     def reduction(self, kind: str, first: Token) -> Token | None:
         """`sum_t`, `sum_{k=1}^{t}`; None if it is only a name such as sum_xy."""
         start = self.at
-        variable, _, low = self.script().strip("()").partition("=")
+        script = self.script()
+        chosen = CHOSEN.fullmatch(script)
+        variable, _, low = (chosen[1] if chosen else script.strip("()")).partition("=")
         lower, upper = self.bound(low), None
         if not (len(variable) == 1 and variable.isalpha()) or (low and lower is None):
             if first.text in ("Σ", "Π") or not (low or first.whole):
@@ -574,6 +577,10 @@ class Names:
         last = self.tokens[self.at - 1]
         result = Token("reduce", kind, first.start, last.stop, first.space)
         result.reduce = (kind, "t" if variable == self.notation.step else variable, lower, upper)
+        if chosen and result.reduce[1] == "t":
+            result.steps = tuple(dict.fromkeys(map(int, chosen[2].split(","))))
+        elif chosen:
+            raise self.source.error(f"a {kind} over chosen {variable}", first, "write its terms one by one")
         return result
 
     def unbounded(self, kind: str, first: Token) -> Token:

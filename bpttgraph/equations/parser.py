@@ -19,7 +19,7 @@ from .custom import LOSS_WORDS, PLAIN, Custom
 from .euler import differential, euler_steps
 from .foreign import REMAINDER, remainder
 from .given import given_functions
-from .glued import cut_products
+from .glued import cut_products, spaced_labels
 from .joins import settled
 from .latex import GREEK, MAX_CHARACTERS, Source, Token, scan
 from .letters import decide_latex, left_words, split_letters
@@ -31,12 +31,13 @@ from .primes import transposes
 from .products import factors
 from .ranges import without_ranges
 from .remarks import equations_of
+from .rewrites import raised
 from .slips import slips
 from .styles import tell_styles_apart
 from .sunken import sunken_steps
 from .syntax import Binary, Call, Equation, Expr, Index, Name, Negate, Number, Partial, Reduce, Span, Stack, Transposed
 from .text import brief, show
-from .trees import depends, names_in, walk
+from .trees import depends, names_in, rebuild, walk
 from .vocabulary import known_function, known_functions
 from .words import FACTORS, LETTERS, LOSS_NAMES, QUANTITIES, calligraphic, sounds_like_a_function, upright
 from .wrapping import unwrap
@@ -96,6 +97,7 @@ class Reader:
             raise BPTTError("there is no equation in this text", hint, text=text, span=Span(1, 0, 1))
         lines = [line for line in self.lines if line.tokens]
         decide_latex(lines)
+        self.notes += spaced_labels(self.source, lines)
         whole = left_words(lines) | custom.words
         for line in lines:
             line.tokens = plain_brackets(self.source, line.tokens)
@@ -442,6 +444,8 @@ class Parser:
             outside.append(body)
             body = body.left
         result: Expr = Reduce(kind, variable, lower, upper, body, self.span(token))
+        if token.steps:
+            result = at_steps(kind, body, token.steps, self.span(token))
         for factor in reversed(outside):
             result = Binary(factor.operator, result, factor.right, factor.span)
         return result
@@ -669,6 +673,24 @@ class Parser:
         return Call(function, tuple(args), tuple(parameters), self.span(token))
 
 
+def at_steps(kind: str, body: Expr, steps: tuple[int, ...], span: Span) -> Expr:
+    """`\\sum_{t \\in \\{2, 4\\}} E_t` is E_2 + E_4."""
+
+    def at(step: int) -> Expr:
+        def change(e: Expr) -> Expr:
+            match e:
+                case Name(index=Index("t", offset)):
+                    return replace(e, index=Index(None, step + offset))
+            return e
+
+        return rebuild(body, change)
+
+    result = at(steps[0])
+    for step in steps[1:]:
+        result = Binary("+" if kind == "sum" else "*", result, at(step), span)
+    return result
+
+
 def _is_row_of_numbers(e: Expr) -> bool:
     """`[0, -1]`: a row of a matrix, as NumPy writes it."""
     return isinstance(e, Stack) and all(isinstance(i.operand if isinstance(i, Negate) else i, Number) for i in e.items)
@@ -893,6 +915,8 @@ def left_side(source: Source, tokens: list[Token], equals: Token, right: list[To
         letters = re.fullmatch(r"([^\W\d_]) ?t", source.text[tokens[0].start : tokens[-1].stop])
         if letters:
             hint = f"a PDF lost the subscript: write {letters[1]}[t], and so for every other name with a step"
+            if len(source.text) < 600:
+                hint = f"a PDF lost the subscripts: write {raised(source.text)}"
         wrong = next((token for token in tokens[1:] if token.name is None), tokens[0])
         raise source.error(
             "the left side must be one name, such as h[t], or names to unpack, [i[t]; f[t]]", wrong, hint

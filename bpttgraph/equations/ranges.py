@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from ..errors import BPTTError
 from .latex import Source
 from .notes import Note
 
@@ -50,9 +51,16 @@ _BRACKETED = rf"\({_GAP}(?:{_RANGE}){_GAP}\)|\[{_GAP}(?:{_RANGE}){_GAP}\]|(?:{_R
 # Every branch begins with one of few signs, so that the search stays cheap.
 _RANGES = re.compile(rf"(?<![\w^_{{])(?:{_BRACKETED})")
 _CASES = re.compile(
-    r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}|=[ \t]{0,8}\\?\{[^\n=]{0,400}?\b(?:otherwise|else)\b", re.DOTALL
+    r"\\begin\{[dr]*cases\*?\}(?:(?!\\end).){0,2000}|=[ \t]{0,8}\\?\{[^\n=]{0,400}?\b(?:otherwise|else)\b"
+    r"|\bif\b[^\n;]{1,80}?\b(?:otherwise|else)\b",
+    re.DOTALL,
 )
 _CONDITION = re.compile(rf"\b(?:if|for|when|otherwise|else)\b|(?<![\w^_{{\\]){_STEP}{_GAP}(?:=|{_LEAST}|{_MOST})")
+_CHOSEN = re.compile(
+    rf"(?<![\w^_{{]){_FOR}?{_GAP}t(?![\w\[(^]){_GAP}(?:{_IN}{_GAP}(?:\\?\{{|\\lbrace){_GAP}"
+    rf"(?P<steps>[0-9]{{1,6}}(?:{_GAP},{_GAP}[0-9]{{1,6}}){{0,30}}){_GAP}(?:\\?\}}|\\rbrace))"
+)
+_LOSS = re.compile(r"(?:\A|[^\w\\])(?P<loss>\\mathcal\{?[LEJ]\}?|\\ell|[ELJCℓ]|loss)(?P<step>_\{?t\}?|\[t\]|\(t\))\s*=")
 _OF_A_SUM = re.compile(r"(?:[∑∏ΣΠ]|sum|prod)[ _]?\[?\Z")  # ∑[t=1..T]
 _LOOP = re.compile(
     r"^[ \t]*(?:for|parfor|foreach|while)\b[^\n;]{0,100}?(?:(?::|\bdo|\{)[ \t]*(?=\n|\Z)|:(?=[ \t])|(?=\n|\Z))", re.M
@@ -74,7 +82,7 @@ def without_ranges(text: str) -> tuple[str, list[Note]]:
 
     def blank(found: re.Match[str]) -> str:
         start, stop = found.span()
-        if any(a <= start < b for a, b in closed) or _OF_A_SUM.search(found.string, max(0, start - 8), start):
+        if any(a < stop and start < b for a, b in closed) or _OF_A_SUM.search(found.string, max(0, start - 8), start):
             return found[0]
         said = " ".join(found[0].replace("$", "").split())
         sentence = f"'{said}' was left out: the number of steps is given when the recurrence is unrolled"
@@ -88,4 +96,39 @@ def without_ranges(text: str) -> tuple[str, list[Note]]:
     loops = _LOOP.sub(header, text)
     if loops != text:
         text = _LOOPS_END.sub(lambda found: " " * len(found[0]), loops)
-    return _RANGES.sub(blank, text), notes
+    text = _RANGES.sub(blank, text)
+
+    def chosen(found: re.Match[str]) -> str:
+        if not any(a < found.end() and found.start() < b for a, b in closed):
+            _refuse_chosen(source, found)
+        return blank(found)
+
+    return _CHOSEN.sub(chosen, text), notes
+
+
+def _refuse_chosen(source: Source, found: re.Match[str]) -> None:
+    """`h_t = …, t \\in \\{2, 4\\}` gives a value at some steps only; `t = 1, 2, 3` are the first.
+
+    Raises:
+        BPTTError: the steps are not the first ones.
+    """
+    steps = [int(number) for number in re.findall(r"\d+", found["steps"])]
+    if steps == [*range(steps[0], steps[0] + len(steps))] and steps[0] < 2:
+        return
+    begin = found.start() + len(re.match(rf"{_GAP}", found[0])[0])  # type: ignore[index]
+    said = " ".join(source.text[begin : found.end()].replace("$", "").split())
+    span = source.span(begin, found.end())
+    row = source.text.splitlines()[span.line - 1]
+    before = row[: span.column].rstrip(" ,;$\\quad")
+    loss = _LOSS.search(before)
+    listed = ",".join(map(str, steps))
+    hint = (
+        f"leave it out, for an equation holds at every step: loss={steps} or --loss {listed} chooses the losses that "
+        "count, and a value of some steps only has a mask as an input: h[t] = m[t] * (…) + (1 - m[t]) * h[t-1]"
+    )
+    if loss:
+        total = f"{loss['loss']} = sum_{{t in {{{listed}}}}} {loss['loss']}{loss['step']}"
+        rows = [" ".join(line.strip(" $").split()) for line in source.text.splitlines()]
+        rows[span.line - 1] = " ".join(before.split())
+        hint = f"write {'; '.join(filter(None, [*rows, total]))} for a loss of these steps"
+    raise BPTTError(f"'{said}' chooses steps, and an equation holds at every step", hint, text=source.text, span=span)

@@ -16,6 +16,7 @@ from itertools import pairwise
 from .latex import GREEK, Source, Token, words
 from .lines import BINARY, CLOSING, Line
 from .notes import Note
+from .rewrites import called_kernels
 from .vocabulary import known_function
 
 __all__ = ["equations_of"]
@@ -47,6 +48,7 @@ OTHER_LINES = re.compile(
 SAMPLED = re.compile(r"\s*(?P<state>\\?[^\W\d_]+)\s*[_\[(][^=+*~∼]{1,20}?(?:~|∼|\\sim(?![a-zA-Z]))")
 NO_LETTERS = re.compile("[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")  # words in writings without spaces
 MOST_REMARKS = 8
+RELATIONS = frozenset(words(r"< > ≤ ≥ ≪ ≫ ≠ ∈ \leq \le \leqslant \geq \ge \geqslant \lt \gt \ll \gg \neq \ne \in"))
 PLAIN = frozenset(words("sum mean step dot norm sign identity"))
 ORDINARY = re.compile(r"[^\W\d_]+(?:_[^\W\d_]+)*")
 SIGNS = frozenset(["+", "-", "*", "@", "·", "^", "/", "frac", "sqrt", "∂"])
@@ -76,7 +78,10 @@ def equations_of(source: Source, pieces: list[Line], expression: bool = False) -
     return [line for line in lines if line.tokens or line.block], page.in_order()
 
 
-SIZES = re.compile(r"(?:R\}?|ℝ)\s*\^|(?<![\w.])\d+\s*(?:x|×|\\times)\s*\d+")
+SIZES = re.compile(
+    r"(?:R\}?|ℝ)\s*\^|(?<![\w.])\d+\s*(?:x|×|\\times|by)\s*\d+"
+    r"|\b\d+[ -](?:hidden |recurrent )?(?:units|neurons|cells|entries|components|dimension)"
+)
 """The shape of a matrix in a sentence: `W ∈ R^{3×4}`, `W is 3x4`."""
 
 
@@ -101,6 +106,13 @@ def relations(tokens: list[Token], sign: str = "=") -> list[int]:
     if not any(token.kind == sign for token in tokens):
         return []
     return [i for i, token, depth in depths(tokens) if token.kind == sign and depth == 0]
+
+
+def compares(tokens: list[Token]) -> bool:
+    """Whether something only says what holds, as `|h_t| < 1` and `W ∈ ℝ^{n×n}` do; no `a^{<t>}`."""
+    places = [i for i, token, depth in depths(tokens) if depth == 0 and token.text in RELATIONS]
+    step = any(i and tokens[i - 1].kind in ("^", "_") for i in places)
+    return bool(places) and not step and places[0] > 0 and not any(t.kind == "=" for t in tokens)
 
 
 def assigned(piece: Line) -> None:
@@ -192,7 +204,8 @@ class Page:
             raise self.source.error(
                 f"the text speaks of a {said[0].lower()}, and convolutions are not known here",
                 star,
-                "leave the word out if * is a product of entries, or write W @ x for a kernel of one place",
+                called_kernels(self.source.text)
+                or "leave the word out if * is a product of entries, or write k(x[t], W) for the convolution with W",
             )
 
     def refuse_samples(self, piece: Line) -> None:
@@ -316,9 +329,12 @@ class Page:
         said = " ".join(token.text.lower() for token in tokens)
         if set(re.split(r"[\s.,;:]+", said)) - BETWEEN - {""}:
             sentence = f"{self.quoted(tokens[0], tokens[-1])} was read as text around the equations"
-            if SIZES.search(self.source.text[tokens[0].start : tokens[-1].stop]):
-                sentence += "; the sizes in it are not used: sizes={…} gives them"
-            self.say(sentence, tokens)
+            self.say(sentence + self.unused(tokens), tokens)
+
+    def unused(self, tokens: list[Token]) -> str:
+        """What is said of sizes in what is left out."""
+        sized = SIZES.search(self.source.text[tokens[0].start : tokens[-1].stop])
+        return "; the sizes in it are not used: sizes={…} gives them" if sized else ""
 
     def only_prose(self, tokens: list[Token]) -> bool:
         """Is a line without `=` running text?"""
@@ -327,6 +343,8 @@ class Page:
         if all(token.kind in (".", ",", ":", ";", "'") for token in tokens) or self.is_number(tokens):
             return True
         if any(token.kind == "∈" for token in tokens) and not any(token.kind == "⇒" for token in tokens):
+            return True
+        if compares(tokens):
             return True
         if OTHER_LINES.match(self.source.text, tokens[0].start, tokens[-1].stop):
             return True
@@ -342,6 +360,8 @@ class Page:
             i in words or tokens[i].kind in (".", ",", ":", "-", "(", ")", "number") for i in range(len(tokens))
         )
         signs = sum(token.kind in SIGNS - {"-"} for token in tokens)
+        if len(words) > 1 and not signs and tokens[-1].kind == "." and any(t.kind == "number" for t in tokens):
+            return True  # h has 128 units.
         return (in_a_row and signs * 3 < len(words)) or (alone and not signs)
 
     def mentioned(self, tokens: list[Token]) -> bool:
@@ -451,7 +471,7 @@ class Page:
             self.say("what stands left of ⇒ was read as commentary", tokens[: arrows[-1] + 1])
             tokens = tokens[arrows[-1] + 1 :]
         if sets := relations(tokens, "∈"):
-            self.say("what follows ∈ was left out", tokens[sets[0] :])
+            self.say(f"what follows ∈ was left out{self.unused(tokens[sets[0] :])}", tokens[sets[0] :])
             tokens = tokens[: sets[0]]
         places = relations(tokens)
         if places:
@@ -462,7 +482,7 @@ class Page:
                 if size:
                     gone = tokens[-size:]
                     what = "the equation's number" if self.is_number(gone) or self.is_ordinal(gone) else "a remark"
-                    self.say(f"{self.quoted(gone[0], gone[-1])} was read as {what}", gone)
+                    self.say(f"{self.quoted(gone[0], gone[-1])} was read as {what}{self.unused(gone)}", gone)
                 tokens = tokens[: -(size or 1)]
                 while size and tokens[-1].text in DOTS and tokens[-2].kind not in BINARY:
                     tokens = tokens[:-1]
@@ -531,6 +551,8 @@ class Page:
             return False
         if before.kind == "word" and not group[0].wide and known_function(before.text):
             return False
+        if compares(group[1:-1]):
+            return True
         if self.is_number(group) or (group[0].wide and self.is_ordinal(group)):
             return True
         inside = group[1:-1]

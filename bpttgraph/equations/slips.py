@@ -160,6 +160,7 @@ def _pairs(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token
     if any(len(text) == 2 and "t" in text for text in lefts):
         return tokens  # scores of attention
     found = {start: stop for start, stop, text in places if text in pairs and tokens[start - 2].text not in REDUCTIONS}
+    found = {start: stop for start, stop in found.items() if not _weighs(tokens, start, stop, summed)}
     if not found or not any(re.fullmatch(r"t(?:-1)?", text) for _, _, text in places):
         return tokens
     result: list[Token] = []
@@ -178,6 +179,13 @@ def _pairs(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token
         ]
         at = stop
     return result
+
+
+def _weighs(tokens: list[Token], start: int, stop: int, summed: set[str]) -> bool:
+    """Whether `\\alpha_{tj} h_j` are weights of positions, and no entries of α_t: attention reads them."""
+    weight, value, mark = (tokens[i] if i < len(tokens) else tokens[-1] for i in (start - 2, stop, stop + 1))
+    letter = (content(tokens, stop + 2) or ("",))[0] if mark.kind == "_" else ""
+    return weight.text in ("α", "a") and value.text in ("h", "s", "v", "x") and letter in summed - {"t"}
 
 
 def _lookups(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:

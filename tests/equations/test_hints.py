@@ -68,6 +68,43 @@ REFUSED = [  # a text, and what was meant
     (ELMAN + "\ny_t = softmax(V h_t + c)_i", ELMAN + "\ny[t] = softmax(V @ h[t] + c)"),
     ("ht = tanh(Whht−1 + Wxxt)\nyt = Wyht", "h[t] = tanh(Wh @ h[t-1] + Wx @ x[t])\ny[t] = Wy @ h[t]"),
     (r"\dot{h}(t) = -h(t) + \tanh(W h(t) + U x(t))", "h[t+1] = h[t] + Δt (-h[t] + tanh(W @ h[t] + U @ x[t]))"),
+    (
+        "h t = tanh(W hh h t−1 + W xh x t)\ny t = W hy h t",
+        "h[t] = tanh(W_hh @ h[t-1] + W_xh @ x[t])\ny[t] = W_hy @ h[t]",
+    ),
+    ("h t = σ( W hh h t−1 + W xh x t + b h )", "h[t] = sigmoid(W_hh @ h[t-1] + W_xh @ x[t] + b_h)"),
+    ("ht = tanh(W hh ht−1 + W xh xt)", "h[t] = tanh(W_hh @ h[t-1] + W_xh @ x[t])"),
+    (
+        r"h_t = \tanh(W * h_{t-1} + U * x_t) \text{ where } * \text{ denotes convolution}",
+        "h[t] = tanh(k(h[t-1], W) + k(x[t], U))",
+    ),
+    (
+        "where * denotes the convolution operator\ni_t = σ(W_{xi} * x_t + W_{hi} * h_{t-1} + b_i)\nh_t = i_t ∘ h_{t-1}",
+        "i[t] = sigmoid(k(x[t], W_xi) + k(h[t-1], W_hi) + b_i)\nh[t] = i[t] * h[t-1]",
+    ),
+    (r"h_t = \tanh(\mathrm{conv}(W, h_{t-1}) + U x_t)", "h[t] = tanh(k(h[t-1], W) + U @ x[t])"),
+    (r"h_t = \tanh(\sum_{j,k} W_{ijk} h_{t-1}^j x_t^k)", "h[t] = tanh(f(h[t-1], x[t]; W))"),
+    (r"h_{t,i} = \tanh(\sum_{j}\sum_k W_{ijk} h_{t-1,j} x_{t,k})", "h[t] = tanh(f(h[t-1], x[t]; W))"),
+    (r"h_i(t) = g\left(\sum_{j,k} W_{ijk} h_j(t-1) x_k(t)\right)", "h[t] = g(f(h[t-1], x[t]; W))"),
+    (r"h_t = \tanh(W_{ijk} h_{t-1} x_t + b)", "h[t] = tanh(f(h[t-1], x[t]; W) + b)"),
+    (
+        r"h(t) = \tanh(\int k(t-t') x(t') dt' + W h(t-1))",
+        "h[t] = tanh(z[t] + W @ h[t-1])\nz[t] = a * z[t-1] + Δt * x[t]",
+    ),
+    ("v_t = ∫ k(t−s) W x_s ds", "v[t] = z[t]\nz[t] = a * z[t-1] + Δt * (W @ x[t])"),
+    (
+        r"x_t = x_t/\|x_t\| \\ h_t = \tanh(W h_{t-1} + U x_t)",
+        "u[t] = x[t] / norm(x[t])\nh[t] = tanh(W @ h[t-1] + U @ u[t])",
+    ),
+    ("x_t = x_t/‖x_t‖\nh_t = tanh(W h_{t-1} + U x_t)", "u[t] = x[t] / norm(x[t])\nh[t] = tanh(W @ h[t-1] + U @ u[t])"),
+    (
+        "x[t] = relu(E x[t])\nh[t] = tanh(W h[t-1] + U x[t])",
+        "u[t] = relu(E @ x[t])\nh[t] = tanh(W @ h[t-1] + U @ u[t])",
+    ),
+    (
+        ELMAN + "\nL_t = \\|h_t - y_t\\|^2, \\quad t \\in \\{2,4,6\\}",
+        ELMAN + "\nL[t] = norm(h[t] - y[t])^2\nL = L[2] + L[4] + L[6]",
+    ),
     (r"h_t = \max_k (W_k h_{t-1} + U_k x_t)", "h[t] = max(W_1 @ h[t-1] + U_1 @ x[t], W_2 @ h[t-1] + U_2 @ x[t])"),
     (ELMAN + "\ny[t] = max_k(V_{k} h[t] + c_k)", ELMAN + "\ny[t] = max(V_1 @ h[t] + c_1, V_2 @ h[t] + c_2)"),
     (r"h_t = \tanh(W h_{t-1} + U xt)", ELMAN),
@@ -126,6 +163,24 @@ READ = [  # a text, what was meant, and a part of the note
     ),
     ("h_t = {tanh(W h_{t-1} + U x_t) if t>0; 0 otherwise}", ELMAN + "\nh[0] = 0", ""),
     ("h_t = \\begin{cases} tanh(W h_{t-1} + U x_t) & t \\ge 1 \\\\ 0 & else \\end{cases}", ELMAN + "\nh[0] = 0", ""),
+    ("h[t] = tanh(W h[t-1] + U x[t]) if t > 0, h_0 otherwise", ELMAN, ""),
+    ("h_t = tanh(W h_{t-1} + U x_t) \\text{ if } t > 0, h_0 \\text{ otherwise}", ELMAN, ""),
+    ("h[t] = tanh(W h[t-1] + U x[t]) if t > 0 else 0", ELMAN + "\nh[0] = 0", ""),
+    ("h_t = 0 if t = 0 else tanh(W h_{t-1} + U x_t)", ELMAN + "\nh[0] = 0", ""),
+    (r"h_t = \tanh(W h_{t-1} + U x_t) (|h_t| < 1)", ELMAN, "(|h_t| < 1)"),
+    (r"h_t = \tanh(W h_{t-1} + U x_t), |h_t| < 1", ELMAN, "|h_t| < 1"),
+    (r"h_t = \tanh(W h_{t-1} + U x_t) \quad (W \in \mathbb{R}^{n \times n})", ELMAN, "was read as a remark"),
+    ("h_t = tanh(W h_{t-1} + U x_t)   (W \\in R^{n x n})", ELMAN, "was read as a remark"),
+    (ELMAN + "  (W ∈ R^{n×n}, U ∈ R^{n×m})", ELMAN, "was read as a remark"),
+    (ELMAN + " (W ∈ R^{3×3})", ELMAN, "the sizes in it are not used"),
+    ("h has 128 units.\n\n" + ELMAN + "\n\nU is 128 x 64", ELMAN, "the sizes in it are not used"),
+    (ELMAN + "\nE = \\sum_{t \\in \\{2,4\\}} h_t^T h_t", ELMAN + "\nE = dot(h[2], h[2]) + dot(h[4], h[4])", ""),
+    (ELMAN + ", t in {1, 2, 3}", ELMAN, "number of steps"),
+    (
+        "h_t = tanh(W hh h_{t-1} + W xh x_t + b h)\ny_t = W hy h_t + b y",
+        "h[t] = tanh(W_hh @ h[t-1] + W_xh @ x[t] + b_h)\ny[t] = W_hy @ h[t] + b_y",
+        "W hh was read as W_hh",
+    ),
     ("h_t = 0,5 h_{t-1} + x_t", "h[t] = 0.5 h[t-1] + x[t]", "number 0.5"),
     ("h_t = 0{,}5 h_{t-1} + tanh(0{,}25 x_t)", "h[t] = 0.5 h[t-1] + tanh(0.25 x[t])", "number 0.25"),
     ("h_t = 1,5 * h_{t-1} - 0,25", "h[t] = 1.5 * h[t-1] - 0.25", "number 1.5"),
@@ -215,3 +270,26 @@ def test_the_largest_entry_of_a_vector_is_no_state() -> None:
     with pytest.raises(bg.BPTTError) as caught:
         bg.recurrence(r"h_t = \max(W h_{t-1} + U x_t)")
     assert "write max(W h[t-1] + U x[t], 0)" in caught.value.hint
+
+
+@pytest.mark.parametrize("step", ["t", "i"])
+def test_weights_of_positions_need_a_line(step: str) -> None:
+    text = rf"s_{step} = \tanh(W s_{{{step}-1}} + C c_{step}) \\ c_{step} = \sum_{{j=1}}^{{T_x}} \alpha_{{{step}j}} h_j"
+    with pytest.raises(bg.BPTTError, match="no line defines it") as caught:
+        bg.recurrence(text)
+    said = re.search(r"write in lines of their own (.*?) and (.*?), or how", caught.value.hint)
+    assert said
+    scores = "exp(dot(s[t-1], A @ h[j])) / (sum_k exp(dot(s[t-1], A @ h[k])))"
+    assert f"c[t] = sum_{{j=1}}^{{T}} ({scores} * h[j])" in bg.recurrence("\n".join([text, *said.groups()])).reading
+
+
+def test_steps_that_are_chosen_are_no_range() -> None:
+    with pytest.raises(bg.BPTTError, match="chooses steps") as caught:
+        bg.recurrence(ELMAN + r", \quad t \in \{2,4,6\}")
+    assert "loss=[2, 4, 6]" in caught.value.hint
+    assert bg.recurrence(ELMAN).unroll(6, loss=[2, 4, 6]).instance(seed=0)
+
+
+def test_a_mask_in_brackets_is_no_remark() -> None:
+    rec = bg.recurrence("h[t] = tanh(W h[t-1]) * (x[t] > 0)")
+    assert "step(x[t] - 0)" in rec.reading

@@ -251,7 +251,7 @@ ERRORS = [
     ("# only a comment", "no equation", 1, 0),
     ("h[t] = tanh(W x[t]\ny[t] = h[t]", "'(' is never closed", 1, 11),
     ("y = 1\nh[t] = [a; b", "'[' is never closed", 2, 7),
-    ("y = (a]", "']' comes before the '(' to its left is closed", 1, 6),
+    ("y = (a]", "']' closes the '(' to its left", 1, 6),
     ("y = x)", "')' closes nothing", 1, 5),
     ("h[t] = x = y", "second '='", 1, 9),
     ("y = 1\nh[t] + x", "expected '='", 2, 7),

@@ -79,7 +79,13 @@ SLIPS = [  # a text, what its refusal says, what its hint says, the text that th
         r"h_t = (W * W) h_{t-1} + U x_t",
         "h[t] = (W * W) @ h[t-1] + U @ x[t]",
     ),
-    ("h t = tanh(W h t−1 + U x t)", "the left side", "a PDF lost the subscript: write h[t]", WANTED, WANTED),
+    (
+        "h t = tanh(W h t−1 + U x t)",
+        "the left side",
+        "a PDF lost the subscripts: write h[t] = tanh(W h[t-1] + U x[t])",
+        WANTED,
+        WANTED,
+    ),
     (
         "h_t = tanh(h_{t-1})\nh_t += W x_t",
         "no += here: h[t] has a value from line 1",

@@ -39,6 +39,7 @@ def positions(program: Program) -> Program:
     """
     step = _step_letter(program)
     if step is None:
+        _refuse_missing_weights(program)
         if not any(_SOFTMAX.fullmatch(c.function) for e in program.equations for c in calls(e.right)):
             return program
         return replace(program, equations=tuple(replace(e, right=rebuild(e.right, _bare)) for e in program.equations))
@@ -57,6 +58,38 @@ def _step_letter(program: Program) -> str | None:
                 if found and found[0] in firsts:
                     return found[0]
     return None
+
+
+def _refuse_missing_weights(program: Program) -> None:
+    """`c_i = Σ_j α_ij h_j` without a line for the weights α.
+
+    Raises:
+        BPTTError: with the usual scores.
+    """
+    defined = {n.name for e in program.equations for n in e.left}
+    for e in program.equations:
+        for node, _ in walk(e.right):
+            if not isinstance(node, Reduce) or node.variable == "t":
+                continue
+            names = [n for n, _ in names_in(node.body)]
+            value = next((n.name for n in names if n.index and n.index.variable == node.variable), "")
+            for n in names:
+                label = n.name.rpartition("_")[2]
+                pair = n.index is None and label in (f"{program.step}{node.variable}", f"t{node.variable}")
+                if value and pair and n.name not in defined and len(label) < len(n.name):
+                    i, j = label[0], label[1]
+                    state = next((a for a in "shqd" if a != value and a in defined), "s")
+                    other = next(a for a in "klm" if a not in label)
+                    total = f"\\sum_{other} \\exp(e_{{{i}{other}}})"
+                    score = f"e_{{{label}}} = {state}_{{{i}-1}}^T A {value}_{j}"
+                    raise BPTTError(
+                        f"{n.name} is a weight of step {i} for position {j}, and no line defines it",
+                        f"write in lines of their own {n.name.removesuffix(label)}{{{label}}} = "
+                        f"\\frac{{\\exp(e_{{{label}}})}}{{{total}}} and {score}, "
+                        "or how else the scores are made",
+                        text=program.text,
+                        span=n.span,
+                    )
 
 
 def _bare(e: Expr) -> Expr:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ...errors import BPTTError
 from ..notes import Note
-from ..syntax import Program
+from ..syntax import Call, Name, Program
+from ..text import brief
 from ..trees import calls
 
 __all__ = ["DEFINED", "say_definitions"]
@@ -27,6 +28,15 @@ DEFINED = {
 _CONVOLUTION = re.compile(r"(?i)conv(?:[123]d|olve|olution)?(?:_\w+)?")
 
 
+def _as_kernel(call: Call) -> str:
+    """What to write for `conv(W, h[t-1])`: a function of the value with the kernel as its parameter."""
+    kernels = [brief(a) for a in call.args if isinstance(a, Name) and a.index is None]
+    values = [brief(a) for a in call.args if not (isinstance(a, Name) and a.index is None)]
+    if not values or len(values) + len(kernels) > 3:
+        return ""
+    return f"write k({', '.join([*values, *kernels])}) for the call, a function of which only the name is known"
+
+
 def say_definitions(program: Program) -> Program:
     """A note at the first call of each function that has more than one definition.
 
@@ -38,8 +48,7 @@ def say_definitions(program: Program) -> Program:
         if _CONVOLUTION.fullmatch(name):
             raise BPTTError(
                 f"{name} is a convolution, which this language has not",
-                "write the recurrence of one place with matrices, h[t] = tanh(W x[t] + U h[t-1]), or let another "
-                "letter stand for it, such as k(x[t])",
+                _as_kernel(call) or "let another letter stand for it, such as k(x[t], W)",
                 text=program.text,
                 span=call.span,
             )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import replace
+from functools import partial
 
 from ...errors import BPTTError
 from ..functions import function_of
@@ -17,7 +18,7 @@ from ..kinds import capital
 from ..notes import Note
 from ..syntax import Binary, Call, Equation, Expr, Name, Negate, Partial, Program, Reduce, Span, Transposed
 from ..text import brief
-from ..trees import names_in, walk
+from ..trees import names_in, rebuild, walk
 
 __all__ = ["sums_to_products"]
 
@@ -34,6 +35,7 @@ def sums_to_products(program: Program, known: Container[str] = ()) -> Program:
     """
     bound = {r.variable for e in program.equations for r in _sums(e.right) if _counts_units(r)}
     bound |= {letter for e in program.equations for n in e.left for letter in _entry_of(n.name, known)}
+    _refuse_tensors(program, bound)
     if not bound:
         return program
     free = {
@@ -45,6 +47,48 @@ def sums_to_products(program: Program, known: Container[str] = ()) -> Program:
         if len(label) == 1 and label.isalpha()
     }
     return _Units(program, frozenset(bound | free | _partners(program, bound))).program
+
+
+def _refuse_tensors(program: Program, bound: set[str]) -> None:
+    """`W_{ijk} h_j x_k` takes a matrix from two vectors.
+
+    Raises:
+        BPTTError: with a function of both in the place of the product.
+    """
+    for e in program.equations:
+        for n, _ in names_in(e.right):
+            base, _, label = n.name.rpartition("_")
+            three = len(label) == 3 and len({*label}) == 3 and n.index is None and base
+            if not three or not ({*label} <= {*"ijklmn"} or {*label} <= bound):
+                continue
+            whole = next(x for x, _ in walk(e.right) if _is_product(x) and any(y is n for y, _ in names_in(x)))
+            values = dict.fromkeys(brief(replace(x, name=_bare(x.name))) for x, _ in names_in(whole) if x.index)
+            taken = {x.name for other in program.equations for x, _ in names_in(other.right)}
+            function = next(a for a in (*"fgkqr", "f_1") if a not in taken)
+            call = Call(function, tuple(Name(v, None, n.span) for v in values), (replace(n, name=base),), n.span)
+            left = brief(replace(e.left[0], name=_bare(e.left[0].name)))
+            right = brief(rebuild(e.right, partial(_put, whole, call)))
+            raise BPTTError(
+                f"{n.name} has three indices: a tensor, which this language has not",
+                f"write {left} = {right}, where {function} is the product with both, a function of which only the "
+                "name is known",
+                text=program.text,
+                span=n.span,
+            )
+
+
+def _put(old: Expr, new: Expr, e: Expr) -> Expr:
+    return new if e == old else e
+
+
+def _is_product(e: Expr) -> bool:
+    return isinstance(e, Reduce | Name) or (isinstance(e, Binary) and e.operator in PRODUCTS)
+
+
+def _bare(name: str) -> str:
+    """A name without the letters of its entry."""
+    base, _, label = name.rpartition("_")
+    return base if base and len(label) == 1 and label in "ijklmn" else name
 
 
 def _partners(program: Program, bound: set[str]) -> set[str]:
@@ -137,9 +181,6 @@ class _Units:
             )
         for i, label in enumerate(labels):
             if label and set(label) <= self.letters and len(label) < 4:
-                if len(label) == 3:
-                    hint = "keep two of its indices: a bilinear layer is a sum of matrices, each times a number"
-                    raise self.error(f"{n.name} has three indices: a tensor, which this language has not", n.span, hint)
                 kept = labels if n.name in self.apart else [*labels[:i], *labels[i + 1 :]]
                 whole = replace(n, name="_".join([base, *kept]))
                 if len(label) == 2 and n.index is None:
