@@ -194,6 +194,12 @@ def _product(e: Binary, notes: list[Note]) -> Expr:
     """`y_t log p_t`: a dot product, times the numbers beside it; what has one vector is looked at inside."""
     parts = factors(e)[0] if e.operator == " " else [e.left, e.right]
     vectors = [i for i, part in enumerate(parts) if looks(part).rank == 1 and not scales(part)]
+    last = len(parts) - 2
+    if last > 0 and [i for i, part in enumerate(parts) if isinstance(part, Transposed)] == [last]:
+        turned = parts[last]
+        if isinstance(turned, Transposed) and all(looks(part).rank != 2 for part in parts):  # m_t y_t^T log p_t
+            product = _said(e, Call("dot", (turned.operand, parts[-1]), (), e.span), notes)
+            return reduce(lambda a, b: Binary("*", a, b, e.span), [*parts[:last], product])
     if any(isinstance(part, Transposed) for part in parts):
         return e
     if len(vectors) == 2 and all(looks(part).rank == 2 for part in parts[vectors[0] + 1 : vectors[1]]):

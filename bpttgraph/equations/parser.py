@@ -481,7 +481,12 @@ class Parser:
             sentence = "σ before a sign of a product was read as a parameter; write \\sigma(x) for the sigmoid"
             self.reader.notes.append(Note.at(sentence, name.span))
             return name
-        raise self.source.error(f"{name.name} is a function: it needs an argument", token, f"write {function}(…)")
+        argument, behind = self.token, self.tokens[min(self.at + 1, len(self.tokens) - 1)]
+        if function == "log" and argument.name and behind.kind not in STARTS | {"^", "["}:
+            self.at += 1
+            return Call(function, (argument.name,), (), self.span(token))  # y_t^T log ŷ_t
+        shown = f"{function}({brief(argument.name)})" if argument.name else f"{function}(…)"
+        raise self.source.error(f"{name.name} is a function: it needs an argument", token, f"write {shown}")
 
     def sums_entries(self, token: Token) -> bool:
         """Is this a sum sign without an index: `\\sum (y_t - d_t)^2`, or a Σ that stands like one in a loss?"""
@@ -779,6 +784,7 @@ def equation(reader: Reader, line: Line) -> Equation:
         others = [derivatives(other) for other in reader.lines]
         hint = euler_steps(source, others, lambda right: Parser(reader, line, right).whole())
         raise source.error("a derivative by time: a differential equation has no steps", tokens[0], hint)
+    tokens, place = grown(tokens, place)
     if [token.kind for token in tokens[: place - 1]] == ["name"] and tokens[place - 1].kind in ("+", "-", "*"):
         refuse_changes(reader, line, tokens, place)
         if total := running_sum(reader, line, tokens, place):
@@ -839,20 +845,34 @@ def refuse_changes(reader: Reader, line: Line, tokens: list[Token], place: int) 
             )
 
 
+def grown(tokens: list[Token], place: int) -> tuple[list[Token], int]:
+    """`loss = loss + E_t` as `loss += E_t`, with the place of its sign."""
+    kinds = [token.kind for token in tokens[:4]]
+    if kinds[:3] != ["name", "=", "name"] or kinds[3:] not in (["+"], ["-"]):
+        return tokens, place
+    name, same, sign = tokens[0].name, tokens[2].name, tokens[3]
+    alike = name and same and name.name == same.name and name.index is same.index is None
+    if not alike or not name or name.name not in LOSS_NAMES or (sign.kind == "-" and _adds(tokens[3:])):
+        return tokens, place
+    return [tokens[0], sign, tokens[1], *tokens[4:]], 2
+
+
 def is_zero(tokens: list[Token]) -> bool:
     return [token.kind for token in tokens] == ["number", "end"] and float(tokens[0].text) == 0
 
 
 def running_sum(reader: Reader, line: Line, tokens: list[Token], place: int) -> tuple[tuple[Name], Expr] | None:
-    """`loss += E_t` in a loop: the sum over the steps, without the line `loss = 0` before it."""
+    """`loss += E_t` and `loss -= log p_t` in a loop: the sum over the steps, without the line `loss = 0` before it."""
     name, sign = tokens[0].name, tokens[place - 1]
-    if name is None or name.index is not None or sign.kind != "+" or name.name not in LOSS_NAMES:
+    if name is None or name.index is not None or sign.kind not in ("+", "-") or name.name not in LOSS_NAMES:
         return None
     for other in reader.lines:
         head = other.tokens[:2]
-        if [token.kind for token in head] == ["name", "="] and head[0].name and head[0].name.name == name.name:
+        named = [token.kind for token in head] == ["name", "="] and other is not line
+        if named and head[0].name and head[0].name.name == name.name:
             other.tokens = []
     body = Parser(reader, line, tokens[place + 1 :]).whole()
+    body = Negate(body, body.span) if sign.kind == "-" else body
     written = reader.source.text[tokens[0].start : tokens[place].stop]
     reader.notes.append(Note.at(f"{written} was read as a sum over the steps", name.span))
     return (name,), Reduce("sum", "t", None, None, body, body.span)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 from .latex import Source, Token
 from .letters import REDUCTIONS
@@ -153,6 +154,7 @@ def _entries(source: Source, tokens: list[Token], notes: list[Note]) -> list[Tok
 
 def _pairs(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:
     """`\\sum_c y_{tc}` is `\\sum_c y_{t,c}`: the step, and what the sum counts."""
+    tokens = _raised_pairs(tokens)
     places = list(_scripts(tokens))
     summed = {re.split("[=∈]", text)[0] for start, _, text in places if tokens[start - 2].text in REDUCTIONS} - {"t"}
     pairs = {f"t{letter}" for letter in summed} | {f"{letter}t" for letter in summed}
@@ -179,6 +181,13 @@ def _pairs(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token
         ]
         at = stop
     return result
+
+
+def _raised_pairs(tokens: list[Token]) -> list[Token]:
+    """`Σᵢ yₜᵢ` in the small letters of Unicode."""
+    summed = {t.text for before, t in pairwise(tokens) if t.kind == "sub" and before.text in REDUCTIONS} - {"t"}
+    pairs = {f"t{letter}" for letter in summed if len(letter) == 1}
+    return [replace(t, text=f"t,{t.text[1]}") if t.kind == "sub" and t.text in pairs else t for t in tokens]
 
 
 def _weighs(tokens: list[Token], start: int, stop: int, summed: set[str]) -> bool:
