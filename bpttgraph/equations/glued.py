@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import replace
+from itertools import pairwise
 
 from .latex import Source, Token
 from .lines import Line
@@ -28,7 +29,16 @@ def cut_products(source: Source, lines: list[Line]) -> list[Note]:
     """Cut such words in the plain lines, and say so."""
     defined = {word.text for line in lines for word in left_words(line)}
     notes: list[Note] = []
-    found = False
+    found = any(
+        len(token.text) == 1
+        and token.text.isupper()
+        and after.space
+        and len(after.text) == 1
+        and stepped(line.tokens, i)
+        for line in lines
+        if not line.latex
+        for i, (token, after) in enumerate(pairwise(line.tokens), 1)
+    )  # W h_{t-1}: capitals are matrices here
     for again in (False, True):  # once there are such products, `Ux_t` is one too, though nothing defines x
         for line in lines:
             tokens: list[Token] = []

@@ -236,7 +236,21 @@ class Source:
             hint = instead(text, before, after) or INSTEAD.get(text, "write the equation of one step t")
             return self.error(f"{text} cannot stand in a recurrence", token, hint)
         if text.startswith("\\"):
-            known = [*GREEK, *FUNCTIONS, *SYMBOLS, *ACCENTS, *STYLES, *TEXTS, *SPACES, *BREAKS, *BRACED, "sum", "prod"]
+            known = [
+                *GREEK,
+                *FUNCTIONS,
+                *SYMBOLS,
+                *ACCENTS,
+                *STYLES,
+                *TEXTS,
+                *SPACES,
+                *BREAKS,
+                *BRACED,
+                "sum",
+                "prod",
+                "begin",
+                "end",
+            ]
             # A misspelling keeps its first letter and most of the others; what is only similar is no help.
             like = [
                 name for name in known if len(name) > 2 and name[0] == text[1:2] and abs(len(name) + 1 - len(text)) < 3
@@ -248,6 +262,10 @@ class Source:
             if text in (r"\bmod", r"\mod", r"\pmod"):
                 return self.error(REMAINDER, token, remainder(before, after))
             hint = "write the operation in plain text, as in h[t] = tanh(W x[t])"
+            letter = re.match(r"\s*\{\s*([A-Za-z])\s*\}", after)
+            if letter:
+                whole = self.line_with((token.start, token.stop + letter.end(), letter[1]))
+                hint = f"if it only says how {letter[1]} looks, write {whole}"
             hint = f"did you mean {' or '.join(chr(92) + name for name in close)}?" if close else hint
             return self.error(f"unknown LaTeX command {text}", token, hint)
         if text == "|":

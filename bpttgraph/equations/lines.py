@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from ..errors import BPTTError
@@ -24,6 +24,10 @@ __all__ = [
 
 NAME_A_PART = "name a part of it in an equation of its own"
 MAX_NODES, MAX_NESTING, MAX_HEIGHT = 5_000, 60, 200
+STYLED = re.compile(r"\\(?:mathrm|mathbf|mathit|mathsf|text|textrm|operatorname|boldsymbol|bm)\{\w+[)\]]")
+OPENED = re.compile(r"(\\(?:mathbf|mathrm|mathit|boldsymbol|bm|hat|bar|tilde|vec)(?=[A-Za-z])|[_^](?!\{))[^\s{}+=]+\Z")
+FUNCTION = re.compile(r"(?<![A-Za-z])(\\?(?:tanh|sigma|σ|sigmoid|relu|softmax))(?=[A-Za-z]\w{0,3}(?![\w(]*\())")
+STEP = re.compile(r"t(?:\s?[-+−]\s?\d{1,2})?(?=\s*[-+*@/,;)=]|\s+[^\W\d_]|\s*\n|\s*\Z)")
 LOOKED_AT = 400  # tokens behind a bracket that clashes
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 BINARY = {"+": "+", "-": "-", "*": "*", "/": "/", "@": "@", "·": " ", "^": "^"}
@@ -101,12 +105,23 @@ def ends_it(tokens: list[Token], i: int) -> bool:
 def unopened(source: Source, closing: Token, before: list[Token]) -> BPTTError:
     """The error for a bracket that closes nothing: behind a function it was to hold the argument, `tanh W h + U x)`."""
     hint = f"remove {closing.kind!r}"
+    row = source.text[: closing.start].rpartition("\n")[2]
+    start = closing.start - len(row)
+    if style := STYLED.search(row + closing.text):  # \\mathrm{softmax)(o_t)
+        place = start + style.end() - 1
+        sign = replace(closing, start=place, stop=place + 1, text=style[0][-1])
+        return source.error(f"{sign.text!r} closes the '{{' to its left", sign, f"write }} for the {sign.text}")
+    if line := opened_script(source, closing):
+        hint = f"write {line}"
     for token, after in pairwise([*before, closing]):
         bare = token.kind == "word" and known_function(token.text) and after.kind in ("word", "number", "-", "accent")
         if bare and closing.kind == ")":
             line = source.line_with((token.stop, after.start, "("))
             hint = f"write {line}"
             break
+    if closing.kind == ")" and hint.startswith("remove") and (glued := FUNCTION.search(row)):
+        place = start + glued.end(1)
+        hint = f"write {source.line_with((place, place, '('))}"
     return source.error(f"unbalanced bracket: {closing.kind!r} closes nothing", closing, hint)
 
 
@@ -114,6 +129,10 @@ def unclosed(source: Source, bracket: Token) -> BPTTError:
     """The error for a bracket that opens a group with no end."""
     before = source.text[max(0, bracket.start - 40) : bracket.start].rstrip()
     hint = f"close it with {CLOSING[bracket.kind]!r} where the group ends, which need not be the end of the line"
+    step = STEP.match(source.text, bracket.stop)
+    named = re.search(r"[^\W\d]\w*\Z", before)
+    if bracket.kind == "[" and step and named:
+        hint = f"a step ends right behind it: write {named[0]}[{step[0]}]"
     if bracket.kind == "{" and before.endswith(("_", "^")):
         script = re.match(r"[^\s+,;=(){}\[\]]+", source.text[bracket.stop :])
         name = re.search(r"[^\s+*/,;=(){}\[\]-]+[_^]\Z", before)
@@ -138,7 +157,21 @@ def clashing(source: Source, opened: list[Token], rest: list[Token]) -> BPTTErro
     if whole(outer, rest[1:]) and not (outer and CLOSING[outer[-1]] == closing.kind and whole(outer[:-1], rest[1:])):
         message = f"{closing.kind!r} closes the {last.text!r} to its left"
         hint = f"write {missing} for the {closing.kind}"
+    elif last.kind == "[" and re.search(r"\w\Z", before) and STEP.match(source.text, last.stop):
+        return unclosed(source, last)
+    elif whole([*outer, last.kind], rest[1:]):
+        message, hint = f"{closing.kind!r} closes nothing", f"remove this {closing.kind!r}"
+        if line := opened_script(source, closing):
+            hint = f"write {line}"
     return source.error(message, closing, hint)
+
+
+def opened_script(source: Source, closing: Token) -> str:
+    """The line with the brace that is missing in `\\mathbfO}_t` and `x_t-1}`; empty if it is no such slip."""
+    row = source.text[: closing.start].rpartition("\n")[2]
+    found = OPENED.search(row) if closing.kind == "}" else None
+    place = closing.start - len(row) + found.end(1) if found else 0
+    return source.line_with((place, place, "{")) if found else ""
 
 
 def whole(opened: list[str], tokens: list[Token]) -> bool:

@@ -205,7 +205,10 @@ class Parser:
             what = f"an operand is missing before {token.text!r}"
         else:
             what = f"an operand is missing after {before.text!r}"
-        return self.source.error(what, place, "write a name, a number or an expression in brackets there")
+        hint = "write a name, a number or an expression in brackets there"
+        if before is not None and token.kind in BINARY and before.kind in BINARY:
+            hint = f"{hint}, or leave the second sign out: write {self.source.line_with((token.start, token.stop, ''))}"
+        return self.source.error(what, place, hint)
 
     def expect(self, kind: str) -> None:
         if self.token.kind != kind:
@@ -778,7 +781,10 @@ def equation(reader: Reader, line: Line) -> Equation:
         name = tokens[0].name
         bare = Parser(reader, line, tokens).whole()
         if not (isinstance(bare, Call) and name and bare.function == name.name and name.name[0].isupper()):
-            raise source.error("expected '=' in this equation", tokens[-2], "write name = expression")
+            hint = "write name = expression"
+            if name and name.index is not None and len(tokens) > 2:
+                hint = f"write {source.line_with((tokens[0].stop, tokens[0].stop, ' ='))}"
+            raise source.error("expected '=' in this equation", tokens[-2], hint)
         return Equation((Name(name.name, None, name.span),), bare, span, text, line.block)
     if differential(source, tokens[:place], tokens[place:]):
         others = [derivatives(other) for other in reader.lines]

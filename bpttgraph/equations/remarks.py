@@ -418,7 +418,7 @@ class Page:
                 if follows or line.tokens[0].kind in operators:
                     before += line.tokens
                     continue
-                if bare and line.wrapped and latex:
+                if bare and line.wrapped and latex and before[-1].kind != ".":
                     self.say("this line was read as going on with the equation before it", line.tokens)
                     before += line.tokens
                     continue

@@ -105,6 +105,15 @@ REFUSED = [  # a text, and what was meant
         ELMAN + "\nL_t = \\|h_t - y_t\\|^2, \\quad t \\in \\{2,4,6\\}",
         ELMAN + "\nL[t] = norm(h[t] - y[t])^2\nL = L[2] + L[4] + L[6]",
     ),
+    (r"h_t = \tanhW h_{t-1} + U x_t)", ELMAN),
+    ("h[t] = tanhW h[t-1] + U x[t])", ELMAN),
+    (r"\mathbfh}_t = \tanh(W h_{t-1} + U x_t)", ELMAN),
+    (r"h_t = \tanh(W h_t-1} + U x_t)", ELMAN),
+    (r"h^{(t)} = \tanh(W h^{(t-1)} + U x^(t)})", ELMAN),
+    (r"h_t = \mathrm{tanh)(W h_{t-1} + U x_t)", ELMAN),
+    (r"h_t = \tanh(\mathbf{W) h_{t-1} + U x_t)", ELMAN),
+    (r"h_t = \tanh(\foo{W} h_{t-1} + U x_t)", ELMAN),
+    (r"h_t \tanh(W h_{t-1} + U x_t)", ELMAN),
     (r"h_t = \max_k (W_k h_{t-1} + U_k x_t)", "h[t] = max(W_1 @ h[t-1] + U_1 @ x[t], W_2 @ h[t-1] + U_2 @ x[t])"),
     (ELMAN + "\ny[t] = max_k(V_{k} h[t] + c_k)", ELMAN + "\ny[t] = max(V_1 @ h[t] + c_1, V_2 @ h[t] + c_2)"),
     (r"h_t = \tanh(W h_{t-1} + U xt)", ELMAN),
@@ -293,3 +302,25 @@ def test_steps_that_are_chosen_are_no_range() -> None:
 def test_a_mask_in_brackets_is_no_remark() -> None:
     rec = bg.recurrence("h[t] = tanh(W h[t-1]) * (x[t] > 0)")
     assert "step(x[t] - 0)" in rec.reading
+
+
+@pytest.mark.parametrize(
+    ("text", "hint", "next_try"),
+    [
+        ("h[t] = tanh(W @ h[t-1 + U @ x[t])", "a step ends right behind it: write h[t-1]", ELMAN),
+        ("h[t = tanh(W h[t-1] + U x[t])", "write h[t]", ELMAN),
+        ("h_t = tanh(W h_{t-1}} + U x_t)", "remove this '}'", ELMAN),
+        ("h[t] = tanh(W h[t-1] + + U x[t])", "leave the second sign out: write h[t] = tanh(W h[t-1] + U x[t])", ELMAN),
+    ],
+)
+def test_a_slip_of_signs_is_found_where_it_is(text: str, hint: str, next_try: str) -> None:
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(text)
+    assert hint in caught.value.hint
+    assert bg.recurrence(next_try).states == ("h",)
+
+
+def test_a_letter_glued_to_its_matrix_is_cut_where_capitals_are_matrices() -> None:
+    rec = bg.recurrence("hₜ = tanh(W hₜ₋₁ + Uxₜ)")
+    assert rec.reading == bg.recurrence(ELMAN).reading
+    assert any("U times x" in note for note in rec.notes)
