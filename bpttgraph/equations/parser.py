@@ -790,7 +790,7 @@ def equation(reader: Reader, line: Line) -> Equation:
         others = [derivatives(other) for other in reader.lines]
         hint = euler_steps(source, others, lambda right: Parser(reader, line, right).whole())
         raise source.error("a derivative by time: a differential equation has no steps", tokens[0], hint)
-    tokens, place = grown(tokens, place)
+    tokens, place = grown(reader, tokens, place)
     if [token.kind for token in tokens[: place - 1]] == ["name"] and tokens[place - 1].kind in ("+", "-", "*"):
         refuse_changes(reader, line, tokens, place)
         if total := running_sum(reader, line, tokens, place):
@@ -851,8 +851,8 @@ def refuse_changes(reader: Reader, line: Line, tokens: list[Token], place: int) 
             )
 
 
-def grown(tokens: list[Token], place: int) -> tuple[list[Token], int]:
-    """`loss = loss + E_t` as `loss += E_t`, with the place of its sign."""
+def grown(reader: Reader, tokens: list[Token], place: int) -> tuple[list[Token], int]:
+    """`loss = loss + E_t` after `loss = 0` as `loss += E_t`, with the place of its sign."""
     kinds = [token.kind for token in tokens[:4]]
     if kinds[:3] != ["name", "=", "name"] or kinds[3:] not in (["+"], ["-"]):
         return tokens, place
@@ -860,7 +860,11 @@ def grown(tokens: list[Token], place: int) -> tuple[list[Token], int]:
     alike = name and same and name.name == same.name and name.index is same.index is None
     if not alike or not name or name.name not in LOSS_NAMES or (sign.kind == "-" and _adds(tokens[3:])):
         return tokens, place
-    return [tokens[0], sign, tokens[1], *tokens[4:]], 2
+    for other in reader.lines:
+        head = other.tokens[:2]
+        if [t.kind for t in head] == ["name", "="] and head[0].text == tokens[0].text and is_zero(other.tokens[2:]):
+            return [tokens[0], sign, tokens[1], *tokens[4:]], 2
+    return tokens, place
 
 
 def is_zero(tokens: list[Token]) -> bool:
