@@ -26,7 +26,9 @@ NAME_A_PART = "name a part of it in an equation of its own"
 MAX_NODES, MAX_NESTING, MAX_HEIGHT = 5_000, 60, 200
 STYLED = re.compile(r"\\(?:mathrm|mathbf|mathit|mathsf|text|textrm|operatorname|boldsymbol|bm)\{\w+[)\]]")
 OPENED = re.compile(r"(\\(?:mathbf|mathrm|mathit|boldsymbol|bm|hat|bar|tilde|vec)(?=[A-Za-z])|[_^](?!\{))[^\s{}+=]+\Z")
-FUNCTION = re.compile(r"(?<![A-Za-z])(\\?(?:tanh|sigma|σ|sigmoid|relu|softmax))(?=[A-Za-z]\w{0,3}(?![\w(]*\())")
+FUNCTION = re.compile(
+    r"(?<![A-Za-z])(\\?(?:tanh|sigma|σ|sigmoid|relu|softmax))(?=[A-Za-z]\w{0,3}(?![\w(]*\())|(\\phi|\\psi|\\sigma)(?=\\math)"
+)
 STEP = re.compile(r"t(?:\s?[-+−]\s?\d{1,2})?(?=\s*[-+*@/,;)=]|\s+[^\W\d_]|\s*\n|\s*\Z)")
 LOOKED_AT = 400  # tokens behind a bracket that clashes
 CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -107,10 +109,8 @@ def unopened(source: Source, closing: Token, before: list[Token]) -> BPTTError:
     hint = f"remove {closing.kind!r}"
     row = source.text[: closing.start].rpartition("\n")[2]
     start = closing.start - len(row)
-    if style := STYLED.search(row + closing.text):  # \\mathrm{softmax)(o_t)
-        place = start + style.end() - 1
-        sign = replace(closing, start=place, stop=place + 1, text=style[0][-1])
-        return source.error(f"{sign.text!r} closes the '{{' to its left", sign, f"write }} for the {sign.text}")
+    if error := styled(source, closing):
+        return error
     if line := opened_script(source, closing):
         hint = f"write {line}"
     for token, after in pairwise([*before, closing]):
@@ -120,7 +120,7 @@ def unopened(source: Source, closing: Token, before: list[Token]) -> BPTTError:
             hint = f"write {line}"
             break
     if closing.kind == ")" and hint.startswith("remove") and (glued := FUNCTION.search(row)):
-        place = start + glued.end(1)
+        place = start + glued.end()
         hint = f"write {source.line_with((place, place, '('))}"
     return source.error(f"unbalanced bracket: {closing.kind!r} closes nothing", closing, hint)
 
@@ -134,8 +134,8 @@ def unclosed(source: Source, bracket: Token) -> BPTTError:
     if bracket.kind == "[" and step and named:
         hint = f"a step ends right behind it: write {named[0]}[{step[0]}]"
     if bracket.kind == "{" and before.endswith(("_", "^")):
-        script = re.match(r"[^\s+,;=(){}\[\]]+", source.text[bracket.stop :])
-        name = re.search(r"[^\s+*/,;=(){}\[\]-]+[_^]\Z", before)
+        script = re.match(r"\([^()\s]+\)|[^\s+,;=(){}\[\]]+", source.text[bracket.stop :])
+        name = re.search(r"[^\s+*/,;=(){}\[\]-]*[_^]\Z", before)
         shown = f": {name[0]}{{{script[0]}}}" if script and name else ""
         hint = f"a {'sub' if before.endswith('_') else 'super'}script ends before the next + or space{shown}"
     return source.error(f"unbalanced bracket: {bracket.text!r} is never closed", bracket, hint)
@@ -150,6 +150,8 @@ def clashing(source: Source, opened: list[Token], rest: list[Token]) -> BPTTErro
     before = source.text[max(0, last.start - 40) : last.start].rstrip()
     if last.kind == "{" and before.endswith(("_", "^")):
         return unclosed(source, last)
+    if error := styled(source, closing):
+        return error
     missing = CLOSING[last.kind]
     outer = [token.kind for token in opened[:-1]]
     message = f"{closing.kind!r} comes before the {last.text!r} to its left is closed"
@@ -164,6 +166,17 @@ def clashing(source: Source, opened: list[Token], rest: list[Token]) -> BPTTErro
         if line := opened_script(source, closing):
             hint = f"write {line}"
     return source.error(message, closing, hint)
+
+
+def styled(source: Source, closing: Token) -> BPTTError | None:
+    """The error for `\\mathrm{softmax)(o_t)` and `\\mathbf{H]_t`; None if it is no such slip."""
+    row = source.text[: closing.start].rpartition("\n")[2]
+    found = STYLED.search(row + closing.text)
+    if found is None:
+        return None
+    place = closing.start - len(row) + found.end() - 1
+    sign = replace(closing, start=place, stop=place + 1, text=found[0][-1])
+    return source.error(f"{sign.text!r} closes the '{{' to its left", sign, f"write }} for the {sign.text}")
 
 
 def opened_script(source: Source, closing: Token) -> str:

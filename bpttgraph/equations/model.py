@@ -24,7 +24,7 @@ from .definitions import Definition, Read, components
 from .functions import FUNCTIONS, LOSSES, function_of
 from .language import parse
 from .meaning import counted, understand
-from .syntax import Binary, Call, Equation, Expr, Name, Program, Reduce
+from .syntax import Binary, Call, Equation, Expr, Name, Number, Program, Reduce
 from .text import brief
 from .totals import steps_of, summands, together
 from .trees import calls, children, names_in, rebuild
@@ -205,13 +205,30 @@ class Recurrence:
                     other = table[place]
                     raise BPTTError(
                         f"{base} is defined twice: in line {other.equation.span.line} ({other.text}) and here",
-                        self._change(other, d) or "keep one of the two equations, or rename one of the variables",
+                        self._begun(other, d)
+                        or self._change(other, d)
+                        or "keep one of the two equations, or rename one of the variables",
                         text=self.text,
                         span=d.equation.span,
                     )
                 table[place] = d
         self.defined = {*self.every, *(base for base, _, _ in self.fixed)}
         self._top = {b for d in self.definitions if d.block is None for b in d.bases}
+
+    def _begun(self, first: Definition, second: Definition) -> str | None:
+        """What to write for `state_t = 0`, a loop, and `state_t = output_t` at its end: what stands between reads the
+        state of the step before."""
+        old, zero = second.equation.left[0], isinstance(first.right, Number)
+        if not zero or len(second.bases) > 1 or old.index is None or old.index.offset or second.block:
+            return None
+        before = replace(old.index, offset=-1)
+
+        def earlier(e: Expr) -> Expr:
+            return replace(e, index=before) if isinstance(e, Name) and (e.name, e.index) == (old.name, old.index) else e
+
+        inside = self.definitions[self.definitions.index(first) + 1 : self.definitions.index(second) + 1]
+        lines = [f"{', '.join(map(brief, d.equation.left))} = {brief(rebuild(d.right, earlier))}" for d in inside]
+        return f"write {'; '.join([f'{old.name}[0] = {brief(first.right)}', *lines])} for a state that begins there"
 
     def _change(self, first: Definition, second: Definition) -> str | None:
         """What to write for `h_t = tanh(…)` and then `h_t = o_t * h_t`: the first value has a name of its own."""
@@ -246,6 +263,9 @@ class Recurrence:
                         base = isinstance(d.right, Binary) and d.right.operator == "^"
                         earlier = any(self.key(n, d.block) == key and n.index for n, _ in names_in(d.right))
                         hint = _spaced(self.text, name) or f"write {name.name}[t]"
+                        stepped = [n for n, _ in names_in(d.right) if self.key(n, d.block) == key and n.index]
+                        if hint == f"write {name.name}[t]" and key in d.bases and d.offset == 0 and not stepped:
+                            hint = f"write {name.name}[t-1]"  # its own value of the step before
                         if (
                             hint.startswith(f"write {name.name}[t]") and key in d.bases and (base or earlier)
                         ):  # a_t = a^{r_t}, e_t = e e_{t-1}

@@ -567,6 +567,12 @@ class Names:
             if first.text in ("Σ", "Π") or not (low or first.whole):
                 self.at = start
                 return None
+            if re.fullmatch(r"[^\W\d_]'+", variable):  # h' counts what h counts
+                raise self.source.error(
+                    f"{variable} cannot count: the mark belongs to the name of a value",
+                    self.tokens[start],
+                    f"let another letter count, such as k wherever {variable} stands",
+                )
             raise self.source.error(f"bad bounds of a {kind}", self.tokens[start], "write sum_t, or sum_{k=1}^{t}")
         if self.token.kind in ("^", "sup"):
             token = self.token

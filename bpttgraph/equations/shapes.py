@@ -20,6 +20,7 @@ from .kinds import Habits, Looks, capital, coefficient, greek, is_form, keeps_sh
 from .products import Factor, Undecided, arrange, as_number, factors
 from .syntax import Binary, Call, Constant, Expr, Name, Negate, Number, Reduce, Stack, Transposed
 from .trees import children, names_in
+from .words import LOSS_NAMES
 
 __all__ = ["infer"]
 
@@ -112,7 +113,10 @@ class _Solver:
             hint = "make the loss a number: dot(a, b) for a product of vectors, sum(…) for all entries, or "
             hint += "cross_entropy(p[t], y[t])"
             name = next((text.partition(A_LOSS)[0] for text in (first[0], second[0]) if A_LOSS in text), "")
-            if name and "[" not in name:
+            if name and "[" not in name and name.rpartition(".")[2] not in LOSS_NAMES:
+                loss = f"L = norm({name} - d)^2 with a target d"
+                hint = f"if {name} is an output, add the loss that reads it, such as {loss}"
+            elif name and "[" not in name:
                 hint += f'; if {name} is no loss but an output, write {name}[t] = … of values at [t], and loss="last"'
         return BPTTError(
             f"the shapes contradict each other: {a} ({where(first)}), but {b} ({where(second)})",

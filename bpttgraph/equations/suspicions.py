@@ -60,7 +60,7 @@ def suspicions(rec: Recurrence) -> list[Note]:
         shapes, constants = infer_shapes(rec, None)
         _, products = explicit(rec, rec.definitions, shapes, constants)
     except BPTTError as error:
-        loss = f", or {error.hint}" if "cross_entropy" in (error.hint or "") else ""
+        loss = f", or {error.hint}" if re.search("cross_entropy|add the loss", error.hint or "") else ""
         sentence = f"{error.message}: sizes={{…}} must say what is a number, a vector or a matrix{loss}"
         return [Note.at(sentence, error.span) if error.span else Note(sentence)]
     uses: dict[str, list[_Use]] = {}

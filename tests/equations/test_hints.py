@@ -114,6 +114,13 @@ REFUSED = [  # a text, and what was meant
     (r"h_t = \tanh(\mathbf{W) h_{t-1} + U x_t)", ELMAN),
     (r"h_t = \tanh(\foo{W} h_{t-1} + U x_t)", ELMAN),
     (r"h_t \tanh(W h_{t-1} + U x_t)", ELMAN),
+    ("h_t = tanh(W h + U x_t)", ELMAN),
+    (r"h_t = \tanh(\mathbf{W] h_{t-1} + U x_t)", ELMAN),
+    (
+        "state_t = 0\nfor input_t in input_sequence:\n"
+        "    output_t = np.tanh(np.dot(W, input_t) + np.dot(U, state_t) + b)\n    state_t = output_t",
+        "state[0] = 0\noutput[t] = tanh(W @ input[t] + U @ state[t-1] + b)\nstate[t] = output[t]",
+    ),
     (r"h_t = \max_k (W_k h_{t-1} + U_k x_t)", "h[t] = max(W_1 @ h[t-1] + U_1 @ x[t], W_2 @ h[t-1] + U_2 @ x[t])"),
     (ELMAN + "\ny[t] = max_k(V_{k} h[t] + c_k)", ELMAN + "\ny[t] = max(V_1 @ h[t] + c_1, V_2 @ h[t] + c_2)"),
     (r"h_t = \tanh(W h_{t-1} + U xt)", ELMAN),
@@ -324,3 +331,18 @@ def test_a_letter_glued_to_its_matrix_is_cut_where_capitals_are_matrices() -> No
     rec = bg.recurrence("hₜ = tanh(W hₜ₋₁ + Uxₜ)")
     assert rec.reading == bg.recurrence(ELMAN).reading
     assert any("U times x" in note for note in rec.notes)
+
+
+def test_an_output_of_the_whole_sequence_needs_a_loss() -> None:
+    text = ELMAN + "\nc = \\sum_t \\alpha_t h_t\ny = V c"
+    assert any("add the loss that reads it, such as L = norm(y - d)^2" in note for note in bg.recurrence(text).notes)
+    rec = bg.recurrence(text + "\nL = norm(y - d)^2")
+    assert rec.unroll(3).run(rec.unroll(3).instance(seed=0)).loss > 0
+
+
+def test_a_mark_cannot_count() -> None:
+    text = "a_h^t = \\sum_{i=1}^I w_{ih} x_i^t + \\sum_{h'=1}^H w_{h'h} b_{h'}^{t-1}\nb_h^t = \\tanh(a_h^t)"
+    with pytest.raises(bg.BPTTError) as caught:
+        bg.recurrence(text)
+    assert caught.value.hint == "let another letter count, such as k wherever h' stands"
+    assert "b[t] = tanh(a[t])" in bg.recurrence(text.replace("h'", "k")).reading
