@@ -41,6 +41,7 @@ __all__ = ["Judged", "Line", "line_by_line"]
 
 Array = np.ndarray[Any, Any]
 Key = tuple[str, bool]  # a name that lines define, and whether it has a step
+Candidates = Mapping[Key, Sequence[tuple[int, Meaning]]]
 ROUNDS = 2  # times that every name may change what it stands for
 MOST_MEANINGS = 150  # tried for a name that is nowhere right
 NATURAL = 0.3  # the rank of adjoints of values, and of the places inside equations
@@ -50,12 +51,13 @@ SEEN = 0.3  # what it weighs that a name is a quantity at every step, beside one
 GUESSED = 0.02  # a far-fetched meaning weighs less than any line that it would save
 LONGEST = 2000  # characters of a correction
 STEPS = 4
+ALL_WAYS = ((False, True), (True, True), (True, False))  # to be told: by own lines as well, by all that are known
 EARLY = (0, -1)  # steps before the first, which wrong lines read
-MOST_WHOLE = 6  # adjoints tried for a name whose lines are all wrong
+MOST_WHOLE = 12  # adjoints tried for a name whose lines are all wrong
 SMALL = 3.2  # the cost of a change that is a plain slip
 TOGETHER = 64  # changes that share the values of what they leave alone
 MOST_STEPS = 12
-SECONDS = 4.0  # for the changes of all wrong lines; what is missing is then said in other words
+SECONDS = 2.5  # for what names stand for, and again for the changes of wrong lines
 
 
 @dataclass(frozen=True)
@@ -280,17 +282,56 @@ class _Judge:
             key: Meaning(f"∂E/∂{n}", {0: self.truth.value(n)}) for key, n in gradients.items() if key in self.keys
         }
         found = {key: self._candidates(key) for key in self._near_first() if key not in self.stands}
-        for own, all_of_them in ((False, True), (True, True), (True, False)):
-            while any(self._told(key, found[key], own, all_of_them) for key in found if key not in self.stands):
-                pass
-        for key in found:
-            if key not in self.stands:
-                self._mended(key, found[key])
+        self._follow(found)
+        while any(step(found) for step in (self._suppose, self._told_in_part, self._mend_one)):
+            self._follow(found)
+        self._follow(found, ALL_WAYS[2:])
         rest = {key: [m for _, m in hits] for key, hits in found.items() if key not in self.stands}
         for key in rest:
             self.stands[key] = self._by_nature(found[key])
         self._descend(rest)
         self._descend({key: [m for count, m in hits if count] for key, hits in found.items()})
+
+    def _follow(self, found: Candidates, ways: Sequence[tuple[bool, bool]] = ((False, True), (True, True))) -> None:
+        """What lines say of names, and of others once these are known."""
+        for own, all_of_them in ways:
+            while any(self._told(key, found[key], own, all_of_them) for key in found if key not in self.stands):
+                pass
+
+    def _told_in_part(self, found: Candidates) -> bool:
+        """A name for a whole adjoint that makes one of its lines right at least."""
+        natural = {key: [hit for hit in hits if hit[1].rank <= NATURAL] for key, hits in found.items()}
+        return any(self._told(key, natural[key], True, False) for key in found if key not in self.stands)
+
+    def _mend_one(self, found: Candidates) -> bool:
+        return any(self._mended(key, found[key]) for key in found if key not in self.stands)
+
+    def _suppose(self, found: Candidates) -> bool:
+        """Of the whole adjoints that a name may stand for, the one that makes most lines right with what follows; also
+        for a name that one line alone has told."""
+        before, most = self.stands, self._right_lines()
+        best = None
+        for key in [key for key in found if key not in before or self._told_by_one(key)]:
+            for m in [m for _, m in found[key] if m.rank <= NATURAL][:MOST_WHOLE]:
+                if time.process_time() > self._deadline:
+                    break
+                self.stands = {**before, key: m}
+                self._follow(found, ALL_WAYS)
+                if (count := self._right_lines()) > most:
+                    best, most = self.stands, count
+        self.stands = before if best is None else best
+        return best is not None
+
+    def _told_by_one(self, key: Key) -> bool:
+        """Whether one line alone says what a name stands for, and others could, if more were known."""
+        lines = [e for reader in self.readers[key] for e in self.lines[reader]]
+        known = [e for e in lines if self._known_but(e, key)]
+        return len(known) < len(lines) and sum(not self._wrong(e, self.stands) for e in known) < 2
+
+    def _right_lines(self) -> int:
+        """How many lines of names that are known are right."""
+        known = [e for key in self.keys for e in self.lines[key] if self._known_but(e, key) and key in self.stands]
+        return sum(not self._wrong(e, self.stands) for e in known)
 
     def _near_first(self) -> list[Key]:
         """The names, those that gradients read first."""
@@ -319,22 +360,21 @@ class _Judge:
             self.stands[key] = best
         return best is not None
 
-    def _mended(self, key: Key, hits: Sequence[tuple[int, Meaning]]) -> None:
+    def _mended(self, key: Key, hits: Sequence[tuple[int, Meaning]]) -> bool:
         """A name whose lines are all wrong: what lets one small change mend each of them, the least in all."""
         lines = [e for reader in sorted(self.readers[key]) for e in self.lines[reader] if self._known_but(e, key)]
         whole = [m for _, m in hits if m.rank <= NATURAL][:MOST_WHOLE] if len(lines) > 1 else []
-        before = self.stands.pop(key, None)
         costs: dict[int, float] = {}
         for m in whole:
             self.stands[key] = m
             costs[id(m)] = self._costs(lines, min(costs.values(), default=inf))
         self.stands.pop(key, None)
         best = min(whole, key=lambda m: costs[id(m)], default=None)
-        if best is not None and costs[id(best)] < inf:
-            self.mended.add(key)
-            before = best
-        if before is not None:
-            self.stands[key] = before
+        if best is None or costs[id(best)] == inf:
+            return False
+        self.mended.add(key)
+        self.stands[key] = best
+        return True
 
     def _costs(self, lines: Sequence[Equation], most: float) -> float:
         """What it costs to mend all of these lines, each by one small change; infinite if that is not less than
@@ -355,9 +395,11 @@ class _Judge:
 
     def _descend(self, found: Mapping[Key, Sequence[Meaning]]) -> None:
         """One name after the other, and with it a name that is made of it, to where fewer lines are wrong."""
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if time.process_time() < self._deadline else 0):
             changed = False
             for key, meanings in found.items():
+                if time.process_time() > self._deadline:
+                    return
                 lines = [e for reader in self.readers[key] for e in self.lines[reader]]
                 if not meanings or not any(self._wrong(e, self.stands) for e in lines):
                     continue
@@ -440,6 +482,7 @@ class _Judge:
         """Every line on which the wrong gradients depend, of the `last` steps that were asked for; None if no line is
         wrong here."""
         self._assign()
+        self._deadline = time.process_time() + SECONDS
         lines = []
         known = {key: self._credible(key) for key in self.keys}
         for key in self.keys:
