@@ -51,7 +51,9 @@ SEEN = 0.3  # what it weighs that a name is a quantity at every step, beside one
 GUESSED = 0.02  # a far-fetched meaning weighs less than any line that it would save
 LONGEST = 2000  # characters of a correction
 STEPS = 4
-ALL_WAYS = ((False, True), (True, True), (True, False))  # to be told: by own lines as well, by all that are known
+# to be told what a name stands for: by its own line as well, by all lines that are known, carefully
+SURE = ((False, True, True), (True, True, True))
+ALL = ((False, True, False), (True, True, False), (True, False, False))
 EARLY = (0, -1)  # steps before the first, which wrong lines read
 MOST_WHOLE = 12  # adjoints tried for a name whose lines are all wrong
 SMALL = 3.2  # the cost of a change that is a plain slip
@@ -193,6 +195,7 @@ class _Judge:
         self.mended: set[Key] = set()
         self.hits: dict[tuple[Key, int], float] = {}  # the share of the steps at which a name is a quantity anyway
         self._cache: dict[tuple[Any, ...], list[Array] | None] = {}
+        self._quick: dict[tuple[Any, ...], list[Array] | None] = {}  # at one step in the middle
         self._values: dict[tuple[Key, int], dict[tuple[str, int | None], Value]] = {}
         self._deadline = time.process_time() + SECONDS
 
@@ -282,20 +285,20 @@ class _Judge:
             key: Meaning(f"∂E/∂{n}", {0: self.truth.value(n)}) for key, n in gradients.items() if key in self.keys
         }
         found = {key: self._candidates(key) for key in self._near_first() if key not in self.stands}
-        self._follow(found)
+        self._follow(found, SURE)
         while any(step(found) for step in (self._suppose, self._told_in_part, self._mend_one)):
-            self._follow(found)
-        self._follow(found, ALL_WAYS[2:])
+            self._follow(found, SURE)
+        self._follow(found, ALL)
         rest = {key: [m for _, m in hits] for key, hits in found.items() if key not in self.stands}
         for key in rest:
             self.stands[key] = self._by_nature(found[key])
         self._descend(rest)
         self._descend({key: [m for count, m in hits if count] for key, hits in found.items()})
 
-    def _follow(self, found: Candidates, ways: Sequence[tuple[bool, bool]] = ((False, True), (True, True))) -> None:
+    def _follow(self, found: Candidates, ways: Sequence[tuple[bool, bool, bool]]) -> None:
         """What lines say of names, and of others once these are known."""
-        for own, all_of_them in ways:
-            while any(self._told(key, found[key], own, all_of_them) for key in found if key not in self.stands):
+        for way in ways:
+            while any(self._told(key, found[key], *way) for key in found if key not in self.stands):
                 pass
 
     def _told_in_part(self, found: Candidates) -> bool:
@@ -309,16 +312,17 @@ class _Judge:
     def _suppose(self, found: Candidates) -> bool:
         """Of the whole adjoints that a name may stand for, the one that makes most lines right with what follows; also
         for a name that one line alone has told."""
-        before, most = self.stands, self._right_lines()
+        before, most = self.stands, self._worth(found)
         best = None
         for key in [key for key in found if key not in before or self._told_by_one(key)]:
             for m in [m for _, m in found[key] if m.rank <= NATURAL][:MOST_WHOLE]:
                 if time.process_time() > self._deadline:
                     break
                 self.stands = {**before, key: m}
-                self._follow(found, ALL_WAYS)
-                if (count := self._right_lines()) > most:
-                    best, most = self.stands, count
+                self._follow(found, ALL)
+                worth = self._worth(found)  # what nothing told must make a line right
+                if worth > most + (LEAST if key in before else 0.5):
+                    best, most = self.stands, worth
         self.stands = before if best is None else best
         return best is not None
 
@@ -328,10 +332,11 @@ class _Judge:
         known = [e for e in lines if self._known_but(e, key)]
         return len(known) < len(lines) and sum(not self._wrong(e, self.stands) for e in known) < 2
 
-    def _right_lines(self) -> int:
-        """How many lines of names that are known are right."""
-        known = [e for key in self.keys for e in self.lines[key] if self._known_but(e, key) and key in self.stands]
-        return sum(not self._wrong(e, self.stands) for e in known)
+    def _worth(self, found: Candidates) -> float:
+        """How many lines of names that are known are right; of as many, with what is least far-fetched."""
+        known = [e for key in self.keys if key in self.stands for e in self.lines[key] if self._known_but(e, key)]
+        right = sum(not self._wrong(e, self.stands) for e in known)
+        return right - sum(self._weight(key, self.stands.get(key)) for key in found)
 
     def _near_first(self) -> list[Key]:
         """The names, those that gradients read first."""
@@ -344,7 +349,9 @@ class _Judge:
             order |= dict.fromkeys(level)
         return list(order)
 
-    def _told(self, key: Key, hits: Sequence[tuple[int, Meaning]], own: bool, all_of_them: bool) -> bool:
+    def _told(
+        self, key: Key, hits: Sequence[tuple[int, Meaning]], own: bool, all_of_them: bool, careful: bool = False
+    ) -> bool:
         """Whether lines say what a name stands for: those that read it, whose other names are known, and its own."""
         lines = [e for reader in sorted(self.readers[key]) for e in self.lines[reader] if self._known_but(e, key)]
         if not lines or not (own or any(_key(e) != key for e in lines)):
@@ -352,8 +359,15 @@ class _Judge:
         best, seen = None, (0, False, 0, 0)
         for place, (count, m) in enumerate(hits):
             stands: dict[Key, Meaning | None] = {**self.stands, key: m}
-            right = sum(not self._wrong(e, stands) for e in lines)
+            right = 0
+            for e in lines:
+                if self._right(e, stands):
+                    right += 1
+                elif all_of_them:
+                    break
             enough = right == len(lines) if all_of_them else right > 0
+            if careful and right < 2 and m.rank > NATURAL:
+                continue  # one line alone can make much of a name
             if enough and (found := (right, m.rank <= NATURAL, count, -place)) > seen:
                 best, seen = m, found
         if best is not None:
@@ -469,11 +483,27 @@ class _Judge:
             return []
         return _apart(self._value(e, stands), self._own_steps(e), meaning)
 
+    def _right(self, e: Equation, stands: Mapping[Key, Meaning | None]) -> bool:
+        """Whether a line is what it claims to be; most that are not are seen at one step in the middle."""
+        meaning, key, steps = stands.get(_key(e)), self._state(e, stands), self._own_steps(e)
+        if meaning is not None and key not in self._cache and len(steps) > 1:
+            middle = [steps[len(steps) // 2]]
+            if key not in self._quick:
+                formulas = self.formulas.taking(self._given({k: stands.get(k) for k in self.reads[id(e)]}))
+                self._quick[key] = self._evaluated(formulas, e, middle, None)
+            if _apart(self._quick[key], middle, meaning):
+                return False
+        return not self._wrong(e, stands)
+
+    def _state(self, e: Equation, stands: Mapping[Key, Meaning | None]) -> tuple[Any, ...]:
+        """What the values of a line depend on."""
+        return (id(e), *((b, id(stands.get(b))) for b in self.reads[id(e)]))
+
     def _value(self, e: Equation, stands: Mapping[Key, Meaning | None]) -> list[Array] | None:
         """The values of a line with what it reads at these values, computed once."""
-        key = (id(e), *((b, id(stands.get(b))) for b in self.reads[id(e)]))
+        key = self._state(e, stands)
         if key not in self._cache:
-            self._cache[key] = self._line(e, stands)
+            self._cache[key] = self._line(e, {k: stands.get(k) for k in self.reads[id(e)]})
         return self._cache[key]
 
     # -- verdicts on lines ---------------------------------------------------------------------------------------------

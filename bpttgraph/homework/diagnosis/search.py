@@ -25,6 +25,7 @@ __all__ = ["Search"]
 
 Array = np.ndarray[Any, Any]
 PAIRS = 40_000  # pairs tried at most
+ROUND = 1e-5  # relative; clipping adds an ε of 1e-6 to the norm
 STAGE = 24  # mistakes tried at a time in a large model
 PASS = 2e4  # numbers that may be added up for one reverse pass with any number of mistakes, at each edge
 
@@ -87,9 +88,20 @@ class Search:
                 continue
             group = [n for n in rest if self.tried.fits(self.given[n], c * self.tried.truth.value(n)[None])[0]]
             if self.tried.evidence({n: c * self.tried.truth.value(n) for n in group}, self.given, free=1) >= DOUBT:
-                found.append((multiplied(group, c, every=len(group) == len(self.given) > 1),))
+                every = len(group) == len(self.given) > 1
+                found.append((multiplied(group, c, every, self._clipped_norm(group, c)),))
                 rest = [n for n in rest if n not in group]
         return found
+
+    def _clipped_norm(self, names: Sequence[str], c: float) -> float | None:
+        """The round number to which clipping by their common norm made these gradients, or all of the parameters'."""
+        if not 0 < c < 1 or any(self.given[n].half is not None for n in names):
+            return None
+        for group in (names, [n for n in self.tried.u.parameters if n in self.tried.truth.run.gradients]):
+            norm = c * float(np.sqrt(sum(np.sum(np.square(self.tried.truth.value(n))) for n in group)))
+            if set(names) <= set(group) and norm and abs(float(f"{norm:.2g}") - norm) <= ROUND * norm:
+                return float(f"{norm:.2g}")
+        return None
 
     def _factor(self, names: Sequence[str]) -> float | None:
         """The c for which these arrays, in all the numbers that were given, are c times the truth."""

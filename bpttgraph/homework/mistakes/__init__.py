@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import functions, handed_in, links, matrices, operands, sums  # noqa: F401  (they fill the catalogue)
+from . import chains, ends, functions, handed_in, links, matrices, operands, sums  # noqa: F401  (they fill the catalogue)
 from .base import CATALOGUE, Entry, Mutant, Site
 from .handed_in import clipped, multiplied
 from .places import Places

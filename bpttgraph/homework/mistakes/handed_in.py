@@ -207,8 +207,9 @@ def clipped(names: Sequence[str], threshold: float, free: int) -> Mutant:
     return Mutant(f"clipped:{threshold:.6g}", "clipped", clause, after=clip, rank=3.0, alone=True, free=free)
 
 
-def multiplied(names: Sequence[str], by: float, every: bool) -> Mutant:
-    """These gradients, or every one, multiplied by a number that no convention knows."""
+def multiplied(names: Sequence[str], by: float, every: bool, norm: float | None = None) -> Mutant:
+    """These gradients, or every one, multiplied by a number that no convention knows; `norm` is what their norm is
+    then, if clipping may have made it so."""
     what = (
         "every gradient is"
         if every
@@ -216,6 +217,9 @@ def multiplied(names: Sequence[str], by: float, every: bool) -> Mutant:
         if len(names) == 1
         else f"the gradients of {listed(names)} are"
     )
+    why = f": together they are clipped to the norm {norm:.6g}" if norm is not None else ""
+    if norm is not None and len(names) == 1:
+        why = f": it is clipped to the norm {norm:.6g}"
 
     def times(found: Results) -> Results:
         return {n: by * a if n in names else a for n, a in found.items()}
@@ -223,7 +227,7 @@ def multiplied(names: Sequence[str], by: float, every: bool) -> Mutant:
     return Mutant(
         f"factor:{by:.6g}",
         "scale",
-        f"{what} multiplied by {by:.6g}",
+        f"{what} multiplied by {by:.6g}{why}",
         after=times,
         rank=1.0,
         alone=True,

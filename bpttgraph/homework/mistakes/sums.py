@@ -27,7 +27,7 @@ def _steps(edges: list[Edge]) -> list[int]:
     return sorted({e.column for e in edges if e.column is not None})
 
 
-def _one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, clause: str) -> Iterator[Mutant]:
+def one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, clause: str) -> Iterator[Mutant]:
     """The mistake in every parameter at once, and in one alone. `keep` gives the factor of the use at a step."""
     every: dict[int, Change] = {}
     several = 0
@@ -52,7 +52,7 @@ def _one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, clau
     rank=1.0,
 )
 def overwritten(s: Site) -> Iterator[Mutant]:
-    yield from _one_or_all(
+    yield from one_or_all(
         s,
         lambda k, steps: float(k == steps[0]),
         "first",
@@ -65,7 +65,7 @@ def overwritten(s: Site) -> Iterator[Mutant]:
     "The loss depends on a parameter through its use at every step, not only the last.", "one step", rank=1.0,
 )  # fmt: skip
 def only_last(s: Site) -> Iterator[Mutant]:
-    yield from _one_or_all(s, lambda k, steps: float(k == steps[-1]), "last", "{} counts only the use at the last step")
+    yield from one_or_all(s, lambda k, steps: float(k == steps[-1]), "last", "{} counts only the use at the last step")
 
 
 @entry(
@@ -80,7 +80,7 @@ def use_forgotten(s: Site) -> Iterator[Mutant]:
     for k, e in columns if len(columns) <= MANY else columns[:ENDS] + columns[-ENDS:]:
         block = s.u.places[e.owner].block
         step = f"step {k - s.u.offset.get(block, 0)}" + (f" of the {block}" if block else "")
-        yield from _one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at {step}")  # type: ignore[misc]
+        yield from one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at {step}")  # type: ignore[misc]
 
 
 @entry(
@@ -91,13 +91,13 @@ def use_forgotten(s: Site) -> Iterator[Mutant]:
     rank=2.0,
 )
 def running_sum(s: Site) -> Iterator[Mutant]:
-    yield from _one_or_all(
+    yield from one_or_all(
         s,
         lambda k, steps: float(k - steps[0] + 1),
         "up",
         "{} counts the use at step k not once but k times (a running sum added at every step)",
     )
-    yield from _one_or_all(
+    yield from one_or_all(
         s, lambda k, steps: float(steps[-1] - k + 1), "down", "{} counts the use at step k not once but T − k + 1 times"
     )
 
