@@ -312,16 +312,16 @@ class _Judge:
     def _suppose(self, found: Candidates) -> bool:
         """Of the whole adjoints that a name may stand for, the one that makes most lines right with what follows; also
         for a name that one line alone has told."""
-        before, most = self.stands, self._worth(found)
-        best = None
+        before, self.stands = self.stands, dict(self.stands)
+        self._follow(found, ALL)
+        most, best = self._worth(found), None
         for key in [key for key in found if key not in before or self._told_by_one(key)]:
             for m in [m for _, m in found[key] if m.rank <= NATURAL][:MOST_WHOLE]:
                 if time.process_time() > self._deadline:
                     break
                 self.stands = {**before, key: m}
                 self._follow(found, ALL)
-                worth = self._worth(found)  # what nothing told must make a line right
-                if worth > most + (LEAST if key in before else 0.5):
+                if (worth := self._worth(found)) > most + LEAST:
                     best, most = self.stands, worth
         self.stands = before if best is None else best
         return best is not None
@@ -333,10 +333,12 @@ class _Judge:
         return len(known) < len(lines) and sum(not self._wrong(e, self.stands) for e in known) < 2
 
     def _worth(self, found: Candidates) -> float:
-        """How many lines of names that are known are right; of as many, with what is least far-fetched."""
+        """How many lines of names that are known are right; of as many, with what is least far-fetched for names that
+        they tell."""
         known = [e for key in self.keys if key in self.stands for e in self.lines[key] if self._known_but(e, key)]
-        right = sum(not self._wrong(e, self.stands) for e in known)
-        return right - sum(self._weight(key, self.stands.get(key)) for key in found)
+        right = [e for e in known if not self._wrong(e, self.stands)]
+        told = {key for e in right for key in (_key(e), *self.reads[id(e)])}
+        return len(right) - sum(self._weight(key, self.stands[key] if key in told else None) for key in found)
 
     def _near_first(self) -> list[Key]:
         """The names, those that gradients read first."""
