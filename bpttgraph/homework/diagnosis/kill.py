@@ -147,7 +147,9 @@ class Naming:
         return {k: sum(row[k] for row in self.counts.values()) for k in KINDS}
 
 
-def naming(d: Diagnosis, digits: int | None = None, pairs: int = 0, seed: int = 0) -> Naming:
+def naming(
+    d: Diagnosis, digits: int | None = None, pairs: int = 0, seed: int = 0, entries: Sequence[str] = ()
+) -> Naming:
     """Hand in every mistake, or random pairs of them, and judge what the diagnosis says.
 
     Named is what was done, or what comes to the same gradient also on another instance. A cause that agrees on this
@@ -155,7 +157,7 @@ def naming(d: Diagnosis, digits: int | None = None, pairs: int = 0, seed: int = 
 
     Args:
         digits: significant digits of the answers; None for all. pairs: how many random pairs, instead of single
-            mistakes.
+            mistakes. entries: only those of the catalogue; all by default.
 
     Example:
         >>> import bpttgraph as bg
@@ -164,7 +166,8 @@ def naming(d: Diagnosis, digits: int | None = None, pairs: int = 0, seed: int = 
         0
     """
     result = Naming()
-    for combination in _pairs(d, pairs, seed) if pairs else ((m,) for m in d.mutants):
+    single = [(m,) for m in d.mutants if not entries or m.entry in entries]
+    for combination in _pairs(d, pairs, seed) if pairs else single:
         values = {n: v[0] for n, v in d.trial([combination]).items()}
         if not all(np.isfinite(v).all() for v in values.values()):
             continue

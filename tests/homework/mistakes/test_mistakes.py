@@ -193,3 +193,74 @@ def test_the_table_makes_few_passes_however_many_steps(monkeypatch: pytest.Monke
     u = bg.cell("rnn").unroll(200)
     assert len(kill_table(u, u.instance(0))) > 400
     assert len(passes) <= 12 and sum(passes) <= 40 * 200
+
+
+def at_the_ends(u, data) -> dict[str, dict[str, np.ndarray]]:
+    """What a student's loop over a network with one state gives, with a mistake at one of its ends; by hand."""
+    h, x, q = [data["h[0]"]], data["x"], data["q"]
+    for t in range(u.columns):
+        h.append(np.tanh(data["W"] @ h[-1] + data["U"] @ x[t]))
+    last = u.columns
+
+    def loop(steps=None, uses=None, first=None, error=None, ignored=False, turned=False) -> dict[str, np.ndarray]:
+        found, back = {"W": np.zeros_like(data["W"]), "U": np.zeros_like(data["U"])}, np.zeros_like(h[0])
+        for t in reversed(range(1, last + 1)):
+            if steps and t not in steps:
+                continue
+            e = h[t] - q[t - 1] if error is None else h[error] - q[error - 1]
+            bar = (0 * e if ignored and t == last else e) + back
+            delta = (1 - h[t] ** 2) * bar
+            if not uses or t in uses:
+                found["W"] += np.outer(delta, h[t - 1] if t > 1 or first is None else h[first])
+                found["U"] += np.outer(delta, x[t - 1])
+            back = (1 - h[t] ** 2) * (data["W"] @ bar) if turned else data["W"].T @ delta
+        return found
+
+    return {
+        "": loop(),
+        "step-left-out:first": loop(steps=range(2, last + 1)),
+        "step-left-out:last": loop(steps=range(1, last)),
+        "uses-at-one-end:last:2:all": loop(uses=(last - 1, last)),
+        "uses-at-one-end:first:2:all": loop(uses=(1, 2)),
+        "one-error-for-all:h:last": loop(error=last),
+        "one-error-for-all:h:first": loop(error=1),
+        "index-wraps:h": loop(first=last),
+        "direct-term:h<-E:last": loop(ignored=True),
+        "step-jacobians-transposed:h": loop(turned=True),
+    }
+
+
+def test_mistakes_at_the_ends_of_the_loop_are_those_of_a_loop_by_hand() -> None:
+    u = bg.recurrence("h[t] = tanh(W h[t-1] + U x[t])\nE[t] = squared_error(h[t], q[t])").unroll(5)
+    data = u.instance(3)
+    found, run = {m.key: m for m in mutants(u)}, u.run(data)
+    for key, hand in at_the_ends(u, data).items():
+        made = Trial(u, run)([[found[key]] if key else []])
+        for name, value in hand.items():
+            np.testing.assert_allclose(made[name][0], value, rtol=1e-10, atol=1e-12, err_msg=key)
+
+
+NEW = ("last-state-ignored", "step-left-out", "uses-at-one-end", "one-error-for-all", "index-wraps",
+       "step-jacobians-transposed")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "bidirectional", "leaky", "seq2seq"])
+def test_mistakes_at_the_ends_are_named(name: str) -> None:
+    u = bg.cell(name).unroll(5 if name != "seq2seq" else 4)
+    found = naming(subject(u, u.instance()), entries=NEW)
+    assert found.total["misnamed"] == found.total["not explained"] == found.total["hidden"] == 0, found.examples
+    assert found.total["exact"] > 10 and len(found.counts) >= 3
+
+
+def test_clipping_by_the_norm_is_told_by_its_round_number() -> None:
+    u = bg.cell("rnn").unroll(4)
+    data = u.instance()
+    g = {n: v for n, v in u.run(data).gradients.items() if n in u.parameters}
+    norm = np.sqrt(sum(np.sum(v**2) for v in g.values()))
+    verdict = bg.verify(u, {n: v * 0.25 / (norm + 1e-6) for n, v in g.items()}, data)
+    assert "together they are clipped to the norm 0.25" in (verdict.parameters["W_hh"].cause or "")
+    one = g["W_hh"] * 0.5 / np.linalg.norm(g["W_hh"])
+    verdict = bg.verify(u, {**g, "W_hh": one}, data)
+    assert "it is clipped to the norm 0.5" in (verdict.parameters["W_hh"].cause or "")
+    verdict = bg.verify(u, {n: 0.1237 * v for n, v in g.items()}, data)
+    assert "clipped" not in (verdict.parameters["W_hh"].cause or "")
