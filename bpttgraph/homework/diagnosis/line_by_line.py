@@ -33,6 +33,7 @@ from ..answers.lines import spelled
 from ..truth.truth import Truth
 from .changes import Change, changes, put
 from .meanings import Meaning, Meanings, equal
+from .smaller import alike, alone, generic
 
 if TYPE_CHECKING:
     from ...errors import Span
@@ -50,7 +51,6 @@ LEAST = 1e-9
 SEEN = 0.3  # what it weighs that a name is a quantity at every step, beside one line that is wrong
 GUESSED = 0.02  # a far-fetched meaning weighs less than any line that it would save
 LONGEST = 2000  # characters of a correction
-STEPS = 4
 # to be told what a name stands for: by its own line as well, by all lines that are known, carefully
 SURE = ((False, True, True), (True, True, True))
 ALL = ((False, True, False), (True, True, False), (True, False, False))
@@ -58,7 +58,6 @@ EARLY = (0, -1)  # steps before the first, which wrong lines read
 MOST_WHOLE = 12  # adjoints tried for a name whose lines are all wrong
 SMALL = 3.2  # the cost of a change that is a plain slip
 TOGETHER = 64  # changes that share the values of what they leave alone
-MOST_STEPS = 12
 SECONDS = 2.5  # for what names stand for, and again for the changes of wrong lines
 
 
@@ -127,7 +126,7 @@ def line_by_line(truth: Truth, text: str, wrong: Sequence[str], reading: Reading
     """
     if truth.u.truncation is not None:
         return None  # with cut edges an adjoint is another one for each loss
-    for instance in (_generic, _alike, _alone):
+    for instance in (generic, alike, alone):
         try:
             judge = _Judge(instance(truth), text, wrong, reading)
             found = judge.judged(truth.u.columns) if judge.names else None
@@ -136,36 +135,6 @@ def line_by_line(truth: Truth, text: str, wrong: Sequence[str], reading: Reading
         if found is not None:
             return found
     return None
-
-
-def _generic(truth: Truth) -> Truth:
-    """The same question on an instance that is quick to evaluate and on which nothing hides."""
-    return _smaller(truth, None)
-
-
-def _alike(truth: Truth) -> Truth:
-    """With the sizes that were asked for, which an answer may need."""
-    u = truth.u
-    return _smaller(truth, {n: s[0] for n, s in u.shapes.items() if len(s) == 1 and n not in u.parameters})
-
-
-def _smaller(truth: Truth, sizes: Mapping[str, Any] | None) -> Truth:
-    u = truth.u
-    last, every = u.loss_steps == (u.steps[None],) if None in u.steps else False, len(u.loss_steps) == u.columns
-    if u.recurrence.blocks or not (last or every):
-        raise BPTTError("other steps would be another question")
-    numbers = {name: () for name, shape in u.shapes.items() if not shape and name not in u.recurrence.targets}
-    if sizes is None:
-        sizes = 1 if not any(u.shapes.values()) else {n: s for n, s in numbers.items() if n in u.slots}  # type: ignore[assignment]
-    made = u.recurrence.unroll(STEPS, "last" if last else "every", sizes, None, u.inputs, u.reduce)
-    return Truth(made, made.instance(seed=3, batch=None))
-
-
-def _alone(truth: Truth) -> Truth:
-    """The steps that were asked for, with one example."""
-    if truth.u.columns > MOST_STEPS:
-        raise BPTTError("too many steps to look at each")
-    return Truth(truth.u, truth.u.instance(seed=3, batch=None))
 
 
 class _Judge:

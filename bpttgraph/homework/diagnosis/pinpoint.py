@@ -21,12 +21,12 @@ from ..answers.formulas import Formulas
 from ..answers.given import PLAIN, Reading
 from ..truth.truth import Truth
 from .changes import Change, changes, put
+from .smaller import generic
 
 __all__ = ["Repair", "pinpoint"]
 
 MOST_TRIES = 1500
 MOST_CHARACTERS = 20_000
-STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ def pinpoint(truth: Truth, text: str, wrong: Sequence[str], reading: Reading = P
     if len(text) > MOST_CHARACTERS:
         return {}
     try:
-        small = _small(truth)
-        asked = _Asked(small, text, wrong, reading)
+        asked = _Asked(_small(truth), text, wrong, reading)
     except BPTTError:
         return {}
     found: dict[str, Repair] = {}
@@ -78,15 +77,10 @@ def pinpoint(truth: Truth, text: str, wrong: Sequence[str], reading: Reading = P
 
 
 def _small(truth: Truth) -> Truth:
-    """The same question on an instance that is quick to evaluate and on which nothing hides."""
-    u = truth.u
-    if u.recurrence.blocks or u.truncation is not None:
+    try:
+        return generic(truth)
+    except BPTTError:
         return truth
-    last = u.loss_steps == (u.steps[None],)
-    numbers = {name: () for name, shape in u.shapes.items() if not shape and name not in u.recurrence.targets}
-    sizes = 1 if not any(u.shapes.values()) else {n: s for n, s in numbers.items() if n in u.slots}
-    made = u.recurrence.unroll(STEPS, "last" if last else "every", sizes, None, u.inputs, u.reduce)
-    return Truth(made, made.instance(seed=3, batch=None))
 
 
 class _Asked:
