@@ -264,7 +264,7 @@ class Meanings:
                               dict(enumerate(np.cumsum(each, axis=0), 1)), 1.0)  # fmt: skip
 
     def _jacobians(self) -> Iterator[Meaning]:
-        """∂state[t]/∂state[t−1], ∂loss[t]/∂value[t], and by parameters that are numbers."""
+        """∂state[t]/∂state[t−1], ∂loss[t]/∂value[t], and by parameters that are numbers or vectors."""
         u = self.u
         states = [s for s in u.recurrence.states if s in u.recurrence.every]
         pairs = [(a, b, 1) for a in states for b in states]
@@ -277,17 +277,23 @@ class Meanings:
                     at[t] = np.asarray(self.run.jacobian(f"{a}[{t}]", f"{b}[{t - late}]"))
             words = f"∂{a}[t]/∂{b}[t{f'-{late}' if late else ''}]"
             if at and all(np.ndim(v) <= 2 for v in at.values()):
-                yield Meaning(words, at, 1.0)
-                if np.ndim(next(iter(at.values()))) == 2:
-                    yield Meaning(f"({words})ᵀ", {t: v.T for t, v in at.items()}, 1.1)
+                yield from _in_both_layouts(Meaning(words, at, 1.0))
         for w, node in u.parameters.items():
-            for a in u.recurrence.every if not node.shape else ():
+            values = () if len(node.shape) > 1 else states if node.shape else u.recurrence.every
+            for a in values:
                 at = {
                     t: np.asarray(self.run.jacobian(f"{a}[{t}]", w))
                     for t in range(1, self.last + 1) if f"{a}[{t}]" in u.nodes
                 }  # fmt: skip
-                if at:
-                    yield Meaning(f"∂{a}[t]/∂{w}", at, 0.9)
+                if at and all(np.ndim(v) <= 2 for v in at.values()):
+                    yield from _in_both_layouts(Meaning(f"∂{a}[t]/∂{w}", at, 0.9))
+
+
+def _in_both_layouts(m: Meaning) -> Iterator[Meaning]:
+    """A Jacobian, and its transpose."""
+    yield m
+    if len(m.shape) == 2:
+        yield Meaning(f"({m.words})ᵀ", {t: v.T for t, v in m.at.items()}, m.rank + 0.1)
 
 
 def _distinct(found: list[Meaning]) -> list[Meaning]:
