@@ -11,6 +11,7 @@ errors.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -164,6 +165,7 @@ class _Judge:
         self.mended: set[Key] = set()
         self.hits: dict[tuple[Key, int], float] = {}  # the share of the steps at which a name is a quantity anyway
         self._cache: dict[tuple[Any, ...], list[Array] | None] = {}
+        self._changes: dict[int, list[Change]] = {}
         self._quick: dict[tuple[Any, ...], list[Array] | None] = {}  # at one step in the middle
         self._values: dict[tuple[Key, int], dict[tuple[str, int | None], Value]] = {}
         self._deadline = time.process_time() + SECONDS
@@ -350,6 +352,7 @@ class _Judge:
         lines = [e for reader in sorted(self.readers[key]) for e in self.lines[reader] if self._known_but(e, key)]
         whole = [m for _, m in hits if m.rank <= NATURAL][:MOST_WHOLE] if len(lines) > 1 else []
         costs: dict[int, float] = {}
+        lines.sort(key=lambda e: sum(1 for _ in walk(e.right)))  # short ones reject most
         for m in whole:
             self.stands[key] = m
             costs[id(m)] = self._costs(lines, min(costs.values(), default=inf))
@@ -438,14 +441,17 @@ class _Judge:
             count = len(hits) if any(np.any(own[t][0]) for t in hits) else 0
             self.hits[key, id(m)] = count / max(len(own), 1)
             found.append((count, m))
-        named = f"∂E/∂{self._named(key[0])}[t]"
-        found.sort(key=lambda hit: (-hit[0], hit[1].words != named, hit[1].rank))
+        named = f"{self._named(key[0])}[t]"
+        inside = f" in {named})"
+        found.sort(key=lambda hit: (-hit[0], hit[1].words != f"∂E/∂{named}", inside not in hit[1].words, hit[1].rank))
         known = [hit for hit in found if hit[0]]
         natural = [hit for hit in found if not hit[0] and hit[1].rank <= NATURAL]
         return [*known, *natural] if known else [hit for hit in found if hit[1].rank < 3][:MOST_MEANINGS]
 
     def _named(self, base: str) -> str:
-        return base[1:] if base[:1] in "d∂" else ""
+        """The variable of which a name seems to be the adjoint: h of dh, ∂h and δ_h."""
+        found = re.fullmatch(r"(?:[d∂δΔ]|delta)_?(\w+)", base)
+        return found[1] if found else ""
 
     def _wrong(self, e: Equation, stands: Mapping[Key, Meaning | None]) -> list[int | None]:
         """The steps at which a line is not what it claims to be."""
@@ -571,7 +577,9 @@ class _Judge:
         wrong = _apart(self._value(e, self.stands), steps, meaning) or steps
         quick = [wrong[len(wrong) // 2]]  # most changes are not right there
         tried: list[Expr] = []  # kept, for values are remembered by the expression that they are of
-        for change in changes(self.u, self.formulas, e):
+        if id(e) not in self._changes:
+            self._changes[id(e)] = changes(self.u, self.formulas, e)
+        for change in self._changes[id(e)]:
             if change.cost > most or time.process_time() > self._deadline:
                 return None
             right = put(e.right, change.old, change.new)

@@ -9,6 +9,7 @@ reported. It is one way to repair the answer, found by numbers; it claims nothin
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from .smaller import generic
 __all__ = ["Repair", "pinpoint"]
 
 MOST_TRIES = 1500
+SECONDS = 1.5  # of computing; the likeliest changes come first
 MOST_CHARACTERS = 20_000
 
 
@@ -63,11 +65,11 @@ def pinpoint(truth: Truth, text: str, wrong: Sequence[str], reading: Reading = P
     except BPTTError:
         return {}
     found: dict[str, Repair] = {}
-    tries = 0
+    tries, deadline = 0, time.process_time() + SECONDS
     for key, number, change in sorted(asked.changes(), key=lambda c: c[2].cost):
         waiting = [n for n in asked.names if n not in found and key in asked.reach[n]]
         tries += bool(waiting)
-        if tries > MOST_TRIES:
+        if tries > MOST_TRIES or time.process_time() > deadline:
             break
         right = tuple(n for n in waiting if asked.right(n, key, number, change))
         if right and asked.still_right(right, key, number, change):

@@ -6,11 +6,12 @@ the plain mistakes first.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, combinations
-from math import prod
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ __all__ = ["Search"]
 
 Array = np.ndarray[Any, Any]
 PAIRS = 40_000  # pairs tried at most
+SECONDS = 3.0  # of computing, after which no further stage of a search begins
+TOGETHER = 2000  # pairs in one stage
 ROUND = 1e-5  # relative; clipping adds an ε of 1e-6 to the norm
 STAGE = 24  # mistakes tried at a time in a large model
 PASS = 2e4  # numbers that may be added up for one reverse pass with any number of mistakes, at each edge
@@ -48,11 +51,13 @@ class Search:
 
     def __init__(self, tried: Tried, given: Mapping[str, Given]):
         self.tried, self.given = tried, given
+        self.deadline = inf
 
     def matches(self, wrong: Sequence[str], pairs: bool = True) -> dict[str, list[Match]]:
         """For each of these gradients that something explains, what does; with `pairs`, two mistakes at once as
         well."""
         small = self.tried.small
+        self.deadline = time.process_time() + SECONDS
         found = self._singles(wrong) if small else self._staged(wrong)
         found |= self._clipped([n for n in wrong if n not in found])
         found |= self._other_losses([n for n in wrong if n not in found])
@@ -149,6 +154,8 @@ class Search:
         kept: dict[str, list[Array]] = {n: [] for n in self.given}
         trials = 0
         for rows in filter(None, stages):
+            if trials and time.process_time() > self.deadline:
+                break
             values = trial(rows)
             fitting = {n: self.tried.fits(g, values[n]) for n, g in self.given.items()}
             trials += len(rows)
@@ -289,7 +296,8 @@ class Search:
         pairs = sorted(pairs, key=lambda p: p[:2])[:PAIRS]
         work = list(accumulate(self.tried.work(p[2]) for p in pairs))
         pairs = pairs[: bisect_right(work, WORK)]
-        size = max(64, int(LARGE / max(sum(prod(g.value.shape) for g in self.given.values()), 1)))
+        numbers = sum(prod(g.value.shape) for g in self.given.values())
+        size = min(TOGETHER, max(64, int(LARGE / max(numbers, 1))))
         trial = self.tried.trying(list(self.given), only=True)
         stages = ([p[2] for p in pairs[i : i + size]] for i in range(0, len(pairs), size))
         return self._by_stages(wrong, trial, stages)

@@ -11,7 +11,6 @@ from .base import Mutant, Site, entry, factor, listed, rewrite
 from .operands import line_of, put_operand
 from .places import Edge
 from .reverse import Change, Pull
-from .sums import MANY, one_or_all
 
 # -- the last step -----------------------------------------------------------------------------------------------------
 
@@ -55,24 +54,6 @@ def step_left_out(s: Site) -> Iterator[Mutant]:
         edges = [e for e in s.places.edges if e.column == column]
         clause = f"the {word} step is left out of the loop back: it sends and adds nothing"
         yield Mutant(word, "", clause, factor(0.0, edges))
-
-
-@entry(
-    "uses-at-one-end",
-    "only the uses of a parameter in the last, or first, few steps are counted",
-    "The same parameter is used at every step, and each use adds to its gradient.",
-    "as many steps or fewer",
-    rank=1.6,
-    alone=True,
-)
-def uses_at_one_end(s: Site) -> Iterator[Mutant]:
-    for k in range(2, s.steps - 1) if s.steps <= MANY else ():
-        for word, at_end in (("last", True), ("first", False)):
-
-            def keep(column: int, steps: list[int], k: int = k, at_end: bool = at_end) -> float:
-                return float(column in (steps[-k:] if at_end else steps[:k]))
-
-            yield from one_or_all(s, keep, f"{word}:{k}", f"{{}} counts only the uses at the {word} {k} steps")
 
 
 # -- the loss ----------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def _steps(edges: list[Edge]) -> list[int]:
     return sorted({e.column for e in edges if e.column is not None})
 
 
-def one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, clause: str) -> Iterator[Mutant]:
+def _one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, clause: str) -> Iterator[Mutant]:
     """The mistake in every parameter at once, and in one alone. `keep` gives the factor of the use at a step."""
     every: dict[int, Change] = {}
     several = 0
@@ -52,7 +53,7 @@ def one_or_all(s: Site, keep: Callable[[int, list[int]], float], tag: str, claus
     rank=1.0,
 )
 def overwritten(s: Site) -> Iterator[Mutant]:
-    yield from one_or_all(
+    yield from _one_or_all(
         s,
         lambda k, steps: float(k == steps[0]),
         "first",
@@ -65,12 +66,12 @@ def overwritten(s: Site) -> Iterator[Mutant]:
     "The loss depends on a parameter through its use at every step, not only the last.", "one step", rank=1.0,
 )  # fmt: skip
 def only_last(s: Site) -> Iterator[Mutant]:
-    yield from one_or_all(s, lambda k, steps: float(k == steps[-1]), "last", "{} counts only the use at the last step")
+    yield from _one_or_all(s, lambda k, steps: float(k == steps[-1]), "last", "{} counts only the use at the last step")
 
 
 @entry(
     "use-forgotten",
-    "the use at one step is forgotten",
+    "the uses at some steps are forgotten",
     "Check the ends of the loop: range(T) in reverse ends at the first step.",
     "one step",
     rank=1.5,
@@ -80,7 +81,20 @@ def use_forgotten(s: Site) -> Iterator[Mutant]:
     for k, e in columns if len(columns) <= MANY else columns[:ENDS] + columns[-ENDS:]:
         block = s.u.places[e.owner].block
         step = f"step {k - s.u.offset.get(block, 0)}" + (f" of the {block}" if block else "")
-        yield from one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at {step}")  # type: ignore[misc]
+        yield from _one_or_all(s, lambda c, steps, k=k: float(c != k), f"{k}", f"{{}} lacks the use at {step}")  # type: ignore[misc]
+    yield from _at_one_end(s)
+
+
+def _at_one_end(s: Site) -> Iterator[Mutant]:
+    """Only the uses in the last, or first, few steps are counted."""
+    for k in range(2, s.steps - 1) if s.steps <= MANY else ():
+        for word, at_end in (("last", True), ("first", False)):
+
+            def keep(column: int, steps: list[int], k: int = k, at_end: bool = at_end) -> float:
+                return float(column in (steps[-k:] if at_end else steps[:k]))
+
+            for m in _one_or_all(s, keep, f"{word}:{k}", f"{{}} counts only the uses at the {word} {k} steps"):
+                yield replace(m, alone=True, rank=m.rank + 0.1)
 
 
 @entry(
@@ -91,13 +105,13 @@ def use_forgotten(s: Site) -> Iterator[Mutant]:
     rank=2.0,
 )
 def running_sum(s: Site) -> Iterator[Mutant]:
-    yield from one_or_all(
+    yield from _one_or_all(
         s,
         lambda k, steps: float(k - steps[0] + 1),
         "up",
         "{} counts the use at step k not once but k times (a running sum added at every step)",
     )
-    yield from one_or_all(
+    yield from _one_or_all(
         s, lambda k, steps: float(steps[-1] - k + 1), "down", "{} counts the use at step k not once but T − k + 1 times"
     )
 

@@ -85,14 +85,16 @@ def truth_of(name: str) -> Truth:
 
 
 def spoil(line: str, r: random.Random) -> str:
-    """One slip somewhere in the right side of a line; the same line if none fits."""
+    """One slip somewhere in the right side of a line; the same line if none fits. A sum over all steps of one factor
+    is the same sum at any step."""
     left, _, right = line.partition(" = ")
     places = [(m, new) for old, new in SPOILT for m in re.finditer(old, "= " + right)]
     if not places:
         return line
     m, new = r.choice(places)
     whole = "= " + right
-    return f"{left} {whole[: m.start()]}{m.expand(new)}{whole[m.end() :]}"
+    made = f"{left} {whole[: m.start()]}{m.expand(new)}{whole[m.end() :]}"
+    return line if re.search(r"sum_t \w+\[t-1\]$", made) else made
 
 
 def spoilt(name: str, seed: int) -> tuple[str, set[int]]:
@@ -141,7 +143,7 @@ def test_random_slips_in_three_lines_are_found_where_they_are(name: str) -> None
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RIGHT)
 def test_sweep_of_random_slips(name: str) -> None:
-    """A thousand answers: no line called wrong that is right, and more than four wrong ones in five found."""
+    """A thousand answers: no line called wrong that is right, and 95 in 100 of the wrong ones found."""
     there = found = 0
     blamed = []
     for seed in range(1000, 1334):
@@ -149,7 +151,7 @@ def test_sweep_of_random_slips(name: str) -> None:
         there, found = there + spoilt_lines, found + seen
         blamed += [(seed, innocent)] if innocent else []
     print(f"{name}: {found} of {there} wrong lines found, right ones called wrong in {len(blamed)}: {blamed[:5]}")
-    assert not blamed and found >= 0.85 * there
+    assert not blamed and found >= 0.95 * there
 
 
 def test_three_lines_of_an_lstm_each_with_its_correction() -> None:

@@ -220,8 +220,8 @@ def at_the_ends(u, data) -> dict[str, dict[str, np.ndarray]]:
         "": loop(),
         "step-left-out:first": loop(steps=range(2, last + 1)),
         "step-left-out:last": loop(steps=range(1, last)),
-        "uses-at-one-end:last:2:all": loop(uses=(last - 1, last)),
-        "uses-at-one-end:first:2:all": loop(uses=(1, 2)),
+        "use-forgotten:last:2:all": loop(uses=(last - 1, last)),
+        "use-forgotten:first:2:all": loop(uses=(1, 2)),
         "one-error-for-all:h:last": loop(error=last),
         "one-error-for-all:h:first": loop(error=1),
         "index-wraps:h": loop(first=last),
@@ -240,7 +240,7 @@ def test_mistakes_at_the_ends_of_the_loop_are_those_of_a_loop_by_hand() -> None:
             np.testing.assert_allclose(made[name][0], value, rtol=1e-10, atol=1e-12, err_msg=key)
 
 
-NEW = ("last-state-ignored", "step-left-out", "uses-at-one-end", "one-error-for-all", "index-wraps",
+NEW = ("last-state-ignored", "step-left-out", "use-forgotten", "one-error-for-all", "index-wraps",
        "step-jacobians-transposed")  # fmt: skip
 
 
