@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def check(
             _write(made, profiles.instance(profile, source, seed or 0, batch, {**options, "let": let}))
             return
         rest: dict[str, Any] = {"seed": seed, "batch": batch, "feedback": feedback, "certify": certify}
-        with busy("checking"):
+        with busy("checking") as words, _told(words, feedback):
             verdict = profiles.judge(profile, source, answer or "", {**options, "let": let}, **rest)
     else:
         rec = load(source or "", let, options["layers"])
@@ -110,7 +111,7 @@ def check(
         from ..homework.answers.reading import read_answer
 
         raw = read_answer(answer if ":" in (answer or "") else Path(answer or ""))
-        with busy("checking"):
+        with busy("checking") as words, _told(words, feedback):
             chosen = any(map(is_given, ("steps", "loss", "truncate", "size", "inputs", "reduce")))
             recurrence = unroll(rec, _with_steps(rec, raw, options)) if chosen else rec
             verdict = verify(recurrence, raw, seed=seed, batch=batch, feedback=feedback, certify=certify)
@@ -119,6 +120,20 @@ def check(
     if picture is not None:
         _draw(verdict, picture)
     judged(verdict, "compute the answer on another instance (--make-instance FILE.npz --seed 1)")
+
+
+@contextmanager
+def _told(words: Callable[[str], None] | None, feedback: str) -> Iterator[None]:
+    """What is known by now goes to the spinner, as far as the level of feedback lets it be seen."""
+    from ..homework.diagnosis.told import watched
+    from ..homework.verdict.feedback import level
+
+    def listen(text: str, needed: str) -> None:
+        if words is not None and level(feedback) >= level(needed):
+            words(text)
+
+    with watched(listen):
+        yield
 
 
 def _look(made: Path | None, picture: Path | None, certify: bool, feedback: str) -> None:

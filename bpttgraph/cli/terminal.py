@@ -34,16 +34,17 @@ def _watched() -> bool:
 
 
 @contextmanager
-def busy(text: str) -> Iterator[None]:
-    """A spinner on a terminal, nothing in a pipe."""
+def busy(text: str) -> Iterator[Callable[[str], None] | None]:
+    """A spinner on a terminal, to be told what is known by now; nothing in a pipe."""
     if not _watched():
-        yield
+        yield None
         return
     from rich.console import Console
     from rich.text import Text
 
-    with Console(stderr=True).status(Text(_shown(text, sys.stderr))):
-        yield
+    screen = sys.stderr  # rich puts another in its place while the spinner is there
+    with Console(stderr=True).status(Text(_shown(text, screen))) as status:
+        yield lambda words: status.update(Text(_shown(words, screen)))
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from .line_by_line import Judged, line_by_line
 from .pinpoint import pinpoint
 from .residual import structure
 from .search import Search
+from .told import tell
 from .triangle import Fit, describe, fit, patterns
 from .tried import DOUBT, LARGE, Match, Tried, given_entries
 
@@ -54,10 +55,15 @@ def diagnose(truth: Truth, answer: Answer, wrong: Sequence[str]) -> dict[str, Ca
         '∂E/∂W_hh is exactly what you get if ∂E/∂W_hh is doubled.'
     """
     judged = line_by_line(truth, answer.text, wrong, answer.reading) if answer.text else None
+    for line in judged.lines if judged is not None else ():
+        if line.status == "wrong":
+            tell(line.text, "why")
     told = [n for n in wrong if judged is not None and judged.explains(n)]
     found = Diagnosis(truth).explain(answer, wrong, pairs=len(told) < len(wrong))
     if judged is not None:
         found |= {n: _by_lines(n, found[n], judged) for n in told if n in found}
+    for cause in {c.text: c for c in found.values() if c.certainty != "unexplained"}.values():
+        tell(cause.text, "why")
     rest = [n for n in wrong if n not in told]
     if answer.text and rest:
         for name, repair in pinpoint(truth, answer.text, rest, answer.reading).items():

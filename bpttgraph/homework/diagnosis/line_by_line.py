@@ -264,7 +264,8 @@ class _Judge:
         for key in rest:
             self.stands[key] = self._by_nature(found[key])
         self._descend(rest)
-        self._descend({key: [m for count, m in hits if count] for key, hits in found.items()})
+        known = {key: [m for count, m in hits if count] for key, hits in found.items() if key not in self.mended}
+        self._descend(known)
 
     def _follow(self, found: Candidates, ways: Sequence[tuple[bool, bool, bool]]) -> None:
         """What lines say of names, and of others once these are known."""

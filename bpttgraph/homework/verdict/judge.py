@@ -17,6 +17,7 @@ from ...errors import BPTTError
 from ..answers.given import Answer, Given
 from ..diagnosis.cause import Cause
 from ..diagnosis.explain import diagnose
+from ..diagnosis.told import tell
 from ..truth.comparing import digits_apart, openness, radius_of, relaid, status_of
 from ..truth.forward import Ran
 from ..truth.truth import Truth
@@ -190,4 +191,8 @@ def _mixed(found: Mapping[str, ParameterVerdict]) -> list[str]:
 
 def _causes(truth: Truth, answer: Answer, wrong: list[str]) -> dict[str, Cause]:
     """What the diagnosis says of the wrong ones."""
-    return diagnose(truth, answer, wrong) if wrong else {}
+    if not wrong:
+        return {}
+    many = f"{len(wrong)} of {len(answer.given)} gradients" if len(answer.given) > 1 else "the gradient"
+    tell(f"{many} wrong; looking for the cause", "verdict")
+    return diagnose(truth, answer, wrong)

@@ -16,6 +16,7 @@ import pytest
 import bpttgraph as bg
 from bpttgraph.homework.diagnosis.line_by_line import line_by_line
 from bpttgraph.homework.diagnosis.meanings import Meanings
+from bpttgraph.homework.diagnosis.told import watched
 from bpttgraph.homework.truth.truth import Truth
 
 RIGHT = {
@@ -267,3 +268,24 @@ def test_quantities_are_those_of_the_complex_step() -> None:
         if t < 4:
             late = found["the part of ∂E/∂s[t] that comes back from s[t+1]"].value(t)
             np.testing.assert_allclose(late, each[:, t:].sum(1), rtol=1e-10)
+
+
+def test_who_watches_is_told_the_verdict_first_and_each_line_as_it_is_found() -> None:
+    recurrence, answer = RIGHT["rnn"]
+    told: list[tuple[str, str]] = []
+    with watched(lambda text, level: told.append((level, text))):
+        bg.verify(bg.recurrence(recurrence).unroll(4), answer.replace("A.T", "A").replace("z[t] - q", "z[t] + q"))
+    assert told[0] == ("verdict", "4 of 4 gradients wrong; looking for the cause")
+    assert all(level == "why" for level, _ in told[1:])
+    assert "In line 1" in told[1][1] and "In line 2" in told[2][1]
+
+
+def test_without_time_there_is_a_verdict_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    from bpttgraph.homework.diagnosis import line_by_line as lines, pinpoint, search
+
+    for module in (lines, pinpoint, search):
+        monkeypatch.setattr(module, "SECONDS", 0.0)
+    recurrence, answer = RIGHT["lstm"]
+    text = answer.replace("* (1 - tanh(k[t])^2)", "* exp(k[t])").replace("dk[t+1] * f", "3 * dk[t+1] * dk[t+1] * f")
+    verdict = bg.verify(bg.recurrence(recurrence).unroll(4), text)
+    assert len(verdict.wrong) == 4 and verdict.parameters["A_f"].because is not None
