@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import BPTTError
 from ..answers.given import Given
-from ..mistakes import Mutant, Trial, clipped, compatible, multiplied
+from ..mistakes import Mutant, Trial, clipped, compatible, multiplied, networks
 from .residual import constant_factor
 from .tried import DOUBT, LARGE, WORK, Combination, Match, Tried, given_entries
 
@@ -61,6 +61,7 @@ class Search:
         found = self._singles(wrong) if small else self._staged(wrong)
         found |= self._clipped([n for n in wrong if n not in found])
         found |= self._other_losses([n for n in wrong if n not in found])
+        found |= self._other_networks([n for n in wrong if n not in found])
         rest = [n for n in wrong if n not in found or any(m.against for m in found[n])]
         for n, better in (self._pairs(rest) if small and rest and pairs else {}).items():
             old = found.get(n)
@@ -279,6 +280,33 @@ class Search:
         steps = ", ".join(map(str, u.loss_steps))
         clause = f"the losses of all steps are summed, though only step {steps} has one here"
         return {n: [Match((Mutant("loss-counted:every", "loss-forgotten", clause),), (n,))] for n in fitting}
+
+    def _other_networks(self, wrong: Sequence[str]) -> dict[str, list[Match]]:
+        """The gradient of another forward pass, if all that was handed in is that."""
+        u = self.tried.u
+        if not wrong or u.truncation is not None:
+            return {}
+        sizes = {
+            n: s[0] for n, s in u.shapes.items() if len(s) == 1 and n in (*u.recurrence.every, *u.recurrence.inputs)
+        }
+        end = time.process_time() + SECONDS / 3
+        for trials, (key, clause, rec) in enumerate(networks(u.recurrence), 1):
+            if time.process_time() > end:
+                break
+            try:
+                other = rec.unroll(u.columns, list(u.loss_steps), sizes, None, u.inputs, u.reduce)
+                run = other.run({n: v for n, v in self.tried.truth.data.items() if n in other.slots})
+                values = {n: run.gradient(n) for n in self.given}
+            except (BPTTError, KeyError):  # a parameter that nothing reads any more, or sizes that no longer fit
+                continue
+            if not all(
+                values[n].shape == g.value.shape and self.tried.fits(g, values[n][None])[0]
+                for n, g in self.given.items()
+            ):
+                continue
+            if self.tried.evidence({n: values[n] for n in wrong}, self.given) >= np.log10(trials) + DOUBT:
+                return {n: [Match((Mutant(f"other-network:{key}", "other-network", clause),), (n,))] for n in wrong}
+        return {}
 
     def _pairs(self, wrong: Sequence[str]) -> dict[str, list[Match]]:
         """Two mistakes at once, up to a number of pairs: first those of which one alone explains some parameter, then

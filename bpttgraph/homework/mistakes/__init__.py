@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from . import chains, ends, functions, handed_in, links, matrices, operands, sums  # noqa: F401  (they fill the catalogue)
 from .base import CATALOGUE, Entry, Mutant, Site
 from .handed_in import clipped, multiplied
+from .networks import networks
 from .places import Places
 from .reverse import Reverse
 from .trial import Trial, compatible
@@ -39,6 +40,7 @@ __all__ = [
     "compatible",
     "multiplied",
     "mutants",
+    "networks",
 ]
 
 

@@ -264,3 +264,26 @@ def test_clipping_by_the_norm_is_told_by_its_round_number() -> None:
     assert "it is clipped to the norm 0.5" in (verdict.parameters["W_hh"].cause or "")
     verdict = bg.verify(u, {n: 0.1237 * v for n, v in g.items()}, data)
     assert "clipped" not in (verdict.parameters["W_hh"].cause or "")
+
+
+@pytest.mark.parametrize(
+    "name, equations, said",
+    [
+        ("rnn", "h[t] = tanh(W_hh @ h[0] + W_xh @ x[t] + b_h)", "reads h[0] at every step in place of h[t-1]"),
+        ("gru", "n[t] = tanh(W @ x[t] + U @ h[t-1] + b)", "computed without r[t] in n[t]"),
+        ("lstm", "h[t] = o[t] * c[t]", "computed without tanh in h[t]"),
+    ],
+)
+def test_the_gradient_of_another_forward_pass_is_named(name: str, equations: str, said: str) -> None:
+    rec = bg.cell(name)
+    left = equations.partition(" = ")[0]
+    text = "\n".join(equations if e.startswith(f"{left} = ") else e for e in rec.equations)
+    u = rec.unroll(4)
+    data, sizes = u.instance(), {n: u.shapes[n][0] for n in (*rec.every, *rec.inputs) if len(u.shapes.get(n, ())) == 1}
+    other = bg.recurrence(text).unroll(4, sizes=sizes)
+    run = other.run({n: v for n, v in data.items() if n in other.slots})
+    answer = {n: run.gradients[n] for n in u.parameters}
+    verdict = bg.verify(u, answer, data)
+    assert not verdict.right
+    for p in verdict.parameters.values():
+        assert p.status != "wrong" or said in (p.cause or "")
