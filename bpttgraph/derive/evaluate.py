@@ -163,6 +163,8 @@ def _apply(e: Apply, args: list[Any]) -> Any:
         return e.op.value(*args, **attrs)
     native = [_native(*triple) for triple in zip(args, e.args, e.arg_dims)]
     result = e.op.value(*native, **attrs)
+    if e.shape and min(e.shape) > 1 and all(len(d) < 2 for d in e.arg_dims):  # of the entries of a matrix
+        return result.reshape(*result.shape[:-1], *e.shape)
     # a function of the table gives the shape it has in the graph
     if e.shape and e.shape[0] == 1 != e.shape[1] and all(len(d) < 2 for d in e.arg_dims):
         return result[..., None, :]  # a row
@@ -175,4 +177,6 @@ def _native(value: Any, e: Expr, dims: tuple[int, ...]) -> Any:
         raise Fault(f"a number stands for an array of shape {dims}: {to_text(e)[:60]}", "report this")
     if len(dims) == 1 and e.shape == (1, *dims):
         return value[..., 0, :]  # a row
+    if len(dims) == 1 and min(e.shape, default=1) > 1:  # the entries of a matrix as one vector
+        return value.reshape(*value.shape[:-2], *dims)
     return value[..., 0, 0] if not dims else value[..., 0] if len(dims) == 1 else value

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..core.graph import Node
 from ..core.primitives import TABLE
+from ..errors import Fault
 from ..formulas.expr import (
     Apply,
     Expr,
@@ -64,6 +65,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.known: dict[int, Expr] = {}
+        self.flat: set[int] = set()  # the entries of a matrix as one long vector: read as the matrix
 
     def __call__(self, node: Node) -> Expr:
         """
@@ -100,13 +102,14 @@ class Reader:
         name = node.op.name
         attrs: dict[str, Any] = node.attrs
         a = [self(x) for x in node.args]
+        if name != "reshape" and any(x.serial in self.flat for x in node.args):
+            return self._of_flat(node, a)
         if name in _ELEMENTWISE:
             return _ELEMENTWISE[name](*a)
         if name == "expand":
             return expanded(a[0], node.args[0].shape, node.shape)
-        # a column as a matrix of one column; a number on its way to be spread over a matrix
-        if name == "reshape" and (a[0].shape or len(node.shape) == 2) and a[0].shape in ((), matrix_shape(node.shape)):
-            return a[0]
+        if name == "reshape" and (found := self._reshaped(node, a[0])) is not None:
+            return found
         if name == "power":
             return power(a[0], num(attrs["exponent"]))
         if node.op.kind == "elementwise" or name not in _STRUCTURAL:
@@ -123,8 +126,60 @@ class Reader:
             return stack(*padding(a[0], attrs["before"], attrs["after"]))
         if name == "diag":
             return diag(a[0], node.shape[0])
-        found: Expr = _STRUCTURAL[name](*a)
-        return found
+        made: Expr = _STRUCTURAL[name](*a)
+        return made
+
+    def _reshaped(self, node: Node, x: Expr) -> Expr | None:
+        """An array in another shape, where that needs no sign."""
+        own, shape = node.args[0].shape, node.shape
+        if node.args[0].serial in self.flat and len(shape) == 2:
+            return x
+        if len(own) == 2 and len(shape) == 1 and min(own) > 1:
+            self.flat.add(node.serial)
+            return x
+        if x.shape == ():  # a number on its way to be spread over a matrix
+            return x if len(shape) == 2 else None
+        if x.shape == matrix_shape(shape):  # a column as a matrix of one column
+            return x
+        return transpose(x) if x.shape[::-1] == matrix_shape(shape) and 1 in x.shape else None
+
+    def _of_flat(self, node: Node, args: list[Expr]) -> Expr:
+        """What is made of the entries of matrices: entry by entry another matrix, or a number."""
+        assert node.op is not None
+        shape = next(x.shape for x, n in zip(args, node.args) if n.serial in self.flat)
+        attrs: dict[str, Any] = node.attrs
+        if node.shape:
+            self.flat.add(node.serial)
+        if node.op.kind != "elementwise":
+            args = [spread(x, shape) for x in args]
+        args = [x if n.serial in self.flat else self._as_matrix(x, n, shape) for x, n in zip(args, node.args)]
+        if node.op.name in _ELEMENTWISE:
+            found: Expr = _ELEMENTWISE[node.op.name](*args)
+            return found
+        if node.op.name == "power":
+            return power(args[0], num(attrs["exponent"]))
+        if node.op.name == "batch_sum":
+            return args[0]
+        if node.op.name == "dot":
+            return product(transpose(Ones((shape[0], 1))), hadamard(*args), Ones((shape[1], 1)))
+        own = shape if node.shape else ()
+        dims = tuple(n.shape for n in node.args)
+        return Apply(own, node.op, tuple(args), tuple(sorted(attrs.items())), dims)
+
+    def _as_matrix(self, x: Expr, node: Node, shape: tuple[int, ...]) -> Expr:
+        """A number for all entries, or a vector of constants, as a matrix; a number by itself may stay."""
+        if x.shape in ((), shape):
+            return x
+        if node.op is not None and node.op.name == "expand":  # of a row of one
+            return product(Ones((shape[0], 1)), self(node.args[0]), transpose(Ones((shape[1], 1))))
+        if isinstance(x, Ones):
+            return spread(num(1), shape)
+        if isinstance(x, Zeros):
+            return Zeros(shape)
+        if isinstance(x, Literal):
+            flat = [v for row in x.entries for v in row]
+            return Literal(shape, tuple(tuple(flat[i : i + shape[1]]) for i in range(0, len(flat), shape[1])))
+        raise Fault(f"a vector of {x.shape[0]} entries stands beside the entries of a matrix", "report this")
 
 
 def expanded(x: Expr, own: tuple[int, ...], dims: tuple[int, ...]) -> Expr:

@@ -83,6 +83,7 @@ _MODULES = {
             "pi",
             "ravel",
             "reshape",
+            "shape",
             "vectorize",
             "where",
             "zeros",

@@ -305,15 +305,25 @@ class CodePrinter:
         if e.op.kind == "elementwise":
             parts, form = self.together(e.args)
         else:  # a function of whole vectors
-            whole = zip((self.read(a) for a in e.args), e.args, e.arg_dims)
-            parts = [
-                self.turned(x, form_of(dims), a.shape if a.shape else (*dims, 1)) if dims else x for x, a, dims in whole
-            ]
+            whole = [self.read(a) for a in e.args]
+            parts = [self.argument(x, a, dims) for x, a, dims in zip(whole, e.args, e.arg_dims)]
             form = SCALAR if not e.shape else COLUMN if e.shape[1] == 1 else MATRIX
         shown = [p.text for p in parts] + [self.number(attrs[k]).text for k in e.op.attributes if k in attrs]
         if not known:
             self.helpers[name] = definition(e.op, len(e.args))
-        return Text(f"{f'np.{known}' if known else name}({', '.join(shown)})", ATOM, form)
+        made = f"{f'np.{known}' if known else name}({', '.join(shown)})"
+        if e.op.kind != "elementwise" and form == MATRIX and all(len(dims) < 2 for dims in e.arg_dims):
+            shape = next(x for x, a in zip(whole, e.args) if a.shape == e.shape)
+            made = f"np.reshape({made}, np.shape({shape.text}))"
+        return Text(made, ATOM, form)
+
+    def argument(self, x: Text, e: Expr, dims: Shape) -> Text:
+        """What a function of whole vectors is given; of a matrix, all its entries."""
+        if not dims:
+            return x
+        if len(dims) == 1 and min(e.shape, default=1) > 1:
+            return Text(f"np.ravel({x.text})", ATOM, COLUMN)
+        return self.turned(x, form_of(dims), e.shape or (*dims, 1))
 
     def reshaped(self, e: Apply, shape: Shape) -> Text:
         x, form = self.read(e.args[0]), form_of(shape)

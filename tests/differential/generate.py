@@ -13,6 +13,8 @@ from .vary import varied, with_sums
 SMOOTH = ("tanh", "sigmoid", "softplus", "silu", "sin", "cos", "identity")
 KINKED = ("relu", "leaky_relu", "elu", "clip", "abs", "max0", "max2", "min2")
 SUMS_FROM = 300_000  # earlier seeds give what they always gave
+REDUCTIONS_FROM = 500_000
+REDUCTIONS = ("sum", "mean", "norm", "max", "min", "squared_error")
 NASTY = (
     "np",
     "range",
@@ -583,7 +585,7 @@ def random_recurrence(seed: int, accept: Callable[[Case], bool] = lambda case: T
     """The case of a seed: the first that fits of a fixed sequence of attempts. `accept` judges its numbers (finite,
     away from kinks); `plain` is without what `varied` puts into some.
 
-    Seeds from `SUMS_FROM` on have sums of matrices.
+    Seeds from `SUMS_FROM` on have sums of matrices, those from `REDUCTIONS_FROM` on norms and extremes of them.
     """
     for attempt in range(200):
         try:
@@ -591,7 +593,8 @@ def random_recurrence(seed: int, accept: Callable[[Case], bool] = lambda case: T
             if not plain:
                 case = varied(case, random.Random(-(seed * 1000 + attempt) - 1))
             if seed >= SUMS_FROM:
-                case = with_sums(case, random.Random(f"sums of matrices {seed * 1000 + attempt}"))
+                stream = random.Random(f"sums of matrices {seed * 1000 + attempt}")
+                case = with_sums(case, stream, REDUCTIONS if seed >= REDUCTIONS_FROM else REDUCTIONS[:2])
         except (StopIteration, ValueError, IndexError):
             continue
         case = replace(case, seed=seed)

@@ -21,9 +21,9 @@ def varied(case: Case, r: random.Random) -> Case:
     return with_own(case, r) if own else case
 
 
-def with_sums(case: Case, r: random.Random) -> Case:
-    """The case with the sum or the mean of a matrix in a loss, in a state or in a total: of products, of outer
-    products, of matrix states. Drawn from a stream of its own."""
+def with_sums(case: Case, r: random.Random, reductions: tuple[str, ...] = ("sum", "mean")) -> Case:
+    """The case with the sum or the mean, or another of `reductions`, of a matrix in a loss, a state or a total: of
+    products, of outer products, of matrix states. Drawn from a stream of its own."""
     if r.random() > 0.3:
         return case
     shapes, equations = dict(case.shapes), list(case.equations)
@@ -68,7 +68,8 @@ def with_sums(case: Case, r: random.Random) -> Case:
             return call(r.choice(("tanh", "sin", "sigmoid")), matrix(depth - 1, rows))
         return leaf(2, rows)
 
-    number = call(r.choice(("sum", "mean")), matrix(2))
+    f, a = r.choice(reductions), matrix(2)
+    number = call(f, a, new(shape_of(a, shapes))) if f == "squared_error" else call(f, a)
     number = call("tanh", number) if r.random() < 0.3 else number
     inside = e.right.args and e.right.op in ("tanh", "sigmoid", "sin", "cos")
     whole = e.right.args[0] if inside else e.right

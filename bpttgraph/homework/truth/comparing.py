@@ -11,7 +11,7 @@ import numpy as np
 
 from ...core.rounding import swamped
 from ..answers.given import Given
-from .truth import SAFETY, Truth
+from .truth import SAFETY, SINGLE, Truth
 
 __all__ = ["digits_apart", "each", "openness", "radius_of", "relaid", "solid", "status_of"]
 
@@ -88,8 +88,10 @@ def openness(truth: Truth, g: Given) -> str:
         ('', 'rounding alone may move')
     """
     # the loss itself has no path, and its gradient is 1
-    there = np.maximum(truth.scale(g.name), np.abs(truth.value(g.name)))
-    return swamped(there, truth.radius(g.name, g.unit))
+    true, radius = truth.value(g.name), truth.radius(g.name, g.unit)
+    if g.unit > SINGLE and np.linalg.norm(radius) > VAGUE * np.linalg.norm(true) and np.any(g.value != true):
+        return f"half precision may move it by {np.max(radius):.0e}, and its largest entry is {np.abs(true).max():.0e}"
+    return swamped(np.maximum(truth.scale(g.name), np.abs(true)), radius)
 
 
 def digits_apart(truth: Truth, g: Given) -> float:

@@ -31,15 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["SAFETY", "Truth", "U"]
 
 Array = np.ndarray[Any, Any]
-# Single precision: errors of the forward pass that many steps share are not independent, so statistics say little. They
-# are measured: the gradient is computed in single precision, from data that are off in the last place too, and a right
-# answer may be off by SPREAD times what was seen (of 10⁴ arrays of right answers the one farthest off used up 0.72 of
-# that).
+# Single and half precision: errors of the forward pass that many steps share are not independent, so statistics say
+# little. They are measured: the gradient is computed in that precision, from data that are off in the last place too,
+# and a right answer may be off by SPREAD times what was seen (of 10⁴ arrays of right answers in single precision the
+# one farthest off used up 0.72 of that).
 SINGLE = 2.0**-24
+TYPES: dict[float, Any] = {SINGLE: np.float32, 2.0**-11: np.float16}
 RUNS = 7
 SPREAD = 6.0
 LEAST = 0.1  # standard deviations, if less was seen
-# Half precision is not computed with here: errors may add up like √T more than the statistics say.
+# What half precision cannot hold is left to statistics: errors may add up like √T more than they say.
 HALF = 3.0  # times √T
 
 
@@ -69,6 +70,7 @@ class Truth:
         self._values: dict[str, Array] = {}
         self._agreed: dict[int, str] = {}
         self._measured = False
+        self._coarse: dict[float, list[Run]] = {}
 
     def value(self, name: str) -> Array:
         """The gradient by a parameter, an initial state or any variable, in the shape of `run.gradients`."""
@@ -123,7 +125,7 @@ class Truth:
         value, sigma = self.value(name), self.rounding(name)
         if unit <= U:
             return radius(sigma, self.scale(name), value) * unit
-        seen = self._seen(name) if unit == SINGLE else None
+        seen = self._seen(name, unit) if unit in TYPES else None
         if seen is not None:
             return (SPREAD * max(seen, LEAST) * sigma + LAST * np.abs(value)) * unit
         sigma = sigma if self._single else self._reading(name, "rounding of rounded data")
@@ -139,31 +141,35 @@ class Truth:
             del self._read[key]
         return True
 
-    def _seen(self, name: str) -> float | None:
-        """How far single precision is off, in standard deviations of our error analysis; None if it gives no finite
-        numbers."""
+    def _seen(self, name: str, unit: float = SINGLE) -> float | None:
+        """How far single or half precision is off, in standard deviations of our error analysis; None if it gives no
+        finite numbers."""
         sigma, value = self.rounding(name), self.value(name)
         with np.errstate(all="ignore"):
-            off = [np.abs(np.asarray(self._value(run, name), float) - value)[sigma > 0] for run in self._singles]
-            found = [float(np.max(e / (sigma[sigma > 0] * SINGLE), initial=0.0)) for e in off if np.all(np.isfinite(e))]
+            off = [np.abs(np.asarray(self._value(run, name), float) - value)[sigma > 0] for run in self._rounded(unit)]
+            found = [float(np.max(e / (sigma[sigma > 0] * unit), initial=0.0)) for e in off if np.all(np.isfinite(e))]
         return max(found, default=None)
 
-    @cached_property
-    def _singles(self) -> list[Run]:
-        """The run in single precision, on the data as they are rounded and as they might be: weights that need no
-        rounding are exact."""
+    def _rounded(self, unit: float = SINGLE) -> list[Run]:
+        """The run in single (or half) precision, on the data as they are rounded and as they might be: weights that
+        need no rounding are exact."""
+        if unit in self._coarse:
+            return self._coarse[unit]
         rng, found = np.random.default_rng(0), []
         for k in range(RUNS):
             data = dict(self.data)
             for key, array in data.items():
                 if np.asarray(array).dtype.kind == "f":
                     slot = self.u.slots.get(key)
-                    exact = k == 0 or (self._single and slot is not None and slot.role == "parameter")
-                    off = 0.0 if exact else SINGLE * rng.uniform(-1, 1, np.shape(array))
+                    exact = k == 0 or (
+                        unit == SINGLE and self._single and slot is not None and slot.role == "parameter"
+                    )
+                    off = 0.0 if exact else unit * rng.uniform(-1, 1, np.shape(array))
                     with np.errstate(over="ignore"):
-                        data[key] = np.asarray(array * (1 + off), np.float32)
-            with np.errstate(all="ignore"), suppress(BPTTError):  # beyond what single precision can hold
+                        data[key] = np.asarray(array * (1 + off), TYPES[unit])
+            with np.errstate(all="ignore"), suppress(BPTTError):  # beyond what such a number can hold
                 found.append(self.u.numbers.run(data))
+        self._coarse[unit] = found
         return found
 
     def _reading(self, name: str, kind: str) -> Array:

@@ -51,12 +51,15 @@ AS_IT_IS = Convention("", lambda v: v)
 
 
 def _layouts(u: Unrolled, name: str, value: Array) -> list[Convention]:
-    """Ways to lay one array out: matrices transposed, vectors as `(n, 1)` or `(1, n)`, the batch of an initial state
-    last."""
+    """Ways to lay one array out: matrices transposed or flattened, vectors as `(n, 1)` or `(1, n)`, the batch of an
+    initial state last."""
     found = [AS_IT_IS]
     if value.ndim == 2:
         words = "transposed" if name in u.parameters else "the batch last (columns)"
         found.append(Convention(words, lambda v: v.T))
+        if name in u.parameters:
+            found.append(Convention("flattened row by row (m·n,)", lambda v: v.reshape(-1)))
+            found.append(Convention("flattened column by column (m·n,)", lambda v: v.T.reshape(-1)))
     elif value.ndim == 1 and name in u.parameters:
         found.append(Convention("vectors as columns (n, 1)", lambda v: v.reshape(-1, 1)))
         found.append(Convention("vectors as rows (1, n)", lambda v: v.reshape(1, -1)))

@@ -43,8 +43,8 @@ def last_digits(truth: Truth, given: Mapping[str, Given], wrong: Collection[str]
     }
     return Forward(
         f"the gradients of {', '.join(near)} agree to {digits(off)} digits and no more, closer than any known mistake"
-        f" comes here ({closest:.0e}): the forward pass that was run must differ from the equations in its last digits;"
-        f" it is judged to {digits(off)}",
+        f" comes here ({closest:.0e}): the program, forwards or backwards, computes in lower precision than the"
+        f" equations; it is judged to {digits(off)}",
         off,
         own,
         tuple(near),
