@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "asked", "delta_step", "target_of"]
 
-_PREFIX = re.compile(r"(?:d|∂)(?:E|L|J|loss|l|ℓ)/(?:d|∂)|grad[_ /]|∇_?|F_|[d∂]")
+_PREFIX = re.compile(r"(?:d|∂)(?:E|L|J|loss|l|ℓ)/(?:d|∂)|grad(?:ient)?[_ /]?|nabla_?|∇_?|F_|[d∂]")
 
 
 @dataclass(frozen=True)
@@ -184,10 +184,31 @@ class _Reader:
                 if target_of(self.u, base) is not None:
                     raise self._error(f"the gradient by {stems[0]} has a step", e, f"write {name.name}[t] = …")
                 raise self._unknown(base, e)
+            if (by := self._claimed(base)) is not None:
+                raise self._error(
+                    f"no gradient reads {name.name}, and it could be meant as the gradient by {by}",
+                    e,
+                    f"write d{by} = … if it is, or leave the line out",
+                )
             self.lines.notes.append(f"line {e.span.line}: no gradient reads {name.name}")
         if not self.found and not self.lines.jacobians:
             base, equations = next(iter(self.lines.defined.items()))
             raise self._unknown(base, equations[0])
+
+    def _claimed(self, base: str) -> str | None:
+        """The parameter whose name stands at the end of a name, or at its beginning: `g_W_hh`, `gW`, `W_hh_dot`. A
+        longer one counts before its parts."""
+        for by in sorted(self.u.parameters, key=len, reverse=True):
+            before = base.removesuffix(by)
+            known = re.fullmatch(r"(g|G|d|D|δ|Δ|delta|[Gg]rad|der|deriv)_?", before)
+            word = len(by) > 1 and re.fullmatch(r"[^\W\d_]+_?", before)
+            if (
+                base != by
+                and base.isidentifier()
+                and ((before != base and (known or word)) or base.startswith(by + "_"))
+            ):
+                return by
+        return None
 
     def _unknown(self, base: str, e: Equation) -> BPTTError:
         names = [f"d{n}" for n in self.u.numbers.leaf_nodes]
