@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-__all__ = ["ADJOINT", "REMAINDER", "conditional", "instead", "remainder"]
+__all__ = ["ADJOINT", "REMAINDER", "called_kernels", "conditional", "instead", "remainder"]
 
 REMAINDER = "a remainder has no derivative and is not read here"
 
@@ -119,3 +119,23 @@ def remainder(before: str, after: str) -> str:
     rest = after[number.end() :].rstrip(" $)}") if number else ""
     name = f"mod{number[0] if number else ''}"
     return f"write {left.strip()} = {name}({value.strip()}){rest}, where {name} is a function without a formula"
+
+
+_FACTOR = r"(?:\\?[A-Za-z]+|\\math\w+\{[A-Za-z]+\})"
+_SCRIPTS = r"(?:[_^](?:\{[^{}]*\}|\w+)|\[[^\[\]]*\])*"
+_KERNEL = re.compile(
+    rf"(?<![\w\\])(?P<kernel>(?:\\math\w+\{{)?[A-Z][A-Za-z]*\}}?(?:_(?:\{{[^{{}}]*\}}|\w+))?(?:\^\{{[^{{}}]*\}})?)"
+    rf"\s*(?:\*|∗|⋆|\\ast|\\star|\\circledast|⊛)\s*(?P<value>{_FACTOR}{_SCRIPTS})"
+)
+
+
+def called_kernels(text: str) -> str:
+    """What to write for `W * x_t`, where `*` is a convolution: a function of the value, with the kernel as its
+    parameter; empty if no line has such a product."""
+    name = next((a for a in "kgqf" if not re.search(rf"(?<![A-Za-z\\]){a}(?![A-Za-z])", text)), "k_1")
+    lines = [" ".join(line.strip(" $").split()) for line in text.splitlines()]
+    changed = [_KERNEL.sub(lambda found: f"{name}({found['value']}, {found['kernel']})", line) for line in lines]
+    new = [after for before, after in zip(lines, changed, strict=True) if before != after]
+    if not new:
+        return ""
+    return f"write {'; '.join(new)}, where {name} is the convolution, a function of which only the name is known"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 from ..errors import BPTTError
-from .foreign import REMAINDER, conditional, instead, remainder
+from .foreign import REMAINDER, called_kernels, conditional, instead, remainder
 from .layout import Layout
 from .macros import Definition, definition
 from .syntax import Index, Name, Partial, Span
@@ -256,6 +256,8 @@ class Source:
                 name for name in known if len(name) > 2 and name[0] == text[1:2] and abs(len(name) + 1 - len(text)) < 3
             ]
             close = get_close_matches(text[1:].rstrip("*"), like, n=2, cutoff=0.7)
+            if text[1:] in ("circledast", "ast", "star") and (hint := called_kernels(self.text)):
+                return self.error(f"{text} is a convolution, which this language has not", token, hint)
             if text[1:] in OPERATORS:
                 hint = "write * (entry by entry), @ (matrix product) or outer(a, b) in its place"
                 return self.error(f"{text} has no meaning here", token, hint)

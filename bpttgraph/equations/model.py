@@ -264,7 +264,7 @@ class Recurrence:
                         earlier = any(self.key(n, d.block) == key and n.index for n, _ in names_in(d.right))
                         hint = _spaced(self.text, name) or f"write {name.name}[t]"
                         stepped = [n for n, _ in names_in(d.right) if self.key(n, d.block) == key and n.index]
-                        if hint == f"write {name.name}[t]" and key in d.bases and d.offset == 0 and not stepped:
+                        if hint == f"write {name.name}[t]" and key in d.bases and not (d.offset or stepped or base):
                             hint = f"write {name.name}[t-1]"  # its own value of the step before
                         if (
                             hint.startswith(f"write {name.name}[t]") and key in d.bases and (base or earlier)

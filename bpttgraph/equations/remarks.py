@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from .foreign import called_kernels
 from .latex import GREEK, Source, Token, words
 from .lines import BINARY, CLOSING, Line
 from .notes import Note
-from .rewrites import called_kernels
 from .vocabulary import known_function
 
 __all__ = ["equations_of"]

@@ -6,7 +6,7 @@ import re
 
 from .latex import Source
 
-__all__ = ["called_kernels", "raised", "several_terms"]
+__all__ = ["einsum", "raised", "several_terms"]
 
 
 def several_terms(source: Source, start: int, bracket: int, letter: str) -> str:
@@ -25,26 +25,6 @@ def several_terms(source: Source, start: int, bracket: int, letter: str) -> str:
     name = re.match(r"\\?[A-Za-z]+", source.text[start:])
     line = source.line_with((start, at + 1, f"{name[0] if name else 'max'}({terms})"))
     return f"write {line}, with a term for each {letter}"
-
-
-_FACTOR = r"(?:\\?[A-Za-z]+|\\math\w+\{[A-Za-z]+\})"
-_SCRIPTS = r"(?:[_^](?:\{[^{}]*\}|\w+)|\[[^\[\]]*\])*"
-_KERNEL = re.compile(
-    rf"(?<![\w\\])(?P<kernel>(?:\\math\w+\{{)?[A-Z][A-Za-z]*\}}?(?:_(?:\{{[^{{}}]*\}}|\w+))?(?:\^\{{[^{{}}]*\}})?)"
-    rf"\s*(?:\*|∗|⋆|\\ast|\\star|\\circledast|⊛)\s*(?P<value>{_FACTOR}{_SCRIPTS})"
-)
-
-
-def called_kernels(text: str) -> str:
-    """What to write for `W * x_t`, where `*` is a convolution: a function of the value, with the kernel as its
-    parameter; empty if no line has such a product."""
-    name = next((a for a in "kgqf" if not re.search(rf"(?<![A-Za-z\\]){a}(?![A-Za-z])", text)), "k_1")
-    lines = [" ".join(line.strip(" $").split()) for line in text.splitlines()]
-    changed = [_KERNEL.sub(lambda found: f"{name}({found['value']}, {found['kernel']})", line) for line in lines]
-    new = [after for before, after in zip(lines, changed, strict=True) if before != after]
-    if not new:
-        return ""
-    return f"write {'; '.join(new)}, where {name} is the convolution, a function of which only the name is known"
 
 
 _SPACED = re.compile(r"(?<![\w\\])([^\W\d_]) t(?:\s?([-−–+])\s?(\d+))?(?![\w(])")
@@ -67,3 +47,30 @@ def raised(text: str) -> str:
         return f"{found[1]}_{found[2]}" if {*found[2]} <= values else found[0]
 
     return "; ".join(_BIAS.sub(label, _LABEL.sub(label, line)) for line in lines)
+
+
+_EINSUM = re.compile(r"(?:np\.|numpy\.|torch\.)?einsum\(\s*['\"]([a-z, ]+)->([a-z ]*)['\"]\s*,")
+
+
+def einsum(text: str) -> tuple[int, int, str] | None:
+    """Where a call of `einsum` stands in a text, and the product to write for it."""
+    found = _EINSUM.search(text)
+    if not found:
+        return None
+    depth, start, stop, given = 1, found.end(), found.end(), []
+    while stop < len(text) and depth:
+        depth += (text[stop] in "([{") - (text[stop] in ")]}")
+        if depth == 0 or (depth == 1 and text[stop] == ","):
+            given.append(text[start:stop].strip())
+            start = stop + 1
+        stop += 1
+    a, b = given[0] if given else "", given[1] if len(given) > 1 else ""
+    axes = found[1].replace(" ", "").split(",")
+    letters = {letter: "ijkl"[i] for i, letter in enumerate(dict.fromkeys("".join(axes)))}
+    pattern = ",".join("".join(letters.get(x, x) for x in axis) for axis in axes)
+    pattern += "->" + "".join(letters.get(x, x) for x in found[2].strip())
+    products = {
+        "ij,j->i": f"{a} @ {b}", "ij,i->j": f"{a}.T @ {b}", "i,ij->j": f"{b}.T @ {a}", "i,ji->j": f"{b} @ {a}",
+        "i,i->": f"dot({a}, {b})", "i,j->ij": f"outer({a}, {b})", "i,i->i": f"{a} * {b}", "ij,jk->ik": f"{a} @ {b}",
+    }  # fmt: skip
+    return found.start(), stop, products.get(pattern) or f"f({', '.join([*given[1:], a])})"

@@ -18,6 +18,7 @@ from .letters import REDUCTIONS
 from .lines import CLOSING
 from .notation import content
 from .notes import Note
+from .rewrites import einsum
 
 __all__ = ["slips"]
 
@@ -33,6 +34,7 @@ def slips(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]
     notes: list[Note] = []
     text = source.text
     wanted = {  # most texts have none of this, and cost one search each
+        _refuse_einsum: r"einsum\(",
         _decimals: r"[0-9](?:,|\{,\})[0-9]",
         _crosses: r" x ",
         _times: r"_\{?t_",
@@ -50,6 +52,22 @@ def slips(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]
 def _say(source: Source, notes: list[Note], sentence: str, first: Token, last: Token) -> None:
     if not any(sentence in note for note in notes):
         notes.append(Note.at(sentence, source.span(first.start, last.stop)))
+
+
+def _refuse_einsum(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:
+    """`np.einsum('ij,j->i', W, h[t-1])` is W @ h[t-1].
+
+    Raises:
+        BPTTError: with the product to write.
+    """
+    call = next((t for t in tokens if t.text == "einsum"), None)
+    found = einsum(source.text)
+    if call and found:
+        start, stop, product = found
+        known = "" if not product.startswith("f(") else ", where f is the product, of which only the name is known"
+        hint = f"write {source.line_with((start, stop, product))}{known}"
+        raise source.error("einsum is not read here", call, hint)
+    return tokens
 
 
 def _decimals(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:
@@ -154,7 +172,7 @@ def _entries(source: Source, tokens: list[Token], notes: list[Note]) -> list[Tok
 
 def _pairs(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:
     """`\\sum_c y_{tc}` is `\\sum_c y_{t,c}`: the step, and what the sum counts."""
-    tokens = _raised_pairs(tokens)
+    tokens = _of_positions(_raised_pairs(tokens))
     places = list(_scripts(tokens))
     summed = {re.split("[=∈]", text)[0] for start, _, text in places if tokens[start - 2].text in REDUCTIONS} - {"t"}
     pairs = {f"t{letter}" for letter in summed} | {f"{letter}t" for letter in summed}
@@ -188,6 +206,18 @@ def _raised_pairs(tokens: list[Token]) -> list[Token]:
     summed = {t.text for before, t in pairwise(tokens) if t.kind == "sub" and before.text in REDUCTIONS} - {"t"}
     pairs = {f"t{letter}" for letter in summed if len(letter) == 1}
     return [replace(t, text=f"t,{t.text[1]}") if t.kind == "sub" and t.text in pairs else t for t in tokens]
+
+
+def _of_positions(tokens: list[Token]) -> list[Token]:
+    """`\\sum_j \\alpha_{t,j} h_j` with a comma is the same as with α_{tj}, which attention reads."""
+    places = list(_scripts(tokens))
+    summed = {re.split("[=∈]", text)[0] for start, _, text in places if tokens[start - 2].text in REDUCTIONS}
+    pairs = [(start, stop) for start, stop, text in places if re.fullmatch("t,[a-z]", text)]
+    states = ("h", "s")  # what else a letter counts may be a set of vectors that does not grow
+    if not any(_weighs(tokens, start, stop, summed) and tokens[stop].text in states for start, stop in pairs):
+        return tokens
+    commas = {i for start, stop in pairs for i in range(start, stop) if tokens[i].kind == ","}
+    return [token for i, token in enumerate(tokens) if i not in commas]
 
 
 def _weighs(tokens: list[Token], start: int, stop: int, summed: set[str]) -> bool:

@@ -121,6 +121,10 @@ REFUSED = [  # a text, and what was meant
         "    output_t = np.tanh(np.dot(W, input_t) + np.dot(U, state_t) + b)\n    state_t = output_t",
         "state[0] = 0\noutput[t] = tanh(W @ input[t] + U @ state[t-1] + b)\nstate[t] = output[t]",
     ),
+    (r"h_t = \tanh(W \circledast h_{t-1} + U x_t)", "h[t] = tanh(k(h[t-1], W) + U @ x[t])"),
+    ("h[t] = tanh(np.einsum('ij,j->i', W, h[t-1]) + U @ x[t])", ELMAN),
+    ("h[t] = tanh(np.einsum('ba,b->a', W, h[t-1]) + x[t])", "h[t] = tanh(W.T @ h[t-1] + x[t])"),
+    ("h[t] = tanh(einsum('ijk,j,k->i', W, h[t-1], x[t]))", "h[t] = tanh(f(h[t-1], x[t], W))"),
     (r"h_t = \max_k (W_k h_{t-1} + U_k x_t)", "h[t] = max(W_1 @ h[t-1] + U_1 @ x[t], W_2 @ h[t-1] + U_2 @ x[t])"),
     (ELMAN + "\ny[t] = max_k(V_{k} h[t] + c_k)", ELMAN + "\ny[t] = max(V_1 @ h[t] + c_1, V_2 @ h[t] + c_2)"),
     (r"h_t = \tanh(W h_{t-1} + U xt)", ELMAN),
@@ -346,3 +350,11 @@ def test_a_mark_cannot_count() -> None:
         bg.recurrence(text)
     assert caught.value.hint == "let another letter count, such as k wherever h' stands"
     assert "b[t] = tanh(a[t])" in bg.recurrence(text.replace("h'", "k")).reading
+
+
+def test_a_comma_between_step_and_position_changes_nothing() -> None:
+    text = (
+        "s_t = \\tanh(W s_{t-1} + C c_t) \\\\ c_t = \\sum_{j=1}^{T_x} \\alpha_{t,j} h_j \\\\ "
+        "\\alpha_{t,j} = \\frac{\\exp(e_{t,j})}{\\sum_{k} \\exp(e_{t,k})} \\\\ e_{t,j} = s_{t-1}^T A h_j"
+    )
+    assert bg.recurrence(text).reading == bg.recurrence(text.replace("t,", "t")).reading
