@@ -231,6 +231,9 @@ class _Changes:
             for text in self._factors(step):
                 factor = Binary("*", _parsed(text), e, e.span)
                 yield 3.0, factor, f"with the factor {text} before {old}"
+            for name in self._own_names():
+                factor = Binary("*", _parsed(f"{name}[{step}]"), e, e.span)
+                yield 3.3, factor, f"with the factor {name}[{step}] before {old}"
         if e is self.equation.right or self._is_factor(e):
             for term in self._terms(t):
                 yield 3.5, Binary("+", e, _parsed(term), e.span), f"with + {term} after {old}"
@@ -256,7 +259,7 @@ class _Changes:
     def _terms(self, t: str) -> list[str]:
         """What could come back to an adjoint: Wᵀ δ, a gate times an adjoint, an adjoint itself; of this step or the
         next."""
-        own = [e[0].left[0].name for e in self.formulas.defined.values() if e[0].left[0].index is not None]
+        own = self._own_names()
         matrices = [n for n, node in self.u.parameters.items() if len(node.shape) == 2]
         gates = [n for n in self.u.recurrence.every if len(self.u.shapes.get(n, ())) == 1]
         found = []
@@ -271,6 +274,10 @@ class _Changes:
         """The step of a name, or of what a derivative is by; "" if it has none."""
         name = e.bottom if isinstance(e, Partial) else e
         return show(name).rpartition("[")[2][:-1] if isinstance(name, Name) and name.index is not None else ""
+
+    def _own_names(self) -> list[str]:
+        """The names of each step that lines define."""
+        return [e[0].left[0].name for e in self.formulas.defined.values() if e[0].left[0].index is not None]
 
     def _is_factor(self, e: Expr) -> bool:
         return any(

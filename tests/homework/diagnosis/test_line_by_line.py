@@ -215,6 +215,13 @@ def test_derivatives_of_functions_are_mended(slope: str, said: str) -> None:
     assert bg.verify(u, "\n".join(lines)).right
 
 
+def test_a_factor_that_another_line_defines_is_missing() -> None:
+    recurrence, answer = RIGHT["rnn"]
+    verdict = bg.verify(bg.recurrence(recurrence).unroll(5), answer.replace("(1 - s[t]^2) * g[t]", "(1 - s[t]^2)"))
+    (line,) = [x for x in json.loads(verdict.to_json())["lines"] if x["status"] == "wrong"]
+    assert line["correction"] == "m[t] = g[t] * (1 - s[t]^2)"
+
+
 def test_a_factor_is_missing_before_a_derivative() -> None:
     u = bg.recurrence(RIGHT["rnn"][0]).unroll(5)
     text = r"""\nabla_{z_t} E = z_t - q_t
