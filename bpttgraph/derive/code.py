@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations
 
+from ..equations.functions import FUNCTIONS
+from ..equations.syntax import Call
+from ..equations.trees import walk
 from ..errors import BPTTError
 from ..formulas.code_helpers import definitions
 from ..formulas.code_names import NameTable, python_name, quoted
@@ -110,6 +113,11 @@ class _Writer:
                 body += self._sums([r for r in self.statements if r.key == part and r.kind in ("adjoint", "delta")])
         gradients = [r for r in self.statements if r.kind == "gradient"]
         body += self._sums(gradients)
+        rec = self.recursions.adjoints.paths.unrolled.recurrence
+        calls = (e for d in rec.definitions for e, _ in walk(d.right) if isinstance(e, Call))
+        sized = self.printer.sized or any(c.function in FUNCTIONS and FUNCTIONS[c.function].counts for c in calls)
+        if sized:
+            body = [*self._sizes(), *body]
         head = _listed(f"def {self.function}(", [*lengths, *self.inputs], "):")
         end = _listed("    return {", [f"{quoted(r.key)}: {names(r.key, 'gradient')}" for r in gradients], "}")
         lines = [*head, *[line for b in body for line in _broken("    " + b)], *end]
@@ -124,7 +132,19 @@ class _Writer:
         )
         text = "\n\n".join([imports, *helpers, "\n".join(lines) + "\n"])
         keys = tuple(r.key for r in gradients)
-        return Code(text, self.function, self.least, self.inputs, lengths, keys, self.printer.sized)
+        return Code(text, self.function, self.least, self.inputs, lengths, keys, sized)
+
+    def _sizes(self) -> list[str]:
+        """A number of entries, as in a mean, is that of the instance: other sizes are refused."""
+        shapes = {v.base: (v.shape, "" if v.step is None else "[1:]") for v in self.variables.values() if v.shape}
+        mine = {
+            i: shapes[n] for i, n in self.inputs.items() if n in shapes and n not in self.recursions.adjoints.onehot
+        }
+        whole = {i: found for i, found in mine.items() if not found[1]} or mine  # parameters say it all
+        return [
+            f'assert np.shape({i}){rest} == {shape}, "sizes stand in this code as numbers: {i} is {shape}"'
+            for i, (shape, rest) in whole.items()
+        ]
 
     def _value(self, r: Recursion) -> str:
         """A sum of forward values; where it may have no terms, it is still no whole number."""

@@ -36,13 +36,15 @@ LAYER_NORM_EPSILON = 1e-5
 @dataclass(frozen=True, slots=True)
 class Function:
     """`build(*nodes)` makes the node; `arity` is the number of arguments (at least, at most); `two` is the shape with
-    two arguments, if it is another; `meaning` says for the list of functions what it is."""
+    two arguments, if it is another; `meaning` says for the list of functions what it is; `counts` whether the number of
+    entries stands in its value."""
 
     build: Callable[..., Any]
     shape: str
     arity: tuple[int, int] = (1, 1)
     two: str = ""
     meaning: str = ""
+    counts: bool = False
 
     def shape_of(self, count: int) -> str:
         """The shape with so many arguments."""
@@ -146,7 +148,7 @@ FUNCTIONS: dict[str, Function] = {
     **{op.word: own_function(op) for op in _CALLED},
     # what is made of several operations
     "sum": Function(P.total, "reduce", meaning="Σᵢ xᵢ"),
-    "mean": Function(P.mean, "reduce", meaning="Σᵢ xᵢ / n"),
+    "mean": Function(P.mean, "reduce", meaning="Σᵢ xᵢ / n", counts=True),
     "max": Function(
         lambda *a: P.maximum(*a) if len(a) == 2 else _vector(P.largest, P.identity)(*a),
         "reduce",
@@ -163,12 +165,13 @@ FUNCTIONS: dict[str, Function] = {
     ),
     "concat": Function(_stack, "concat", (1, 99), meaning="one vector after the other, as [a; b]"),
     "hardtanh": Function(lambda x: P.clip(x, low=-1.0, high=1.0), "same", meaning="x cut to the interval from −1 to 1"),
-    "layer_norm": Function(_layer_norm, "same", meaning="(x − mean(x)) / √(variance(x) + 0.00001)"),
+    "layer_norm": Function(_layer_norm, "same", meaning="(x − mean(x)) / √(variance(x) + 0.00001)", counts=True),
     "mean_squared_error": Function(
         _vector(lambda y, target: P.mean(P.square(y - target)), lambda y, target: P.square(y - target)),
         "pair",
         (2, 2),
         meaning="Σᵢ (yᵢ − targetᵢ)² / n",
+        counts=True,
     ),
     "binary_cross_entropy": Function(
         _vector(lambda y, target: P.total(_bits(y, target)), _bits),
