@@ -497,7 +497,7 @@ class Formulas(Lines):
         if known is None:
             raise self.error(f"{name.name} is not defined", e, nearest(name.name, [*self.names.values()]))
         if known in self.u.parameters:
-            raise self.error(f"{name.name} is a parameter: it has no step", e, f"write {name.name}")
+            raise self.error(f"{name.name} is a parameter: it has no step", e, _without_step(name.name, step))
         place = f"{known}[{step}]" if step is not None else known
         if place in self.u.nodes:
             return self.u.nodes[place]
@@ -817,7 +817,7 @@ class Formulas(Lines):
                 raise self.error(f"{e.name} has a step", e, f"write {e.name}[t], {e.name}[t-1] or {e.name}[T]")
             return self._plain(self.u.parameters[known])
         if known in self.u.parameters:
-            raise self.error(f"{e.name} is a parameter: it has no step", e, f"write {e.name}")
+            raise self.error(f"{e.name} is a parameter: it has no step", e, _without_step(e.name, step))
         place = f"{known}[{step}]"
         if place in self.u.nodes:
             return self._plain(self.u.node(place))
@@ -866,3 +866,8 @@ def _variables(e: Expr) -> frozenset[str]:
     bounds = [b for n, _ in walk(e) if isinstance(n, Reduce) for b in (n.lower, n.upper) if b is not None]
     indices = [*(n.index for n in names if n.index is not None), *bounds]
     return frozenset((*(n.name for n in names if n.index is None), *(v for i in indices for v in step_letters(i))))
+
+
+def _without_step(name: str, step: int | None) -> str:
+    inverse = step is not None and step < 0  # W^(-1)
+    return f"write {name}" + ("; an inverse is not read: multiply both sides by the matrix" if inverse else "")

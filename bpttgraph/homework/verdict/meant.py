@@ -24,7 +24,8 @@ def shaped(truth: Truth, g: Given, answer: Answer) -> Given:
     if g.name not in truth.u.nodes and g.name not in truth.u.leaves:
         g = _settle(truth, g)
     true = truth.value(g.name)
-    if answer.kind == "formulas" and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
+    batched = g.name not in truth.u.parameters  # of a parameter, a vector for a square matrix is no missing batch
+    if answer.kind == "formulas" and batched and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
         g = dataclasses.replace(g, value=np.broadcast_to(g.value, true.shape), rounding=None)
     if (
         g.value.ndim != true.ndim
@@ -39,7 +40,7 @@ def shaped(truth: Truth, g: Given, answer: Answer) -> Given:
         hint = "hand it in in the shape of the parameter"
         if g.value.shape[1:] == true.shape:
             hint = "sum over the batch"
-        elif not g.value.shape and true.ndim == 2:
+        elif g.value.ndim < 2 and true.ndim == 2:
             hint = "a matrix is a sum of outer products, outer(a, b) or a @ b.T"
         if g.span is not None:
             raise BPTTError(f"{message} (in {g.text})", hint)
