@@ -1,4 +1,5 @@
-"""Brackets that are functions: `|a|` is abs(a), `[a]_+` is relu(a), and ‖a‖₂, ‖A‖_F, ||a|| are norms.
+"""Brackets that are functions: `|a|` is abs(a), `[a]_+` is relu(a), and ‖a‖₂, ‖A‖_F, ||a|| are norms; `[a | b]` is the
+stack [a; b].
 
 `plain_brackets` writes the first two as calls and leaves of the last the bars alone: the parser knows them as the norm.
 """
@@ -23,7 +24,7 @@ def plain_brackets(source: Source, tokens: list[Token]) -> list[Token]:
     """
     if not any(token.text in ("|", "‖", "+") for token in tokens):
         return tokens
-    tokens = double_bars(tokens)
+    tokens = stacked(double_bars(tokens))
     called = {**bars(tokens), **positive_parts(tokens)}
     dropped = scripts_of_norms(source, tokens)
     for _, closing, stop in called.values():
@@ -52,6 +53,24 @@ def double_bars(tokens: list[Token]) -> list[Token]:
             result[-1] = replace(before, kind="‖", text="‖", stop=token.stop)
         else:
             result.append(token)
+    return result
+
+
+def stacked(tokens: list[Token]) -> list[Token]:
+    """`;` for the bars of `[1 | u | x]`, where the first one has a value before it."""
+    result = list(tokens)
+    opened: list[tuple[int, list[int]]] = []
+    for i, token in enumerate(tokens):
+        if token.kind in CLOSING:
+            opened.append((i, []))
+        elif token.kind in CLOSING.values() and opened:
+            start, places = opened.pop()
+            value = bool(places) and tokens[places[0] - 1].kind in ("word", "number", "sub", *CLOSING.values())
+            if tokens[start].kind == "[" and value and places[-1] < i - 1:
+                for place in places:
+                    result[place] = replace(tokens[place], kind=";", text=";")
+        elif token.text == "|" and opened:
+            opened[-1][1].append(i)
     return result
 
 

@@ -216,9 +216,10 @@ class Page:
             return
         state = drawn["state"]
         if re.search(rf"(?<![\w\\]){re.escape(state)}\s*[_\[(]", text[drawn.end() :]):
-            sign = next(t for t in piece.tokens if self.source.text[t.start : t.stop] in ("~", "∼", r"\sim"))
+            signs = [t for t in piece.tokens if self.source.text[t.start : t.stop] in ("~", "∼", r"\sim")]
+            sign = signs[0] if signs else piece.tokens[0]  # in LaTeX, ~ is a space and no token
             raise self.source.error(
-                f"{sign.text} draws a sample, and a recurrence computes its values",
+                f"{'~' if not signs else sign.text} draws a sample, and a recurrence computes its values",
                 sign,
                 f"write {state}[t] = W {state}[t-1] + S e[t], with the noise e[t] as an input",
             )
@@ -488,6 +489,9 @@ class Page:
                     tokens = tokens[:-1]
         while tokens and tokens[-1].kind in (".", ","):
             tokens = tokens[:-1]
+        gone = line.tokens[len(tokens) :]
+        if spelled(gone) in ("...", "…", r"\ldots", r"\dots", r"\cdots"):
+            self.say(f"{spelled(gone)!r} was left out: is something missing here?", gone)
         line.tokens = tokens
 
     def is_ordinal(self, tokens: list[Token]) -> bool:

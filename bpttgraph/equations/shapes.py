@@ -100,6 +100,7 @@ class _Solver:
         # those of the sums whose parts are equal unless something says otherwise
         self.blocks: list[tuple[_Size, list[_Size], Place]] = []
         self.guesses: list[tuple[int, Callable[[], bool]]] = []
+        self.unknown = ""  # a function of one vector of which only the name is known
         self.learned = 0  # how often a rank became known
 
     # -- joining -----------------------------------------------------------------------------------------------------
@@ -463,6 +464,7 @@ class _Solver:
             # abstract: elementwise with one argument beside numbers; with more, only the left side says anything
             given = [a for a, part in zip(args, (*e.args, *e.parameters)) if not isinstance(part, Number)]
             if len(given) == 1:  # Dropout(h, 0.5)
+                self.unknown = self.unknown or e.function
                 self.same(out, given[0], place)
             return
         shape = function.shape_of(len(args))
@@ -539,10 +541,13 @@ class _Solver:
         for whole, parts, place in self.sums:
             if whole.root().value is None or any(p.root().value is None for p in parts):
                 if any(p.root() is whole.root() for p in parts):
+                    hint = "give the matrix before the stack, or what is added to it, a name that stands nowhere else"
+                    if f := self.unknown:
+                        hint = f"{f}(…) has as many entries as what it takes: write W_{f} @ (…) if it is a matrix"
                     raise BPTTError(
                         f"no sizes fit: a stack is longer than each of its parts, and here it must have "
                         f"as many entries as one of them ({place[0]})",
-                        "give the matrix before the stack, or what is added to it, a name that stands nowhere else",
+                        hint,
                         text=self.text if place[1] else None,
                         span=place[1],
                     )

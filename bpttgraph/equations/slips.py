@@ -26,6 +26,10 @@ _ENDS = ("newline", "break", ";", "end")
 _OPERATORS = ("*", "·", "@", "/", "+", "-")
 _OPERANDS = ("word", "number", "sub", "sup", "}", ")", "]")
 _COUNT = re.compile(r"([a-z])(?:[+-][0-9]{1,6})?|[0-9]{1,6}")
+_MODULE = re.compile(
+    r"\b(?:torch\.nn\.|nn\.|keras\.layers\.|layers\.|tf\.keras\.layers\.)"
+    r"((?:Bi)?(?:LSTM|GRU|RNN|SimpleRNN|LSTMCell|GRUCell|RNNCell))\("
+)
 _INVERSES = {name: f"arc{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")} | {"σ": "logit"}
 
 
@@ -35,6 +39,8 @@ def slips(source: Source, tokens: list[Token]) -> tuple[list[Token], list[Note]]
     text = source.text
     wanted = {  # most texts have none of this, and cost one search each
         _refuse_einsum: r"einsum\(",
+        _refuse_modules: _MODULE.pattern,
+        _refuse_lambdas: r"\blambda\b[^=\n]*:",
         _decimals: r"[0-9](?:,|\{,\})[0-9]",
         _crosses: r" x ",
         _times: r"_\{?t_",
@@ -67,6 +73,35 @@ def _refuse_einsum(source: Source, tokens: list[Token], notes: list[Note]) -> li
         known = "" if not product.startswith("f(") else ", where f is the product, of which only the name is known"
         hint = f"write {source.line_with((start, stop, product))}{known}"
         raise source.error("einsum is not read here", call, hint)
+    return tokens
+
+
+def _refuse_modules(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:
+    """`rnn = nn.LSTM(10, 20)`: what the module computes stands in the library.
+
+    Raises:
+        BPTTError: with what shows its equations here.
+    """
+    found = _MODULE.search(source.text)
+    at = next((t for t in tokens if found and t.start <= found.start() < t.stop), tokens[0])
+    cell = next((c for c in ("lstm", "gru") if found and c in found[1].lower()), "rnn")
+    raise source.error(
+        f"{found[0].rstrip('(') if found else 'this'} is a module of a library, and its equations are not in this text",
+        at,
+        f"bpttgraph derive {cell} has the usual ones; or write them out, as in h[t] = tanh(W @ h[t-1] + U @ x[t] + b)",
+    )
+
+
+def _refuse_lambdas(source: Source, tokens: list[Token], notes: list[Note]) -> list[Token]:
+    """`scan(lambda h, x: …)` hides the equation in a function without a name.
+
+    Raises:
+        BPTTError: with the form to write.
+    """
+    at = next((t for t in tokens if t.text in ("lambda", r"\lambda")), None)
+    if at is not None and source.text[at.start : at.stop] == "lambda":
+        hint = "write the equation inside it, with steps: h[t] = tanh(W @ h[t-1] + U @ x[t])"
+        raise source.error("a function of a program (lambda) is not read here", at, hint)
     return tokens
 
 

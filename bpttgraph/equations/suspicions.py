@@ -43,6 +43,7 @@ _INPUTS = frozenset(["x", "u", "xt", "ut", "inp", "input"])
 _NO_GRADIENT = frozenset(["argmax", "argmin", "Dropout", "dropout", "Bernoulli", "sample", "round", "floor", "sign"])
 
 _STATES = frozenset(["h", "c", "s"])
+_GATES = frozenset("ifogzr")
 
 
 @dataclass(frozen=True)
@@ -292,7 +293,10 @@ def _given(rec: Recurrence, shapes: Shapes, uses: Uses) -> Iterator[Note]:
     near = {_letters(name) for name in rec.defined}
     for key in rec.inputs:
         now = any(use.name.index and use.name.index.offset >= 0 for use in uses[key])
-        if now and len(rec.inputs) > 1 and key.rpartition(".")[2] in _STATES and _letters(key) not in near:
+        called = key.rpartition(".")[2]
+        state = len(rec.inputs) > 1 and called in _STATES
+        gate = called in _GATES and len(_GATES.intersection(rec.defined)) > 1
+        if now and (state or gate) and _letters(key) not in near:
             yield Note.at(f"{key}[t] is taken as given data, for no line defines it", uses[key][0].name.span)
 
 

@@ -358,3 +358,59 @@ def test_a_comma_between_step_and_position_changes_nothing() -> None:
         "\\alpha_{t,j} = \\frac{\\exp(e_{t,j})}{\\sum_{k} \\exp(e_{t,k})} \\\\ e_{t,j} = s_{t-1}^T A h_j"
     )
     assert bg.recurrence(text).reading == bg.recurrence(text.replace("t,", "t")).reading
+
+
+def test_missing_scores_are_asked_for() -> None:
+    """Two numbers e_ti and e_tk would make all weights alike."""
+    weights = r"""\alpha_{t,i} = \frac{\exp(e_{t,i})}{\sum_{k=1}^{T_x} \exp(e_{t,k})}
+c_t = \sum_{i=1}^{T_x} \alpha_{t,i} h_i
+s_t = \tanh(W s_{t-1} + C c_t)
+"""
+    with pytest.raises(
+        bg.BPTTError, match="e_ti is a score of step t for position i, and no line defines it"
+    ) as caught:
+        bg.recurrence(weights)
+    line = re.search(r"write in a line of its own (.*?), or how else", caught.value.hint or "")
+    assert line is not None
+    found = bg.recurrence(weights + line[1])
+    assert "exp(dot(s[t-1], A @ h[i])) / (sum_{k=1}^{T} exp(dot(s[t-1], A @ h[k])))" in found.reading
+
+
+def test_a_sample_beside_a_space_of_latex() -> None:
+    with pytest.raises(bg.BPTTError, match="draws a sample") as caught:
+        bg.recurrence(r"h_t ~ N(W h_{t-1} + U x_t, \sigma^2 I)")
+    assert "h[t] = W h[t-1] + S e[t]" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text, cell",
+    [
+        ("rnn = nn.LSTM(input_size=10, hidden_size=20)\noutput, (hn, cn) = rnn(input, (h0, c0))", "lstm"),
+        ("self.cell = torch.nn.GRUCell(3, 4)\nh = self.cell(x, h)", "gru"),
+        ("layer = tf.keras.layers.SimpleRNN(32)\ny = layer(x)", "rnn"),
+    ],
+)
+def test_modules_of_libraries_have_no_equations_here(text: str, cell: str) -> None:
+    with pytest.raises(bg.BPTTError, match="is a module of a library") as caught:
+        bg.recurrence(text)
+    assert f"bpttgraph derive {cell} " in (caught.value.hint or "") and bg.cell(cell).reading
+
+
+def test_lambdas_are_named() -> None:
+    text = "carry, ys = jax.lax.scan(lambda h, x: (jnp.tanh(W @ h + U @ x), h), h0, xs)"
+    with pytest.raises(bg.BPTTError, match="lambda"):
+        bg.recurrence(text)
+
+
+def test_bars_between_values_stack_them() -> None:
+    text = r"x_{n+1} = \tanh(W x_n + W_{in} u_{n+1}); y_n = W_{out} [1 | u_n | x_n]"
+    assert "W_out @ [1; u[t]; x[t]]" in bg.recurrence(text).reading
+    assert "abs(" in bg.recurrence("h[t] = tanh(W @ h[t-1]) + [|x[t]|; b]").reading
+
+
+def test_an_unknown_function_in_a_stack_is_named() -> None:
+    text = "combined = torch.cat((x, h), 1)\nh = self.i2h(combined)\ny = self.softmax(self.h2o(h))"
+    with pytest.raises(bg.BPTTError, match=r"write W_i2h @ \(…\) if it is a matrix"):
+        bg.recurrence(text).unroll(2)
+    mended = text.replace("self.i2h(combined)", "self.W_i2h @ combined").replace("self.h2o(h)", "self.W_h2o @ h")
+    assert "h[t] = W_i2h @ combined[t]" in bg.recurrence(mended).reading

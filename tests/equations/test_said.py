@@ -84,3 +84,15 @@ def test_vectors_that_a_letter_counts_are_refused() -> None:
 )
 def test_nothing_is_said_of_what_is_usual(text: str) -> None:
     assert not any("one parameter" in note or "missing" in note for note in bg.recurrence(text).notes)
+
+
+def test_a_gate_without_a_line_and_dots_at_an_end_are_said() -> None:
+    text = """i_t = σ(W_i x_t + U_i h_{t-1} + b_i)
+f_t = σ(W_f x_t + U_f h_{t-1} + b_f)
+c_t = f_t ∘ c_{t-1} + i_t ∘ g_t
+h_t = tanh c_t ..."""
+    notes = [str(n) for n in bg.recurrence(text).notes]
+    assert any("g[t] is taken as given data, for no line defines it" in n for n in notes)
+    assert any("'...' was left out" in n for n in notes)
+    complete = text.replace(" ...", "") + "\ng_t = tanh(W_g x_t + U_g h_{t-1})"
+    assert not any("given data" in str(n) or "left out" in str(n) for n in bg.recurrence(complete).notes)

@@ -112,6 +112,7 @@ class _Positions:
                 kept.append(e)
             else:
                 self.scores[pair[0]] = _Score(pair[1], e.right, e)
+        self._refuse_missing(program, used)
         self.scores = {base: replace(s, right=self.own(s)) for base, s in self.scores.items()}
         for _ in self.scores:  # the longest chain of scores
             self.scores = {base: replace(s, right=self.put(s.right, s)) for base, s in self.scores.items()}
@@ -131,6 +132,23 @@ class _Positions:
         if base and n.index is None and len(label) == 2 and label[0] == self.step and label[1] != self.step:
             return base, label[1]
         return None
+
+    def _refuse_missing(self, program: Program, bound: set[str]) -> None:
+        """`α_ij = exp(e_ij) / Σ_l exp(e_il)` without a line for e: as parameters, they would be two numbers."""
+        letters = bound | {s.letter for s in self.scores.values()}
+        states = [n.name for e in program.equations for n in e.left if n.index and n.index.variable == "t"]
+        for n in (n for e in program.equations for n, _ in names_in(e.right)):
+            pair = self.pair(n)
+            if pair is not None and pair[0] not in self.scores and pair[1] in letters:
+                label = f"{self.step},{pair[1]}"
+                state = next((a for a in reversed(states) if len(a) == 1), "s")
+                raise BPTTError(
+                    f"{n.name} is a score of step {self.step} for position {pair[1]}, and no line defines it",
+                    f"write in a line of its own {pair[0]}_{{{label}}} = {state}_{{{self.step}-1}}^T A h_{pair[1]}, or "
+                    "how else the scores are made",
+                    text=program.text,
+                    span=n.span,
+                )
 
     def known(self, n: Name) -> _Score | None:
         pair = self.pair(n)

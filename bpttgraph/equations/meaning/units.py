@@ -137,7 +137,8 @@ class _Units:
         equations = tuple(self.equation(e) for e in program.equations)
         said = ", ".join(f"{entry} of {whole.name}" for entry, whole in self.entries.items())
         note = Note.at(
-            f"written for single units, and read for vectors and matrices: {said}", program.equations[0].span
+            f"written for single units, and read for vectors and matrices{': ' if said else ''}{said}",
+            program.equations[0].span,
         )
         if self.apart:
             sentence = f"{' and '.join(sorted(self.apart))} were read as matrices of their own: they take other vectors"
