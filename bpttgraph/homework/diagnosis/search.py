@@ -293,9 +293,9 @@ class Search:
         for trials, (key, clause, rec) in enumerate(networks(u.recurrence), 1):
             if time.process_time() > end:
                 break
-            try:
+            try:  # the loss of such a network may be infinite, which is nobody's fault
                 other = rec.unroll(u.columns, list(u.loss_steps), sizes, None, u.inputs, u.reduce)
-                run = other.run({n: v for n, v in self.tried.truth.data.items() if n in other.slots})
+                run = other.numbers.run({n: v for n, v in self.tried.truth.data.items() if n in other.slots})
                 values = {n: run.gradient(n) for n in self.given}
             except (BPTTError, KeyError):  # a parameter that nothing reads any more, or sizes that no longer fit
                 continue

@@ -3,7 +3,6 @@
 >>> import bpttgraph as bg
 >>> for key, clause, _ in networks(bg.cell("rnn")): print(clause)
 the forward pass is computed without tanh in h[t]
-the forward pass is computed without softmax in y[t]
 the forward pass reads h[0] at every step in place of h[t-1]
 """
 
