@@ -176,9 +176,10 @@ def test_a_sum_over_many_examples_one_after_the_other(signs: str) -> None:
     assert not bg.verify(u, {"w": exact + 1e-9 * sum(map(abs, x))}, data).right
 
 
-def test_many_examples_are_no_fault() -> None:
+@pytest.mark.parametrize("batch", [2_000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_many_examples_are_no_fault(batch: int) -> None:
     u = bg.cell("rnn").unroll(3)
-    assert u.derive("W_hh").check(u.instance(0, batch=20_000)).right
+    assert u.derive("W_hh").check(u.instance(0, batch=batch)).right
 
 
 # -- powers, files and instances ---------------------------------------------------------------------------------------

@@ -241,6 +241,7 @@ def test_losses_that_end_before_the_last_step(loss):
     assert report.right and any(f.entries == 4 * 4 * 16 for f in report.findings)
 
 
+@pytest.mark.slow
 def test_a_wrong_entry_of_a_long_lstm_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """u·S is larger than the gradient here: along random directions an entry off by 10⁻⁶ of itself still shows."""
     u = bg.cell("lstm").unroll(100, sizes={"h": 64, "x": 10})
@@ -315,7 +316,7 @@ def test_a_check_of_any_variable() -> None:
     assert report.right and {f.what for f in report.findings} >= {"dE/dh[2]", "dE/dc[1]", "dE/dh[0]", "dE/dE[3]"}
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm"])
+@pytest.mark.parametrize("name", ["rnn", pytest.param("lstm", marks=pytest.mark.slow)])
 def test_long_sequences_are_sampled_and_it_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     u = bg.cell(name).unroll(400)
     weight = "W_hh" if name == "rnn" else "U_f"

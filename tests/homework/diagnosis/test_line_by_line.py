@@ -134,11 +134,11 @@ def test_a_right_answer_has_no_wrong_line(name: str) -> None:
 @pytest.mark.parametrize("name", RIGHT)
 def test_random_slips_in_three_lines_are_found_where_they_are(name: str) -> None:
     there = found = 0
-    for seed in range(8):
+    for seed in range(4):
         spoilt_lines, seen, innocent = outcome(name, seed)
         there, found = there + spoilt_lines, found + seen
         assert not innocent, (name, seed, spoilt(name, seed), innocent)
-    assert there > 8 and found >= 0.75 * there, (there, found)  # three of seven lines leave some names unknown
+    assert there > 4 and found >= 0.75 * there, (there, found)  # three of seven lines leave some names unknown
 
 
 @pytest.mark.slow

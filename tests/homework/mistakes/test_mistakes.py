@@ -171,7 +171,7 @@ def test_every_mistake_of_lstm_is_tried_in_no_time() -> None:
     assert time.perf_counter() - start < 5  # 0.1 s on an idle core
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["rnn", pytest.param("lstm", marks=pytest.mark.slow), "gru"])
 def test_one_step_has_no_mistakes_between_steps(name: str) -> None:
     """What can be made is named; that the rest is not in the table is said."""
     u = bg.cell(name).unroll(1)
