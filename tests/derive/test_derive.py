@@ -280,19 +280,19 @@ def test_importing_loads_neither_sympy_nor_pictures():
 
 
 def test_speed_and_depth():
-    start = time.perf_counter()
+    start = time.process_time()
     d = Derivation(lstm(3, scalar=True), "W_f")
     assert len(d.latex("local")) > 1000
-    local = time.perf_counter() - start
+    local = time.process_time() - start
     long = lstm(200)
-    start = time.perf_counter()
+    start = time.process_time()
     assert Derivation(long, "W_f").count > 10**100
-    counted = time.perf_counter() - start
+    counted = time.process_time() - start
     deep = rnn(3000, "last")
     d = Derivation(deep, "W_hh")
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(d.factored) == 3002 and d.count == 3000
     first = d.first_terms(1)[0]
     assert len(first.path) == 3003 and len(first.latex("local")) > 10_000
-    assert local < 1 and counted < 2 and time.perf_counter() - start < 10
+    assert local < 1 and counted < 2 and time.process_time() - start < 10
     assert len(Derivation(lstm(40), "W_f").factored) / len(Derivation(lstm(20), "W_f").factored) < 2.2

@@ -67,10 +67,10 @@ def test_long_chains_of_scores_are_bounded() -> None:
     letters = "abdefgmnopqruvw"
     lines = [rf"{x}_{{ij}} = {y}_{{ij}} {y}_{{ij}}" for x, y in pairwise(letters)]
     text = r" \\ ".join([r"\alpha_{ij} = a_{ij}", *lines, rf"{letters[-1]}_{{ij}} = s_{{i-1}}^\top k_j"]) + STATE
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(bg.BPTTError, match="too large"):
         bg.recurrence(text)
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5
 
 
 def test_a_softmax_with_a_subscript_is_one_of_the_vector() -> None:

@@ -75,7 +75,7 @@ def test_blocks_and_numbers_keep_their_dots() -> None:
 
 @pytest.mark.parametrize("part", ["np.dot(", "h.dot(", "A.T", "np.r_[", "[t,:]", ".*", "np.tanh(", ")", "(h.tanh()"])
 def test_code_without_end_is_refused_soon(part: str) -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     with pytest.raises(bg.BPTTError):
         bg.recurrence("h[t] = " + part * (19_000 // len(part)))
-    assert time.perf_counter() - begin < 5
+    assert time.process_time() - begin < 5

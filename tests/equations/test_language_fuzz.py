@@ -27,13 +27,13 @@ VALID = [
     "dE/dW_h = sum_{k=1}^{t} (prod_{j=k+1}^{t} W_h.T diag(1 - h[j]^2)) delta[k] h[k-1]^T",
     "h_3 = f(x_3, h_2, W_h)\nh_2 = f(x_2, h_1, W_h)",
 ]
-LIMIT = 2.0
+LIMIT = 10.0  # of the processor: a text that hangs takes minutes
 many = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def answers(text: str) -> None:
     """Every entry gives a tree or a BPTTError in time, and the tree survives being printed."""
-    start = time.perf_counter()
+    start = time.process_time()
     for read in (parse, parse_expression, parse_binding):
         try:
             result = read(text)
@@ -43,7 +43,7 @@ def answers(text: str) -> None:
         if not isinstance(result, tuple):
             shown = show(result)
             assert show(read(shown)) == shown
-    assert time.perf_counter() - start < LIMIT
+    assert time.process_time() - start < LIMIT
 
 
 @many
@@ -82,10 +82,10 @@ LONG = ["(", "[", "{", "-", "a^", "a+", "h[t", r"\frac{", r"\hat{", "tanh(", "_{
 @pytest.mark.parametrize("size", [19_000, 100_000])
 def test_long_texts_answer_at_once(piece: str, size: int) -> None:
     text = "y = " + piece * (size // len(piece))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(BPTTError):
         parse(text)
-    assert time.perf_counter() - start < LIMIT
+    assert time.process_time() - start < LIMIT
 
 
 OPERANDS = st.sampled_from(["h[t]", "h[t-1]", "x[t]", "W_hh", "b", "c̃[t]", "2", "0.5", "encoder.h[T]", "C'"])

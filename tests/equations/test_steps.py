@@ -130,12 +130,12 @@ def test_a_running_sum_and_a_static_map_are_refused() -> None:
 @pytest.mark.parametrize("count", [500, 1400])
 def test_long_chains_of_gates_take_little_time(count: int) -> None:
     lines = [f"a{i} = a{i + 1}" for i in range(count)][:1400]
-    begin = time.perf_counter()
+    begin = time.process_time()
     from bpttgraph.equations.language import parse
     from bpttgraph.equations.meaning import understand
 
     program = understand(parse("\n".join([*lines, f"a{len(lines)} = x[t]"])))
-    assert len(program.equations) > 400 and time.perf_counter() - begin < 5
+    assert len(program.equations) > 400 and time.process_time() - begin < 5
 
 
 def test_a_first_state_that_nothing_reads_is_moved_and_it_is_said() -> None:

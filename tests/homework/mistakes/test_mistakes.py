@@ -165,10 +165,10 @@ def test_every_mistake_of_lstm_is_tried_in_no_time() -> None:
 
     u = bg.cell("lstm").unroll(5)
     run = u.run(u.instance())
-    start = time.perf_counter()
+    start = time.process_time()
     trial = Trial(u, run)
     trial([(m,) for m in mutants(trial.site)])
-    assert time.perf_counter() - start < 5  # 0.1 s on an idle core
+    assert time.process_time() - start < 5  # 0.1 s on an idle core
 
 
 @pytest.mark.parametrize("name", ["rnn", pytest.param("lstm", marks=pytest.mark.slow), "gru"])
