@@ -294,5 +294,7 @@ def test_speed_and_depth():
     assert len(d.factored) == 3002 and d.count == 3000
     first = d.first_terms(1)[0]
     assert len(first.path) == 3003 and len(first.latex("local")) > 10_000
-    assert local < 1 and counted < 2 and time.process_time() - start < 10
+    assert (
+        local < 3 and counted < 6 and time.process_time() - start < 30
+    )  # a path count that is no count takes for ever
     assert len(Derivation(lstm(40), "W_f").factored) / len(Derivation(lstm(20), "W_f").factored) < 2.2
