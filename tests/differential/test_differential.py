@@ -48,7 +48,7 @@ MENDED_TOTALS = (200296, 200490, 200774, 200836, 200965, 201056, 202773, 202943,
 SUMS = (300016, 300017, 300019, 300046, 300053, 300071, 300074, 300532, 400490, 401223)
 
 COSTLY = ("symbolic", "closed", "code", "code all", "check", "verify", "printed")
-CHUNKS, EACH = 30, 10
+CHUNKS, EACH = 30, 7
 
 
 def wrong(found: list[Difference]) -> list[Difference]:

@@ -24,8 +24,8 @@ def shaped(truth: Truth, g: Given, answer: Answer) -> Given:
     if g.name not in truth.u.nodes and g.name not in truth.u.leaves:
         g = _settle(truth, g)
     true = truth.value(g.name)
-    batched = g.name not in truth.u.parameters  # of a parameter, a vector for a square matrix is no missing batch
-    if answer.kind == "formulas" and batched and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
+    vector = g.value.ndim and g.name in truth.u.parameters  # for a square matrix, this is no missing batch
+    if answer.kind == "formulas" and not vector and g.value.shape != true.shape and g.value.shape == true.shape[1:]:
         g = dataclasses.replace(g, value=np.broadcast_to(g.value, true.shape), rounding=None)
     if (
         g.value.ndim != true.ndim
